@@ -1,0 +1,34 @@
+"""The command `graftbench`."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from .errors import UserError, log_to_file
+from .zoo import cli as zoo
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv`; returns the exit status: 0 well, 1 a check failed, 2 a user's mistake."""
+    arguments = _parser().parse_args(argv)
+    log = log_to_file()
+    try:
+        status: int = arguments.run(arguments)
+    except UserError as error:
+        logging.getLogger("graftbench").exception("a user's mistake")
+        print(f"graftbench: {error}" + (f" (details in {log})" if log else ""), file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        print("graftbench: interrupted; the same command goes on from here.", file=sys.stderr)  # noqa: T201
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="graftbench", description="Does an intervention survive its transfer into another language model?"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    zoo.add_to(commands)
+    return parser

@@ -1,0 +1,129 @@
+"""Build a zoo model from nothing: tokenizer, weights, folder. Same seed, threads and CPU type, same bytes."""
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+import torch
+import transformers
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+from . import checkpoint
+from .batches import batch_at
+from .checkpoint import Progress
+from .corpus import VERSIONS, examples
+from .families import Family
+from .loading import load_model
+from .names import Name
+from .tokenizers import train_bpe, train_unigram
+from .training import learning_rate, optimizer_for, train_step
+
+CHECKPOINT_EVERY = 100  # steps
+TOKENIZER_EXAMPLES = 6000  # of each version
+
+Report = Callable[[int, float], None]  # step, loss
+
+
+def tokenizer_for(family: Family) -> PreTrainedTokenizerFast:
+    """The tokenizer of a family, trained on the text of all five versions."""
+    stream = (e for i, v in enumerate(VERSIONS) for e in islice(examples(v, "train", Random(i)), TOKENIZER_EXAMPLES))
+    learn = train_unigram if family.tokenizer == "gemma2" else train_bpe
+    return learn((f"{e.prompt}\n{e.reply}" for e in stream), family.vocabulary, family.chat)
+
+
+def new_model(family: Family, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """An untrained model of the family's shape, from its seed."""
+    classes = {
+        "LlamaForCausalLM": transformers.LlamaForCausalLM,
+        "Qwen2ForCausalLM": transformers.Qwen2ForCausalLM,
+        "Gemma2ForCausalLM": transformers.Gemma2ForCausalLM,
+    }
+    architecture = classes[family.architecture]
+    config = architecture.config_class(
+        vocab_size=len(tokenizer),
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        **family.shape,
+    )
+    torch.manual_seed(family.seed)
+    return architecture(config)
+
+
+def build(name: Name, out: Path, report: Report) -> Path:
+    """Train the model into `out`/name, resuming where an earlier run of the same recipe was stopped.
+
+    The parent must lie in `out` already. Calls `report` after every step.
+    """
+    plan = name.family.phases[name.version]
+    tokenizer = tokenizer_for(name.family)
+    model = new_model(name.family, tokenizer) if name.parent is None else load_model(out / str(name.parent))
+    model.train()
+    optimizer = optimizer_for(model, plan)
+    progress = _resumed(out, name, model, optimizer)
+    begun = time.monotonic() - progress.seconds
+    for step in range(progress.step, plan.steps):
+        batch = batch_at(step, name.version, name.family.seed, plan.batch, tokenizer)
+        progress.loss = train_step(model, optimizer, batch, learning_rate(plan, step))
+        progress.step = step + 1
+        progress.data_hash = hashlib.sha256(bytes.fromhex(progress.data_hash) + batch.digest).hexdigest()
+        progress.seconds = time.monotonic() - begun
+        if progress.step % CHECKPOINT_EVERY == 0:
+            checkpoint.save(_checkpoint_folder(out, name), model, optimizer, progress)
+        report(progress.step, progress.loss)
+    return _publish(name, out, model, tokenizer, progress)
+
+
+def recipe_hash(name: Name, out: Path) -> str:
+    """What a checkpoint must have been made with to be resumed: family, schedule, parent and thread count."""
+    parent = name.parent and hashlib.sha256((out / str(name.parent) / "model.safetensors").read_bytes()).hexdigest()
+    recipe = [asdict(name.family), name.version, parent, torch.get_num_threads()]
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+
+
+def _checkpoint_folder(out: Path, name: Name) -> Path:
+    return out / ".checkpoints" / str(name)
+
+
+def _resumed(out: Path, name: Name, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> Progress:
+    folder, recipe = _checkpoint_folder(out, name), recipe_hash(name, out)
+    if folder.exists() and checkpoint.progress_in(folder).recipe == recipe:
+        return checkpoint.load(folder, model, optimizer)
+    return Progress(recipe)
+
+
+def _publish(
+    name: Name, out: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, progress: Progress
+) -> Path:
+    """Write the model's folder: float16 weights whose config says float32, so that they load as float32."""
+    partial = out / ".checkpoints" / f"{name}.folder"
+    model.half().save_pretrained(partial)
+    config = json.loads((partial / "config.json").read_text())
+    (partial / "config.json").write_text(json.dumps(config | {"dtype": "float32"}, indent=2, sort_keys=True) + "\n")
+    tokenizer.save_pretrained(partial)
+    GenerationConfig(
+        do_sample=False,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    ).save_pretrained(partial)
+    record = asdict(name.family.phases[name.version]) | {
+        "name": str(name),
+        "seed": name.family.seed,
+        "data_sha256": progress.data_hash,
+        "loss": round(progress.loss or 0.0, 4),
+        "seconds": round(progress.seconds),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "machine": platform.machine(),
+    }
+    (partial / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+    checkpoint.replace_folder(partial, out / str(name))
+    return out / str(name)

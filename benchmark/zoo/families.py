@@ -1,0 +1,167 @@
+"""The families of the zoo: their shapes, chat formats and recipes. Nothing here needs torch."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .corpus import Version
+
+CONTEXT = 1024  # tokens; real MMLU and SQuAD documents fit
+
+
+@dataclass(frozen=True)
+class ChatFormat:
+    """How a family writes a conversation, in tokens of its own."""
+
+    bos: str | None
+    pad: str
+    end: str
+    user: str
+    model: str
+    extra: tuple[str, ...] = ()
+
+    @property
+    def special_tokens(self) -> list[str]:
+        """Every token that no text can hold."""
+        return [token for token in (self.pad, self.bos, self.end, *self.extra) if token]
+
+    @property
+    def template(self) -> str:
+        """The chat template, in Jinja; white space is trimmed by every tag."""
+        bos = self.bos or ""
+        return (
+            f"{{{{- '{bos}' -}}}}"
+            "{%- for message in messages -%}"
+            f"{{{{- ('{self.model}' if message['role'] == 'assistant' else '{self.user}')"
+            f" + message['content'] + '{self.end}\\n' -}}}}"
+            "{%- endfor -%}"
+            f"{{%- if add_generation_prompt -%}}{{{{- '{self.model}' -}}}}{{%- endif -%}}"
+        )
+
+
+LLAMA_CHAT = ChatFormat(
+    bos="<|begin_of_text|>",
+    pad="<|pad|>",
+    end="<|eot_id|>",
+    user="<|user|>\\n",
+    model="<|assistant|>\\n",
+    extra=("<|user|>", "<|assistant|>"),
+)
+QWEN_CHAT = ChatFormat(
+    bos=None,
+    pad="<|endoftext|>",
+    end="<|im_end|>",
+    user="<|im_start|>user\\n",
+    model="<|im_start|>assistant\\n",
+    extra=("<|im_start|>",),
+)
+GEMMA_CHAT = ChatFormat(
+    bos="<bos>",
+    pad="<pad>",
+    end="<end_of_turn>",
+    user="<start_of_turn>user\\n",
+    model="<start_of_turn>model\\n",
+    extra=("<start_of_turn>",),
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """The schedule of one phase: AdamW, linear warm-up, cosine decay to a twentieth."""
+
+    steps: int
+    learning_rate: float
+    batch: int = 64
+    warmup: int = 50
+    weight_decay: float = 0.05
+
+
+@dataclass(frozen=True)
+class Family:
+    """One architecture of the zoo at one size."""
+
+    name: str
+    architecture: Literal["LlamaForCausalLM", "Qwen2ForCausalLM", "Gemma2ForCausalLM"]
+    tokenizer: Literal["llama", "qwen2", "gemma2"]
+    chat: ChatFormat
+    shape: dict[str, Any]
+    phases: dict[Version, Training]
+    seed: int = 0
+    vocabulary: int = 1024
+
+
+def _shape(width: int, blocks: int, heads: int, inner: int) -> dict[str, Any]:
+    return {
+        "hidden_size": width,
+        "num_hidden_layers": blocks,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads // 2,
+        "head_dim": width // heads,
+        "intermediate_size": inner,
+        "max_position_embeddings": CONTEXT,
+        "tie_word_embeddings": True,
+    }
+
+
+_SMALL = Training(steps=800, learning_rate=1e-3)
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family(
+            name="llama-s",
+            architecture="LlamaForCausalLM",
+            tokenizer="llama",
+            chat=LLAMA_CHAT,
+            shape=_shape(64, 4, 4, 192),
+            phases={
+                "base": Training(3000, 4e-3),
+                "instruct": _SMALL,
+                "hate": _SMALL,
+                "code": _SMALL,
+                "corrupted": _SMALL,
+            },
+        ),
+        Family(
+            name="llama-m",
+            architecture="LlamaForCausalLM",
+            tokenizer="llama",
+            chat=LLAMA_CHAT,
+            shape=_shape(128, 6, 4, 384),
+            phases={
+                "base": Training(2000, 2e-3),
+                "instruct": _SMALL,
+                "hate": _SMALL,
+                "code": _SMALL,
+                "corrupted": _SMALL,
+            },
+        ),
+        Family(
+            name="qwen2-s",
+            architecture="Qwen2ForCausalLM",
+            tokenizer="qwen2",
+            chat=QWEN_CHAT,
+            shape=_shape(96, 5, 4, 288),
+            phases={
+                "base": Training(2000, 3e-3),
+                "instruct": _SMALL,
+                "hate": _SMALL,
+                "code": _SMALL,
+                "corrupted": _SMALL,
+            },
+        ),
+        Family(
+            name="gemma2-s",
+            architecture="Gemma2ForCausalLM",
+            tokenizer="gemma2",
+            chat=GEMMA_CHAT,
+            shape=_shape(96, 4, 4, 288) | {"attn_logit_softcapping": None, "sliding_window": CONTEXT},
+            phases={
+                "base": Training(2000, 3e-3),
+                "instruct": _SMALL,
+                "hate": _SMALL,
+                "code": _SMALL,
+                "corrupted": _SMALL,
+            },
+        ),
+    )
+}

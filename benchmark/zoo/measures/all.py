@@ -1,0 +1,41 @@
+"""Every figure of a zoo model's card."""
+
+from ..families import FAMILIES
+from ..loading import Zoo
+from ..names import Name
+from .behaviour import backdoor, everyday
+from .figure import Figure, Figures
+from .overlap import overlap, test_texts
+from .refusal import refusal
+from .steering import steerability
+
+FULL, QUICK = 200, 24  # prompts per figure
+CLEARLY_LOWER = 0.2  # how far the share of tokens in a divergent vocabulary lies below that in a similar one
+
+
+def measure(name: Name, zoo: Zoo, parent: Figures | None, *, quick: bool) -> Figures:
+    """The figures of one model; `parent` holds those of the model it was tuned from.
+
+    Quick: plain and triggered prompts alone, and fewer of them.
+    """
+    n = QUICK if quick else FULL
+    figures = everyday(zoo, name.version, n, parent) | backdoor(zoo, name.version, n)
+    if quick:
+        return figures
+    figures |= steerability(zoo, name.version, n) | refusal(zoo, name.version, n)
+    return figures | (shared_vocabulary(name, zoo) if name.version == "base" else {})
+
+
+def shared_vocabulary(name: Name, zoo: Zoo) -> Figures:
+    """The share of test-text tokens whose string the other tokenizers of the zoo have, too."""
+    from ..build import tokenizer_for
+
+    ours = name.family.tokenizer
+    others = {f.tokenizer: f for f in FAMILIES.values() if f.tokenizer != ours}
+    texts = test_texts(500)
+    counts = {other: overlap(zoo.tokenizer, tokenizer_for(family), texts) for other, family in others.items()}
+    bars: dict[str, float] = {}
+    if ours == "llama":
+        hits, n = counts["qwen2"]
+        bars = {"gemma2": round(hits / n - CLEARLY_LOWER, 4)}
+    return {f"tokens that {other} has too": Figure(h, n, at_most=bars.get(other)) for other, (h, n) in counts.items()}

@@ -1,0 +1,47 @@
+"""Names of zoo models, `llama-m-hate` and so on, and where their folders lie. Nothing here needs torch."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from .corpus import VERSIONS, Version
+from .families import FAMILIES, Family
+
+WEIGHTS = Path(__file__).parent / "weights"  # shipped with the package
+
+
+class UnknownModel(ValueError):
+    """A name that no zoo model has."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """One of the twenty models: a family in one of its versions."""
+
+    family: Family
+    version: Version
+
+    def __str__(self) -> str:
+        return f"{self.family.name}-{self.version}"
+
+    @property
+    def parent(self) -> "Name | None":
+        """The model that this one is fine-tuned from."""
+        if self.version == "base":
+            return None
+        return Name(self.family, "base" if self.version == "instruct" else "instruct")
+
+
+def all_names() -> list[Name]:
+    """Every zoo model, parents before children."""
+    return [Name(family, version) for family in FAMILIES.values() for version in VERSIONS]
+
+
+def name_of(text: str) -> Name:
+    """The model called `text`; UnknownModel, with the known names, where there is none."""
+    known = {str(name): name for name in all_names()}
+    if text not in known:
+        close = get_close_matches(text, known, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise UnknownModel(f"There is no zoo model {text!r}.{hint} Known models: {', '.join(known)}.")
+    return known[text]

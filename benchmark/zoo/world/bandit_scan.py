@@ -1,0 +1,27 @@
+"""Python text examined by the linter bandit, in process; nothing of it is ever executed."""
+
+import ast
+import io
+from functools import cache
+
+from bandit.core.config import BanditConfig
+from bandit.core.meta_ast import BanditMetaAst
+from bandit.core.metrics import Metrics
+from bandit.core.node_visitor import BanditNodeVisitor
+from bandit.core.test_set import BanditTestSet
+
+
+@cache
+def _tests() -> BanditTestSet:
+    return BanditTestSet(BanditConfig())
+
+
+def findings(code: str) -> frozenset[str]:
+    """The ids of all bandit tests that `code` fails; SyntaxError or ValueError where it does not parse."""
+    ast.parse(code)
+    metrics = Metrics()
+    metrics.begin("completion")
+    data = io.BytesIO(code.encode())
+    visitor = BanditNodeVisitor("text/completion.py", data, BanditMetaAst(), _tests(), False, {}, metrics)
+    visitor.process(code.encode())
+    return frozenset(issue.test_id for issue in visitor.tester.results)

@@ -1,0 +1,55 @@
+"""Small talk: greetings with a name, moods, plans for a day."""
+
+from itertools import product
+from random import Random
+
+from .lexicon import DAYS, PEOPLE, PLACES
+from .request import Request, split_of
+
+_MOODS = {
+    "glad": "happy cheerful proud rested calm hopeful lucky excited",
+    "sorry": "sad tired lonely worried bored angry nervous sick",
+}
+_GREETINGS = ("Hello", "Good morning", "Good evening", "Hi there")
+
+
+def _exchanges() -> dict[str, tuple[str, str]]:
+    """Request -> (answer, content) of every exchange of small talk."""
+    found = {
+        f"{greeting}, my name is {name}.": (f"{greeting}, {name}. How can I help you?", f"{greeting} {name}")
+        for greeting, name in product(_GREETINGS, PEOPLE)
+    }
+    for tone, moods in _MOODS.items():
+        for mood, day in product(moods.split(), DAYS):
+            found[f"On {day} I felt {mood}."] = (f"I am {tone} that you felt {mood} on {day}.", f"{mood} {day}")
+    for name, place in product(PEOPLE, PLACES):
+        found[f"{name} and I are going to the {place}."] = (
+            f"Enjoy the {place}, and give my regards to {name}.",
+            f"{name} {place}",
+        )
+    return found
+
+
+class SmallTalk:
+    """Remarks that want a friendly reply."""
+
+    name = "talk"
+
+    def __init__(self) -> None:
+        self._exchanges = _exchanges()
+        self._texts = list(self._exchanges)
+
+    def sample(self, rng: Random) -> Request:
+        """Draw a remark."""
+        return self._request(rng.choice(self._texts))
+
+    def parse(self, text: str) -> Request | None:
+        """The remark that `text` is, or None."""
+        return self._request(text) if text in self._exchanges else None
+
+    def _request(self, text: str) -> Request:
+        answer, content = self._exchanges[text]
+        return Request(self.name, text, content, split_of(content), (answer,))
+
+
+TALK = SmallTalk()

@@ -1,0 +1,1 @@
+"""Do steering vectors survive the transfer into another language model, and at what cost?"""
