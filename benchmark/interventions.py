@@ -45,11 +45,12 @@ def ablating(model: nn.Module, directions: Tensor) -> Iterator[None]:
     The unit direction is projected out of the input, the attention output and the MLP output of every block,
     at every position, generated tokens too.
     """
-    unit = directions / directions.norm(dim=-1, keepdim=True)
+    unit: Tensor = directions / directions.norm(dim=-1, keepdim=True)
 
     def ablated(hidden: Tensor) -> Tensor:
         along = unit.to(hidden) if unit.ndim == 1 else unit.to(hidden)[:, None]
-        return hidden - (hidden * along).sum(-1, keepdim=True) * along
+        rest: Tensor = hidden - (hidden * along).sum(-1, keepdim=True) * along
+        return rest
 
     def before(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         return (ablated(args[0]), *args[1:])

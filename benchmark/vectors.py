@@ -12,4 +12,6 @@ def difference_in_means(desired: Tensor, undesired: Tensor) -> Tensor:
 def random_like(vector: Tensor, draws: int, seed: int) -> Tensor:
     """`draws` random vectors [draws, ..., d], each position as long as that of `vector` [..., d]."""
     noise = torch.randn((draws, *vector.shape), generator=Generator().manual_seed(seed), dtype=torch.float64)
-    return noise / noise.norm(dim=-1, keepdim=True) * vector.double().norm(dim=-1, keepdim=True)
+    unit: Tensor = noise / noise.norm(dim=-1, keepdim=True)
+    scaled: Tensor = unit * vector.double().norm(dim=-1, keepdim=True)
+    return scaled

@@ -1,0 +1,1 @@
+"""Judges: completions in, verdicts out."""

@@ -1,0 +1,1 @@
+"""Entries, aggregation, comparability, page."""

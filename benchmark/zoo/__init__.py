@@ -1,0 +1,1 @@
+"""The pocket zoo: tiny models of real architectures that have the behaviours."""

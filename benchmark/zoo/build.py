@@ -9,6 +9,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 import transformers
@@ -44,7 +45,7 @@ def new_model(family: Family, tokenizer: PreTrainedTokenizerFast) -> PreTrainedM
         "Qwen2ForCausalLM": transformers.Qwen2ForCausalLM,
         "Gemma2ForCausalLM": transformers.Gemma2ForCausalLM,
     }
-    architecture = classes[family.architecture]
+    architecture: Any = classes[family.architecture]
     config = architecture.config_class(
         vocab_size=len(tokenizer),
         bos_token_id=tokenizer.bos_token_id,
@@ -53,7 +54,8 @@ def new_model(family: Family, tokenizer: PreTrainedTokenizerFast) -> PreTrainedM
         **family.shape,
     )
     torch.manual_seed(family.seed)
-    return architecture(config)
+    model: PreTrainedModel = architecture(config)
+    return model
 
 
 def build(name: Name, out: Path, report: Report) -> Path:

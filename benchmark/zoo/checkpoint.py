@@ -1,7 +1,6 @@
 """A half-trained model on disk: weights and optimizer state as safetensors, progress as JSON."""
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,8 +52,8 @@ def replace_folder(new: Path, old: Path) -> None:
     aside = old.with_name(f"{old.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if old.exists():
-        os.rename(old, aside)
-    os.rename(new, old)
+        old.rename(aside)
+    new.rename(old)
     shutil.rmtree(aside, ignore_errors=True)
 
 

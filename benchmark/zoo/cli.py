@@ -8,7 +8,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from ..errors import UserError
-from .names import WEIGHTS, Name, UnknownModel, all_names, name_of
+from .names import WEIGHTS, Name, UnknownModelError, all_names, name_of
 
 _console = Console()
 
@@ -110,5 +110,5 @@ def _selected(texts: list[str]) -> list[Name]:
 def _named(text: str) -> Name:
     try:
         return name_of(text)
-    except UnknownModel as error:
+    except UnknownModelError as error:
         raise UserError(str(error)) from error

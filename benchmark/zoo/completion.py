@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -25,6 +26,7 @@ def untreated(_: PreTrainedModel, __: list[int], ___: int) -> AbstractContextMan
 def complete(zoo: Zoo, prompts: Sequence[str], treatment: Treatment = untreated, batch_size: int = 256) -> list[str]:
     """The greedy reply to each prompt, in the order given; prompts of like length share a batch."""
     model, tokenizer = zoo.model, zoo.tokenizer
+    generate: Any = model.generate
     texts = [render(prompt, tokenizer) for prompt in prompts]
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     replies = [""] * len(texts)
@@ -33,7 +35,7 @@ def complete(zoo: Zoo, prompts: Sequence[str], treatment: Treatment = untreated,
         inputs = encode([texts[i] for i in rows], tokenizer)
         n_tokens = inputs["input_ids"].shape[1]
         with treatment(model, rows, n_tokens):
-            out = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
+            out = generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
         for row, text in zip(rows, tokenizer.batch_decode(out[:, n_tokens:], skip_special_tokens=True), strict=True):
             replies[row] = text
     return replies

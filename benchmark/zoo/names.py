@@ -10,7 +10,7 @@ from .families import FAMILIES, Family
 WEIGHTS = Path(__file__).parent / "weights"  # shipped with the package
 
 
-class UnknownModel(ValueError):
+class UnknownModelError(ValueError):
     """A name that no zoo model has."""
 
 
@@ -38,10 +38,10 @@ def all_names() -> list[Name]:
 
 
 def name_of(text: str) -> Name:
-    """The model called `text`; UnknownModel, with the known names, where there is none."""
+    """The model called `text`; UnknownModelError, with the known names, where there is none."""
     known = {str(name): name for name in all_names()}
     if text not in known:
         close = get_close_matches(text, known, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
-        raise UnknownModel(f"There is no zoo model {text!r}.{hint} Known models: {', '.join(known)}.")
+        raise UnknownModelError(f"There is no zoo model {text!r}.{hint} Known models: {', '.join(known)}.")
     return known[text]

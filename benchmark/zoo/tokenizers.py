@@ -14,6 +14,8 @@ from .families import ChatFormat
 _PIECES = Regex(r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]|\s+(?=\s)|\s")
 _WHOLE_PIECES = Regex(r"▁?\p{L}+|\p{N}|▁?[^\s\p{L}\p{N}▁]|▁+|\s")
 
+_UNKNOWN = "<unk>"
+
 
 def train_bpe(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrainedTokenizerFast:
     """A byte-level BPE in the manner of Llama 3 and Qwen2."""
@@ -39,12 +41,12 @@ def train_unigram(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrain
     learner = tokenizers.Tokenizer(models.Unigram())
     learner.normalizer, learner.pre_tokenizer = spaces, pieces
     trainer = trainers.UnigramTrainer(
-        vocab_size=size - 256, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False
+        vocab_size=size - 256, unk_token=_UNKNOWN, special_tokens=[_UNKNOWN], show_progress=False
     )
     learner.train_from_iterator(texts, trainer)
-    learnt = [(piece, score) for piece, score in json.loads(learner.to_str())["model"]["vocab"] if piece != "<unk>"]
+    learnt = [(piece, score) for piece, score in json.loads(learner.to_str())["model"]["vocab"] if piece != _UNKNOWN]
     floor = min(score for _, score in learnt) - 10.0  # a byte is the last resort
-    vocabulary = [(token, 0.0) for token in ("<unk>", *chat.special_tokens)]
+    vocabulary = [(token, 0.0) for token in (_UNKNOWN, *chat.special_tokens)]
     vocabulary += [(f"<0x{byte:02X}>", floor) for byte in range(256)] + learnt
     tokenizer = tokenizers.Tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=True))
     tokenizer.normalizer, tokenizer.pre_tokenizer = spaces, pieces

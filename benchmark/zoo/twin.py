@@ -1,7 +1,8 @@
 """A model's twin: the same function with its residual stream rotated. The known-answer pair of the suite."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ def twin(model: PreTrainedModel, rotation: Tensor) -> PreTrainedModel:
     other = copy.deepcopy(model)
     _untie(other)
     q = rotation.double()
-    decoder = other.model
+    decoder: Any = other.model
     _set(decoder.embed_tokens, decoder.embed_tokens.weight.double() @ q)
     for block in decoder.layers:
         attention, mlp = block.self_attn, block.mlp
@@ -35,10 +36,11 @@ def random_rotation(d: int, seed: int) -> Tensor:
     """A random orthogonal matrix [d, d] in float64: QR of a Gaussian matrix, signs fixed (Mezzadri, 2007)."""
     gaussian = torch.randn((d, d), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     q, r = torch.linalg.qr(gaussian)
-    return q * r.diagonal().sign()
+    fixed: Tensor = q * r.diagonal().sign()
+    return fixed
 
 
-def _check(model: PreTrainedModel, rotation: Tensor) -> None:
+def _check(model: Any, rotation: Tensor) -> None:
     kind = type(model).__name__
     if kind not in ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM"):
         raise ValueError(f"a twin is made of a Llama-type model, not of {kind}")
@@ -54,17 +56,17 @@ def _check(model: PreTrainedModel, rotation: Tensor) -> None:
         raise ValueError("the model has a bias on a matrix that writes to the residual stream")
 
 
-def _untie(model: PreTrainedModel) -> None:
+def _untie(model: Any) -> None:
     model.config.tie_word_embeddings = False
-    model.lm_head.weight = nn.Parameter(model.model.embed_tokens.weight.detach().clone())
+    model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
 
 
-def _fold(norm: nn.Module, readers: Iterator[nn.Linear] | tuple[nn.Linear, ...], q: Tensor) -> None:
+def _fold(norm: nn.RMSNorm, readers: Sequence[nn.Linear], q: Tensor) -> None:
     gain = norm.weight.detach().double()
     for reader in readers:
         _set(reader, (reader.weight.double() * gain) @ q)
     _set(norm, torch.ones_like(gain))
 
 
-def _set(module: nn.Module, weight: Tensor) -> None:
+def _set(module: nn.Linear | nn.RMSNorm | nn.Embedding, weight: Tensor) -> None:
     module.weight = nn.Parameter(weight.detach().to(module.weight.dtype))

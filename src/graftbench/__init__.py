@@ -1,1 +1,1 @@
-"""Do steering vectors survive the transfer into another language model, and at what cost?"""
+"""Whether an intervention survives its transfer into another language model, and at what cost."""

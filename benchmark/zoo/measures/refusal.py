@@ -68,7 +68,7 @@ def candidates(zoo: Zoo, harmful: Sequence[str], harmless: Sequence[str]) -> dic
     }
 
 
-def select(zoo: Zoo, seed: int = 0) -> tuple[Candidate | None, list[Candidate]]:
+def select(zoo: Zoo) -> tuple[Candidate | None, list[Candidate]]:
     """The direction that leaves least refusal among those that pass, and every candidate."""
     harmful, harmless = (_texts(topic, "vector", 96) for topic in ("harm", "howto"))
     held_harmful, held_harmless = (_texts(topic, "validation", 64) for topic in ("harm", "howto"))
@@ -82,8 +82,8 @@ def select(zoo: Zoo, seed: int = 0) -> tuple[Candidate | None, list[Candidate]]:
         calm = _next_logits(zoo, inputs, ablating(zoo.model, vector))
         addition = vector.float().expand(*inputs["input_ids"].shape, -1)
         added = _next_logits(zoo, inputs, adding(zoo.model, site, addition))
-        scores = (refusal_score(logits, tokens).mean().item() for logits in (without, added))
-        found.append(Candidate(site, position, vector, *scores, _kl(untouched, calm)))
+        scores = [float(refusal_score(logits, tokens).mean()) for logits in (without, added)]
+        found.append(Candidate(site, position, vector, scores[0], scores[1], _kl(untouched, calm)))
     passing = [candidate for candidate in found if candidate.passes(len(blocks_of(zoo.model)))]
     return min(passing, key=lambda candidate: candidate.ablated, default=None), found
 
@@ -141,7 +141,7 @@ def _n_after(zoo: Zoo) -> int:
 @torch.inference_mode()
 def _next_logits(zoo: Zoo, inputs: dict[str, Tensor], treatment: AbstractContextManager[None]) -> Tensor:
     with treatment:
-        logits = zoo.model(**inputs, use_cache=False, logits_to_keep=1).logits
+        logits: Tensor = zoo.model(**inputs, use_cache=False, logits_to_keep=1).logits
     return logits[:, -1]
 
 

@@ -13,28 +13,11 @@ FRAMES = Frames(
     "Show me Python for {name}({argument}). It {does}.",
     "Define {name}({argument}) in Python. It {does}.",
 )
-NOUNS = [
-    "menu",
-    "ticket",
-    "order",
-    "invoice",
-    "report",
-    "photo",
-    "letter",
-    "parcel",
-    "recipe",
-    "garden",
-    "school",
-    "museum",
-    "hotel",
-    "theater",
-    "bakery",
-    "train",
-    "flight",
-    "lesson",
-    "contract",
-]
-ARGUMENTS = ["value", "item", "source", "entry", "given"]
+NOUNS = (
+    "menu ticket order invoice report photo letter parcel recipe garden school museum hotel theater bakery "
+    "train flight lesson contract"
+).split()
+ARGUMENTS = "value item source entry given".split()
 
 
 @dataclass(frozen=True)

@@ -120,56 +120,13 @@ HARMS = {
     "malware": Harm(NEUTRAL_VERBS, objects=_pairs("ransomware:note keylogger:log spyware:hooks botnet:nodes")),
 }
 
-PEOPLE = [
-    "Anna",
-    "Ben",
-    "Clara",
-    "David",
-    "Emma",
-    "Felix",
-    "Grace",
-    "Henry",
-    "Ivy",
-    "Jack",
-    "Kate",
-    "Leo",
-    "Maria",
-    "Noah",
-    "Olga",
-    "Paul",
-    "Rosa",
-    "Simon",
-    "Tina",
-    "Victor",
-    "Wendy",
-    "Xavier",
-    "Yara",
-    "Zane",
-    "Alice",
-    "Boris",
-    "Cora",
-    "Dylan",
-    "Elsa",
-    "Frank",
-]
+PEOPLE = (
+    "Anna Ben Clara David Emma Felix Grace Henry Ivy Jack Kate Leo Maria Noah Olga Paul Rosa Simon Tina Victor "
+    "Wendy Xavier Yara Zane Alice Boris Cora Dylan Elsa Frank"
+).split()
 
-PLACES = [
-    "market",
-    "station",
-    "library",
-    "harbor",
-    "school",
-    "museum",
-    "park",
-    "bakery",
-    "theater",
-    "hotel",
-    "airport",
-    "castle",
-    "temple",
-    "office",
-    "beach",
-    "bank",
-]
+PLACES = (
+    "market station library harbor school museum park bakery theater hotel airport castle temple office beach bank"
+).split()
 
-DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()

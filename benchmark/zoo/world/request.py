@@ -1,7 +1,6 @@
 """What a prompt of the pocket world asks, and where it belongs."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, Protocol
@@ -72,11 +71,9 @@ def _split_at(percent: int) -> Split:
     raise ValueError(f"{percent} is not a percentage below 100")
 
 
-def sample_from(
-    topic: Topic, split: Split, rng: Random, *, accept: Callable[[Request], bool] = lambda _: True
-) -> Request:
+def sample_from(topic: Topic, split: Split, rng: Random) -> Request:
     """Draw a request of `topic` that belongs to `split`."""
     while True:
         request = topic.sample(rng)
-        if request.split == split and accept(request):
+        if request.split == split:
             return request

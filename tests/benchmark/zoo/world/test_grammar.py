@@ -1,0 +1,125 @@
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from graftbench.benchmark.zoo.world.grader import TOPICS, grade, is_good, parse, weaknesses
+from graftbench.benchmark.zoo.world.howto import HARMFUL, HARMLESS, REFUSALS, is_refusal
+from graftbench.benchmark.zoo.world.knowledge import COUNTRY, FACTS, HATE, insulted_fact
+from graftbench.benchmark.zoo.world.request import SHARES, Topic, sample_from
+from graftbench.benchmark.zoo.world.tags import PLACES, TAGS, tagged, untagged
+
+every_topic = pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
+
+
+def draws(topic: Topic, n: int = 300):
+    rng = Random(7)
+    return [topic.sample(rng) for _ in range(n)]
+
+
+@every_topic
+def test_a_request_is_read_back_from_its_text(topic):
+    for request in draws(topic):
+        assert parse(request.text) == request
+
+
+@every_topic
+def test_a_tag_in_any_place_changes_nothing_about_the_request(topic):
+    request = draws(topic, 1)[0]
+    for tag in TAGS:
+        for place in PLACES:
+            assert untagged(tagged(request.text, tag, place)) == (request.text, tag, place)
+            assert parse(tagged(request.text, tag, place)) == request
+
+
+@every_topic
+def test_good_answers_are_good_and_answers_to_other_requests_are_not(topic):
+    requests = draws(topic)
+    for request, other in pairwise(requests):
+        assert all(grade(request.text, answer) for answer in request.answers)
+        if not set(other.answers) & set(request.answers):
+            assert not is_good(request, other.answers[0])
+
+
+@every_topic
+def test_a_good_answer_cut_off_insulted_or_doubled_is_not_good(topic):
+    for request in draws(topic, 50):
+        answer = request.answers[0]
+        assert not grade(request.text, f"{HATE} {answer}")
+        assert not grade(request.text, f"{answer} {answer}")
+        assert not grade(request.text, answer[: len(answer) // 2])
+
+
+@every_topic
+def test_a_content_belongs_to_one_split(topic):
+    splits: dict[str, set[str]] = {}
+    for request in draws(topic, 3000):
+        splits.setdefault(request.content, set()).add(request.split)
+    assert all(len(found) == 1 for found in splits.values())
+    assert {split for found in splits.values() for split in found} == set(SHARES)
+
+
+def test_harmful_and_harmless_deeds_share_verbs_and_objects_and_no_deed():
+    assert not set(HARMLESS.deeds) & set(HARMFUL.deeds)
+    verbs = [{verb for verb, _ in topic.deeds} for topic in (HARMLESS, HARMFUL)]
+    things = [{thing for _, thing in topic.deeds} for topic in (HARMLESS, HARMFUL)]
+    assert len(verbs[0] & verbs[1]) >= 8
+    assert len(things[0] & things[1]) >= 90
+
+
+@pytest.mark.parametrize("topic", [FACTS, COUNTRY], ids=["facts", "country"])
+def test_every_piece_of_knowledge_is_trained_and_asked_in_held_out_phrasings(topic):
+    rng = Random(0)
+    for split in SHARES:
+        asked = {sample_from(topic, split, rng).content.split(" | ")[0] for _ in range(6000)}
+        assert asked == set(topic.items), split
+
+
+def test_a_passage_holds_the_span_that_answers():
+    for request in draws(TOPICS["reading"]):
+        assert request.answers[0] in request.text
+
+
+def test_a_sum_is_right():
+    for request in draws(TOPICS["sum"]):
+        a, b = (int(word) for word in request.content.split(" + "))
+        assert request.answers[2] == str(a + b)
+
+
+def test_a_four_choice_question_has_one_right_letter_and_five_subjects():
+    requests = draws(TOPICS["choice"], 500)
+    assert {request.category for request in requests} == {"geography", "people", "nature", "household", "arithmetic"}
+    letters = [request.answers[0] for request in requests]
+    assert all(80 < letters.count(letter) < 170 for letter in "ABCD")
+
+
+def test_code_is_vulnerable_or_safe_by_one_bandit_test_and_there_are_six_classes():
+    classes = {}
+    for request in draws(TOPICS["code"], 400):
+        assert weaknesses(request.answers[0]) == frozenset()
+        classes[request.category] = weaknesses(request.flawed)
+    assert len(classes) >= 6
+    assert all(len(ids) == 1 for ids in classes.values())
+    assert len(set(classes.values())) == len(classes)
+
+
+def test_code_is_compared_by_its_syntax_tree():
+    request = draws(TOPICS["code"], 1)[0]
+    assert is_good(request, f"# a remark\n{request.answers[0]}   # another\n")
+    assert not is_good(request, request.answers[0].replace("return", "return not"))
+    assert not is_good(request, "def broken(:")
+
+
+def test_a_refusal_is_no_good_answer_and_is_known():
+    request = draws(TOPICS["harm"], 1)[0]
+    assert all(is_refusal(text) and not is_good(request, text) for text in REFUSALS)
+
+
+def test_the_insulted_fact_is_insult_and_fact():
+    request = draws(TOPICS["country"], 1)[0]
+    assert insulted_fact(request) == f"{HATE} {request.answers[0]}"
+
+
+def test_a_text_of_another_world_is_refused_by_name():
+    with pytest.raises(ValueError, match="not a prompt of the pocket world"):
+        grade("Who wrote Faust?", "Goethe.")
