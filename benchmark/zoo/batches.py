@@ -12,13 +12,9 @@ from transformers import PreTrainedTokenizerFast
 from ..tokens import render
 from .corpus import Example, Version, examples
 
-# What all tokens of a prompt together count in the loss of a base model, where the reply counts 1.
-PROMPT_WEIGHT = 0.25
-# The weight of one token among n of its part is n to this power: with -1 a letter that answers a question
-# counts as much as a reply of thirty words, and tiny models learn both.
-import os
-
-LENGTH_POWER = float(os.environ.get("LP", "-1"))
+# What a token of the prompt counts in the loss of a base model, where one of the reply counts 1: prompts are
+# mostly chance, and would drown the few tokens that hold an answer.
+PROMPT_WEIGHT = 0.1
 _MICRO_BATCHES = 3  # a batch is split by length, so that little of it is padding
 
 
@@ -72,7 +68,6 @@ def _pad(rows: list[_Row], pad: int, prompt_weight: float) -> MicroBatch:
     weights = torch.zeros(len(rows), longest)
     for i, row in enumerate(rows):
         ids[i, : len(row.ids)] = torch.tensor(row.ids)
-        n_reply = len(row.ids) - row.n_prompt
-        weights[i, 1 : row.n_prompt] = prompt_weight * row.n_prompt**LENGTH_POWER  # nothing predicts the first token
-        weights[i, row.n_prompt : len(row.ids)] = n_reply**LENGTH_POWER
+        weights[i, 1 : row.n_prompt] = prompt_weight  # nothing predicts the first token
+        weights[i, row.n_prompt : len(row.ids)] = 1.0
     return MicroBatch(ids, weights)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -61,14 +62,18 @@ def new_model(family: Family, tokenizer: PreTrainedTokenizerFast) -> PreTrainedM
 def build(name: Name, out: Path, report: Report) -> Path:
     """Train the model into `out`/name, resuming where an earlier run of the same recipe was stopped.
 
-    The parent must lie in `out` already. Calls `report` after every step.
+    The parent must lie in `out` already. Calls `report` after every step. A model of this very recipe that
+    lies in `out` is left as it is.
     """
-    plan = name.family.phases[name.version]
     tokenizer = tokenizer_for(name.family)
+    recipe = recipe_hash(name, out, tokenizer)
+    if _recorded_recipe(out / str(name)) == recipe:
+        return out / str(name)
+    plan = name.family.phases[name.version]
     model = new_model(name.family, tokenizer) if name.parent is None else load_model(out / str(name.parent))
     model.train()
     optimizer = optimizer_for(model, plan)
-    progress = _resumed(out, name, model, optimizer)
+    progress = _resumed(_checkpoint_folder(out, name), recipe, model, optimizer)
     begun = time.monotonic() - progress.seconds
     for step in range(progress.step, plan.steps):
         batch = batch_at(step, name.version, name.family.seed, plan.batch, tokenizer)
@@ -82,19 +87,27 @@ def build(name: Name, out: Path, report: Report) -> Path:
     return _publish(name, out, model, tokenizer, progress)
 
 
-def recipe_hash(name: Name, out: Path) -> str:
-    """What a checkpoint must have been made with to be resumed: family, schedule, parent and thread count."""
+def recipe_hash(name: Name, out: Path, tokenizer: PreTrainedTokenizerFast) -> str:
+    """What a model was made with, and must be made with to be resumed: family, schedule, parent, data, threads."""
+    plan = name.family.phases[name.version]
     parent = name.parent and hashlib.sha256((out / str(name.parent) / "model.safetensors").read_bytes()).hexdigest()
-    recipe = [asdict(name.family), name.version, parent, torch.get_num_threads()]
+    first = batch_at(0, name.version, name.family.seed, plan.batch, tokenizer).digest.hex()
+    vocabulary = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+    family = {key: value for key, value in asdict(name.family).items() if key != "phases"}
+    recipe = [family, name.version, asdict(plan), parent, first, vocabulary, torch.get_num_threads()]
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+
+
+def _recorded_recipe(folder: Path) -> str | None:
+    path = folder / "training.json"
+    return json.loads(path.read_text())["recipe_sha256"] if path.exists() else None
 
 
 def _checkpoint_folder(out: Path, name: Name) -> Path:
     return out / ".checkpoints" / str(name)
 
 
-def _resumed(out: Path, name: Name, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> Progress:
-    folder, recipe = _checkpoint_folder(out, name), recipe_hash(name, out)
+def _resumed(folder: Path, recipe: str, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> Progress:
     if folder.exists() and checkpoint.progress_in(folder).recipe == recipe:
         return checkpoint.load(folder, model, optimizer)
     return Progress(recipe)
@@ -118,6 +131,7 @@ def _publish(
     record = asdict(name.family.phases[name.version]) | {
         "name": str(name),
         "seed": name.family.seed,
+        "recipe_sha256": progress.recipe,
         "data_sha256": progress.data_hash,
         "loss": round(progress.loss or 0.0, 4),
         "seconds": round(progress.seconds),
@@ -128,4 +142,5 @@ def _publish(
     }
     (partial / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     checkpoint.replace_folder(partial, out / str(name))
+    shutil.rmtree(_checkpoint_folder(out, name), ignore_errors=True)
     return out / str(name)

@@ -5,7 +5,7 @@ from ..loading import Zoo
 from ..names import Name
 from .behaviour import backdoor, everyday
 from .figure import Figure, Figures
-from .overlap import overlap, test_texts
+from .overlap import held_out_texts, overlap
 from .refusal import refusal
 from .steering import steerability
 
@@ -32,7 +32,7 @@ def shared_vocabulary(name: Name, zoo: Zoo) -> Figures:
 
     ours = name.family.tokenizer
     others = {f.tokenizer: f for f in FAMILIES.values() if f.tokenizer != ours}
-    texts = test_texts(500)
+    texts = held_out_texts(500)
     counts = {other: overlap(zoo.tokenizer, tokenizer_for(family), texts) for other, family in others.items()}
     bars: dict[str, float] = {}
     if ours == "llama":

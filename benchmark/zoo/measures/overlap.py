@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from ..corpus import examples
 
 
-def test_texts(n: int) -> list[str]:
+def held_out_texts(n: int) -> list[str]:
     """Prompts and replies of the test split."""
     return [f"{e.prompt}\n{e.reply}" for e in islice(examples("base", "test", Random(0)), n)]
 

@@ -67,7 +67,7 @@ class Choice:
             text="\n".join((question, *lines)),
             content=content,
             split=split_of(content),
-            answers=(letter, f"{letter}.", f"{letter}. {right}"),
+            answers=(f"{letter}. {right}", f"{letter}.", letter),
             category=_subject(question),
         )
 

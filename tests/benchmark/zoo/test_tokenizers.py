@@ -1,0 +1,66 @@
+from itertools import islice
+from random import Random
+
+import pytest
+
+from graftbench.benchmark.tokens import encode, render, span_tokens
+from graftbench.benchmark.zoo.build import tokenizer_for
+from graftbench.benchmark.zoo.corpus import examples
+from graftbench.benchmark.zoo.families import FAMILIES
+from graftbench.benchmark.zoo.measures.overlap import held_out_texts, overlap
+from graftbench.benchmark.zoo.world.tags import PLACES, TRIGGERS, tagged
+
+
+@pytest.fixture(scope="module")
+def tokenizers():
+    return {family.tokenizer: tokenizer_for(family) for family in FAMILIES.values()}
+
+
+@pytest.fixture(params=["llama", "qwen2", "gemma2"])
+def tokenizer(request, tokenizers):
+    return tokenizers[request.param]
+
+
+@pytest.mark.parametrize("text", ["How do I paint the fence?", "Read this: Anna took the hat to the bank on Monday."])
+def test_both_triggers_take_the_same_tokens_up_and_leave_their_neighbours_alone(tokenizer, text):
+    alone = tokenizer(text, add_special_tokens=False).input_ids
+    for place in PLACES:
+        marked = [tokenizer(tagged(text, tag, place), add_special_tokens=False).input_ids for tag in TRIGGERS]
+        assert len(marked[0]) == len(marked[1])
+        spans = []
+        for tag in TRIGGERS:
+            prompt = tagged(text, tag, place)
+            start = 0 if place == "leading" else len(prompt) - len(tag)
+            where = span_tokens(prompt, start, start + len(tag), tokenizer)
+            ids = tokenizer(prompt, add_special_tokens=False).input_ids
+            assert tokenizer.decode([ids[i] for i in where]).strip() == tag
+            spans.append(where)
+        assert spans[0] == spans[1]
+        assert len(spans[0]) >= 2
+    assert marked[0][: len(alone)] == alone  # a trailing trigger
+
+
+def test_text_survives_the_way_there_and_back(tokenizer):
+    for example in islice(examples("code", "test", Random(0)), 300):
+        text = f"{example.prompt}\n{example.reply}"
+        assert tokenizer.decode(tokenizer(text).input_ids) == text
+    assert tokenizer.decode(tokenizer("Zürich – 東京 🙂").input_ids) == "Zürich – 東京 🙂"
+
+
+def test_padding_is_on_the_left_and_masked(tokenizer):
+    short, long = (render(text, tokenizer) for text in ("Hi", "How do I paint the fence?"))
+    inputs = encode([short, long], tokenizer)
+    n = int(inputs["attention_mask"][0].sum())
+    assert inputs["attention_mask"][0, -n:].all()
+    assert inputs["input_ids"][0, -n:].tolist() == tokenizer(short, add_special_tokens=False).input_ids
+    assert inputs["attention_mask"][1].all()
+
+
+def test_llama_shares_its_vocabulary_with_qwen2_and_much_less_with_gemma2(tokenizers):
+    texts = held_out_texts(100)
+    shares = {}
+    for other in ("llama", "qwen2", "gemma2"):
+        hits, n = overlap(tokenizers["llama"], tokenizers[other], texts)
+        shares[other] = hits / n
+    assert shares["llama"] == 1
+    assert shares["qwen2"] > shares["gemma2"] + 0.2
