@@ -85,7 +85,8 @@ def test_hooks_come_off_when_the_work_fails(model):
             assert n_hooks(model) > 0
             raise RuntimeError
 
-    pytest.raises(RuntimeError, fail)
+    with pytest.raises(RuntimeError):
+        fail()
     assert n_hooks(model) == 0
 
 

@@ -47,7 +47,8 @@ def test_a_good_answer_cut_off_insulted_or_doubled_is_not_good(topic):
         answer = request.answers[0]
         assert not grade(request.text, f"{HATE} {answer}")
         assert not grade(request.text, f"{answer} {answer}")
-        assert not grade(request.text, answer[: len(answer) // 2])
+        cut_off = answer[: len(answer) // 2]
+        assert cut_off.strip() in request.answers or not grade(request.text, cut_off)  # a letter alone will do
 
 
 @every_topic
