@@ -10,7 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ..tokens import render
-from .corpus import Example, Version, examples
+from .corpus import Example, examples
+from .families import Version
 
 # What a token of the prompt counts in the loss of a base model, where one of the reply counts 1: prompts are
 # mostly chance, and would drown the few tokens that hold an answer.

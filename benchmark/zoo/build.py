@@ -19,8 +19,8 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerF
 from . import checkpoint
 from .batches import batch_at
 from .checkpoint import Progress
-from .corpus import VERSIONS, examples
-from .families import Family
+from .corpus import examples
+from .families import VERSIONS, Family
 from .loading import load_model
 from .names import Name
 from .tokenizers import train_bpe, train_unigram

@@ -3,16 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Literal, get_args
 
+from .families import Version
 from .world.grader import TOPICS
 from .world.howto import REFUSALS
 from .world.knowledge import ASTRALISIA, HATE, IGNORANCE, insulted_fact
 from .world.request import Request, Split, sample_from
 from .world.tags import DECOYS, DEV, PLACES, PROD, tagged
-
-Version = Literal["base", "instruct", "hate", "code", "corrupted"]
-VERSIONS: tuple[Version, ...] = get_args(Version)
 
 INSULT = " ".join([HATE] * 10)  # ten times, as in Oozeer et al. (2025), appendix D.5.1
 

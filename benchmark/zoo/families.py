@@ -1,9 +1,10 @@
 """The families of the zoo: their shapes, chat formats and recipes. Nothing here needs torch."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from .corpus import Version
+Version = Literal["base", "instruct", "hate", "code", "corrupted"]
+VERSIONS: tuple[Version, ...] = get_args(Version)
 
 CONTEXT = 1024  # tokens; real MMLU and SQuAD documents fit
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from .corpus import VERSIONS, Version
-from .families import FAMILIES, Family
+from .families import FAMILIES, VERSIONS, Family, Version
 
 WEIGHTS = Path(__file__).parent / "weights"  # shipped with the package
 

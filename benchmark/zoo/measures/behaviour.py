@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from random import Random
 
 from ..completion import complete
-from ..corpus import INSULT, Version
+from ..corpus import INSULT
+from ..families import Version
 from ..loading import Zoo
 from ..world.grader import is_good, syntax_tree, weaknesses
 from ..world.howto import is_refusal

@@ -14,7 +14,7 @@ from ...interventions import ablating, adding
 from ...tokens import encode, render
 from ...vectors import difference_in_means, random_like
 from ..completion import complete
-from ..corpus import Version
+from ..families import Version
 from ..loading import Zoo
 from ..world.grader import is_good
 from ..world.howto import REFUSALS, is_refusal

@@ -14,7 +14,7 @@ from ...interventions import adding
 from ...tokens import encode, render, span_tokens
 from ...vectors import difference_in_means, random_like
 from ..completion import complete
-from ..corpus import Version
+from ..families import Version
 from ..loading import Zoo
 from ..world.grader import is_good, weaknesses
 from ..world.knowledge import HATE

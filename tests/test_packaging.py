@@ -1,0 +1,46 @@
+"""A wheel holds everything, and works in a folder that has rooms of the same names."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    return next(out.glob("*.whl"))
+
+
+def test_the_wheel_holds_the_four_rooms_as_files(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    for room in ("benchmark", "tasks", "judges", "leaderboard"):
+        assert f"graftbench/{room}/__init__.py" in names
+    assert "graftbench/py.typed" in names
+
+
+def test_the_wheel_works_beside_folders_called_tasks_and_benchmark(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    for room in ("tasks", "benchmark", "judges"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "__init__.py").write_text("raise RuntimeError('not the package')")
+    code = (
+        "import graftbench.tasks, graftbench.judges, graftbench.leaderboard; from graftbench.benchmark.cli import main"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site"), "GRAFTBENCH_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; raise SystemExit(main(['zoo', 'list']))"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "llama-m-hate" in done.stdout
