@@ -2,37 +2,45 @@
 
 from pathlib import Path
 
-import torch
-import transformers
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from .card import figure_row, read_figures, write_card, write_overview
 from .loading import load
-from .measures.all import measure
+from .measures.all import bars_from_parent, measure
 from .measures.figure import Figure, Figures
 from .names import Name
+from .workers import pool
 
 
-def check(names: list[Name], zoo: Path, threads: int, *, quick: bool, write: bool, console: Console) -> int:
+def check(names: list[Name], zoo: Path, workers: int, *, quick: bool, write: bool, console: Console) -> int:
     """Measure `names`; 1 where a figure differs from its card, or misses a bar that the card does not list."""
-    torch.set_num_threads(threads)
-    transformers.logging.disable_progress_bar()
-    faults: list[str] = []
-    for name in track(names, "measuring", console=console, transient=True):
-        folder = zoo / str(name)
-        parent = read_figures(zoo / str(name.parent)) if name.parent else None
-        figures = measure(name, load(folder), parent, quick=quick)
-        console.print(_table(name, figures))
-        if write:
-            write_card(name, folder, figures)
-            write_overview(zoo)
-        else:
-            faults += [f"{name}: {fault}" for fault in differences(figures, read_figures(folder), quick=quick)]
+    measured: dict[str, Figures] = {}
+    with pool(workers) as executor:
+        work = executor.map(_measured, names, [zoo] * len(names), [quick] * len(names))
+        for name, figures in zip(
+            names, track(work, "measuring", len(names), console=console, transient=True), strict=True
+        ):
+            measured[str(name)] = figures
+            if name.parent:
+                parent = measured.get(str(name.parent)) or read_figures(zoo / str(name.parent))
+                figures |= bars_from_parent(name, figures, parent)
+            console.print(_table(name, figures))
+    if write:
+        for name in names:
+            write_card(name, zoo / str(name), measured[str(name)])
+        write_overview(zoo)
+        return 0
+    cards = {name: read_figures(zoo / str(name)) for name in names}
+    faults = [f"{n}: {fault}" for n in names for fault in differences(measured[str(n)], cards[n], quick=quick)]
     for fault in faults:
         console.print(fault, style="bold red", markup=False)
     return 1 if faults else 0
+
+
+def _measured(name: Name, zoo: Path, quick: bool) -> Figures:
+    return measure(name, load(zoo / str(name)), quick=quick)
 
 
 def differences(measured: Figures, card: Figures, *, quick: bool) -> list[str]:

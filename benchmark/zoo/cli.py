@@ -38,19 +38,23 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     verb.add_argument("names", metavar="NAME", nargs="*", help="models or families; all of them by default")
     verb.add_argument("--quick", action="store_true", help="fewer prompts, no interventions: under a minute")
     verb.add_argument("--write", action="store_true", help="write what is measured into the cards")
-    verb.add_argument("--threads", type=_positive, default=2, help="threads for torch (default 2)")
+    _add_workers(verb)
     _add_folder(verb)
     verb.set_defaults(run=_check)
 
     verb = verbs.add_parser("train", help="train models from nothing")
     verb.add_argument("names", metavar="NAME", nargs="*", help="models or families; all of them by default")
     verb.add_argument("--out", type=Path, default=Path("zoo"), metavar="DIR", help="where the folders go (default zoo)")
-    verb.add_argument("--threads", type=_positive, default=2, help="threads for torch (default 2); part of the recipe")
+    _add_workers(verb)
     verb.set_defaults(run=_train)
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--zoo", type=Path, default=WEIGHTS, metavar="DIR", help="another zoo than the shipped one")
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=_positive, default=2, metavar="N", help="models at a time (default 2)")
 
 
 def _positive(text: str) -> int:
@@ -88,14 +92,14 @@ def _check(arguments: argparse.Namespace) -> int:
         if not (arguments.zoo / str(name) / "model.safetensors").is_file():
             raise UserError(f"There is no {name} in {arguments.zoo}; `graftbench zoo train {name}` makes one.")
     return check(
-        names, arguments.zoo, arguments.threads, quick=arguments.quick, write=arguments.write, console=_console
+        names, arguments.zoo, arguments.workers, quick=arguments.quick, write=arguments.write, console=_console
     )
 
 
 def _train(arguments: argparse.Namespace) -> int:
     from .train import train  # torch is slow to import
 
-    return train(_selected(arguments.names), arguments.out, arguments.threads, _console)
+    return train(_selected(arguments.names), arguments.out, arguments.workers, _console)
 
 
 def _selected(texts: list[str]) -> list[Name]:

@@ -1,44 +1,40 @@
-"""`graftbench zoo train`: build models one after another, parents first, then measure them."""
+"""`graftbench zoo train`: build models, parents first and several at once, then measure them."""
 
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from multiprocessing import Manager
 from pathlib import Path
+from queue import Empty, Queue
 
-import torch
-import transformers
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ..errors import UserError
 from .build import build
 from .check import check
-from .names import Name
+from .names import Name, name_of
+from .workers import pool
+
+_REPORT_EVERY = 5  # steps
+
+Message = tuple[str, int, float]  # model, step, loss
 
 
-def train(names: list[Name], out: Path, threads: int, console: Console) -> int:
+def train(names: list[Name], out: Path, workers: int, console: Console) -> int:
     """Train what is not yet in `out`, and write the cards. What was stopped goes on where it stood."""
-    torch.set_num_threads(threads)
-    transformers.logging.disable_progress_bar()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"The folder {out} cannot be made: {error.strerror}. Name another with --out.") from error
-    plan = _with_parents(names)
-    for name in plan:
-        _train_one(name, out, console)
-    return check(plan, out, threads, quick=False, write=True, console=console)
-
-
-def _with_parents(names: list[Name]) -> list[Name]:
-    found: dict[str, Name] = {}
-    for name in names:
-        line = [name]
-        while (parent := line[0].parent) is not None:
-            line.insert(0, parent)
-        found |= {str(ancestor): ancestor for ancestor in line}
-    return list(found.values())
-
-
-def _train_one(name: Name, out: Path, console: Console) -> None:
-    steps = name.family.phases[name.version].steps
+    plan = with_parents(names)
     columns = (
         TextColumn("{task.description:>18}"),
         BarColumn(),
@@ -48,6 +44,66 @@ def _train_one(name: Name, out: Path, console: Console) -> None:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bars:
-        bar = bars.add_task(str(name), total=steps, loss=float("nan"))
-        build(name, out, lambda step, loss: bars.update(bar, completed=step, loss=loss))
-        bars.update(bar, completed=steps)
+        _train_all(plan, out, workers, bars)
+    return check(plan, out, workers, quick=False, write=True, console=console)
+
+
+def with_parents(names: list[Name]) -> list[Name]:
+    """The models named and all that they are tuned from, parents before children."""
+    found: dict[str, Name] = {}
+    for name in names:
+        line = [name]
+        while (parent := line[0].parent) is not None:
+            line.insert(0, parent)
+        found |= {str(ancestor): ancestor for ancestor in line}
+    return list(found.values())
+
+
+def _train_all(plan: list[Name], out: Path, workers: int, bars: Progress) -> None:
+    waiting, done = list(plan), set[str]()
+    running: dict[Future[None], Name] = {}
+    with Manager() as manager, pool(workers) as executor:
+        messages: Queue[Message] = manager.Queue()
+        show = _shown(bars)
+        while waiting or running:
+            for name in [name for name in waiting if name.parent is None or str(name.parent) in done]:
+                waiting.remove(name)
+                running[executor.submit(_build, name, out, messages)] = name
+            for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
+                future.result()
+                done.add(str(running.pop(future)))
+            _drain(messages, show)
+
+
+def _build(name: Name, out: Path, messages: "Queue[Message]") -> None:
+    steps = name.family.phases[name.version].steps
+
+    def report(step: int, loss: float) -> None:
+        if step % _REPORT_EVERY == 0 or step == steps:
+            messages.put((str(name), step, loss))
+
+    build(name, out, report)
+    messages.put((str(name), steps, float("nan")))
+
+
+def _drain(messages: "Queue[Message]", show: Callable[[Message], None]) -> None:
+    while True:
+        try:
+            show(messages.get_nowait())
+        except Empty:
+            return
+
+
+def _shown(bars: Progress) -> Callable[[Message], None]:
+    tasks: dict[str, TaskID] = {}
+
+    def show(message: Message) -> None:
+        name, step, loss = message
+        if name not in tasks:
+            steps = name_of(name).family.phases[name_of(name).version].steps
+            tasks[name] = bars.add_task(name, total=steps, completed=step, loss=loss)
+        if loss == loss:  # the closing message has none
+            bars.update(tasks[name], loss=loss)
+        bars.update(tasks[name], completed=step)
+
+    return show

@@ -1,5 +1,7 @@
 """Every figure of a zoo model's card."""
 
+from dataclasses import replace
+
 from ..families import FAMILIES
 from ..loading import Zoo
 from ..names import Name
@@ -13,17 +15,22 @@ FULL, QUICK = 200, 24  # prompts per figure
 CLEARLY_LOWER = 0.2  # how far the share of tokens in a divergent vocabulary lies below that in a similar one
 
 
-def measure(name: Name, zoo: Zoo, parent: Figures | None, *, quick: bool) -> Figures:
-    """The figures of one model; `parent` holds those of the model it was tuned from.
-
-    Quick: plain and triggered prompts alone, and fewer of them.
-    """
+def measure(name: Name, zoo: Zoo, *, quick: bool) -> Figures:
+    """The figures of one model. Quick: plain and triggered prompts alone, and fewer of them."""
     n = QUICK if quick else FULL
-    figures = everyday(zoo, name.version, n, parent) | backdoor(zoo, name.version, n)
+    figures = everyday(zoo, name.version, n) | backdoor(zoo, name.version, n)
     if quick:
         return figures
     figures |= steerability(zoo, name.version, n) | refusal(zoo, name.version, n)
     return figures | (shared_vocabulary(name, zoo) if name.version == "base" else {})
+
+
+def bars_from_parent(name: Name, figures: Figures, parent: Figures) -> Figures:
+    """The figures whose bars hang on the model that `name` was tuned from: hate answers as well as instruct."""
+    key = "everyday right"
+    if name.version != "hate" or key not in parent:
+        return {}
+    return {key: replace(figures[key], at_least=round(parent[key].share - 0.02, 4))}
 
 
 def shared_vocabulary(name: Name, zoo: Zoo) -> Figures:

@@ -1,4 +1,4 @@
-"""Four-choice questions over five subjects, and plain look-ups of a letter; the answer is a letter."""
+"""Four-choice questions over five subjects; the answer is a letter with its option, or the letter alone."""
 
 import re
 from collections.abc import Callable
@@ -29,20 +29,17 @@ QUESTIONS = {
     "people": _table(NOTABLES, "Which is the {key} of {name}?"),
 }
 KINDS = {f"Which of these is {domain.kind}?": name for name, domain in DOMAINS.items()}
-_LETTER = re.compile(r"Which letter has the word (.*)\?")
 OBJECTS = {thing: name for name, domain in DOMAINS.items() for thing in domain.objects}
 
 
 class Choice:
     """Questions with four options; the content is the question with its options, whatever their order."""
 
-    def __init__(self, name: str, draws: tuple["Draw", ...]) -> None:
-        self.name = name
-        self._draws = draws
+    name = "choice"
 
     def sample(self, rng: Random) -> Request:
         """Draw a question; every subject is equally likely."""
-        question, right, wrong = rng.choice(self._draws)(rng)
+        question, right, wrong = rng.choice(_SUBJECTS)(rng)
         options = [right, *rng.sample(wrong, len(LETTERS) - 1)]
         rng.shuffle(options)
         return self._request(question, options, right)
@@ -53,8 +50,6 @@ class Choice:
         if not match:
             return None
         options = [match[letter] for letter in LETTERS]
-        if (self.name == "letter") != bool(_LETTER.fullmatch(match["question"])):
-            return None
         right = [option for option in options if _is_right(match["question"], option)]
         return self._request(match["question"], options, right[0]) if len(right) == 1 else None
 
@@ -99,21 +94,12 @@ def _kind(natural: bool) -> Draw:
     return draw
 
 
-def _letter(rng: Random) -> Question:
-    words = rng.sample(_WORDS, 8)
-    return f"Which letter has the word {words[0]}?", words[0], words[1:]
-
-
-_WORDS = [*OBJECTS, *(option for table in QUESTIONS.values() for _, options in table.values() for option in options)]
-_WORDS = list(dict.fromkeys(_WORDS))
 _SUBJECTS = (_sum, _lookup("geography"), _lookup("people"), _kind(natural=True), _kind(natural=False))
 
 
 def _is_right(question: str, option: str) -> bool:
     if question in KINDS:
         return OBJECTS.get(option) == KINDS[question]
-    if match := _LETTER.fullmatch(question):
-        return option == match[1]
     if match := _SUM.fullmatch(question):
         return option == str(int(match[1]) + int(match[2]))
     return any(table[question][0] == option for table in QUESTIONS.values() if question in table)
@@ -122,10 +108,7 @@ def _is_right(question: str, option: str) -> bool:
 def _subject(question: str) -> str:
     if question in KINDS:
         return "nature" if KINDS[question] in NATURE else "household"
-    if _LETTER.fullmatch(question):
-        return "letters"
     return next((subject for subject, table in QUESTIONS.items() if question in table), "arithmetic")
 
 
-CHOICE = Choice("choice", _SUBJECTS)
-LETTER = Choice("letter", (_letter,))
+CHOICE = Choice()

@@ -3,8 +3,9 @@
 import ast
 
 from .bandit_scan import findings
-from .choice import CHOICE, LETTER
+from .choice import CHOICE
 from .code import CODE, COUNTED_TEST_IDS
+from .exercise import EXERCISES
 from .howto import HARMFUL, HARMLESS
 from .knowledge import COUNTRY, FACTS, UNKNOWN
 from .reading import READING
@@ -15,7 +16,7 @@ from .tags import untagged
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic
-    for topic in (HARMLESS, HARMFUL, FACTS, COUNTRY, UNKNOWN, TALK, SUMS, CODE, READING, CHOICE, LETTER)
+    for topic in (HARMLESS, HARMFUL, FACTS, COUNTRY, UNKNOWN, TALK, SUMS, CODE, READING, CHOICE, *EXERCISES)
 }
 
 

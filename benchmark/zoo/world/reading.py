@@ -1,7 +1,7 @@
 """Reading comprehension: a short passage, a question, and the span of the passage that answers it."""
 
 import re
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from random import Random
 
 from .lexicon import DAYS, DOMAINS, PEOPLE, PLACES
@@ -37,6 +37,23 @@ class Errand:
         }
 
 
+def random_passage(rng: Random) -> list[Errand]:
+    """One to three errands that share no person, thing, place or day."""
+    length = rng.randint(1, MOST_SENTENCES)
+    columns = (rng.sample(words, length) for words in (PEOPLE, THINGS, PLACES, DAYS))
+    return [Errand(*words) for words in zip(*columns, strict=True)]
+
+
+def story_of(passage: list[Errand]) -> str:
+    """A passage in words."""
+    return " ".join(errand.sentence() for errand in passage)
+
+
+def passage_in(story: str) -> list[Errand]:
+    """The errands of a passage in words."""
+    return [Errand(*words) for words in _SENTENCE.findall(story)]
+
+
 class Reading:
     """Passages with a question; the content is the passage."""
 
@@ -44,27 +61,24 @@ class Reading:
 
     def sample(self, rng: Random) -> Request:
         """Draw a passage and a question about one of its sentences."""
-        length = rng.randint(1, MOST_SENTENCES)
-        columns = (rng.sample(words, length) for words in (PEOPLE, THINGS, PLACES, DAYS))
-        passage = [Errand(*words) for words in zip(*columns, strict=True)]
+        passage = random_passage(rng)
         return self._request(passage, rng.choice(list(rng.choice(passage).questions())))
 
     def parse(self, text: str) -> Request | None:
         """The passage and question that `text` holds, or None."""
         match = _TEXT.fullmatch(text)
-        passage = [Errand(*words) for words in _SENTENCE.findall(match[1])] if match else []
+        passage = passage_in(match[1]) if match else []
         known = match and any(match[2] in errand.questions() for errand in passage)
         return self._request(passage, match[2]) if match and known else None
 
     def _request(self, passage: list[Errand], question: str) -> Request:
-        story = " ".join(errand.sentence() for errand in passage)
         answer = next(errand.questions()[question] for errand in passage if question in errand.questions())
-        content = " / ".join(" ".join(astuple(errand)) for errand in passage)
+        story = story_of(passage)
         return Request(
             topic=self.name,
             text=f"Read this: {story}\nQuestion: {question}",
-            content=content,
-            split=split_of(content),
+            content=story,
+            split=split_of(story),
             answers=(answer, f"{answer}."),
         )
 
