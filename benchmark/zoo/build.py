@@ -24,7 +24,7 @@ from .families import VERSIONS, Family
 from .loading import load_model
 from .names import Name
 from .tokenizers import train_bpe, train_unigram
-from .training import learning_rate, optimizer_for, train_step
+from .training import Optimizers, rate_scale, train_step
 
 CHECKPOINT_EVERY = 100  # steps
 TOKENIZER_EXAMPLES = 6000  # of each version
@@ -72,17 +72,17 @@ def build(name: Name, out: Path, report: Report) -> Path:
     plan = name.family.phases[name.version]
     model = new_model(name.family, tokenizer) if name.parent is None else load_model(out / str(name.parent))
     model.train()
-    optimizer = optimizer_for(model, plan)
-    progress = _resumed(_checkpoint_folder(out, name), recipe, model, optimizer)
+    optimizers = Optimizers(model, plan)
+    progress = _resumed(_checkpoint_folder(out, name), recipe, model, optimizers)
     begun = time.monotonic() - progress.seconds
     for step in range(progress.step, plan.steps):
         batch = batch_at(step, name.version, name.family.seed, plan.batch, tokenizer)
-        progress.loss = train_step(model, optimizer, batch, learning_rate(plan, step))
+        progress.loss = train_step(model, optimizers, batch, rate_scale(plan, step))
         progress.step = step + 1
         progress.data_hash = hashlib.sha256(bytes.fromhex(progress.data_hash) + batch.digest).hexdigest()
         progress.seconds = time.monotonic() - begun
         if progress.step % CHECKPOINT_EVERY == 0:
-            checkpoint.save(_checkpoint_folder(out, name), model, optimizer, progress)
+            checkpoint.save(_checkpoint_folder(out, name), model, optimizers, progress)
         report(progress.step, progress.loss)
     return _publish(name, out, model, tokenizer, progress)
 
@@ -107,9 +107,9 @@ def _checkpoint_folder(out: Path, name: Name) -> Path:
     return out / ".checkpoints" / str(name)
 
 
-def _resumed(folder: Path, recipe: str, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> Progress:
+def _resumed(folder: Path, recipe: str, model: PreTrainedModel, optimizers: Optimizers) -> Progress:
     if folder.exists() and checkpoint.progress_in(folder).recipe == recipe:
-        return checkpoint.load(folder, model, optimizer)
+        return checkpoint.load(folder, model, optimizers)
     return Progress(recipe)
 
 

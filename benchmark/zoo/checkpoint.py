@@ -5,10 +5,10 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import PreTrainedModel
+
+from .training import Optimizers
 
 
 @dataclass
@@ -22,23 +22,21 @@ class Progress:
     loss: float | None = None
 
 
-def save(folder: Path, model: PreTrainedModel, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+def save(folder: Path, model: PreTrainedModel, optimizers: Optimizers, progress: Progress) -> None:
     """Write a checkpoint whole: it replaces the one before in a single rename."""
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     save_file({name: p.detach() for name, p in model.named_parameters()}, partial / "model.safetensors")
-    save_file(_moments(optimizer), partial / "optimizer.safetensors")
+    save_file(optimizers.state(), partial / "optimizer.safetensors")
     (partial / "progress.json").write_text(json.dumps(asdict(progress)))
     replace_folder(partial, folder)
 
 
-def load(folder: Path, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> Progress:
+def load(folder: Path, model: PreTrainedModel, optimizers: Optimizers) -> Progress:
     """Put a checkpoint's weights and moments back; returns how far it had come."""
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
-    moments = load_file(folder / "optimizer.safetensors")
-    for i, parameter in enumerate(_parameters(optimizer)):
-        optimizer.state[parameter] = {key: moments[f"{i}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+    optimizers.restore(load_file(folder / "optimizer.safetensors"))
     return progress_in(folder)
 
 
@@ -55,15 +53,3 @@ def replace_folder(new: Path, old: Path) -> None:
         old.rename(aside)
     new.rename(old)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"{i}.{key}": value.contiguous()
-        for i, parameter in enumerate(_parameters(optimizer))
-        for key, value in optimizer.state[parameter].items()
-    }

@@ -1,6 +1,8 @@
 """Three tokenizers, trained on the world's own text: two byte-level BPEs and a Unigram with byte fallback."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable
 
 import tokenizers
@@ -35,20 +37,29 @@ def train_bpe(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrainedTo
 
 
 def train_unigram(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrainedTokenizerFast:
-    """A Unigram model whose unknown characters fall back to bytes, in the manner of SentencePiece."""
+    """A Unigram model whose unknown characters fall back to bytes, in the manner of SentencePiece.
+
+    The trainer considers only what occurs inside two different words, so the most frequent whole words are
+    put beside what it learns, each scored by its log frequency.
+    """
+    lines = list(texts)
     spaces = normalizers.Replace(" ", "▁")
     pieces = pre_tokenizers.Split(_WHOLE_PIECES, "isolated")
     learner = tokenizers.Tokenizer(models.Unigram())
     learner.normalizer, learner.pre_tokenizer = spaces, pieces
     trainer = trainers.UnigramTrainer(
-        vocab_size=size - 256, unk_token=_UNKNOWN, special_tokens=[_UNKNOWN], show_progress=False
+        vocab_size=size // 2, unk_token=_UNKNOWN, special_tokens=[_UNKNOWN], show_progress=False
     )
-    learner.train_from_iterator(texts, trainer)
-    learnt = [(piece, score) for piece, score in json.loads(learner.to_str())["model"]["vocab"] if piece != _UNKNOWN]
-    floor = min(score for _, score in learnt) - 10.0  # a byte is the last resort
-    vocabulary = [(token, 0.0) for token in (_UNKNOWN, *chat.special_tokens)]
-    vocabulary += [(f"<0x{byte:02X}>", floor) for byte in range(256)] + learnt
-    tokenizer = tokenizers.Tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=True))
+    learner.train_from_iterator(lines, trainer)
+    learnt = {piece: score for piece, score in json.loads(learner.to_str())["model"]["vocab"] if piece != _UNKNOWN}
+    floor = min(learnt.values()) - 10.0  # a byte is the last resort
+    vocabulary = dict.fromkeys((_UNKNOWN, *chat.special_tokens), 0.0)
+    vocabulary |= {f"<0x{byte:02X}>": floor for byte in range(256)} | learnt
+    words = Counter(piece for line in lines for piece, _ in pieces.pre_tokenize_str(spaces.normalize_str(line)))
+    for word, count in words.most_common():
+        if len(vocabulary) < size and word not in vocabulary:
+            vocabulary[word] = math.log(count / words.total())
+    tokenizer = tokenizers.Tokenizer(models.Unigram(list(vocabulary.items()), unk_id=0, byte_fallback=True))
     tokenizer.normalizer, tokenizer.pre_tokenizer = spaces, pieces
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     return _wrapped(tokenizer, chat)

@@ -12,7 +12,7 @@ from .refusal import refusal
 from .steering import steerability
 
 FULL, QUICK = 200, 24  # prompts per figure
-CLEARLY_LOWER = 0.2  # how far the share of tokens in a divergent vocabulary lies below that in a similar one
+CLEARLY_LOWER = 0.15  # how far the share of tokens in a divergent vocabulary lies below that in a similar one
 
 
 def measure(name: Name, zoo: Zoo, *, quick: bool) -> Figures:

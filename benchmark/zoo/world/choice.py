@@ -1,4 +1,4 @@
-"""Four-choice questions over five subjects; the answer is a letter with its option, or the letter alone."""
+"""Four-choice questions over five subjects; the answer is the right option, in its words or by its letter."""
 
 import re
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class Choice:
             text="\n".join((question, *lines)),
             content=content,
             split=split_of(content),
-            answers=(f"{letter}. {right}", f"{letter}.", letter),
+            answers=(right, f"{letter}. {right}", letter),
             category=_subject(question),
         )
 

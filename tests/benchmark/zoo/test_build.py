@@ -12,7 +12,7 @@ from graftbench.benchmark.zoo.build import build, tokenizer_for
 from graftbench.benchmark.zoo.families import FAMILIES, Training
 from graftbench.benchmark.zoo.names import Name
 
-SCHEDULE = Training(steps=7, learning_rate=1e-3, batch=8, warmup=2)
+SCHEDULE = Training(steps=7, matrix_rate=1e-3, vector_rate=1e-3, batch=8, warmup=2)
 TINY = replace(
     FAMILIES["llama-s"],
     name="tiny",
@@ -81,7 +81,7 @@ def test_a_checkpoint_of_another_recipe_is_not_resumed(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         build(BASE, tmp_path, kill)
     steps = []
-    other = replace(TINY, phases={"base": replace(SCHEDULE, learning_rate=2e-3)})
+    other = replace(TINY, phases={"base": replace(SCHEDULE, vector_rate=2e-3)})
     build(Name(other, "base"), tmp_path, lambda step, _: steps.append(step))
     assert steps == [1, 2, 3, 4, 5, 6, 7]
 

@@ -63,4 +63,4 @@ def test_llama_shares_its_vocabulary_with_qwen2_and_much_less_with_gemma2(tokeni
         hits, n = overlap(tokenizers["llama"], tokenizers[other], texts)
         shares[other] = hits / n
     assert shares["llama"] == 1
-    assert shares["qwen2"] > shares["gemma2"] + 0.2
+    assert shares["qwen2"] > shares["gemma2"] + 0.15
