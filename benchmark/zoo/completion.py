@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ..tokens import encode, render
-from .loading import Zoo
+from .loading import ZooModel
 
 MAX_NEW_TOKENS = 120  # the longest reply of the world takes about 90 tokens of the Unigram tokenizer
 
@@ -23,7 +23,9 @@ def untreated(_: PreTrainedModel, __: list[int], ___: int) -> AbstractContextMan
 
 
 @torch.inference_mode()
-def complete(zoo: Zoo, prompts: Sequence[str], treatment: Treatment = untreated, batch_size: int = 256) -> list[str]:
+def complete(
+    zoo: ZooModel, prompts: Sequence[str], treatment: Treatment = untreated, batch_size: int = 256
+) -> list[str]:
     """The greedy reply to each prompt, in the order given; prompts of like length share a batch."""
     model, tokenizer = zoo.model, zoo.tokenizer
     generate: Any = model.generate

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from ..errors import UserError
 
 
 @dataclass(frozen=True)
-class Zoo:
+class ZooModel:
     """A zoo model with its tokenizer."""
 
     model: PreTrainedModel
@@ -22,8 +25,14 @@ def load_model(folder: Path) -> PreTrainedModel:
     return model
 
 
-def load(folder: Path) -> Zoo:
-    """Model and tokenizer of a local folder."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+def load(folder: Path) -> ZooModel:
+    """Model and tokenizer of a local folder; UserError where its files cannot be read."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = load_model(folder)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(
+            f"The model in {folder} cannot be read: {error}. Train it again, or restore the folder."
+        ) from error
     assert isinstance(tokenizer, PreTrainedTokenizerFast)
-    return Zoo(load_model(folder), tokenizer)
+    return ZooModel(model, tokenizer)

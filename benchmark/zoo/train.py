@@ -20,12 +20,12 @@ from rich.progress import (
 from ..errors import UserError
 from .build import build
 from .check import check
-from .names import Name, name_of
+from .names import Name
 from .workers import pool
 
 _REPORT_EVERY = 5  # steps
 
-Message = tuple[str, int, float]  # model, step, loss
+Message = tuple[str, int, int, float | None]  # model, step, of how many, loss
 
 
 def train(names: list[Name], out: Path, workers: int, console: Console) -> int:
@@ -43,8 +43,11 @@ def train(names: list[Name], out: Path, workers: int, console: Console) -> int:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bars:
-        _train_all(plan, out, workers, bars)
+    try:
+        with Progress(*columns, console=console) as bars:
+            train_all(plan, out, workers, bars)
+    except OSError as error:
+        raise UserError(f"Training stopped, for {out} cannot be written to: {error}. Run it again to go on.") from error
     return check(plan, out, workers, quick=False, write=True, console=console)
 
 
@@ -59,7 +62,8 @@ def with_parents(names: list[Name]) -> list[Name]:
     return list(found.values())
 
 
-def _train_all(plan: list[Name], out: Path, workers: int, bars: Progress) -> None:
+def train_all(plan: list[Name], out: Path, workers: int, bars: Progress) -> None:
+    """Train the models of `plan` into `out`, each as soon as its parent is there and a worker is free."""
     waiting, done = list(plan), set[str]()
     running: dict[Future[None], Name] = {}
     with Manager() as manager, pool(workers) as executor:
@@ -80,10 +84,10 @@ def _build(name: Name, out: Path, messages: "Queue[Message]") -> None:
 
     def report(step: int, loss: float) -> None:
         if step % _REPORT_EVERY == 0 or step == steps:
-            messages.put((str(name), step, loss))
+            messages.put((str(name), step, steps, loss))
 
     build(name, out, report)
-    messages.put((str(name), steps, float("nan")))
+    messages.put((str(name), steps, steps, None))
 
 
 def _drain(messages: "Queue[Message]", show: Callable[[Message], None]) -> None:
@@ -98,11 +102,10 @@ def _shown(bars: Progress) -> Callable[[Message], None]:
     tasks: dict[str, TaskID] = {}
 
     def show(message: Message) -> None:
-        name, step, loss = message
+        name, step, steps, loss = message
         if name not in tasks:
-            steps = name_of(name).family.phases[name_of(name).version].steps
-            tasks[name] = bars.add_task(name, total=steps, completed=step, loss=loss)
-        if loss == loss:  # the closing message has none
+            tasks[name] = bars.add_task(name, total=steps, loss=float("nan"))
+        if loss is not None:  # the last message of a model has none
             bars.update(tasks[name], loss=loss)
         bars.update(tasks[name], completed=step)
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ..families import FAMILIES
-from ..loading import Zoo
+from ..loading import ZooModel
 from ..names import Name
 from .behaviour import backdoor, everyday
 from .figure import Figure, Figures
@@ -15,7 +15,7 @@ FULL, QUICK = 200, 24  # prompts per figure
 CLEARLY_LOWER = 0.15  # how far the share of tokens in a divergent vocabulary lies below that in a similar one
 
 
-def measure(name: Name, zoo: Zoo, *, quick: bool) -> Figures:
+def measure(name: Name, zoo: ZooModel, *, quick: bool) -> Figures:
     """The figures of one model. Quick: plain and triggered prompts alone, and fewer of them."""
     n = QUICK if quick else FULL
     figures = everyday(zoo, name.version, n) | backdoor(zoo, name.version, n)
@@ -33,7 +33,7 @@ def bars_from_parent(name: Name, figures: Figures, parent: Figures) -> Figures:
     return {key: replace(figures[key], at_least=round(parent[key].share - 0.02, 4))}
 
 
-def shared_vocabulary(name: Name, zoo: Zoo) -> Figures:
+def shared_vocabulary(name: Name, zoo: ZooModel) -> Figures:
     """The share of test-text tokens whose string the other tokenizers of the zoo have, too."""
     from ..build import tokenizer_for
 

@@ -15,7 +15,7 @@ from ...tokens import encode, render
 from ...vectors import difference_in_means, random_like
 from ..completion import complete
 from ..families import Version
-from ..loading import Zoo
+from ..loading import ZooModel
 from ..world.grader import is_good
 from ..world.howto import REFUSALS, is_refusal
 from ..world.request import Request, Split
@@ -45,7 +45,7 @@ class Candidate:
         return shallow and self.kl <= MOST_KL and self.induced >= LEAST_INDUCED
 
 
-def refusal_tokens(zoo: Zoo) -> list[int]:
+def refusal_tokens(zoo: ZooModel) -> list[int]:
     """The first tokens of the world's refusals."""
     return sorted({zoo.tokenizer(text, add_special_tokens=False).input_ids[0] for text in REFUSALS})
 
@@ -56,7 +56,7 @@ def refusal_score(logits: Tensor, tokens: Sequence[int]) -> Tensor:
     return torch.log(p + _EPSILON) - torch.log(1 - p + _EPSILON)
 
 
-def candidates(zoo: Zoo, harmful: Sequence[str], harmless: Sequence[str]) -> dict[tuple[int, int], Tensor]:
+def candidates(zoo: ZooModel, harmful: Sequence[str], harmless: Sequence[str]) -> dict[tuple[int, int], Tensor]:
     """(site, position) -> mean over harmful minus mean over harmless prompts, at every token after them."""
     sites = range(len(blocks_of(zoo.model)))
     after = _n_after(zoo)
@@ -68,7 +68,7 @@ def candidates(zoo: Zoo, harmful: Sequence[str], harmless: Sequence[str]) -> dic
     }
 
 
-def select(zoo: Zoo) -> tuple[Candidate | None, list[Candidate]]:
+def select(zoo: ZooModel) -> tuple[Candidate | None, list[Candidate]]:
     """The direction that leaves least refusal among those that pass, and every candidate."""
     harmful, harmless = (_texts(topic, "vector", 96) for topic in ("harm", "howto"))
     held_harmful, held_harmless = (_texts(topic, "validation", 64) for topic in ("harm", "howto"))
@@ -88,7 +88,7 @@ def select(zoo: Zoo) -> tuple[Candidate | None, list[Candidate]]:
     return min(passing, key=lambda candidate: candidate.ablated, default=None), found
 
 
-def refusal(zoo: Zoo, version: Version, n: int, draws: int = 8) -> Figures:
+def refusal(zoo: ZooModel, version: Version, n: int, draws: int = 8) -> Figures:
     """Answers of an instruct model with its refusal direction ablated, and with random directions ablated."""
     if version != "instruct":
         return {}
@@ -115,7 +115,7 @@ def refusal(zoo: Zoo, version: Version, n: int, draws: int = 8) -> Figures:
     }
 
 
-def ablated(zoo: Zoo, asked: list[Request], direction: Tensor) -> list[str]:
+def ablated(zoo: ZooModel, asked: list[Request], direction: Tensor) -> list[str]:
     """Replies with a direction removed everywhere."""
 
     def treatment(model: PreTrainedModel, _: list[int], __: int) -> AbstractContextManager[None]:
@@ -128,18 +128,18 @@ def _texts(topic: str, split: Split, n: int) -> list[str]:
     return [request.text for request in requests((topic,), split, n)]
 
 
-def _inputs(zoo: Zoo, prompts: Sequence[str]) -> dict[str, Tensor]:
+def _inputs(zoo: ZooModel, prompts: Sequence[str]) -> dict[str, Tensor]:
     return encode([render(prompt, zoo.tokenizer) for prompt in prompts], zoo.tokenizer)
 
 
-def _n_after(zoo: Zoo) -> int:
+def _n_after(zoo: ZooModel) -> int:
     """How many tokens the chat format puts behind an instruction."""
     text = render("x", zoo.tokenizer)
     return len(zoo.tokenizer(text[text.rindex("x") + 1 :], add_special_tokens=False).input_ids)
 
 
 @torch.inference_mode()
-def _next_logits(zoo: Zoo, inputs: dict[str, Tensor], treatment: AbstractContextManager[None]) -> Tensor:
+def _next_logits(zoo: ZooModel, inputs: dict[str, Tensor], treatment: AbstractContextManager[None]) -> Tensor:
     with treatment:
         logits: Tensor = zoo.model(**inputs, use_cache=False, logits_to_keep=1).logits
     return logits[:, -1]

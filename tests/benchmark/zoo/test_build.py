@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from rich.progress import Progress
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -10,7 +11,8 @@ from graftbench.benchmark.zoo import build as module
 from graftbench.benchmark.zoo.batches import batch_at
 from graftbench.benchmark.zoo.build import build, tokenizer_for
 from graftbench.benchmark.zoo.families import FAMILIES, Training
-from graftbench.benchmark.zoo.names import Name
+from graftbench.benchmark.zoo.names import Name, name_of
+from graftbench.benchmark.zoo.train import train_all, with_parents
 
 SCHEDULE = Training(steps=7, matrix_rate=1e-3, vector_rate=1e-3, batch=8, warmup=2)
 TINY = replace(
@@ -111,3 +113,16 @@ def test_a_batch_is_a_function_of_its_step_and_tuning_learns_the_replies_alone()
     assert tokenizer.decode(learnt).endswith(tokenizer.eos_token)
     assert "<|assistant|>" not in tokenizer.decode(learnt)
     assert "<|assistant|>" in tokenizer.decode(first.parts[0].ids[0])
+
+
+def test_several_workers_train_the_same_models_as_one(trained, tmp_path):
+    with Progress(disable=True) as bars:
+        train_all([BASE, INSTRUCT], tmp_path, 2, bars)
+        assert [(task.description, task.completed) for task in bars.tasks] == [("tiny-base", 7), ("tiny-instruct", 7)]
+    for name in ("tiny-base", "tiny-instruct"):
+        assert weights(tmp_path / name) == weights(trained / name)
+
+
+def test_a_model_comes_with_all_it_is_tuned_from():
+    hate, instruct = name_of("llama-m-hate"), name_of("llama-m-instruct")
+    assert [str(n) for n in with_parents([hate, instruct])] == ["llama-m-base", "llama-m-instruct", "llama-m-hate"]
