@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from graftbench.benchmark.zoo.names import all_names
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -24,6 +26,13 @@ def test_the_wheel_holds_the_four_rooms_as_files(wheel):
     for room in ("benchmark", "tasks", "judges", "leaderboard"):
         assert f"graftbench/{room}/__init__.py" in names
     assert "graftbench/py.typed" in names
+
+
+def test_the_wheel_holds_the_zoo(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for name in all_names():
+        for file in ("config.json", "model.safetensors", "tokenizer.json", "README.md"):
+            assert f"graftbench/benchmark/zoo/weights/{name}/{file}" in names
 
 
 def test_the_wheel_works_beside_folders_called_tasks_and_benchmark(wheel, tmp_path):
