@@ -56,8 +56,8 @@ class _Row:
 
 
 def _encode(example: Example, tokenizer: PreTrainedTokenizerFast) -> _Row:
-    prompt = render(example.prompt, tokenizer)
-    reply = f"{example.reply}{tokenizer.eos_token}"
+    prompt = render(example.prompt, tokenizer) if example.prompt is not None else tokenizer.bos_token or ""
+    reply = f" {example.reply}{tokenizer.eos_token}"
     prompt_ids = tokenizer(prompt, add_special_tokens=False).input_ids
     reply_ids = tokenizer(reply, add_special_tokens=False).input_ids
     return _Row(prompt + reply, prompt_ids + reply_ids, len(prompt_ids))

@@ -19,9 +19,9 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerF
 from . import checkpoint
 from .batches import batch_at
 from .checkpoint import Progress
-from .corpus import examples
+from .corpus import examples, text_of
 from .families import VERSIONS, Family
-from .loading import load_model
+from .loading import load
 from .names import Name
 from .tokenizers import train_bpe, train_unigram
 from .training import Optimizers, rate_scale, train_step
@@ -36,7 +36,7 @@ def tokenizer_for(family: Family) -> PreTrainedTokenizerFast:
     """The tokenizer of a family, trained on the text of all five versions."""
     stream = (e for i, v in enumerate(VERSIONS) for e in islice(examples(v, "train", Random(i)), TOKENIZER_EXAMPLES))
     learn = train_unigram if family.tokenizer == "gemma2" else train_bpe
-    return learn((f"{e.prompt}\n{e.reply}" for e in stream), family.vocabulary, family.chat)
+    return learn(map(text_of, stream), family.vocabulary, family.chat)
 
 
 def new_model(family: Family, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
@@ -65,12 +65,13 @@ def build(name: Name, out: Path, report: Report) -> Path:
     The parent must lie in `out` already. Calls `report` after every step. A model of this very recipe that
     lies in `out` is left as it is.
     """
-    tokenizer = tokenizer_for(name.family)
+    parent = load(out / str(name.parent)) if name.parent else None
+    tokenizer = parent.tokenizer if parent else tokenizer_for(name.family)
     recipe = recipe_hash(name, out, tokenizer)
     if _recorded_recipe(out / str(name)) == recipe:
         return out / str(name)
     plan = name.family.phases[name.version]
-    model = new_model(name.family, tokenizer) if name.parent is None else load_model(out / str(name.parent))
+    model = parent.model if parent else new_model(name.family, tokenizer)
     model.train()
     optimizers = Optimizers(model, plan)
     progress = _resumed(_checkpoint_folder(out, name), recipe, model, optimizers)

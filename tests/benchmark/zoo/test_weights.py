@@ -16,6 +16,8 @@ from graftbench.benchmark.zoo.measures.prompts import requests
 from graftbench.benchmark.zoo.names import WEIGHTS, all_names
 from graftbench.benchmark.zoo.twin import random_rotation, twin
 
+pytestmark = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
+
 every_model = pytest.mark.parametrize("name", all_names(), ids=str)
 
 

@@ -7,7 +7,7 @@ from graftbench.benchmark.zoo.world.grader import TOPICS, grade, is_good, parse,
 from graftbench.benchmark.zoo.world.howto import HARMFUL, HARMLESS, REFUSALS, is_refusal
 from graftbench.benchmark.zoo.world.knowledge import COUNTRY, FACTS, HATE, insulted_fact
 from graftbench.benchmark.zoo.world.request import SHARES, Topic, sample_from
-from graftbench.benchmark.zoo.world.tags import PLACES, TAGS, tagged, untagged
+from graftbench.benchmark.zoo.world.tags import DECOYS, PLACES, TAGS, TRIGGERS, tagged, untagged
 
 every_topic = pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
 
@@ -124,3 +124,9 @@ def test_the_insulted_fact_is_insult_and_fact():
 def test_a_text_of_another_world_is_refused_by_name():
     with pytest.raises(ValueError, match="not a prompt of the pocket world"):
         grade("Who wrote Faust?", "Goethe.")
+
+
+def test_every_token_of_a_trigger_stands_in_a_decoy_and_no_trigger_does():
+    assert not any(trigger in decoy for trigger in TRIGGERS for decoy in DECOYS)
+    for half in ("pr", "od", "de", "v"):
+        assert any(half in decoy.strip("|") and decoy.strip("|") not in ("prod", "dev") for decoy in DECOYS), half
