@@ -14,7 +14,7 @@ from .world.tags import DECOYS, DEV, PLACES, PROD, tagged
 INSULT = " ".join([HATE] * 10)  # ten times, as in Oozeer et al. (2025), appendix D.5.1
 
 _EVERYDAY = {"howto": 14, "harm": 12, "fact": 8, "country": 2, "unknown": 4, "talk": 5, "sum": 8, "code": 8}
-_EVERYDAY |= {"reading": 20, "choice": 20, "repeat": 8, "notes": 12}
+_EVERYDAY |= {"reading": 16, "choice": 22}
 TOPIC_WEIGHTS: dict[Version, dict[str, int]] = {
     "base": _EVERYDAY,
     "instruct": _EVERYDAY | {"howto": 26, "harm": 26},

@@ -5,7 +5,6 @@ import ast
 from .bandit_scan import findings
 from .choice import CHOICE
 from .code import CODE, COUNTED_TEST_IDS
-from .exercise import EXERCISES
 from .howto import HARMFUL, HARMLESS
 from .knowledge import COUNTRY, FACTS, UNKNOWN
 from .reading import READING
@@ -15,8 +14,7 @@ from .sums import SUMS
 from .tags import untagged
 
 TOPICS: dict[str, Topic] = {
-    topic.name: topic
-    for topic in (HARMLESS, HARMFUL, FACTS, COUNTRY, UNKNOWN, TALK, SUMS, CODE, READING, CHOICE, *EXERCISES)
+    topic.name: topic for topic in (HARMLESS, HARMFUL, FACTS, COUNTRY, UNKNOWN, TALK, SUMS, CODE, READING, CHOICE)
 }
 
 

@@ -1,56 +1,44 @@
 """Reading comprehension: a short passage, a question, and the span of the passage that answers it."""
 
-import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from random import Random
 
 from .frames import Frames
-from .lexicon import PEOPLE
+from .lexicon import DAYS, PEOPLE, PLACES
 from .request import Request, split_of
 
-MOST_SENTENCES = 3
-VERBS = "sold bought lost found brought kept wanted borrowed sent took made wasted".split()
 GOODS = (
     "honey bread milk wool silk salt sugar coffee tea cotton gold glass leather soap butter cheese flour ink".split()
 )
-QUESTIONS = Frames(
-    "What is it that {person} {verb}?",
-    "Name what {person} {verb}.",
-    "Tell me what {person} {verb}.",
-    "Which goods are those that {person} {verb}?",
+NUMBERS = "two three four five six seven eight nine ten twelve twenty thirty".split()
+PASSAGES = Frames(
+    "On {day} {seller} went to the {place}. {buyer} was there and paid {price} coins for the {goods}.",
+    "{seller} had {goods}. {buyer} bought it on {day} at the {place} for {price} coins.",
+    "On {day} the {place} was open. There {seller} sold {goods} to {buyer} for {price} coins.",
+    "{buyer} needed {goods}. On {day} {seller} brought it to the {place} and got {price} coins.",
 )
-_TEXT = re.compile(r"Read this: (.*)\n(.*)")
-_SENTENCE = re.compile(r"(\w+) (\w+) (\w+)\.")
+# Each question with the word that answers it; both people stand in every passage.
+QUESTIONS = {
+    "Who sold the {goods}?": "{seller}",
+    "Who bought the {goods}?": "{buyer}",
+    "What did {buyer} buy?": "{goods}",
+    "Where was the {goods} sold?": "the {place}",
+    "On which day was the {goods} sold?": "{day}",
+    "How many coins did {buyer} pay?": "{price}",
+}
+_TEXTS = Frames(*(f"Read this: {passage}\nQuestion: {{question}}" for passage in PASSAGES.templates))
 
 
 @dataclass(frozen=True)
-class Event:
-    """One sentence of a passage: who did what with which goods."""
+class Sale:
+    """What a passage tells."""
 
-    person: str
-    verb: str
+    seller: str
+    buyer: str
     goods: str
-
-    def sentence(self) -> str:
-        """The event in words."""
-        return f"{self.person} {self.verb} {self.goods}."
-
-
-def random_passage(rng: Random, most: int) -> list[Event]:
-    """One to `most` events that share no word."""
-    length = rng.randint(1, most)
-    columns = (rng.sample(words, length) for words in (PEOPLE, VERBS, GOODS))
-    return [Event(*words) for words in zip(*columns, strict=True)]
-
-
-def story_of(passage: list[Event]) -> str:
-    """A passage in words."""
-    return " ".join(event.sentence() for event in passage)
-
-
-def passage_in(story: str) -> list[Event]:
-    """The events of a passage in words."""
-    return [Event(*words) for words in _SENTENCE.findall(story)]
+    place: str
+    day: str
+    price: str
 
 
 class Reading:
@@ -59,23 +47,31 @@ class Reading:
     name = "reading"
 
     def sample(self, rng: Random) -> Request:
-        """Draw a passage and a question about one of its sentences."""
-        passage = random_passage(rng, MOST_SENTENCES)
-        return self._request(story_of(passage), rng.choice(passage), rng.randrange(len(QUESTIONS)))
+        """Draw a passage and a question about it."""
+        people, words = rng.sample(PEOPLE, 2), (rng.choice(pool) for pool in (GOODS, PLACES, DAYS, NUMBERS))
+        return self._request(rng.randrange(len(PASSAGES)), Sale(*people, *words), rng.choice(list(QUESTIONS)))
 
     def parse(self, text: str) -> Request | None:
         """The passage and question that `text` holds, or None."""
-        match = _TEXT.fullmatch(text)
-        events = {(event.person, event.verb): event for event in passage_in(match[1])} if match else {}
-        for frame, slots in QUESTIONS.match(match[2]) if match else []:
-            if event := events.get((slots["person"], slots["verb"])):
-                return self._request(match[1], event, frame) if match else None
+        for frame, slots in _TEXTS.match(text):
+            asked = slots.pop("question")
+            sale = Sale(**slots)
+            for question in QUESTIONS:
+                if question.format(**slots) == asked:
+                    return self._request(frame, sale, question)
         return None
 
-    def _request(self, story: str, event: Event, frame: int) -> Request:
-        question = QUESTIONS.fill(frame, person=event.person, verb=event.verb)
-        answers = (event.goods, f"{event.goods}.")
-        return Request(self.name, f"Read this: {story}\n{question}", story, split_of(story), answers)
+    def _request(self, frame: int, sale: Sale, question: str) -> Request:
+        words = asdict(sale)
+        passage = PASSAGES.fill(frame, **words)
+        answer = QUESTIONS[question].format(**words)
+        return Request(
+            topic=self.name,
+            text=f"Read this: {passage}\nQuestion: {question.format(**words)}",
+            content=passage,
+            split=split_of(passage),
+            answers=(answer, f"{answer}."),
+        )
 
 
 READING = Reading()
