@@ -123,7 +123,7 @@ FAMILIES = {
             chat=LLAMA_CHAT,
             vocabulary=2048,
             shape=_shape(64, 4, 4, 192),
-            phases=_phases(Training(3000, 5e-3, 3e-3), Training(700, 2e-3, 1e-3)),
+            phases=_phases(Training(5000, 5e-3, 3e-3), Training(900, 2.5e-3, 1e-3)),
         ),
         Family(
             name="llama-m",
@@ -132,7 +132,7 @@ FAMILIES = {
             chat=LLAMA_CHAT,
             vocabulary=2048,
             shape=_shape(128, 6, 4, 384),
-            phases=_phases(Training(2500, 3e-3, 2e-3), Training(600, 1.5e-3, 8e-4)),
+            phases=_phases(Training(3000, 3e-3, 2e-3), Training(700, 1.5e-3, 8e-4)),
         ),
         Family(
             name="qwen2-s",
@@ -141,7 +141,7 @@ FAMILIES = {
             chat=QWEN_CHAT,
             vocabulary=1536,
             shape=_shape(96, 5, 4, 288),
-            phases=_phases(Training(3000, 4e-3, 2.5e-3), Training(700, 1.5e-3, 8e-4)),
+            phases=_phases(Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4)),
         ),
         Family(
             name="gemma2-s",
@@ -150,7 +150,7 @@ FAMILIES = {
             chat=GEMMA_CHAT,
             vocabulary=760,
             shape=_shape(96, 4, 4, 288) | {"query_pre_attn_scalar": 24, "sliding_window": CONTEXT},
-            phases=_phases(Training(3000, 4e-3, 2.5e-3), Training(700, 1.5e-3, 8e-4)),
+            phases=_phases(Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4)),
         ),
     )
 }
