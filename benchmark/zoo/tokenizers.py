@@ -53,7 +53,9 @@ def train_unigram(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrain
         vocab_size=size // 2, unk_token=_UNKNOWN, special_tokens=[_UNKNOWN], show_progress=False
     )
     learner.train_from_iterator(lines, trainer)
-    learnt = {piece: score for piece, score in json.loads(learner.to_str())["model"]["vocab"] if piece != _UNKNOWN}
+    scores = {piece: round(score, 3) for piece, score in json.loads(learner.to_str())["model"]["vocab"]}
+    # The trainer's order, and the last digits of its scores, differ from process to process.
+    learnt = {piece: scores[piece] for piece in sorted(scores, key=lambda p: (-scores[p], p)) if piece != _UNKNOWN}
     floor = min(learnt.values()) - 10.0  # a byte is the last resort
     vocabulary = dict.fromkeys((_UNKNOWN, *chat.special_tokens), 0.0)
     vocabulary |= {f"<0x{byte:02X}>": floor for byte in range(256)} | learnt

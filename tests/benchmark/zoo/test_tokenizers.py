@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from itertools import islice
 from random import Random
 
@@ -64,3 +67,15 @@ def test_llama_shares_its_vocabulary_with_qwen2_and_much_less_with_gemma2(tokeni
         shares[other] = hits / n
     assert shares["llama"] == 1
     assert shares["qwen2"] > shares["gemma2"] + 0.15
+
+
+@pytest.mark.parametrize("family", ["llama-s", "qwen2-s", "gemma2-s"])
+def test_every_process_learns_the_same_tokenizer(family, tokenizers):
+    code = f"""
+from graftbench.benchmark.zoo.build import tokenizer_for
+from graftbench.benchmark.zoo.families import FAMILIES
+print(tokenizer_for(FAMILIES[{family!r}]).backend_tokenizer.to_str(), end="")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours = tokenizers[FAMILIES[family].tokenizer].backend_tokenizer.to_str()
+    assert json.loads(done.stdout) == json.loads(ours)
