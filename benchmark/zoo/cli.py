@@ -90,7 +90,9 @@ def _check(arguments: argparse.Namespace) -> int:
     names = _selected(arguments.names)
     for name in names:
         if not (arguments.zoo / str(name) / "model.safetensors").is_file():
-            raise UserError(f"There is no {name} in {arguments.zoo}; `graftbench zoo train {name}` makes one.")
+            raise UserError(
+                f"There is no {name} in {arguments.zoo}; `graftbench zoo train {name} --out {arguments.zoo}` makes one."
+            )
     return check(
         names, arguments.zoo, arguments.workers, quick=arguments.quick, write=arguments.write, console=_console
     )

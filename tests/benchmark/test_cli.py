@@ -45,8 +45,9 @@ def test_an_unknown_name_is_one_sentence_with_the_known_ones_and_a_traceback_in_
 
 def test_a_zoo_without_the_model_says_how_to_make_it(capsys, tmp_path):
     assert main(["zoo", "check", "llama-s-hate", "--zoo", str(tmp_path)]) == 2
-    assert f"There is no llama-s-hate in {tmp_path}; `graftbench zoo train llama-s-hate` makes one." in (
-        capsys.readouterr().err
+    assert (
+        f"There is no llama-s-hate in {tmp_path}; `graftbench zoo train llama-s-hate --out {tmp_path}` makes one."
+        in (capsys.readouterr().err)
     )
 
 
