@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from ..tokens import encode, render
 from .loading import ZooModel
 
-MAX_NEW_TOKENS = 120  # the longest reply of the world takes about 90 tokens of the Unigram tokenizer
+MAX_NEW_TOKENS = 120  # twice the longest reply of the world, 61 tokens of the Unigram tokenizer
 
 # What is done to the model while it reads and answers the rows [indices into the prompts] of a batch, whose
 # prompts are padded to a number of tokens.

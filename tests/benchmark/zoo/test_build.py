@@ -37,6 +37,15 @@ def trained(tmp_path_factory):
     return out
 
 
+def build_and_kill(name, out):
+    def kill(step, _loss):
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(name, out, kill)
+
+
 def weights(folder):
     return (folder / "model.safetensors").read_bytes()
 
@@ -53,12 +62,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(trained, tmp_path, monkey
     if name.parent:
         (tmp_path / "tiny-base").symlink_to(trained / "tiny-base")
 
-    def kill(step, _loss):
-        if step == 5:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build(name, tmp_path, kill)
+    build_and_kill(name, tmp_path)
     steps = []
     build(name, tmp_path, lambda step, _: steps.append(step))
     assert steps == [5, 6, 7]
@@ -76,12 +80,7 @@ def test_what_is_trained_is_not_trained_again_unless_the_recipe_changes(trained)
 def test_a_checkpoint_of_another_recipe_is_not_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "CHECKPOINT_EVERY", 2)
 
-    def kill(step, _loss):
-        if step == 5:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build(BASE, tmp_path, kill)
+    build_and_kill(BASE, tmp_path)
     steps = []
     other = replace(TINY, phases={"base": replace(SCHEDULE, vector_rate=2e-3)})
     build(Name(other, "base"), tmp_path, lambda step, _: steps.append(step))
