@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from graftbench.benchmark.activations import residuals
-from graftbench.benchmark.blocks import blocks_of
+from graftbench.benchmark.blocks import blocks_of, stream
 from graftbench.benchmark.interventions import ablating, adding
 
 IDS = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
@@ -100,3 +100,17 @@ def test_the_input_is_never_written_to(model):
             logits(model)
     assert len(seen) == 3
     assert all(torch.equal(now, then) for now, then in seen)
+
+
+def test_what_attention_and_mlp_write_is_free_of_an_ablated_direction(model):
+    direction = torch.randn(16)
+    seen = []
+    with ablating(model, direction), ExitStack() as stack:
+        for block in blocks_of(model):
+            for part in (block.self_attn, block.mlp):
+                hook = part.register_forward_hook(lambda _, __, output: seen.append(stream(output)))
+                stack.callback(hook.remove)
+        logits(model)
+    assert len(seen) == 6
+    for written in seen:
+        assert (written @ direction).abs().max() < 1e-4 * written.abs().max()
