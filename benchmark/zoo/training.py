@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from .batches import Batch
 from .families import Training
+from .muon import Muon
 
 
 class Optimizers:
@@ -23,7 +24,7 @@ class Optimizers:
         others = [p for name, p in named if p.ndim != 2 or "embed" in name]
         decay = plan.weight_decay
         self._plan = plan
-        self._muon = torch.optim.Muon(matrices, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        self._muon = Muon(matrices, weight_decay=decay)
         self._adam = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
 
     def step(self, scale: float) -> None:

@@ -1,0 +1,59 @@
+"""The Muon optimizer (Jordan et al., 2024) in float32.
+
+`torch.optim.Muon` orthogonalises in bfloat16: on a CPU without bfloat16 instructions that took four fifths of the
+time of a training step.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+_A, _B, _C = 3.4445, -4.7750, 2.0315  # of the quintic iteration, as published
+_ITERATIONS = 5
+_MOMENTUM = 0.95
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update of each matrix is made orthogonal, with the root mean square of AdamW's."""
+
+    def __init__(self, matrices: Iterable[Tensor], weight_decay: float) -> None:
+        super().__init__(matrices, {"lr": 0.0, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        """Change every matrix that has a gradient."""
+        for group in self.param_groups:
+            matrices = [p for p in group["params"] if p.grad is not None]
+            updates = [self._nesterov(matrix) for matrix in matrices]
+            for matrix, update in zip(matrices, orthogonal(updates), strict=True):
+                matrix.mul_(1 - group["lr"] * group["weight_decay"])
+                matrix.add_(update, alpha=-group["lr"] * 0.2 * math.sqrt(max(matrix.shape)))
+
+    def _nesterov(self, matrix: Tensor) -> Tensor:
+        state = self.state[matrix]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(matrix)
+        momentum: Tensor = state["momentum_buffer"].lerp_(matrix.grad, 1 - _MOMENTUM)
+        assert matrix.grad is not None
+        return matrix.grad.lerp(momentum, _MOMENTUM)
+
+
+def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
+    """Each matrix with its singular values pushed towards 1, by Newton-Schulz; those of one shape together."""
+    found: dict[int, Tensor] = {}
+    for shape in {tuple(matrix.shape) for matrix in matrices}:
+        which = [i for i, matrix in enumerate(matrices) if tuple(matrix.shape) == shape]
+        found |= dict(zip(which, _iterated(torch.stack([matrices[i] for i in which])), strict=True))
+    return [found[i] for i in range(len(matrices))]
+
+
+def _iterated(matrices: Tensor) -> Tensor:
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    for _ in range(_ITERATIONS):
+        gram = x @ x.mT
+        x = _A * x + (_B * gram + _C * gram @ gram) @ x
+    return x.mT if tall else x
