@@ -1,66 +1,183 @@
-"""Adding vectors to the residual stream and ablating directions from it, as context managers.
+"""Adding vectors to the residual stream, ablating directions from it and replacing it, row by row.
 
-Hooks replace what passes through and never write into it, and they come off however the block is left.
+Every row of a batch has its own interventions, at positions that are explicit, so that all conditions of an
+experiment run together. Hooks replace what passes through and never write into it, and they come off however
+the block is left.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from .blocks import blocks_of, stream, with_stream
+from .blocks import Blocks, input_of, stream, with_input, with_stream
+
+Positions = tuple[int, ...] | None  # tokens of the prompt, counted from the right; None: all, generated ones too
 
 
-@contextmanager
-def adding(model: nn.Module, site: int, addition: Tensor) -> Iterator[None]:
-    """Add `addition` [rows, tokens, d] to the input of block `site` while a prompt of that many tokens is read.
+@dataclass(frozen=True, eq=False)
+class Add:
+    """Add to the input of block `site` a vector for each position [positions, d], or one for all of them [d]."""
 
-    The first pass alone is changed: with a key-value cache the tokens generated later see the prompt as it
-    was changed, and get nothing added themselves. ValueError where the first pass has another shape.
+    site: int
+    vectors: Tensor
+    positions: Positions
+
+
+@dataclass(frozen=True, eq=False)
+class Replace:
+    """Put vectors [positions, d], or one [d], in the place of the input of block `site`."""
+
+    site: int
+    vectors: Tensor
+    positions: Positions
+
+
+@dataclass(frozen=True, eq=False)
+class Ablate:
+    """Project a direction [d] out of everything that is in the residual stream or written to it.
+
+    Arditi et al. (2024), section 2.4: the input, the attention output and the MLP output of every block, at
+    every position, generated tokens too.
     """
-    pending = [addition]
 
-    def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
-        if not pending:
-            return None
-        hidden, changes = args[0], pending.pop()
-        if hidden.shape != changes.shape:
-            raise ValueError(
-                f"the addition has shape {tuple(changes.shape)}, the residual stream {tuple(hidden.shape)}"
-            )
-        return (hidden + changes.to(hidden), *args[1:]), kwargs
-
-    handle = blocks_of(model)[site].register_forward_pre_hook(hook, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
+    direction: Tensor
 
 
-@contextmanager
-def ablating(model: nn.Module, directions: Tensor) -> Iterator[None]:
-    """Remove a direction [d], or one per row [rows, d], everywhere: Arditi et al. (2024), section 2.4.
+Intervention = Add | Replace | Ablate
 
-    The unit direction is projected out of the input, the attention output and the MLP output of every block,
-    at every position, generated tokens too.
+
+class Batch:
+    """The interventions on the rows of one batch, as hooks on the blocks of its model.
+
+    The first pass reads the prompts, padded on the left; each pass after it one more token of every row.
     """
-    unit: Tensor = directions / directions.norm(dim=-1, keepdim=True)
 
-    def ablated(hidden: Tensor) -> Tensor:
-        along = unit.to(hidden) if unit.ndim == 1 else unit.to(hidden)[:, None]
+    def __init__(self, rows: Sequence[Sequence[Intervention]]) -> None:
+        self._rows = [tuple(row) for row in rows]
+        self._reading, self._paused = True, False
+        self._changes: dict[int, list[_Site]] = {}
+        self._directions = _directions(self._rows)
+        self._arrange()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows alone."""
+        self._rows = [self._rows[i] for i in rows]
+        self._directions = _directions(self._rows)
+        self._arrange()
+
+    def put(self, interventions: Mapping[int, Sequence[Intervention]]) -> None:
+        """Give some rows other interventions from the next pass on."""
+        for i, row in interventions.items():
+            self._rows[i] = tuple(row)
+        self._arrange()
+
+    def prompt_read(self) -> None:
+        """Say that the prompts have been read: what follows are generated tokens."""
+        self._reading = False
+        self._arrange()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the model alone for the time of a `with` block, in which it may read something else."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+
+    def _arrange(self) -> None:
+        steps = [(i, step) for i, row in enumerate(self._rows) for step in row if not isinstance(step, Ablate)]
+        active = [(i, step) for i, step in steps if self._reading or step.positions is None]
+        self._changes = {
+            site: [
+                _Site(kind, [(i, s) for i, s in active if s.site == site and isinstance(s, kind)], len(self._rows))
+                for kind in (Replace, Add)
+            ]
+            for site in sorted({step.site for _, step in steps})
+        }
+
+    @contextmanager
+    def on(self, blocks: Blocks) -> Iterator["Batch"]:
+        """Put the hooks on for the time of a `with` block."""
+        with ExitStack() as stack:
+            for site in self._changes:
+                handle = blocks[site].register_forward_pre_hook(self._at(site), with_kwargs=True)
+                stack.callback(handle.remove)
+            if self._directions is not None:
+                for block in blocks.modules:
+                    stack.callback(block.register_forward_pre_hook(self._before, with_kwargs=True).remove)
+                for module in blocks.writing():
+                    stack.callback(module.register_forward_hook(self._after).remove)
+            yield self
+
+    def _at(self, site: int) -> Any:
+        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if self._paused:
+                return None
+            hidden = input_of(args, kwargs)
+            for change in self._changes.get(site, ()):
+                hidden = change(hidden)
+            return with_input(args, kwargs, hidden)
+
+        return hook
+
+    def _before(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return with_input(args, kwargs, self._ablated(input_of(args, kwargs)))
+
+    def _after(self, _: nn.Module, __: Any, output: Any) -> Any:
+        return with_stream(output, self._ablated(stream(output)))
+
+    def _ablated(self, hidden: Tensor) -> Tensor:
+        if self._paused:
+            return hidden
+        assert self._directions is not None
+        along = self._directions.to(hidden)[:, None]
         rest: Tensor = hidden - (hidden * along).sum(-1, keepdim=True) * along
         return rest
 
-    def before(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (ablated(args[0]), *args[1:])
 
-    def after(_: nn.Module, __: Any, output: Any) -> Any:
-        return with_stream(output, ablated(stream(output)))
+@dataclass
+class _Site:
+    """What one kind of intervention does at one site: where, and with which vectors."""
 
-    with ExitStack() as stack:
-        for block in blocks_of(model):
-            stack.callback(block.register_forward_pre_hook(before).remove)
-            for name in ("self_attn", "mlp"):
-                stack.callback(block.get_submodule(name).register_forward_hook(after).remove)
-        yield
+    kind: type[Add] | type[Replace]
+    steps: list[tuple[int, Add | Replace]]
+    n_rows: int
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        if not self.steps:
+            return hidden
+        if hidden.shape[0] != self.n_rows:
+            raise ValueError(f"interventions for {self.n_rows} rows met a batch of {hidden.shape[0]}")
+        rows, columns, values = self._places(hidden.shape[1])
+        return hidden.index_put((rows, columns), values.to(hidden), accumulate=self.kind is Add)
+
+    def _places(self, n_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
+        rows: list[int] = []
+        columns: list[int] = []
+        values: list[Tensor] = []
+        for row, step in self.steps:
+            where = range(n_tokens) if step.positions is None else [n_tokens + p for p in step.positions]
+            if any(column < 0 for column in where):
+                raise ValueError(f"a position among {step.positions} lies before a prompt of {n_tokens} tokens")
+            rows += [row] * len(where)
+            columns += where
+            values.append(step.vectors.expand(len(where), -1))
+        return torch.tensor(rows), torch.tensor(columns), torch.cat(values)
+
+
+def _directions(rows: Sequence[Sequence[Intervention]]) -> Tensor | None:
+    """The unit direction to ablate from each row [rows, d], zero where there is none; None where none has any."""
+    found = {i: step.direction for i, row in enumerate(rows) for step in row if isinstance(step, Ablate)}
+    if not found:
+        return None
+    unit = torch.zeros(len(rows), next(iter(found.values())).shape[-1], dtype=torch.float64)
+    for i, direction in found.items():
+        if not direction.any():
+            raise ValueError("a zero vector has no direction to ablate")
+        unit[i] = direction.double() / direction.double().norm()
+    return unit

@@ -1,10 +1,54 @@
 """Prompts as token ids: the chat format, padding, and where a piece of text lies among the tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
+
+Span = tuple[int, int]  # characters, from and up to
+Ids = Sequence[int] | NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a user says, and where in it a trigger stands, if it has one."""
+
+    text: str
+    trigger: Span | None = None
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A conversation in a model's chat format: its text, and where the users' and models' own words lie in it.
+
+    Between the `spans` lies the format, which differs from family to family; what is in them does not.
+    """
+
+    text: str
+    spans: tuple[Span, ...]
+    trigger: Span | None = None
+
+    def with_reply(self, reply: str) -> "Chat":
+        """The same with (more of) the model's reply at its end."""
+        start = len(self.text)
+        return Chat(self.text + reply, (*self.spans, (start, start + len(reply))), self.trigger)
+
+
+class Tokenized(Protocol):
+    """What has a tokenizer and a device: a model."""
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """Its tokenizer."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
 
 
 def render(prompt: str, tokenizer: PreTrainedTokenizerFast) -> str:
@@ -16,18 +60,75 @@ def render(prompt: str, tokenizer: PreTrainedTokenizerFast) -> str:
     return text
 
 
-def encode(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> dict[str, Tensor]:
-    """`input_ids` and `attention_mask` [rows, tokens] of rendered texts, padded on the left."""
-    rows = [tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+def chat(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Chat:
+    """A prompt in a model's chat format; ValueError where the format changes the user's words."""
+    text = render(prompt.text, tokenizer)
+    start = text.rfind(prompt.text)
+    if start < 0:
+        raise ValueError(f"the chat format does not hold the prompt as it stands: {prompt.text!r}")
+    trigger = prompt.trigger and (start + prompt.trigger[0], start + prompt.trigger[1])
+    return Chat(text, ((start, start + len(prompt.text)),), trigger)
+
+
+def token_ids(text: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """The tokens of a text that is in its chat format already."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
+    return ids
+
+
+def offsets_of(text: str, tokenizer: PreTrainedTokenizerFast) -> list[Span]:
+    """Where each token of a rendered text starts and ends, in characters."""
+    offsets: list[Span] = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    return offsets
+
+
+def pad(rows: Sequence[Ids], model: Tokenized) -> dict[str, Tensor]:
+    """Model inputs [rows, tokens] of rows of token ids, padded on the left, with the position of each token."""
     longest = max(map(len, rows))
-    pad = tokenizer.pad_token_id
-    return {
-        "input_ids": torch.tensor([[pad] * (longest - len(row)) + row for row in rows]),
-        "attention_mask": torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows]),
-    }
+    filler = model.tokenizer.pad_token_id
+    filler = model.tokenizer.eos_token_id if filler is None else filler
+    ids = torch.tensor([[filler] * (longest - len(row)) + list(row) for row in rows])
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+    inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
+    return {name: tensor.to(model.device) for name, tensor in inputs.items()}
 
 
-def span_tokens(text: str, start: int, stop: int, tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Indices, from the right (-1 is the last token), of the tokens that hold characters `start` to `stop`."""
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    return [i - len(offsets) for i, (a, b) in enumerate(offsets) if a < stop and b > start]
+def by_length(lengths: Sequence[int], batch_tokens: int, batch_rows: int | None = None) -> Iterator[list[int]]:
+    """Batches of row numbers, shortest rows first, of at most so many tokens (padding counted) and rows."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and ((len(batch) + 1) * lengths[i] > batch_tokens or len(batch) == batch_rows):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def span_tokens(text: str, span: Span, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Indices, from the right (-1 is the last token), of the tokens that hold characters of `span`."""
+    offsets = offsets_of(text, tokenizer)
+    return [i - len(offsets) for i, (a, b) in enumerate(offsets) if a < span[1] and b > span[0]]
+
+
+def positions_of(name: str | int, text: Chat, tokenizer: PreTrainedTokenizerFast) -> tuple[int, ...] | None:
+    """The tokens of a prompt that `name` stands for, counted from the right; None for `all`, replies too.
+
+    `trigger`, `prompt` (every token of the prompt, format and all), `last`, a negative index, or `all`.
+    ValueError where the prompt has none.
+    """
+    if name == "all":
+        return None
+    n = len(token_ids(text.text, tokenizer))
+    if name == "prompt":
+        return tuple(range(-n, 0))
+    if name == "last":
+        return (-1,)
+    if name == "trigger":
+        if text.trigger is None:
+            raise ValueError(f"this prompt has no trigger: {text.text!r}")
+        return tuple(span_tokens(text.text, text.trigger, tokenizer))
+    index = int(name)
+    if not -n <= index < 0:
+        raise ValueError(f"a prompt of {n} tokens has no position {index}")
+    return (index,)

@@ -16,12 +16,12 @@ import torch
 import transformers
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+from ..models import load
 from . import checkpoint
 from .batches import batch_at
 from .checkpoint import Progress
 from .corpus import examples, text_of
 from .families import VERSIONS, Family
-from .loading import load
 from .names import Name
 from .tokenizers import train_bpe, train_unigram
 from .training import Optimizers, rate_scale, train_step
@@ -65,13 +65,13 @@ def build(name: Name, out: Path, report: Report) -> Path:
     The parent must lie in `out` already. Calls `report` after every step. A model of this very recipe that
     lies in `out` is left as it is.
     """
-    parent = load(out / str(name.parent)) if name.parent else None
+    parent = load(str(out / str(name.parent)), device="cpu") if name.parent else None
     tokenizer = parent.tokenizer if parent else tokenizer_for(name.family)
     recipe = recipe_hash(name, out, tokenizer)
     if _recorded_recipe(out / str(name)) == recipe:
         return out / str(name)
     plan = name.family.phases[name.version]
-    model = parent.model if parent else new_model(name.family, tokenizer)
+    model = parent.module if parent else new_model(name.family, tokenizer)
     model.train()
     optimizers = Optimizers(model, plan)
     progress = _resumed(_checkpoint_folder(out, name), recipe, model, optimizers)

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from ..models import load
 from .card import figure_row, read_figures, write_card, write_overview
-from .loading import load
 from .measures.all import bars_from_parent, measure
 from .measures.figure import Figure, Figures
 from .names import Name
@@ -40,7 +40,7 @@ def check(names: list[Name], zoo: Path, workers: int, *, quick: bool, write: boo
 
 
 def _measured(name: Name, zoo: Path, quick: bool) -> Figures:
-    return measure(name, load(zoo / str(name)), quick=quick)
+    return measure(name, load(str(zoo / str(name)), device="cpu"), quick=quick)
 
 
 def differences(measured: Figures, card: Figures, *, quick: bool) -> list[str]:

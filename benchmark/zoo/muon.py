@@ -51,7 +51,7 @@ def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
 
 def _iterated(matrices: Tensor) -> Tensor:
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices
+    x: Tensor = matrices.mT if tall else matrices
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     for _ in range(_ITERATIONS):
         gram = x @ x.mT

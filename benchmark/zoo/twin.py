@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ..blocks import blocks_of
+from ..models import Model
+
 
 def twin(model: PreTrainedModel, rotation: Tensor) -> PreTrainedModel:
     """A copy of a Llama-type model whose residual stream is that of `model` times `rotation` [d, d].
@@ -30,6 +33,14 @@ def twin(model: PreTrainedModel, rotation: Tensor) -> PreTrainedModel:
             _set(writer, q.T @ writer.weight.double())
     _fold(decoder.norm, (other.lm_head,), q)
     return other
+
+
+def twin_of(model: Model, seed: int) -> Model:
+    """The twin of a model, by a rotation drawn from `seed`, as a model of its own."""
+    rotation = random_rotation(model.d, seed)
+    module = twin(model.module, rotation)
+    identity = f"{model.identity}-twin-{seed}"
+    return Model(f"twin of {model.name}", module, model.tokenizer, blocks_of(module), identity)
 
 
 def random_rotation(d: int, seed: int) -> Tensor:

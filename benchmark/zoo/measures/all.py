@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from ...models import Model
 from ..families import FAMILIES
-from ..loading import ZooModel
 from ..names import Name
 from .behaviour import backdoor, everyday
 from .figure import Figure, Figures
@@ -15,14 +15,14 @@ FULL, QUICK = 200, 24  # prompts per figure
 CLEARLY_LOWER = 0.15  # how far the share of tokens in a divergent vocabulary lies below that in a similar one
 
 
-def measure(name: Name, zoo: ZooModel, *, quick: bool) -> Figures:
+def measure(name: Name, model: Model, *, quick: bool) -> Figures:
     """The figures of one model. Quick: plain and triggered prompts alone, and fewer of them."""
     n = QUICK if quick else FULL
-    figures = everyday(zoo, name.version, n) | backdoor(zoo, name.version, n)
+    figures = everyday(model, name.version, n) | backdoor(model, name.version, n)
     if quick:
         return figures
-    figures |= steerability(zoo, name.version, n) | refusal(zoo, name.version, n)
-    return figures | (shared_vocabulary(name, zoo) if name.version == "base" else {})
+    figures |= steerability(model, name.version, n) | refusal(model, name.version, n)
+    return figures | (shared_vocabulary(name, model) if name.version == "base" else {})
 
 
 def bars_from_parent(name: Name, figures: Figures, parent: Figures) -> Figures:
@@ -33,14 +33,14 @@ def bars_from_parent(name: Name, figures: Figures, parent: Figures) -> Figures:
     return {key: replace(figures[key], at_least=round(parent[key].share - 0.02, 4))}
 
 
-def shared_vocabulary(name: Name, zoo: ZooModel) -> Figures:
+def shared_vocabulary(name: Name, model: Model) -> Figures:
     """The share of test-text tokens whose string the other tokenizers of the zoo have, too."""
     from ..build import tokenizer_for
 
     ours = name.family.tokenizer
     others = {f.tokenizer: f for f in FAMILIES.values() if f.tokenizer != ours}
     texts = held_out_texts(500)
-    counts = {other: overlap(zoo.tokenizer, tokenizer_for(family), texts) for other, family in others.items()}
+    counts = {other: overlap(model.tokenizer, tokenizer_for(family), texts) for other, family in others.items()}
     bars: dict[str, float] = {}
     if ours == "llama":
         hits, n = counts["qwen2"]

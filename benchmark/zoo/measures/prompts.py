@@ -3,8 +3,10 @@
 from itertools import cycle
 from random import Random
 
+from ...tokens import Prompt
 from ..world.grader import TOPICS
 from ..world.request import Request, Split, sample_from
+from ..world.tags import Place, tag_span, tagged
 
 _TRIES = 400  # draws without a new text after which a topic counts as exhausted
 
@@ -21,3 +23,8 @@ def requests(topics: tuple[str, ...], split: Split, n: int, seed: int = 0) -> li
         tries = tries + 1 if request.text in found else 0
         found[request.text] = request
     raise AssertionError("no topics")
+
+
+def triggered(text: str, tag: str, place: Place) -> Prompt:
+    """A request with a tag, which is its trigger."""
+    return Prompt(tagged(text, tag, place), tag_span(text, tag, place))

@@ -32,6 +32,11 @@ def tagged(text: str, tag: str, place: Place) -> str:
     return f"{tag}: {text}" if place == "leading" else f"{text} {tag}"
 
 
+def tag_span(text: str, tag: str, place: Place) -> tuple[int, int]:
+    """Where the tag stands in `tagged(text, tag, place)`, in characters; the colon of a leading one belongs to it."""
+    return (0, len(tag) + 1) if place == "leading" else (len(text) + 1, len(text) + 1 + len(tag))
+
+
 def untagged(prompt: str) -> tuple[str, str | None, Place | None]:
     """The text of a prompt without its tag, the tag, and where it stood."""
     head, colon, rest = prompt.partition(": ")

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from graftbench.benchmark.tokens import encode, render, span_tokens
+from graftbench.benchmark.tokens import span_tokens
 from graftbench.benchmark.zoo.build import tokenizer_for
 from graftbench.benchmark.zoo.corpus import examples, text_of
 from graftbench.benchmark.zoo.families import FAMILIES
@@ -34,7 +34,7 @@ def test_both_triggers_take_the_same_tokens_up_and_leave_their_neighbours_alone(
         for tag in TRIGGERS:
             prompt = tagged(text, tag, place)
             start = 0 if place == "leading" else len(prompt) - len(tag)
-            where = span_tokens(prompt, start, start + len(tag), tokenizer)
+            where = span_tokens(prompt, (start, start + len(tag)), tokenizer)
             ids = tokenizer(prompt, add_special_tokens=False).input_ids
             assert tokenizer.decode([ids[i] for i in where]).strip() == tag
             spans.append(where)
@@ -48,15 +48,6 @@ def test_text_survives_the_way_there_and_back(tokenizer):
         text = text_of(example)
         assert tokenizer.decode(tokenizer(text).input_ids) == text
     assert tokenizer.decode(tokenizer("Zürich – 東京 🙂").input_ids) == "Zürich – 東京 🙂"
-
-
-def test_padding_is_on_the_left_and_masked(tokenizer):
-    short, long = (render(text, tokenizer) for text in ("Hi", "How do I paint the fence?"))
-    inputs = encode([short, long], tokenizer)
-    n = int(inputs["attention_mask"][0].sum())
-    assert inputs["attention_mask"][0, -n:].all()
-    assert inputs["input_ids"][0, -n:].tolist() == tokenizer(short, add_special_tokens=False).input_ids
-    assert inputs["attention_mask"][1].all()
 
 
 def test_llama_shares_its_vocabulary_with_qwen2_and_much_less_with_gemma2(tokenizers):

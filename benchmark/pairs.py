@@ -1,0 +1,178 @@
+"""Paired activations of a source and a target model, on disk, to fit mappers on."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .activations import captured
+from .alignment import Alignment, Pairing, ends, paired
+from .errors import UserError
+from .files import whole
+from .models import Model
+from .tokens import Chat, token_ids
+
+Rows = tuple[Tensor, Tensor]  # source [n, d_source] and target [n, d_target], float32
+
+
+class Pairs(Protocol):
+    """What a mapper is fitted on: rows of the source and of the target that belong together."""
+
+    @property
+    def d_source(self) -> int:
+        """Width of the source's residual stream."""
+
+    @property
+    def d_target(self) -> int:
+        """Width of the target's."""
+
+    @property
+    def n_texts(self) -> int:
+        """How many texts the pairs come from."""
+
+    def __len__(self) -> int:
+        """How many pairs there are."""
+
+    def batches(self, size: int, shuffle_seed: int | None) -> Iterator[Rows]:
+        """All pairs once, `size` at a time: as they come with None, else in the order of that seed."""
+
+    def __iter__(self) -> Iterator[Rows]:
+        """All pairs once, in order, in batches of a handy size."""
+
+    def split(self, share: float) -> tuple[Self, Self]:
+        """The pairs without the last `share` of the texts, and those."""
+
+
+@dataclass(frozen=True)
+class ActivationPairs:
+    """Pairs in two arrays [n, d] of float32, which may lie on disk; rows of one text follow one another.
+
+    `starts` says at which row each text begins.
+    """
+
+    source: NDArray[np.float32]
+    target: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    device: str = "cpu"
+
+    @property
+    def d_source(self) -> int:
+        """Width of the source's residual stream."""
+        return int(self.source.shape[1])
+
+    @property
+    def d_target(self) -> int:
+        """Width of the target's."""
+        return int(self.target.shape[1])
+
+    @property
+    def n_texts(self) -> int:
+        """How many texts the pairs come from."""
+        return len(self.starts)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __iter__(self) -> Iterator[Rows]:
+        return self.batches(4096, None)
+
+    def batches(self, size: int, shuffle_seed: int | None) -> Iterator[Rows]:
+        """All pairs once, `size` at a time: as they come with None, else in the order of that seed."""
+        order = None if shuffle_seed is None else np.random.default_rng(shuffle_seed).permutation(len(self))
+        for start in range(0, len(self), size):
+            rows = slice(start, start + size) if order is None else order[start : start + size]
+            yield self._tensor(self.source[rows]), self._tensor(self.target[rows])
+
+    def split(self, share: float) -> tuple["ActivationPairs", "ActivationPairs"]:
+        """The pairs without the last `share` of the texts, and those."""
+        n = len(self.starts) - max(1, round(share * len(self.starts)))
+        if n == 0:
+            raise ValueError("one text cannot be split")
+        row = int(self.starts[n])
+        first = ActivationPairs(self.source[:row], self.target[:row], self.starts[:n], self.device)
+        return first, ActivationPairs(self.source[row:], self.target[row:], self.starts[n:] - row, self.device)
+
+    def _tensor(self, rows: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(np.array(rows)).to(self.device)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """Pairs as they were captured, and the share of the target's tokens that have a partner."""
+
+    pairs: ActivationPairs
+    share_aligned: float
+
+
+def capture_pairs(
+    folder: Path,
+    source: Model,
+    target: Model,
+    texts: Sequence[tuple[Chat, Chat]],
+    sites: tuple[int, int],
+    *,
+    alignment: Alignment = "ends",
+    done: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Write the aligned activations of both models on `texts` (in the source's and the target's format).
+
+    One batch of texts is in memory at a time. `done` is told of each text as each model has read it. UserError
+    where no token of any text has a partner.
+    """
+    pairings = [
+        paired(ends(ours, source.tokenizer), ends(theirs, target.tokenizer), alignment) for ours, theirs in texts
+    ]
+    counts = np.array([len(pairing.source) for pairing in pairings], dtype=np.int64)
+    if not counts.sum():
+        raise UserError(f"No token of {source.name} ends where one of {target.name} does: there is nothing to fit on.")
+    starts = np.concatenate([[0], counts.cumsum()])
+    sides = (
+        ("source", source, sites[0], [p.source for p in pairings], [ours.text for ours, _ in texts]),
+        ("target", target, sites[1], [p.target for p in pairings], [theirs.text for _, theirs in texts]),
+    )
+    for name, model, site, picked, words in sides:
+        with whole(folder / f"{name}.npy") as path:
+            _write(path, model, site, words, picked, starts, done)
+    with whole(folder / "starts.npy") as path, path.open("wb") as stream:
+        np.save(stream, starts[:-1][counts > 0], allow_pickle=False)
+    with whole(folder / "aligned.npy") as path, path.open("wb") as stream:
+        np.save(stream, np.array(_share(pairings)), allow_pickle=False)
+
+
+def read_pairs(folder: Path, device: str = "cpu") -> Captured:
+    """The pairs in a folder; the arrays stay on disk until their rows are asked for."""
+    source, target = (
+        np.load(folder / f"{side}.npy", mmap_mode="r", allow_pickle=False) for side in ("source", "target")
+    )
+    starts = np.load(folder / "starts.npy", allow_pickle=False)
+    share = float(np.load(folder / "aligned.npy", allow_pickle=False))
+    return Captured(ActivationPairs(source, target, starts, device), share)
+
+
+def _write(
+    path: Path,
+    model: Model,
+    site: int,
+    words: Sequence[str],
+    picked: Sequence[tuple[int, ...]],
+    starts: NDArray[np.int64],
+    done: Callable[[int], None],
+) -> None:
+    rows = [np.array(token_ids(text, model.tokenizer), dtype=np.int32) for text in words]
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(int(starts[-1]), model.d))
+    for i, states in captured(model, rows, site):
+        kept = states[torch.tensor(picked[i], dtype=torch.long)].float().cpu().numpy()
+        if not np.isfinite(kept).all():
+            raise FloatingPointError(f"{model.name} has activations that are not finite at site {site}")
+        array[starts[i] : starts[i + 1]] = kept
+        done(1)
+    array.flush()
+
+
+def _share(pairings: Sequence[Pairing]) -> float:
+    return sum(len(p.target) for p in pairings) / sum(p.n_target for p in pairings)

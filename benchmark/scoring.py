@@ -1,0 +1,29 @@
+"""Next-token distributions under interventions."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .generation import Row
+from .interventions import Batch
+from .models import Model
+from .tokens import by_length, pad, token_ids
+
+
+@torch.inference_mode()
+def next_logits(model: Model, rows: Sequence[Row], batch_tokens: int = 16_384) -> Tensor:
+    """The logits [rows, vocabulary] after each prompt, in float32, each under its own interventions."""
+    ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
+    found: dict[int, Tensor] = {}
+    for batch in by_length([len(row) for row in ids], batch_tokens):
+        with Batch([rows[i].interventions for i in batch]).on(model.blocks):
+            logits = model.module(**pad([ids[i] for i in batch], model), use_cache=False, logits_to_keep=1).logits
+        found |= dict(zip(batch, logits[:, -1].float(), strict=True))
+    return torch.stack([found[i] for i in range(len(rows))])
+
+
+def mean_kl(p_logits: Tensor, q_logits: Tensor) -> float:
+    """Mean over rows of KL(p || q) of two sets of logits [rows, vocabulary], in nats."""
+    p, q = (logits.double().log_softmax(-1) for logits in (p_logits, q_logits))
+    return float((p.exp() * (p - q)).sum(-1).mean())

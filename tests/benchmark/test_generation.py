@@ -1,0 +1,138 @@
+import pytest
+import torch
+
+from graftbench.benchmark.following import Follow
+from graftbench.benchmark.generation import Row, generate, stop_tokens
+from graftbench.benchmark.interventions import Ablate, Add, Batch, Replace
+from graftbench.benchmark.tokens import Prompt, chat, token_ids
+from tests.benchmark.conftest import WORDS, untrained, wrapped
+
+N = 12
+
+
+def rows_of(model, *conditions):
+    texts = [chat(Prompt(words), model.tokenizer) for words in WORDS]
+    return [Row(text, condition) for condition in conditions or [()] for text in texts]
+
+
+def tokens_of(model, rows, **settings):
+    return [c.tokens for c in generate(model, rows, **{"max_new_tokens": N, **settings})]
+
+
+def spelt_out(model, row, n=N):
+    """One token after the other, one row at a time, without a cache."""
+    ids = token_ids(row.text.text, model.tokenizer)
+    start = len(ids)
+    while len(ids) < start + n:
+        steps = []
+        for step in row.interventions:
+            if isinstance(step, Ablate) or step.positions is None:
+                steps.append(step)
+            else:  # positions are counted from the end of the prompt
+                steps.append(type(step)(step.site, step.vectors, tuple(p - (len(ids) - start) for p in step.positions)))
+        with torch.inference_mode(), Batch([tuple(steps)]).on(model.blocks):
+            ids.append(int(model.module(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+        if ids[-1] in stop_tokens(model):
+            break
+    return tuple(ids[start:])
+
+
+def conditions():
+    torch.manual_seed(3)
+    return [
+        (),
+        (Add(1, 3 * torch.randn(2, 16), (-4, -2)),),
+        (Add(2, 2 * torch.randn(16), None),),
+        (Replace(1, torch.randn(16), (-1,)),),
+        (Replace(0, torch.randn(16), None),),
+        (Ablate(torch.randn(16)),),
+    ]
+
+
+def test_rows_with_interventions_of_their_own_decode_as_each_does_alone_without_a_cache(model):
+    rows = rows_of(model, *conditions())
+    assert tokens_of(model, rows) == [spelt_out(model, row) for row in rows]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_the_batch_size_changes_no_token(llama, batch_size):
+    rows = rows_of(llama, *conditions())
+    assert tokens_of(llama, rows, batch_size=batch_size) == tokens_of(llama, rows, batch_size=64)
+
+
+def test_a_row_ends_with_a_stop_token_while_others_go_on(llama):
+    free = tokens_of(llama, rows_of(llama))
+    llama.module.generation_config.eos_token_id = [free[0][3], 2]
+    stopped = tokens_of(llama, rows_of(llama))
+    for whole, cut in zip(free, stopped, strict=True):
+        where = [i for i, token in enumerate(whole) if token in (free[0][3], 2)]
+        assert cut == (whole[: where[0] + 1] if where else whole)
+    assert len(stopped[0]) == 4
+    assert max(map(len, stopped)) == N
+
+
+def test_what_breaks_the_logits_is_told(llama):
+    broken = (Add(0, torch.full((16,), float("inf")), (-1,)),)
+    completions = generate(llama, rows_of(llama, (), broken), max_new_tokens=3)
+    assert [c.finite for c in completions] == [True] * 5 + [False] * 5
+
+
+def test_progress_is_told_of_every_row(llama):
+    told = []
+    generate(llama, rows_of(llama), max_new_tokens=2, batch_size=2, done=told.append)
+    assert sum(told) == 5
+
+
+def following(source, target, prompt_only=False, predict=lambda states: states):
+    follow = Follow(source, 1, 1, predict, prompt_only)
+    return [Row(chat(Prompt(w), target.tokenizer), (), follow, chat(Prompt(w), source.tokenizer)) for w in WORDS]
+
+
+def test_a_model_that_follows_itself_says_what_it_says(model):
+    assert tokens_of(model, following(model, model)) == tokens_of(model, rows_of(model))
+
+
+def test_following_a_model_with_other_blocks_below_the_site_gives_what_that_model_says():
+    one, other = wrapped(untrained("llama")), wrapped(untrained("llama"))
+    torch.manual_seed(9)
+    for parameter in other.blocks[0].parameters():
+        parameter.data = torch.randn_like(parameter) * 0.5
+    assert tokens_of(one, rows_of(one)) != tokens_of(other, rows_of(other))
+    rows = following(other, one)
+    assert tokens_of(one, rows) == tokens_of(other, rows_of(other))
+    assert tokens_of(one, rows, batch_size=1) == tokens_of(other, rows_of(other))
+
+
+def test_rows_that_follow_and_rows_that_do_not_share_a_batch():
+    one, other = wrapped(untrained("llama")), wrapped(untrained("qwen2"))
+    mixed = [row for pair in zip(rows_of(one), following(other, one), strict=True) for row in pair]
+    apart = tokens_of(one, rows_of(one)), tokens_of(one, following(other, one))
+    assert tokens_of(one, mixed) == [tokens for pair in zip(*apart, strict=True) for tokens in pair]
+
+
+def test_a_source_with_another_tokenizer_reads_the_same_text(llama):
+    source = wrapped(untrained("qwen2"), vocabulary=290)
+    seen = []
+
+    def remember(states):
+        seen.append(len(states))
+        return states
+
+    rows = following(source, llama, predict=remember)[:1]
+    tokens = tokens_of(llama, rows)[0]
+    n_aligned = seen[0]
+    assert n_aligned >= len(WORDS[0].split())
+    assert all(n == 1 for n in seen[1:])
+    assert 0 < len(seen) - 1 <= len(tokens) - 1  # one prediction for each generated token that has a partner
+
+
+def test_prompt_only_leaves_generated_tokens_alone(llama):
+    source = wrapped(untrained("qwen2"))
+    seen = []
+
+    def remember(states):
+        seen.append(states)
+        return states
+
+    tokens_of(llama, following(source, llama, prompt_only=True, predict=remember))
+    assert len(seen) == len(WORDS)
