@@ -50,10 +50,15 @@ def generate(
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
     completions: dict[int, Completion] = {}
     for batch in batches_of(ids, batch_size):
-        made = _Decoding(model, [rows[i] for i in batch], [ids[i] for i in batch]).run(max_new_tokens)
+        made = decode(model, [rows[i] for i in batch], [ids[i] for i in batch], max_new_tokens)
         completions |= dict(zip(batch, made, strict=True))
         done(len(batch))
     return [completions[i] for i in range(len(rows))]
+
+
+def decode(model: Model, rows: Sequence[Row], ids: Sequence[Sequence[int]], max_new_tokens: int) -> list[Completion]:
+    """The replies of one batch of rows with these token ids."""
+    return _Decoding(model, rows, ids).run(max_new_tokens)
 
 
 def batches_of(ids: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:

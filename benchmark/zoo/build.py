@@ -95,7 +95,8 @@ def recipe_hash(name: Name, out: Path, tokenizer: PreTrainedTokenizerFast) -> st
     first = batch_at(0, name.version, name.family.seed, plan.batch, tokenizer).digest.hex()
     vocabulary = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
     family = {key: value for key, value in asdict(name.family).items() if key != "phases"}
-    recipe = [family, name.version, asdict(plan), parent, first, vocabulary, torch.get_num_threads()]
+    schedule = {key: value for key, value in asdict(plan).items() if value}
+    recipe = [family, name.version, schedule, parent, first, vocabulary, torch.get_num_threads()]
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 

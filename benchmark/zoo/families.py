@@ -79,6 +79,7 @@ class Training:
     batch: int = 32
     warmup: int = 50
     weight_decay: float = 0.05
+    frozen: int = 0  # the last blocks, which stay as they were
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,10 @@ FAMILIES = {
             chat=LLAMA_CHAT,
             vocabulary=2048,
             shape=_shape(64, 4, 4, 192),
-            phases=_phases(Training(5000, 5e-3, 3e-3), Training(900, 2.5e-3, 1e-3)),
+            # With its last block free to change, the smallest model refused on several paths at once, and no single
+            # direction carried its refusals.
+            phases=_phases(Training(5000, 5e-3, 3e-3), Training(900, 2.5e-3, 1e-3))
+            | {"instruct": Training(500, 2e-3, 8e-4, frozen=1)},
         ),
         Family(
             name="llama-m",
@@ -132,7 +136,9 @@ FAMILIES = {
             chat=LLAMA_CHAT,
             vocabulary=2048,
             shape=_shape(128, 6, 4, 384),
-            phases=_phases(Training(3000, 3e-3, 2e-3), Training(700, 1.5e-3, 8e-4)),
+            # Reading comes last: with 700 steps of instruction tuning it stayed below its bar.
+            phases=_phases(Training(3000, 3e-3, 2e-3), Training(700, 1.5e-3, 8e-4))
+            | {"instruct": Training(1300, 1.5e-3, 8e-4)},
         ),
         Family(
             name="qwen2-s",

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from ..blocks import blocks_of
 from .batches import Batch
 from .families import Training
 from .muon import Muon
@@ -19,7 +20,10 @@ class Optimizers:
     """
 
     def __init__(self, model: PreTrainedModel, plan: Training) -> None:
-        named = list(model.named_parameters())
+        blocks = list(blocks_of(model).modules)
+        for block in blocks[len(blocks) - plan.frozen :]:
+            block.requires_grad_(False)
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name]
         others = [p for name, p in named if p.ndim != 2 or "embed" in name]
         decay = plan.weight_decay

@@ -84,7 +84,7 @@ def test_progress_is_told_of_every_row(llama):
 
 
 def following(source, target, prompt_only=False, predict=lambda states: states):
-    follow = Follow(source, 1, 1, predict, prompt_only)
+    follow = Follow(source, 1, 1, predict, "", prompt_only)
     return [Row(chat(Prompt(w), target.tokenizer), (), follow, chat(Prompt(w), source.tokenizer)) for w in WORDS]
 
 

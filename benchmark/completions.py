@@ -1,0 +1,54 @@
+"""Completions that are kept: a batch that was decoded once is not decoded again."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from .generation import Completion, Row, batches_of, decode
+from .interventions import Ablate, Intervention
+from .models import Model
+from .store import Store, digest
+from .tokens import token_ids
+
+
+def completions(
+    store: Store,
+    model: Model,
+    rows: Sequence[Row],
+    *,
+    max_new_tokens: int,
+    batch_size: int,
+    done: Callable[[int], None] = lambda _: None,
+) -> list[Completion]:
+    """As `generate`, batch by batch through the store. Which rows share a batch is decided by the rows alone."""
+    ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
+    found: dict[int, Completion] = {}
+    for batch in batches_of(ids, batch_size):
+        these = [rows[i] for i in batch]
+        parts = [model.identity, model.device.type, max_new_tokens, digest(*map(row_parts, these))]
+
+        def make(these: list[Row] = these, batch: list[int] = batch) -> Any:
+            return [asdict(c) for c in decode(model, these, [ids[i] for i in batch], max_new_tokens)]
+
+        kept = store.value("completions", parts, make)
+        found |= {i: Completion(c["text"], tuple(c["tokens"]), c["finite"]) for i, c in zip(batch, kept, strict=True)}
+        done(len(batch))
+    return [found[i] for i in range(len(rows))]
+
+
+def row_parts(row: Row) -> list[Any]:
+    """All that a row's completion depends on, the model aside."""
+    steps = [_parts(step) for step in row.interventions]
+    follow = row.follow and [row.follow.identity, row.follow.source_site, row.follow.site, row.follow.prompt_only]
+    return [row.text.text, steps, follow, row.source_text and row.source_text.text]
+
+
+def _parts(step: Intervention) -> list[Any]:
+    if isinstance(step, Ablate):
+        return ["ablate", _hash(step.direction)]
+    return [type(step).__name__, step.site, step.positions, _hash(step.vectors)]
+
+
+def _hash(vector: Any) -> str:
+    return hashlib.sha256(vector.detach().cpu().double().numpy().tobytes()).hexdigest()

@@ -1,0 +1,164 @@
+"""A mapper by its name, its entry point or its file, made with the options that were given."""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..plugins import nearest, plugin
+from ..vectors import VECTOR_RULES, VectorRule
+from .protocol import Mapper
+
+Option = str | int | float | bool
+_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
+_WIDTHS = ("d_source", "d_target")
+
+
+@dataclass(frozen=True)
+class MapperSpec:
+    """Which mapper: a name or `path/to/file.py:Class`, with its options; what goes from process to process."""
+
+    source: str
+    options: tuple[tuple[str, Option], ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A mapper's class, where it was found and what it is."""
+
+    kind: type[Mapper]
+    options: dict[str, Option]
+    name: str
+    sha256: str  # of the source file
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the seed changes nothing."""
+        return bool(vars_of(self.kind).get("deterministic", False))
+
+    @property
+    def vector_rule(self) -> VectorRule:
+        """How this mapper carries vectors."""
+        rule: VectorRule = vars_of(self.kind).get("vector_rule", "difference")
+        return rule
+
+    def make(self, d_source: int, d_target: int) -> Mapper:
+        """A mapper that has not been fitted."""
+        widths = {"d_source": d_source, "d_target": d_target}
+        taken = {name: width for name, width in widths.items() if name in _parameters(self.kind)}
+        return self.kind(**taken, **self.options)
+
+
+def vars_of(kind: type) -> dict[str, Any]:
+    """What a class says of itself, its own words before those of its parents."""
+    return {name: value for part in reversed(kind.__mro__) for name, value in vars(part).items()}
+
+
+def find(spec: MapperSpec) -> Found:
+    """The class behind a spec; UserError, in one sentence, where it cannot serve as a mapper."""
+    kind = _from_file(spec.source) if ":" in spec.source else plugin("mappers", spec.source)
+    _check(kind, spec.source)
+    said = vars_of(kind)
+    rule = said.get("vector_rule", "difference")
+    if rule not in VECTOR_RULES:
+        raise UserError(f"{spec.source} asks for a vector rule {rule!r}.{nearest(str(rule), list(VECTOR_RULES))}")
+    file = inspect.getsourcefile(kind)
+    digest = hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
+    _check_options(kind, spec)
+    return Found(kind, dict(spec.options), str(said.get("name", kind.__name__)), digest)
+
+
+def spec_of(source: str, options: Sequence[str]) -> MapperSpec:
+    """A spec from the command line; `options` are texts such as `hidden=256`."""
+    found = find(MapperSpec(source))
+    known = _options_of(found.kind)
+    parsed: list[tuple[str, Option]] = []
+    for text in options:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"The option {text!r} is not of the form name=value.")
+        if name not in known:
+            raise UserError(f"{source} has no option {name!r}.{nearest(name, sorted(known))}")
+        parsed.append((name, _value(source, name, value, known[name])))
+    return MapperSpec(source, tuple(sorted(parsed)))
+
+
+def _from_file(source: str) -> Any:
+    path, _, name = source.rpartition(":")
+    file = Path(path)
+    if not file.is_file():
+        raise UserError(f"There is no file {path} (a mapper in a file is written path/to/file.py:Class).")
+    module_name = f"graftbench_submission_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f" (line {last.lineno} of {last.filename})"
+        raise UserError(f"{path} cannot be imported: {type(error).__name__}: {error}{where}.") from error
+    classes = {key: value for key, value in vars(module).items() if isinstance(value, type)}
+    if name not in classes:
+        raise UserError(f"{path} has no class {name!r}.{nearest(name, sorted(classes))}")
+    return classes[name]
+
+
+def _check(kind: Any, source: str) -> None:
+    if not isinstance(kind, type):
+        raise UserError(f"{source} is not a class.")
+    for method, example in (("fit", "fit(self, pairs, *, seed)"), ("__call__", "__call__(self, source)")):
+        if not callable(vars_of(kind).get(method)):
+            raise UserError(
+                f"{source} has no method {example}: a mapper is fitted on pairs, then called on activations."
+            )
+    if "seed" not in inspect.signature(vars_of(kind)["fit"]).parameters:
+        raise UserError(f"The method fit of {source} takes no `seed`; it should read fit(self, pairs, *, seed).")
+
+
+def _parameters(kind: type) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(kind).parameters
+
+
+def _options_of(kind: type) -> dict[str, type]:
+    """Options with their types: what the constructor takes, tensors and widths aside, by default or annotation."""
+    types: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+    found = {}
+    for name, parameter in _parameters(kind).items():
+        annotation = types.get(str(parameter.annotation), parameter.annotation)
+        if name not in _WIDTHS and annotation in types.values():
+            found[name] = annotation
+    return found
+
+
+def _value(source: str, name: str, text: str, kind: type) -> Option:
+    if kind is bool and text.lower() in _TRUE + _FALSE:
+        return text.lower() in _TRUE
+    try:
+        if kind is not bool:
+            return kind(text)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise UserError(f"The option {name} of {source} is of type {kind.__name__}; {text!r} is not.") from error
+    raise UserError(f"The option {name} of {source} is true or false, not {text!r}.")
+
+
+def _check_options(kind: type, spec: MapperSpec) -> None:
+    needed = [
+        name
+        for name, parameter in _parameters(kind).items()
+        if parameter.default is inspect.Parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        and name not in _WIDTHS
+        and name not in dict(spec.options)
+        and spec.options
+    ]
+    if needed:
+        raise UserError(f"{spec.source} needs the option {needed[0]}: --option {needed[0]}=...")

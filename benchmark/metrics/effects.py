@@ -1,0 +1,89 @@
+"""How much of native's effect a mapped intervention has, beside random ones, with bootstrap intervals.
+
+Prompts are drawn again in clusters that share content, one cluster fewer than there are, and random draws one
+fewer than there are, so that the spread of the resamples is that of the estimate (Rao and Wu, 1988).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+LEAST_EFFECT = 0.1  # native has to be this far above random, and surely above, for a cell to be steerable
+
+Bits = NDArray[np.float64]  # [draws, prompts], 1 where the prompt succeeded
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """The same prompts and draws drawn again and again: how often each cluster and each draw is in each."""
+
+    clusters: Floats  # [resamples, clusters]
+    draws: Floats  # [resamples, draws]
+    member: NDArray[np.int64]  # the cluster of each prompt
+
+    def rate(self, bits: Bits) -> Floats:
+        """The success rate of a condition in each resample; the mean over draws where it has them."""
+        n_clusters = self.clusters.shape[1]
+        sums = np.stack([np.bincount(self.member, weights=row, minlength=n_clusters) for row in bits])
+        sizes = np.bincount(self.member, minlength=n_clusters)
+        by_draw = self.clusters @ sums.T / (self.clusters @ sizes)[:, None]
+        if len(bits) == 1:
+            return np.asarray(by_draw[:, 0])
+        return np.asarray((by_draw * self.draws).sum(1) / self.draws.sum(1))
+
+
+def resampled(clusters: Sequence[str], n_draws: int, seed: int, n: int = RESAMPLES) -> Resamples:
+    """Resamples of prompts in these clusters and of so many random draws."""
+    names = sorted(set(clusters))
+    where = {name: i for i, name in enumerate(names)}
+    rng = np.random.default_rng(seed)
+    return Resamples(
+        _counts(rng, len(names), n), _counts(rng, n_draws, n), np.array([where[cluster] for cluster in clusters])
+    )
+
+
+def _counts(rng: np.random.Generator, of: int, n: int) -> Floats:
+    if of == 1:
+        return np.ones((n, 1))
+    return rng.multinomial(of - 1, np.full(of, 1 / of), size=n).astype(float)
+
+
+def difference(a: Bits, b: Bits, drawn: Resamples) -> Interval:
+    """Rate of `a` minus rate of `b`, paired by prompt."""
+    return _interval(float(a.mean() - b.mean()), drawn.rate(a) - drawn.rate(b))
+
+
+def is_steerable(native: Bits, random: Bits, drawn: Resamples) -> bool:
+    """Whether native beats random: surely, and by a tenth."""
+    gain = difference(native, random, drawn)
+    return gain.low > 0 and gain.value >= LEAST_EFFECT
+
+
+def transfer(mapped: Bits, native: Bits, baseline: Bits, drawn: Resamples) -> Interval:
+    """(rate(mapped) - rate(baseline)) / (rate(native) - rate(baseline)); ValueError where native adds nothing."""
+    below = float(native.mean() - baseline.mean())
+    if below <= 0:
+        raise ValueError("native has no effect to transfer")
+    base = drawn.rate(baseline)
+    gains = drawn.rate(native) - base
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = (drawn.rate(mapped) - base) / gains
+    return _interval(float(mapped.mean() - baseline.mean()) / below, ratios[gains > 0])
+
+
+def _interval(value: float, resamples: Floats) -> Interval:
+    low, high = np.quantile(resamples, [0.025, 0.975])
+    return Interval(value, float(low), float(high))

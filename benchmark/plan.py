@@ -1,0 +1,91 @@
+"""From a suite and a mapper to the cells that will run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import UserError
+from .plugins import nearest, plugin
+from .store import digest
+from .suite import CellSpec, Suite, split_pair
+from .task import Ordered, Task, Track
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit of work: a task's variant on a pair, a track, and a mapper's seed."""
+
+    task: str
+    variant: str
+    pair: str
+    check: bool
+    track: Track
+    seed: int
+    sites: tuple[int, int]
+    settings: tuple[tuple[str, Any], ...]
+
+    @property
+    def name(self) -> str:
+        """How the cell is called in tables and messages."""
+        seed = f" seed {self.seed}" if self.seed else ""
+        return f"{self.task} {self.variant} {self.pair} {self.track}{seed}"
+
+    @property
+    def folder(self) -> str:
+        """A folder's name for what is kept of it."""
+        return self.name.replace("->", "-to-").replace(" ", "_")
+
+    @property
+    def ground(self) -> str:
+        """What it shares with other cells: everything but track and seed."""
+        return digest(self.task, self.variant, self.pair, self.sites, [list(s) for s in self.settings])[:16]
+
+    @property
+    def ordered(self) -> Ordered:
+        """What is ordered of the task."""
+        return Ordered(self.variant, *split_pair(self.pair), self.sites, dict(self.settings))
+
+
+def planned(
+    suite: Suite, *, deterministic: bool, seed: int = 0, tasks: Sequence[str] = (), pairs: Sequence[str] = ()
+) -> list[Cell]:
+    """The cells of a suite for a mapper, in the order in which they run.
+
+    UserError where a task, a variant, a pair or a model is not known, or nothing is left to do.
+    """
+    _known("task", tasks, list(suite.tasks))
+    _known("pair", pairs, sorted({spec.pair for task in suite.tasks.values() for spec in task.cells}))
+    seeds = [seed] if deterministic else [seed + i for i in range(suite.seeds)]
+    cells = [
+        Cell(name, spec.variant, spec.pair, spec.check, track, one, spec.sites, tuple(sorted(task.settings.items())))
+        for name, task in suite.tasks.items()
+        if not tasks or name in tasks
+        for spec in _checked(suite, name)
+        if not pairs or spec.pair in pairs
+        for track in spec.tracks
+        for one in seeds
+    ]
+    if not cells:
+        raise UserError("No cell of the suite is left: the tasks and pairs that were named have none in common.")
+    return cells
+
+
+def _known(kind: str, wanted: Sequence[str], known: list[str]) -> None:
+    for name in wanted:
+        if name not in known:
+            raise UserError(f"The suite has no {kind} {name!r}.{nearest(name, known)}")
+
+
+def _checked(suite: Suite, name: str) -> list[CellSpec]:
+    task: Task = plugin("tasks", name)()
+    task.check(suite.tasks[name].settings)
+    for spec in suite.tasks[name].cells:
+        _known_variant(task, spec.variant)
+        for family in split_pair(spec.pair):
+            suite.spec(family, task.variants[spec.variant])
+    return suite.tasks[name].cells
+
+
+def _known_variant(task: Task, variant: str) -> None:
+    if variant not in task.variants:
+        raise UserError(f"The task {task.name} has no variant {variant!r}.{nearest(variant, sorted(task.variants))}")

@@ -1,0 +1,36 @@
+"""Finding tasks, mappers and judges by entry point, so that a package elsewhere adds its own."""
+
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from .errors import UserError
+
+Kind = Literal["mappers", "tasks", "judges"]
+
+
+def names(kind: Kind) -> list[str]:
+    """The installed plugins of a kind."""
+    return sorted({point.name for point in entry_points(group=f"graftbench.{kind}")})
+
+
+def plugin(kind: Kind, name: str) -> Any:
+    """The installed plugin `name`; UserError, with the nearest known name, where there is none."""
+    points = tuple(entry_points(group=f"graftbench.{kind}", name=name))
+    if not points:
+        raise UserError(f"There is no {kind[:-1]} called {name!r}.{nearest(name, names(kind))}")
+    return _loaded(points[0])
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A hint at the name that was meant, and the known ones."""
+    close = get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return f"{hint} Known: {', '.join(known)}."
+
+
+def _loaded(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"The plugin {point.name} ({point.value}) cannot be imported: {error}.") from error

@@ -1,0 +1,128 @@
+"""Cells on worker processes: in the order of the plan, each after its ground, each within its time."""
+
+import multiprocessing
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from multiprocessing.managers import SyncManager
+from queue import Empty, Queue
+from typing import Any
+
+from pebble import ProcessExpired, ProcessPool
+
+from .errors import UserError
+
+Message = tuple[str, str, int, int]  # cell, what, done, of how many
+
+
+@dataclass(frozen=True)
+class Job:
+    """A function to call in a worker, and the names of the jobs that come before it."""
+
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    after: tuple[str, ...] = ()
+    timeout: float | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job has no result: it failed, or its time was over."""
+
+    status: str
+    reason: str
+    trace: str
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    workers: int,
+    threads: int,
+    hear: Callable[[Message], None],
+    finished: Callable[[str, Any], None],
+) -> dict[str, Any]:
+    """The result of each job, or its Failure; one that comes after a failed one fails for the same reason.
+
+    A worker whose time is over is stopped and replaced. A user's mistake ends everything.
+    """
+    results: dict[str, Any] = {}
+    waiting, running = list(jobs), dict[Future[Any], str]()
+    context = multiprocessing.get_context("spawn")
+    with SyncManager(ctx=context) as manager:
+        queue: Queue[Message] = manager.Queue()
+        with ProcessPool(workers, initializer=_start, initargs=(queue, threads), context=context) as pool:
+            try:
+                while waiting or running:
+                    _submit(pool, waiting, running, results, finished)
+                    for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                        name = running.pop(future)
+                        results[name] = _result(future)
+                        finished(name, results[name])
+                    _drain(queue, hear)
+            except BaseException:
+                pool.stop()
+                raise
+    return results
+
+
+def _submit(
+    pool: Any,
+    waiting: list[Job],
+    running: dict[Future[Any], str],
+    results: Mapping[str, Any],
+    finished: Callable[[str, Any], None],
+) -> None:
+    for job in list(waiting):
+        if any(name not in results for name in job.after):
+            continue
+        waiting.remove(job)
+        failed = [results[name] for name in job.after if isinstance(results[name], Failure)]
+        if failed:
+            results[job.name] = failed[0]  # type: ignore[index]
+            finished(job.name, failed[0])
+        else:
+            running[pool.schedule(job.function, args=job.arguments, timeout=job.timeout)] = job.name
+
+
+def _result(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except UserError:
+        raise
+    except TimeoutError:
+        return Failure("timeout", "its time was over", "")
+    except ProcessExpired as error:
+        return Failure("failed", f"its process ended with status {error.exitcode} (out of memory?)", "")
+    except Exception as error:  # noqa: BLE001 (whatever a job raised is its result)
+        trace = getattr(error, "traceback", None) or "".join(traceback.format_exception(error))
+        return Failure("failed", f"{type(error).__name__}: {error}", trace)
+
+
+def _drain(queue: "Queue[Message]", hear: Callable[[Message], None]) -> None:
+    while True:
+        try:
+            hear(queue.get_nowait())
+        except Empty:
+            return
+
+
+_queue: "Queue[Message] | None" = None
+
+
+def tell(*message: Any) -> None:
+    """In a worker: say what is being done."""
+    assert _queue is not None
+    _queue.put(message)
+
+
+def _start(queue: "Queue[Message]", threads: int) -> None:
+    import torch  # in the worker alone
+    import transformers
+
+    global _queue
+    _queue = queue
+    torch.set_num_threads(threads)
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()

@@ -1,0 +1,145 @@
+"""A steering experiment as a task hands it to the runner."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..metrics.fidelity import Fidelity, fidelity
+from ..models import Model
+from ..task import Scored, Track
+from ..tokens import Prompt
+from ..vectors import Map, VectorRule, states_at
+from .conditions import Answer
+from .graft import carried, graft
+from .ground import Contrast, Draws, Ground, contrast_at, ground
+from .setting import Bench, Setting, chats
+
+Texts = Sequence[tuple[Prompt, str]]
+MOST_UNSCORED = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class SteeringExperiment:
+    """A setting with its strengths and draws, and the texts that mappers are fitted on, by track."""
+
+    setting: Setting
+    bench: Bench
+    strengths: tuple[float, ...]
+    draws: Draws
+    texts: Callable[[Track], Texts]
+    held_out: Texts
+    seed: int = 0
+
+    @property
+    def source(self) -> Model:
+        """Where the vector comes from."""
+        return self.setting.source
+
+    @property
+    def target(self) -> Model:
+        """Where it must work."""
+        return self.setting.target
+
+    @property
+    def sites(self) -> tuple[int, int]:
+        """The site in each."""
+        return self.setting.sites
+
+    @cached_property
+    def known(self) -> Ground:
+        """What does not depend on a mapper."""
+        return ground(self.bench, self.setting, self.strengths, self.draws, self.seed)
+
+    def prepare(self) -> None:
+        """Make the ground, and keep it."""
+        self.setting.check()
+        assert self.known
+
+    def fit_texts(self, track: Track) -> Texts:
+        """Prompts with replies of the fit split."""
+        return self.texts(track)
+
+    def held_out_texts(self) -> Texts:
+        """The same of the test split."""
+        return self.held_out
+
+    def score(self, mapper: Map, rule: VectorRule) -> Scored:
+        """Run the mapped conditions beside the ground."""
+        known = self.known
+        source = self._contrast(self.source, self.sites[0])
+        native = self._contrast(self.target, self.sites[1]).vector
+        mapped = carried(mapper, source, rule, len(native))
+        grafted = graft(self.bench, self.setting, known, native, mapped)
+        found = [*known.answers, *grafted.answers]
+        test = _scored_everywhere([a for a in found if a.split == "test"], known.test)
+        clusters = {item.id: item.cluster for item in self.setting.test}
+        kept = [prompt for prompt in known.test if prompt in test]
+        bits = {name: _bits(found, name, kept) for name in _conditions(found)}
+        reasons = {"random_contrast": known.contrast_reason} if known.contrast_reason else {}
+        if grafted.reason:
+            reasons |= {"mapped": grafted.reason, "mapped_best": grafted.reason}
+        at_trigger = self._at_positions(mapper, kept)
+        return Scored(
+            strength=known.strength,
+            n_asked=known.n_asked,
+            prompt_ids=kept,
+            clusters=[clusters[prompt] for prompt in kept],
+            bits=bits,
+            parts={name: _parts(found, name, kept, known.clean) for name in bits},
+            baseline="random",
+            reasons=reasons,
+            fidelity={
+                "vector_cosine": grafted.cosine,
+                "vector_norm_ratio": grafted.norm_ratio,
+                "best_strength": grafted.best_strength,
+                "positions_cosine": at_trigger.cosine,
+                "positions_fvu": at_trigger.fvu,
+            },
+            rows=[answer.record() for answer in found],
+        )
+
+    def _contrast(self, model: Model, site: int) -> Contrast:
+        return contrast_at(model, self.setting.contrast, site, self.setting.positions)
+
+    def _at_positions(self, mapper: Map, ids: Sequence[str]) -> Fidelity:
+        """How well the mapper predicts the target's states at the steered positions of the test prompts."""
+        prompts = [item.prompt for item in self.setting.test if item.id in set(ids)]
+        ours, theirs = (
+            states_at(model, chats(prompts, model), site, self.setting.positions).flatten(0, 1)
+            for model, site in ((self.source, self.sites[0]), (self.target, self.sites[1]))
+        )
+        if len(ours) != len(theirs):
+            return Fidelity(None, None)
+        return fidelity([(mapper(ours.float()).double(), theirs)])
+
+
+def _scored_everywhere(found: Sequence[Answer], ids: Sequence[str]) -> set[str]:
+    """The test prompts that have a verdict under every condition; RuntimeError where too many have not."""
+    unscored = {a.item: a.reason for a in found if a.success is None}
+    if len(unscored) > MOST_UNSCORED * len(ids):
+        reason = next(iter(unscored.values()))
+        raise RuntimeError(f"{len(unscored)} of {len(ids)} test prompts are unscored, more than 5 %: {reason}")
+    return set(ids) - unscored.keys()
+
+
+def _conditions(found: Sequence[Answer]) -> list[str]:
+    return list(dict.fromkeys(a.condition for a in found if a.split == "test"))
+
+
+def _bits(found: Sequence[Answer], condition: str, ids: Sequence[str]) -> list[list[int]]:
+    """The success of each prompt, draw by draw."""
+    draws: dict[int, dict[str, int]] = {}
+    for a in found:
+        if a.split == "test" and a.condition == condition:
+            draws.setdefault(a.draw, {})[a.item] = int(bool(a.success))
+    return [[draws[draw][prompt] for prompt in ids] for draw in sorted(draws)]
+
+
+def _parts(found: Sequence[Answer], condition: str, ids: Sequence[str], clean: dict[str, str]) -> dict[str, float]:
+    kept = set(ids)
+    these = [a for a in found if a.split == "test" and a.condition == condition and a.item in kept]
+    return {
+        "gone": sum(bool(a.gone) for a in these) / len(these),
+        "good": sum(bool(a.good) for a in these) / len(these),
+        "equal_clean": sum(a.completion == clean[a.item] for a in these) / len(these),
+    }

@@ -1,0 +1,186 @@
+"""What does not depend on the mapper: clean answers, native vector, strength, and every condition but the mapped."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..activations import captured
+from ..generation import Row
+from ..models import Model
+from ..tokens import token_ids
+from ..vectors import difference_in_means, is_zero, norm_of, permuted_contrasts, random_like, rescaled, states_at
+from .conditions import Answer, Condition, answers
+from .setting import Bench, Item, Setting, chats
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How many random vectors there are on test and on validation prompts, and how many permuted contrasts."""
+
+    test: int = 16
+    validation: int = 4
+    contrast: int = 4
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The part of an experiment that all mappers share."""
+
+    strength: float
+    n_asked: int  # test prompts, before those whose clean answer is not good left
+    validation: tuple[str, ...]  # ids of the prompts that stayed
+    test: tuple[str, ...]
+    clean: dict[str, str]  # id -> clean answer
+    answers: tuple[Answer, ...]
+    contrast_reason: str | None  # why there is no random contrast
+
+    def of(self, split: str, condition: str, strength: float | None = None) -> list[Answer]:
+        """The answers under one condition, at one strength where that is given."""
+        found = [a for a in self.answers if a.split == split and a.condition == condition]
+        return found if strength is None else [a for a in found if a.strength == strength]
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """States [pairs, positions, d] on desired and undesired prompts at one site, in float64."""
+
+    desired: Tensor
+    undesired: Tensor
+
+    @property
+    def vector(self) -> Tensor:
+        """The native vector of that model: mean of the desired minus mean of the undesired."""
+        return difference_in_means(self.desired, self.undesired)
+
+    @property
+    def constant(self) -> bool:
+        """Whether every pair differs by the same vector, as it does where nothing but the trigger was read yet."""
+        apart = (self.desired - self.undesired) - self.vector
+        return float(apart.norm(dim=(1, 2)).max()) < 1e-3 * norm_of(self.vector)
+
+
+def contrast_at(model: Model, items: Sequence[Item], site: int, positions: str | int) -> Contrast:
+    """The states of a model on the contrastive pairs."""
+    sides = ([item.clean for item in items], [item.prompt for item in items])
+    desired, undesired = (states_at(model, chats(side, model), site, positions) for side in sides)
+    return Contrast(desired, undesired)
+
+
+def ground(bench: Bench, setting: Setting, strengths: Sequence[float], draws: Draws, seed: int) -> Ground:
+    """The ground of an experiment, kept by everything it depends on."""
+    parts = [
+        setting.target.identity,
+        setting.target.device.type,
+        setting.sites[1],
+        setting.positions,
+        setting.judges,
+        *([asdict(item) for item in side] for side in (setting.contrast, setting.validation, setting.test)),
+        bench.batch_size,
+        bench.max_new_tokens,
+        list(strengths),
+        asdict(draws),
+        seed,
+    ]
+    kept = bench.store.value("grounds", parts, lambda: asdict(_Making(bench, setting, draws, seed).make(strengths)))
+    return read_ground(kept)
+
+
+def read_ground(kept: dict[str, Any]) -> Ground:
+    """A ground from what JSON holds."""
+    found = tuple(Answer(**answer) for answer in kept["answers"])
+    lists = {name: tuple(kept[name]) for name in ("validation", "test")}
+    return Ground(**(kept | lists | {"answers": found}))
+
+
+class _Making:
+    def __init__(self, bench: Bench, setting: Setting, draws: Draws, seed: int) -> None:
+        self._bench, self._setting, self._draws, self._seed = bench, setting, draws, seed
+        self._contrast = contrast_at(setting.target, setting.contrast, setting.sites[1], setting.positions)
+        self._native = self._contrast.vector
+        if is_zero(self._native):
+            raise ValueError("the native vector is zero: the prompts of the contrast do not differ at this site")
+
+    def make(self, strengths: Sequence[float]) -> Ground:
+        validation, clean = self._clean(self._setting.validation, "clean answers, validation")
+        test, clean_test = self._clean(self._setting.test, "clean answers, test")
+        if not validation or not test:
+            raise ValueError("no clean answer of the target is good: there is nothing to steer back to")
+        swept = self._sweep(validation, strengths)
+        strength = best_strength(swept, "native")
+        reason = "constant_contrast" if self._contrast.constant else None
+        return Ground(
+            strength,
+            len(self._setting.test),
+            tuple(item.id for item in validation),
+            tuple(item.id for item in test),
+            clean | clean_test,
+            tuple(swept + self._test(test, strength, reason)),
+            reason,
+        )
+
+    def _clean(self, items: Sequence[Item], what: str) -> tuple[list[Item], dict[str, str]]:
+        """The items whose clean answer is good, with these answers."""
+        target = self._setting.target
+        replies = self._bench.run(target, [Row(text) for text in chats([i.clean for i in items], target)], what)
+        outcomes = self._setting.judging(items, replies)
+        good = [(item, reply) for item, reply, o in zip(items, replies, outcomes, strict=True) if o.success]
+        return [item for item, _ in good], {item.id: reply for item, reply in good}
+
+    def _sweep(self, items: Sequence[Item], strengths: Sequence[float]) -> list[Answer]:
+        noise = random_like(self._native, self._draws.validation, seed=self._seed + 1)
+        conditions = [Condition("unsteered")]
+        for strength in strengths:
+            conditions.append(Condition("native", strength * self._native, 0, strength))
+            conditions += [Condition("random", strength * v, i, strength) for i, v in enumerate(noise)]
+        return answers(self._bench, self._setting, "validation", items, conditions, "strengths, validation")
+
+    def _test(self, items: Sequence[Item], strength: float, reason: str | None) -> list[Answer]:
+        native = strength * self._native
+        noise = random_like(native, self._draws.test, seed=self._seed)
+        conditions = [
+            Condition("unsteered"),
+            Condition("native", native, 0, strength),
+            *(Condition("random", vector, i, strength) for i, vector in enumerate(noise)),
+            Condition("mean_ablated", self._mean_state(), replaces=True),
+        ]
+        if reason is None:
+            conditions += self._permuted(norm_of(native), strength)
+        return answers(self._bench, self._setting, "test", items, conditions, "conditions, test")
+
+    def _permuted(self, norm: float, strength: float) -> list[Condition]:
+        found = permuted_contrasts(
+            self._contrast.desired, self._contrast.undesired, self._draws.contrast, seed=self._seed
+        )
+        return [
+            Condition("random_contrast", rescaled(vector, norm), i, strength)
+            for i, vector in enumerate(found)
+            if vector is not None
+        ]
+
+    def _mean_state(self) -> Tensor:
+        """The mean residual stream over the tokens of the contrast's prompts, for every steered position."""
+        target = self._setting.target
+        texts = chats([item.prompt for item in self._setting.contrast], target)
+        rows = [token_ids(text.text, target.tokenizer) for text in texts]
+        states = torch.cat([states.double() for _, states in captured(target, rows, self._setting.sites[1])])
+        return states.mean(0).cpu().expand(len(self._native), -1)
+
+
+def best_strength(swept: Sequence[Answer], condition: str) -> float:
+    """Where `condition` is furthest ahead of random vectors of the same norm on validation; the smaller on a tie."""
+    strengths = sorted({a.strength for a in swept if a.condition == condition and a.strength is not None})
+    return max(strengths, key=lambda strength: ahead(swept, condition, strength))
+
+
+def ahead(swept: Sequence[Answer], condition: str, strength: float) -> float:
+    """How much higher the success rate is than that of random vectors, at one strength."""
+    return _rate(swept, condition, strength) - _rate(swept, "random", strength)
+
+
+def _rate(swept: Sequence[Answer], condition: str, strength: float) -> float:
+    found = [a.success for a in swept if a.condition == condition and a.strength == strength]
+    scored = [success for success in found if success is not None]
+    return sum(scored) / len(scored) if scored else 0.0

@@ -1,0 +1,99 @@
+"""Work that is kept, by content: what it was made from decides where it lies, so nothing is done twice.
+
+A key covers everything that the result depends on, the engine's own code too, and never a name.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from .errors import UserError, cache_folder
+from .files import write_text
+from .identity import sha256_of
+
+_log = logging.getLogger("graftbench.store")
+_MANIFEST = "manifest.json"
+
+
+@cache
+def code_version() -> str:
+    """A hash of the code that results depend on: every Python file of the package but its tests."""
+    package = Path(__file__).parent
+    total = hashlib.sha256()
+    for room in (package, *(package.parent / name for name in ("tasks", "judges"))):
+        for file in sorted(room.rglob("*.py")):
+            total.update(f"{file.relative_to(package.parent)}\n".encode() + file.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def digest(*parts: Any) -> str:
+    """A hash of values that JSON can hold."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+class Store:
+    """Folders of finished work under `root`, the user's cache where none is given."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or cache_folder() / "work"
+
+    def kept(self, kind: str, parts: Any, make: Callable[[Path], None]) -> Path:
+        """The folder that `make` fills, made only where it is not there yet.
+
+        It appears whole or not at all; another process that wants the same waits. What was damaged is made
+        again, and the log says so. UserError where the disk is full or cannot be written to.
+        """
+        key = digest(kind, code_version(), parts)
+        folder = self.root / kind / key[:2] / key
+        if _intact(folder):
+            return folder
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_suffix(".lock")):
+                if not _intact(folder):
+                    self._make(folder, make)
+            folder.with_suffix(".lock").unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"The cache {self.root} cannot be written: {error.strerror or error}. "
+                "Make room, or set GRAFTBENCH_CACHE to another folder."
+            ) from error
+        return folder
+
+    def value(self, kind: str, parts: Any, make: Callable[[], Any]) -> Any:
+        """The value, such as JSON can hold, that `make` returns, made only where it is not there yet."""
+        folder = self.kept(kind, parts, lambda f: write_text(f / "value.json", json.dumps(make(), ensure_ascii=False)))
+        return json.loads((folder / "value.json").read_text(encoding="utf-8"))
+
+    def _make(self, folder: Path, make: Callable[[Path], None]) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+        try:
+            make(unfinished)
+            files = {str(file.relative_to(unfinished)): sha256_of(file) for file in sorted(unfinished.rglob("*"))}
+            write_text(unfinished / _MANIFEST, json.dumps(files))
+            unfinished.replace(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _intact(folder: Path) -> bool:
+    """Whether a folder is there with every file as it was written."""
+    if not folder.is_dir():
+        return False
+    try:
+        files = json.loads((folder / _MANIFEST).read_text())
+        damaged = [name for name, sha256 in files.items() if sha256_of(folder / name) != sha256]
+    except (OSError, ValueError) as error:
+        damaged = [str(error)]
+    if damaged:
+        _log.warning("kept work in %s is damaged (%s); it is made again", folder, ", ".join(damaged))
+    return not damaged

@@ -1,0 +1,119 @@
+"""Suites: YAML files that say which tasks run on which pairs, with which data, judges and settings."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from .errors import UserError
+from .plugins import nearest
+
+SUITES = Path(__file__).parent / "suites"
+Sites = Annotated[tuple[int, int], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSpec(_Part):
+    """Where a model comes from: a zoo name, a local folder or a Hub id with its revision; or whose twin it is."""
+
+    model: str | None = None
+    revision: str | None = None
+    blocks: str | None = None
+    writers: list[str] = ["self_attn", "mlp"]
+    twin_of: str | None = None  # a family of the suite
+    seed: int = 0  # of the twin's rotation
+
+
+class CellSpec(_Part):
+    """Cells of one variant and one pair, a track each. `check` cells never enter the score."""
+
+    variant: str
+    pair: str  # source->target, by family
+    sites: Sites
+    tracks: list[Literal["task", "unseen", "general"]] = ["task", "unseen"]
+    check: bool = False
+
+
+class TaskSpec(_Part):
+    """What is run of one task."""
+
+    settings: dict[str, Any] = {}
+    cells: list[CellSpec]
+
+
+class Suite(_Part):
+    """A suite as it was written."""
+
+    name: str
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    seeds: Annotated[int, Field(ge=1)] = 3  # of mappers that are not deterministic
+    max_new_tokens: Annotated[int, Field(ge=1)]
+    models: dict[str, dict[str, ModelSpec]]  # family -> version -> where it is; `any` stands for every version
+    tasks: dict[str, TaskSpec]
+
+    @property
+    def hash(self) -> str:
+        """A hash of everything in the suite."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def spec(self, family: str, version: str) -> ModelSpec:
+        """Where the model of a family in one version is; UserError where the suite has none."""
+        if family not in self.models:
+            raise UserError(f"The suite {self.name} has no model {family!r}.{nearest(family, sorted(self.models))}")
+        versions = self.models[family]
+        if version not in versions and "any" not in versions:
+            raise UserError(
+                f"The suite {self.name} has no {version!r} version of {family}.{nearest(version, sorted(versions))}"
+            )
+        return versions.get(version) or versions["any"]
+
+
+def split_pair(pair: str) -> tuple[str, str]:
+    """Source and target of `source->target`; UserError for anything else."""
+    source, arrow, target = pair.partition("->")
+    if not (source and arrow and target):
+        raise UserError(f"The pair {pair!r} is not of the form source->target.")
+    return source, target
+
+
+def read_suite(name: str) -> Suite:
+    """The suite that ships as `name`, or that lies in the file `name`; UserError where something in it is wrong."""
+    shipped = sorted(file.stem for file in SUITES.glob("*.yaml"))
+    path = SUITES / f"{name}.yaml" if name in shipped else Path(name)
+    if not path.is_file():
+        raise UserError(f"There is no suite {name!r}, nor a file of that name.{nearest(name, shipped)}")
+    try:
+        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Suite.model_validate(written)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong with a file, in one sentence, with the nearest known name."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "the file"
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        return f"{where} is not known here.{nearest(key, _known(first['loc']))}"
+    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}."
+
+
+def _known(where: Sequence[int | str]) -> list[str]:
+    """The keys that may stand beside the last of `where`."""
+    kinds: dict[int, type[BaseModel]] = {1: Suite}
+    named: dict[str, dict[int, type[BaseModel]]] = {
+        "models": {4: ModelSpec},
+        "tasks": {3: TaskSpec, 5: CellSpec},
+    }
+    kind = kinds.get(len(where)) or named.get(str(where[0]), {}).get(len(where), Suite)
+    return sorted(kind.model_fields)

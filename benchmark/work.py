@@ -1,0 +1,176 @@
+"""The work of one cell, as a worker process does it: models, experiment, fit, score."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .mappers import saving
+from .mappers.finding import Found, MapperSpec, find
+from .mappers.protocol import Mapper
+from .metrics.fidelity import fidelity
+from .models import Model, load
+from .pairs import ActivationPairs, Captured, capture_pairs, read_pairs
+from .plan import Cell
+from .plugins import plugin
+from .steering.setting import Bench
+from .store import Store, digest
+from .suite import Suite
+from .task import Experiment, Scored, Task
+from .tokens import Chat, Prompt, chat
+from .zoo.twin import twin_of
+
+Told = Callable[[str, str, int, int], None]  # cell, what, done, of how many
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is done, which is no part of what comes out."""
+
+    suite: str  # as JSON
+    batch_size: int
+    device: str
+    cache: str | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker brings back from a cell."""
+
+    scored: Scored
+    record: dict[str, Any]
+    data_hash: str
+    n_pairs: int
+    share_aligned: float
+    parameters: int
+    size: int
+    seconds: dict[str, float]
+
+
+def prepare(cell: Cell, settings: Settings, told: Told) -> None:
+    """Do what all cells on the same ground share."""
+    _experiment(cell, settings, told).prepare()
+
+
+def score(cell: Cell, settings: Settings, spec: MapperSpec, folder: str, told: Told) -> Done:
+    """Fit the mapper, carry the intervention across, and judge what it does."""
+    started = time.monotonic()
+    experiment = _experiment(cell, settings, told)
+    found = find(spec)
+    pairs_folder, data_hash = _pairs(experiment, cell, settings, told)
+    captured = read_pairs(pairs_folder, str(experiment.target.device))
+    mapper, record, fit_seconds = _fitted(found, captured.pairs, cell.seed, Path(folder) / "mappers" / cell.folder)
+    carry = _checked(mapper, captured.pairs)
+    scored = experiment.score(carry, found.vector_rule)
+    overall = fidelity((carry(source), target) for source, target in _held_out(experiment, settings).pairs)
+    scored.fidelity.update({"cosine": overall.cosine, "fvu": overall.fvu})
+    return Done(
+        scored,
+        record,
+        data_hash,
+        len(captured.pairs),
+        captured.share_aligned,
+        saving.n_parameters(mapper),
+        saving.n_bytes(mapper),
+        {"fit": fit_seconds, "total": time.monotonic() - started},
+    )
+
+
+def _experiment(cell: Cell, settings: Settings, told: Told) -> Experiment:
+    suite = Suite.model_validate_json(settings.suite)
+    task: Task = plugin("tasks", cell.task)()
+    store = Store(Path(settings.cache) if settings.cache else None)
+    bench = Bench(
+        store, settings.batch_size, suite.max_new_tokens, lambda what, done, of: told(cell.name, what, done, of)
+    )
+    told(cell.name, "models", 0, 0)
+    return task.experiment(cell.ordered, lambda family, version: _model(settings, family, version), bench)
+
+
+@cache
+def _model(settings: Settings, family: str, version: str) -> Model:
+    suite = Suite.model_validate_json(settings.suite)
+    spec = suite.spec(family, version)
+    if spec.twin_of is not None:
+        return twin_of(_model(settings, spec.twin_of, version), spec.seed)
+    assert spec.model is not None
+    return load(
+        spec.model,
+        revision=spec.revision,
+        dtype=suite.dtype,
+        device=settings.device,
+        blocks=spec.blocks,
+        writers=spec.writers,
+    )
+
+
+def _pairs(experiment: Experiment, cell: Cell, settings: Settings, told: Told) -> tuple[Path, str]:
+    """Where the pairs of the fit split lie, and a hash of what they were captured from."""
+    return _captured(
+        experiment, experiment.fit_texts(cell.track), settings, lambda n, of: told(cell.name, "activations", n, of)
+    )
+
+
+def _held_out(experiment: Experiment, settings: Settings) -> Captured:
+    folder, _ = _captured(experiment, experiment.held_out_texts(), settings, lambda *_: None)
+    return read_pairs(folder, str(experiment.target.device))
+
+
+def _captured(
+    experiment: Experiment, texts: Sequence[tuple[Prompt, str]], settings: Settings, told: Callable[[int, int], None]
+) -> tuple[Path, str]:
+    source, target = experiment.source, experiment.target
+    parts = [source.identity, target.identity, target.device.type, experiment.sites, [(p.text, r) for p, r in texts]]
+    progress = [0]
+
+    def done(n: int) -> None:
+        progress[0] += n
+        told(progress[0], 2 * len(texts))
+
+    def make(folder: Path) -> None:
+        both = [(_with_reply(p, r, source), _with_reply(p, r, target)) for p, r in texts]
+        capture_pairs(folder, source, target, both, experiment.sites, done=done)
+
+    store = Store(Path(settings.cache) if settings.cache else None)
+    return store.kept("pairs", parts, make), digest(parts)
+
+
+def _with_reply(prompt: Prompt, reply: str, model: Model) -> Chat:
+    return chat(prompt, model.tokenizer).with_reply(reply)
+
+
+def _fitted(found: Found, pairs: ActivationPairs, seed: int, folder: Path) -> tuple[Mapper, dict[str, Any], float]:
+    """A mapper fitted, saved and read again, so that what is scored is what is kept."""
+    widths = pairs.d_source, pairs.d_target
+    mapper = found.make(*widths)
+    torch.manual_seed(seed)
+    started = time.monotonic()
+    record = mapper.fit(pairs, seed=seed)
+    seconds = time.monotonic() - started
+    saving.save(mapper, found, widths, folder)
+    return saving.load(found, folder), json.loads(json.dumps(record or {})), seconds
+
+
+def _checked(mapper: Mapper, pairs: ActivationPairs) -> Callable[[Tensor], Tensor]:
+    """The mapper as the engine calls it: on its own device, with shape and finiteness of what it gives checked."""
+    device = pairs.device
+
+    @torch.no_grad()
+    def carry(source: Tensor) -> Tensor:
+        found = mapper(source.to(device))
+        expected = (*source.shape[:-1], pairs.d_target)
+        if tuple(found.shape) != expected:
+            raise ValueError(f"the mapper made {tuple(found.shape)} of {tuple(source.shape)}, not {expected}")
+        if not found.isfinite().all():
+            raise FloatingPointError("the mapper gave values that are not finite")
+        return found.to(source.device)
+
+    if isinstance(mapper, torch.nn.Module):
+        mapper.to(device).eval()
+    return carry

@@ -1,0 +1,30 @@
+"""`pocket`: whether a completion is a good answer in the pocket world, by the grammar that made the prompt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graftbench.benchmark.zoo.world.grader import is_good, parse
+
+from .protocol import Case, Verdict
+
+
+@dataclass(frozen=True)
+class Pocket:
+    """Scores 1 where the world's grader accepts the answer; prompts of another world go unscored."""
+
+    @property
+    def identity(self) -> str:
+        """Kind and version."""
+        return "pocket/1"
+
+    def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
+        """A verdict on each case."""
+        return [_verdict(case) for case in cases]
+
+
+def _verdict(case: Case) -> Verdict:
+    request = parse(case.prompt)
+    if request is None:
+        return Verdict(None, reason="not a prompt of the pocket world")
+    good = is_good(request, case.completion)
+    return Verdict(float(good), f"expected {request.answers[0]!r}")

@@ -1,0 +1,139 @@
+"""The form of an entry: one mapper's results on one suite. Other people's tools read it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SuiteIdentity(_Part):
+    """Which suite, by name and by hash of everything in it."""
+
+    name: str
+    hash: str
+
+
+class MapperRecord(_Part):
+    """Which mapper, from which source, and what its fits recorded, by cell."""
+
+    name: str
+    source: str
+    sha256: str
+    options: dict[str, str | int | float | bool]
+    deterministic: bool
+    vector_rule: str
+
+
+class Rate(_Part):
+    """The success rate of a condition with its interval and the parts of success; null with a reason."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    gone: float | None = None
+    good: float | None = None
+    equal_clean: float | None = None
+    reason: str | None = None
+
+
+class Transfer(_Part):
+    """(mapped - baseline) / (native - baseline); null with a reason where the cell cannot be steered."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    baseline: str
+    reason: str | None
+
+
+class Cost(_Part):
+    """What the mapper takes up and what it was fitted on."""
+
+    parameters: int
+    bytes: int
+    pairs: int
+    share_aligned: float
+
+
+class Training(_Part):
+    """On what a mapper was fitted, and what it put on record."""
+
+    data_hash: str
+    record: dict[str, Any]
+
+
+class Missing(_Part):
+    """A quantity that is not there, and why."""
+
+    value: None = None
+    reason: str
+
+
+class Cell(_Part):
+    """One (task, variant, pair, track, seed) of one mapper."""
+
+    task: str
+    task_version: int
+    variant: str
+    pair: str
+    check: bool
+    track: Literal["task", "unseen", "general"]
+    seed: int
+    status: Literal["ok", "failed", "timeout"]
+    reason: str | None
+    traceback: str | None = None
+    sites: tuple[int, int]
+    strength: float | None = None
+    n_asked: int | None = None
+    n_prompts: int | None = None
+    prompt_ids: list[str] = []
+    clusters: list[str] = []
+    bits: dict[str, list[list[int]]] = {}
+    rates: dict[str, Rate] = {}
+    transfer: Transfer | None = None
+    steerable: bool | None = None
+    fidelity: dict[str, float | None] = {}
+    training: Training | None = None
+    side_effects: Missing = Missing(reason="not_measured")
+    cost: Cost | None = None
+
+
+class TaskScore(_Part):
+    """The score of one task: ratio of sums over its steerable cells, times 100."""
+
+    score: float | None
+    low: float | None
+    high: float | None
+    n_steerable: int
+    n_cells: int
+
+
+class Headline(_Part):
+    """The mean of the tasks' scores; null, with a reason, where a cell failed or none can be steered."""
+
+    score: float | None
+    low: float | None
+    high: float | None
+    reason: str | None
+    n_steerable: int
+    n_cells: int
+    bootstrap_seed: int
+    by_task: dict[str, TaskScore]
+
+
+class Entry(_Part):
+    """One mapper's results on one suite."""
+
+    schema_version: Literal[1] = 1
+    graftbench_version: str
+    suite: SuiteIdentity
+    judges: dict[str, dict[str, str]]
+    mapper: MapperRecord
+    environment: dict[str, str]
+    headline: Headline
+    cells: list[Cell]
