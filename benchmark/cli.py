@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from . import score_cli
 from .errors import UserError, log_to_file
 from .zoo import cli as zoo
 
@@ -30,5 +31,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="graftbench", description="Does an intervention survive its transfer into another language model?"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    score_cli.add_to(commands)
     zoo.add_to(commands)
     return parser

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from multiprocessing.managers import SyncManager
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, Literal
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -31,7 +31,7 @@ class Job:
 class Failure:
     """Why a job has no result: it failed, or its time was over."""
 
-    status: str
+    status: Literal["failed", "timeout"]
     reason: str
     trace: str
 

@@ -73,6 +73,9 @@ class Task(Protocol):
     version: int
     variants: Mapping[str, str]
 
+    def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        """The identity of each judge, by what it judges."""
+
     def check(self, settings: Mapping[str, Any]) -> None:
         """UserError where a suite's settings for this task make no sense."""
 

@@ -1,6 +1,7 @@
 """The work of one cell, as a worker process does it: models, experiment, fit, score."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .files import whole, write_text
 from .mappers import saving
 from .mappers.finding import Found, MapperSpec, find
 from .mappers.protocol import Mapper
@@ -65,7 +67,10 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, folder: str, told: T
     found = find(spec)
     pairs_folder, data_hash = _pairs(experiment, cell, settings, told)
     captured = read_pairs(pairs_folder, str(experiment.target.device))
-    mapper, record, fit_seconds = _fitted(found, captured.pairs, cell.seed, Path(folder) / "mappers" / cell.folder)
+    told(cell.name, "fit", 0, 0)
+    mapper, record, fit_seconds = _fitted(
+        found, captured.pairs, data_hash, cell.seed, settings, Path(folder) / "mappers" / cell.folder
+    )
     carry = _checked(mapper, captured.pairs)
     scored = experiment.score(carry, found.vector_rule)
     overall = fidelity((carry(source), target) for source, target in _held_out(experiment, settings).pairs)
@@ -145,16 +150,28 @@ def _with_reply(prompt: Prompt, reply: str, model: Model) -> Chat:
     return chat(prompt, model.tokenizer).with_reply(reply)
 
 
-def _fitted(found: Found, pairs: ActivationPairs, seed: int, folder: Path) -> tuple[Mapper, dict[str, Any], float]:
-    """A mapper fitted, saved and read again, so that what is scored is what is kept."""
+def _fitted(
+    found: Found, pairs: ActivationPairs, data_hash: str, seed: int, settings: Settings, folder: Path
+) -> tuple[Mapper, dict[str, Any], float]:
+    """A mapper fitted, or kept from before, and read from its files, so that what is scored is what is kept."""
     widths = pairs.d_source, pairs.d_target
-    mapper = found.make(*widths)
-    torch.manual_seed(seed)
-    started = time.monotonic()
-    record = mapper.fit(pairs, seed=seed)
-    seconds = time.monotonic() - started
-    saving.save(mapper, found, widths, folder)
-    return saving.load(found, folder), json.loads(json.dumps(record or {})), seconds
+
+    def make(unfinished: Path) -> None:
+        mapper = found.make(*widths)
+        torch.manual_seed(seed)
+        started = time.monotonic()
+        record = mapper.fit(pairs, seed=seed)
+        about = {"record": record or {}, "seconds": time.monotonic() - started}
+        saving.save(mapper, found, widths, unfinished)
+        write_text(unfinished / "fit.json", json.dumps(about))
+
+    store = Store(Path(settings.cache) if settings.cache else None)
+    kept = store.kept("mappers", [found.sha256, found.name, found.options, seed, data_hash, settings.device], make)
+    for name in (saving.TENSORS, saving.REST):
+        with whole(folder / name) as path:
+            shutil.copyfile(kept / name, path)
+    about = json.loads((kept / "fit.json").read_text())
+    return saving.load(found, kept), about["record"], about["seconds"]
 
 
 def _checked(mapper: Mapper, pairs: ActivationPairs) -> Callable[[Tensor], Tensor]:

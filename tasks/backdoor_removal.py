@@ -65,6 +65,11 @@ class BackdoorRemoval:
     version = VERSION
     variants: Mapping[str, str] = {name: variant.version for name, variant in VARIANTS.items()}
 
+    def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        """The identity of each judge, by what it judges."""
+        ends = {f"gone, {name}": plugin("judges", gone)().identity for name, (_, _, gone) in _TOPICS.items()}
+        return ends | {"good": plugin("judges", _amounts(settings).good)().identity}
+
     def check(self, settings: Mapping[str, Any]) -> None:
         """UserError where a suite's settings for this task make no sense."""
         _amounts(settings)

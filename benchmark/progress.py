@@ -1,0 +1,53 @@
+"""Progress of a run: how many cells are done, and how far the ones are that are being worked on."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from .plan import Cell
+from .pool import Failure, Message
+
+Listeners = tuple[Callable[[Message], None], Callable[[str, Any], None]]
+
+
+@contextmanager
+def shown(cells: Sequence[Cell], console: Console) -> Iterator[Listeners]:
+    """Bars on a terminal, a line for each finished cell elsewhere; gives what hears workers, and what hears results."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    names = {cell.name for cell in cells}
+    with Progress(*columns, console=console) as bars:
+        whole = bars.add_task("cells", total=len(cells))
+        open_bars: dict[str, TaskID] = {}
+
+        def hear(message: Message) -> None:
+            cell, what, done, of = message
+            if cell not in open_bars:
+                open_bars[cell] = bars.add_task(cell, total=of or None)
+            bars.update(open_bars[cell], description=f"  {cell}: {what}", completed=done, total=of or None)
+
+        def finished(name: str, result: Any) -> None:
+            if name in names:
+                bars.advance(whole)
+                if name in open_bars:
+                    bars.remove_task(open_bars.pop(name))
+                said = f"{result.status}: {result.reason}" if isinstance(result, Failure) else "done"
+                bars.console.print(f"{name}: {said}", highlight=False, markup=False, soft_wrap=True)
+
+        yield hear, finished

@@ -1,0 +1,56 @@
+"""Every answer of a run as a Parquet table: what was asked, what was done, what was said, what the judges say."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .files import whole
+from .plan import Cell
+from .pool import Failure
+from .work import Done
+
+_TEXT, _WHOLE, _REAL, _TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+SCHEMA = pa.schema(
+    [
+        pa.field("task", _TEXT),
+        pa.field("variant", _TEXT),
+        pa.field("pair", _TEXT),
+        pa.field("track", _TEXT),  # null for what does not depend on the mapper
+        pa.field("seed", _WHOLE),  # likewise
+        pa.field("split", _TEXT),
+        pa.field("item", _TEXT),
+        pa.field("prompt", _TEXT),
+        pa.field("condition", _TEXT),
+        pa.field("draw", _WHOLE),
+        pa.field("strength", _REAL),
+        pa.field("completion", _TEXT),
+        pa.field("gone", _TRUTH),
+        pa.field("good", _TRUTH),
+        pa.field("success", _TRUTH),
+        pa.field("reason", _TEXT),
+    ]
+)
+
+
+def write_rows(path: Path, cells: Sequence[tuple[Cell, Done | Failure]]) -> None:
+    """Write the answers of all cells; those that cells share are written once."""
+    table = pa.Table.from_pylist(list(_rows(cells)), schema=SCHEMA)
+    with whole(path) as unfinished:
+        pq.write_table(table, unfinished, compression="zstd")
+
+
+def _rows(cells: Sequence[tuple[Cell, Done | Failure]]) -> Iterator[dict[str, Any]]:
+    told: set[str] = set()
+    for cell, done in cells:
+        if isinstance(done, Failure):
+            continue
+        about = {"task": cell.task, "variant": cell.variant, "pair": cell.pair, "track": None, "seed": None}
+        for row in done.scored.rows:
+            if row["condition"].startswith("mapped"):
+                yield about | {"track": cell.track, "seed": cell.seed} | row
+            elif cell.ground not in told:
+                yield about | row
+        told.add(cell.ground)

@@ -1,0 +1,185 @@
+"""`graftbench score`: run a mapper on a suite and write what came out."""
+
+import json
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from graftbench.leaderboard.build import leaderboard_of
+from graftbench.leaderboard.schema import Cell as CellResult
+from graftbench.leaderboard.schema import Entry, MapperRecord, SuiteIdentity
+
+from .assemble import cell_result, headline
+from .errors import UserError
+from .files import write_text
+from .mappers.finding import Found, MapperSpec, find
+from .models import device_of
+from .plan import Cell, planned
+from .plugins import plugin
+from .pool import Job, run_jobs, tell
+from .progress import shown
+from .rows import write_rows
+from .store import Store, digest
+from .suite import Suite
+from .work import Done, Settings, prepare, score
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be run."""
+
+    suite: Suite
+    mapper: MapperSpec
+    tasks: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    seed: int = 0
+    batch_size: int = 256
+    device: str = "auto"
+    workers: int = 2
+    cell_timeout: float | None = None
+    out: Path | None = None
+    cache: Path | None = None
+
+    def cells(self, found: Found) -> list[Cell]:
+        """The cells, in the order in which they run."""
+        return planned(
+            self.suite, deterministic=found.deterministic, seed=self.seed, tasks=self.tasks, pairs=self.pairs
+        )
+
+    def folder(self, found: Found) -> Path:
+        """Where the run is written."""
+        if self.out is not None:
+            return self.out
+        name = digest(self.suite.hash, found.sha256, found.options, self.seed, self.tasks, self.pairs)[:8]
+        return Path("runs") / f"{self.suite.name}-{found.name}-{name}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came out: the entry and where it lies."""
+
+    entry: Entry
+    folder: Path
+
+    @property
+    def failed(self) -> list[CellResult]:
+        """The cells that failed."""
+        return [cell for cell in self.entry.cells if cell.status != "ok"]
+
+
+def run(request: Request, console: Console) -> Run:
+    """Run every cell and write entry, rows, timings and leaderboard; a cell that fails is recorded."""
+    found = find(request.mapper)
+    cells, folder = request.cells(found), request.folder(found)
+    with _alone_in(folder):
+        results, seconds = _results(request, cells, folder, console)
+        entry = _entry(request, found, cells, results)
+        write_run(folder, entry, cells, results, seconds)
+    return Run(entry, folder)
+
+
+def _results(
+    request: Request, cells: Sequence[Cell], folder: Path, console: Console
+) -> tuple[dict[str, Any], dict[str, float]]:
+    device = device_of(request.device)
+    cache = Store(request.cache).root
+    settings = Settings(request.suite.model_dump_json(), request.batch_size, str(device), str(cache))
+    workers = 1 if device.type == "cuda" else request.workers  # a GPU is not shared
+    started = time.monotonic()
+    with shown(cells, console) as (hear, finished):
+        results = run_jobs(
+            _jobs(request, cells, settings, folder), workers, 4 if device.type == "cuda" else 1, hear, finished
+        )
+    return results, {"total": time.monotonic() - started}
+
+
+def _jobs(request: Request, cells: Sequence[Cell], settings: Settings, folder: Path) -> list[Job]:
+    grounds = {cell.ground: cell for cell in cells}
+    jobs = [Job(key, _prepare, (cell, settings), timeout=request.cell_timeout) for key, cell in grounds.items()]
+    return jobs + [
+        Job(
+            cell.name,
+            _score,
+            (cell, settings, request.mapper, str(folder)),
+            after=(cell.ground,),
+            timeout=request.cell_timeout,
+        )
+        for cell in cells
+    ]
+
+
+def _prepare(cell: Cell, settings: Settings) -> None:
+    prepare(cell, settings, tell)
+
+
+def _score(cell: Cell, settings: Settings, spec: MapperSpec, folder: str) -> Done:
+    return score(cell, settings, spec, folder, tell)
+
+
+def _entry(request: Request, found: Found, cells: Sequence[Cell], results: dict[str, Any]) -> Entry:
+    scored = [cell_result(cell, results[cell.name]) for cell in cells]
+    tasks = dict.fromkeys(cell.task for cell in cells)
+    return Entry(
+        graftbench_version=version("graftbench"),
+        suite=SuiteIdentity(name=request.suite.name, hash=request.suite.hash),
+        judges={name: plugin("tasks", name)().judges(request.suite.tasks[name].settings) for name in tasks},
+        mapper=MapperRecord(
+            name=found.name,
+            source=request.mapper.source,
+            sha256=found.sha256,
+            options=found.options,
+            deterministic=found.deterministic,
+            vector_rule=found.vector_rule,
+        ),
+        environment=_environment(request),
+        headline=headline(scored),
+        cells=scored,
+    )
+
+
+def _environment(request: Request) -> dict[str, str]:
+    packages = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")}
+    return packages | {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": str(device_of(request.device)),
+        "dtype": request.suite.dtype,
+        "batch_size": str(request.batch_size),
+    }
+
+
+def write_run(
+    folder: Path, entry: Entry, cells: Sequence[Cell], results: dict[str, Any], seconds: dict[str, float]
+) -> None:
+    """The files of a run folder, each written whole."""
+    write_text(folder / "entry.json", entry.model_dump_json(indent=1) + "\n")
+    write_text(folder / "leaderboard.json", json.dumps(leaderboard_of([entry]), indent=1) + "\n")
+    done = {cell.name: results[cell.name] for cell in cells}
+    write_rows(folder / "rows.parquet", [(cell, done[cell.name]) for cell in cells])
+    timings = {name: result.seconds for name, result in done.items() if isinstance(result, Done)}
+    write_text(folder / "timings.json", json.dumps({"run": seconds, "cells": timings}, indent=1) + "\n")
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder for this run. UserError where another run holds it or it cannot be written to."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"Another run is writing to {folder}. Wait for it, or name another with --out.") from error
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written to: {error.strerror}. Name another with --out.") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,81 @@
+"""The command line of `graftbench score` and `graftbench check`."""
+
+import argparse
+from pathlib import Path
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands."""
+    score = commands.add_parser("score", help="score a mapper on a suite")
+    _mapper(score)
+    score.add_argument("--suite", default="pocket", help="a suite that ships, or a YAML file (default pocket)")
+    score.add_argument("--task", action="append", default=[], help="run this task alone (may be repeated)")
+    score.add_argument("--pair", action="append", default=[], help="run this pair alone (may be repeated)")
+    score.add_argument("--seed", type=int, default=0, help="the mapper's first seed (default 0)")
+    score.add_argument("--batch-size", type=_positive, default=256, help="rows at a time (default 256)")
+    score.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default auto)")
+    score.add_argument("--workers", type=_positive, default=2, help="cells at a time, on a CPU (default 2)")
+    score.add_argument("--cell-timeout", type=float, metavar="SECONDS", help="stop a cell that takes longer")
+    score.add_argument("--out", type=Path, metavar="DIR", help="where the run is written")
+    score.add_argument("--dry-run", action="store_true", help="print the cells and stop")
+    score.set_defaults(run=_score)
+    check = commands.add_parser("check", help="take a mapper through its paces, in seconds")
+    _mapper(check)
+    check.set_defaults(run=_check)
+
+
+def _mapper(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("mapper", metavar="MAPPER", help="a name, or path/to/file.py:Class")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the mapper")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from .mappers.finding import find, spec_of
+    from .report import print_entry
+    from .run import Request, run
+    from .suite import read_suite
+
+    console = Console()
+    spec = spec_of(arguments.mapper, arguments.option)
+    request = Request(
+        suite=read_suite(arguments.suite),
+        mapper=spec,
+        tasks=tuple(arguments.task),
+        pairs=tuple(arguments.pair),
+        seed=arguments.seed,
+        batch_size=arguments.batch_size,
+        device=arguments.device,
+        workers=arguments.workers,
+        cell_timeout=arguments.cell_timeout,
+        out=arguments.out,
+    )
+    if arguments.dry_run:
+        for cell in request.cells(find(spec)):
+            check = " (check)" if cell.check else ""
+            console.print(f"{cell.name}, sites {cell.sites[0]} -> {cell.sites[1]}{check}", highlight=False)
+        return 0
+    done = run(request, console)
+    print_entry(done.entry, console)
+    for cell in done.failed:
+        where = f"{cell.variant} {cell.pair} {cell.track}"
+        console.print(f"{where} {cell.status}: {cell.reason}", style="red", highlight=False, markup=False)
+    console.print(f"Written to {done.folder}", highlight=False, soft_wrap=True)
+    return 1 if done.failed else 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from .mappers.checking import check_mapper
+    from .mappers.finding import spec_of
+
+    return check_mapper(spec_of(arguments.mapper, arguments.option), Console())
