@@ -13,26 +13,25 @@ from .pool import Failure
 from .work import Done
 
 _TEXT, _WHOLE, _REAL, _TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-SCHEMA = pa.schema(
-    [
-        pa.field("task", _TEXT),
-        pa.field("variant", _TEXT),
-        pa.field("pair", _TEXT),
-        pa.field("track", _TEXT),  # null for what does not depend on the mapper
-        pa.field("seed", _WHOLE),  # likewise
-        pa.field("split", _TEXT),
-        pa.field("item", _TEXT),
-        pa.field("prompt", _TEXT),
-        pa.field("condition", _TEXT),
-        pa.field("draw", _WHOLE),
-        pa.field("strength", _REAL),
-        pa.field("completion", _TEXT),
-        pa.field("gone", _TRUTH),
-        pa.field("good", _TRUTH),
-        pa.field("success", _TRUTH),
-        pa.field("reason", _TEXT),
-    ]
-)
+_FIELDS: "list[pa.Field[Any]]" = [
+    pa.field("task", _TEXT),
+    pa.field("variant", _TEXT),
+    pa.field("pair", _TEXT),
+    pa.field("track", _TEXT),  # null for what does not depend on the mapper
+    pa.field("seed", _WHOLE),  # likewise
+    pa.field("split", _TEXT),
+    pa.field("item", _TEXT),
+    pa.field("prompt", _TEXT),
+    pa.field("condition", _TEXT),
+    pa.field("draw", _WHOLE),
+    pa.field("strength", _REAL),
+    pa.field("completion", _TEXT),
+    pa.field("gone", _TRUTH),
+    pa.field("good", _TRUTH),
+    pa.field("success", _TRUTH),
+    pa.field("reason", _TEXT),
+]
+SCHEMA = pa.schema(_FIELDS)
 
 
 def write_rows(path: Path, cells: Sequence[tuple[Cell, Done | Failure]]) -> None:

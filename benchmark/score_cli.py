@@ -65,9 +65,9 @@ def _score(arguments: argparse.Namespace) -> int:
         return 0
     done = run(request, console)
     print_entry(done.entry, console)
-    for cell in done.failed:
-        where = f"{cell.variant} {cell.pair} {cell.track}"
-        console.print(f"{where} {cell.status}: {cell.reason}", style="red", highlight=False, markup=False)
+    for failed in done.failed:
+        where = f"{failed.variant} {failed.pair} {failed.track}"
+        console.print(f"{where} {failed.status}: {failed.reason}", style="red", highlight=False, markup=False)
     console.print(f"Written to {done.folder}", highlight=False, soft_wrap=True)
     return 1 if done.failed else 0
 
