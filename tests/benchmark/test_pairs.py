@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import torch
+
+from graftbench.benchmark.activations import residuals
+from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.pairs import ActivationPairs, capture_pairs, read_pairs
+from graftbench.benchmark.tokens import Chat, Prompt, chat, token_ids
+from tests.benchmark.conftest import WORDS, untrained, wrapped
+
+
+def talks(model):
+    return [chat(Prompt(words), model.tokenizer).with_reply("So it is.") for words in WORDS]
+
+
+def numbered(n=10):
+    rows = np.arange(n, dtype=np.float32)[:, None]
+    return ActivationPairs(rows, 10 * rows, np.arange(0, n, 2))
+
+
+def test_captured_pairs_are_both_models_states_of_one_token(tmp_path):
+    source, target = wrapped(untrained("qwen2")), wrapped(untrained("llama"))
+    told = []
+    texts = list(zip(talks(source), talks(target), strict=True))
+    capture_pairs(tmp_path, source, target, texts, (1, 2), done=told.append)
+    found = read_pairs(tmp_path)
+    assert found.share_aligned == 1
+    assert sum(told) == 2 * len(WORDS)
+    at = 0
+    for text, _ in texts:
+        ids = torch.tensor([token_ids(text.text, source.tokenizer)])
+        for model, side, site in ((source, found.pairs.source, 1), (target, found.pairs.target, 2)):
+            hidden = residuals(model, {"input_ids": ids}, [site])[site][0]
+            assert torch.allclose(torch.from_numpy(np.array(side[at : at + len(hidden)])), hidden, atol=1e-4)
+        at += ids.shape[1]
+    assert len(found.pairs) == at
+    assert found.pairs.n_texts == len(WORDS)
+
+
+def test_other_tokenizers_give_fewer_pairs(tmp_path):
+    source, target = wrapped(untrained("qwen2")), wrapped(untrained("llama"), vocabulary=275)
+    capture_pairs(tmp_path, source, target, list(zip(talks(source), talks(target), strict=True)), (1, 1))
+    found = read_pairs(tmp_path)
+    n_target = sum(len(token_ids(text.text, target.tokenizer)) for text in talks(target))
+    assert 0.3 < found.share_aligned < 1
+    assert len(found.pairs) == round(found.share_aligned * n_target)
+
+
+def test_nothing_in_common_is_a_users_mistake(tmp_path, llama):
+    texts = [(Chat("abc", ((0, 3),)), Chat("", ((0, 0),)))]
+    with pytest.raises((UserError, ZeroDivisionError), match="nothing to fit on"):
+        capture_pairs(tmp_path, llama, llama, texts, (1, 1))
+
+
+def test_batches_hold_every_pair_once_in_order_or_shuffled():
+    pairs = numbered()
+    in_order = torch.cat([source for source, _ in pairs.batches(3, None)]).flatten().tolist()
+    shuffled = list(pairs.batches(3, 7))
+    assert in_order == list(range(10))
+    order = torch.cat([source for source, _ in shuffled]).flatten().tolist()
+    assert sorted(order) == in_order != order
+    assert all(torch.equal(target, 10 * source) for source, target in shuffled)
+    assert order == torch.cat([source for source, _ in pairs.batches(4, 7)]).flatten().tolist()
+
+
+def test_a_split_keeps_texts_whole():
+    first, last = numbered().split(0.4)
+    assert (len(first), len(last)) == (6, 4)
+    assert (first.n_texts, last.n_texts) == (3, 2)
+    assert last.source[0, 0] == 6
+    assert last.split(0.5)[1].source[0, 0] == 8
+
+
+def test_pairs_can_be_iterated_again_and_again():
+    pairs = numbered()
+    assert len(list(pairs)) == len(list(pairs)) == 1
