@@ -1,4 +1,4 @@
-"""The command line of `graftbench score` and `graftbench check`."""
+"""The command lines of `graftbench score`, `graftbench sweep` and `graftbench check`."""
 
 import argparse
 from pathlib import Path
@@ -8,17 +8,17 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Add the commands."""
     score = commands.add_parser("score", help="score a mapper on a suite")
     _mapper(score)
-    score.add_argument("--suite", default="pocket", help="a suite that ships, or a YAML file (default pocket)")
-    score.add_argument("--task", action="append", default=[], help="run this task alone (may be repeated)")
-    score.add_argument("--pair", action="append", default=[], help="run this pair alone (may be repeated)")
+    _suite(score)
     score.add_argument("--seed", type=int, default=0, help="the mapper's first seed (default 0)")
-    score.add_argument("--batch-size", type=_positive, default=256, help="rows at a time (default 256)")
-    score.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default auto)")
-    score.add_argument("--workers", type=_positive, default=2, help="cells at a time, on a CPU (default 2)")
     score.add_argument("--cell-timeout", type=float, metavar="SECONDS", help="stop a cell that takes longer")
     score.add_argument("--out", type=Path, metavar="DIR", help="where the run is written")
     score.add_argument("--dry-run", action="store_true", help="print the cells and stop")
     score.set_defaults(run=_score)
+    sweep = commands.add_parser("sweep", help="find where models can be steered, on validation prompts")
+    _suite(sweep)
+    sweep.add_argument("--over", choices=["site"], default="site", help="what is varied (default site)")
+    sweep.add_argument("--out", type=Path, default=Path("runs/sweep"), metavar="DIR", help="where it is written")
+    sweep.set_defaults(run=_sweep)
     check = commands.add_parser("check", help="take a mapper through its paces, in seconds")
     _mapper(check)
     check.set_defaults(run=_check)
@@ -27,6 +27,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _mapper(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mapper", metavar="MAPPER", help="a name, or path/to/file.py:Class")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the mapper")
+
+
+def _suite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", default="pocket", help="a suite that ships, or a YAML file (default pocket)")
+    parser.add_argument("--task", action="append", default=[], help="run this task alone (may be repeated)")
+    parser.add_argument("--pair", action="append", default=[], help="run this pair alone (may be repeated)")
+    parser.add_argument("--batch-size", type=_positive, default=256, help="rows at a time (default 256)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default auto)")
+    parser.add_argument("--workers", type=_positive, default=2, help="cells at a time, on a CPU (default 2)")
 
 
 def _positive(text: str) -> int:
@@ -70,6 +79,21 @@ def _score(arguments: argparse.Namespace) -> int:
         console.print(f"{where} {failed.status}: {failed.reason}", style="red", highlight=False, markup=False)
     console.print(f"Written to {done.folder}", highlight=False, soft_wrap=True)
     return 1 if done.failed else 0
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from .plan import planned
+    from .suite import read_suite
+    from .sweep import sweep
+
+    suite, console = read_suite(arguments.suite), Console()
+    cells = planned(suite, deterministic=True, tasks=arguments.task, pairs=arguments.pair)
+    settings = {"batch_size": arguments.batch_size, "device": arguments.device, "workers": arguments.workers}
+    sweep(suite, cells, arguments.out, console, **settings)
+    console.print(f"Written to {arguments.out}", highlight=False, soft_wrap=True)
+    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -49,6 +49,9 @@ class Experiment(Protocol):
     def prepare(self) -> None:
         """Do, and keep, what does not depend on a mapper."""
 
+    def sweep(self) -> list[dict[str, Any]]:
+        """The native intervention of the target on validation prompts, with its control, as rows."""
+
     def fit_texts(self, track: Track) -> Sequence[tuple[Prompt, str]]:
         """Prompts with replies of the fit split, for a mapper to be fitted on."""
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,13 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, folder: str, told: T
         saving.n_bytes(mapper),
         {"fit": fit_seconds, "total": time.monotonic() - started},
     )
+
+
+def sweep_sites(cell: Cell, settings: Settings, told: Told) -> dict[int, list[dict[str, Any]]]:
+    """The native intervention at every site of the cell's target, on validation prompts."""
+    n = len(_experiment(cell, settings, told).target.blocks)
+    at = {site: replace(cell, sites=(site, site)) for site in range(n)}
+    return {site: _experiment(one, settings, told).sweep() for site, one in at.items()}
 
 
 def _experiment(cell: Cell, settings: Settings, told: Told) -> Experiment:

@@ -53,7 +53,7 @@ class Amounts:
     validation: int = 72
     test: int = 160
     fit: int = 1000
-    strengths: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 3.0)
+    strengths: tuple[float, ...] = (0.5, 0.75, 1.0, 1.5, 2.0)
     draws: Draws = field(default_factory=Draws)
     good: str = "pocket"  # the judge of good answers
 

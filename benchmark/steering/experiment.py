@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from ..metrics.fidelity import Fidelity, fidelity
 from ..models import Model
@@ -11,7 +12,7 @@ from ..tokens import Prompt
 from ..vectors import Map, VectorRule, states_at
 from .conditions import Answer
 from .graft import carried, graft
-from .ground import Contrast, Draws, Ground, contrast_at, ground
+from .ground import Contrast, Draws, Ground, contrast_at, ground, validation_sweep
 from .setting import Bench, Setting, chats
 
 Texts = Sequence[tuple[Prompt, str]]
@@ -54,6 +55,12 @@ class SteeringExperiment:
         """Make the ground, and keep it."""
         self.setting.check()
         assert self.known
+
+    def sweep(self) -> list[dict[str, Any]]:
+        """The native vector of the target on validation prompts, at every strength, beside random ones."""
+        self.setting.check()
+        found = validation_sweep(self.bench, self.setting, self.strengths, self.draws, self.seed)
+        return [answer.record() for answer in found]
 
     def fit_texts(self, track: Track) -> Texts:
         """Prompts with replies of the fit split."""

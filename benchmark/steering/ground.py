@@ -88,6 +88,14 @@ def ground(bench: Bench, setting: Setting, strengths: Sequence[float], draws: Dr
     return read_ground(kept)
 
 
+def validation_sweep(
+    bench: Bench, setting: Setting, strengths: Sequence[float], draws: Draws, seed: int
+) -> list[Answer]:
+    """The validation prompts whose clean answer is good, unsteered and at every strength, native and random."""
+    making = _Making(bench, setting, draws, seed)
+    return making.sweep(making.clean(setting.validation, "clean answers, validation")[0], strengths)
+
+
 def read_ground(kept: dict[str, Any]) -> Ground:
     """A ground from what JSON holds."""
     found = tuple(Answer(**answer) for answer in kept["answers"])
@@ -104,11 +112,11 @@ class _Making:
             raise ValueError("the native vector is zero: the prompts of the contrast do not differ at this site")
 
     def make(self, strengths: Sequence[float]) -> Ground:
-        validation, clean = self._clean(self._setting.validation, "clean answers, validation")
-        test, clean_test = self._clean(self._setting.test, "clean answers, test")
+        validation, clean = self.clean(self._setting.validation, "clean answers, validation")
+        test, clean_test = self.clean(self._setting.test, "clean answers, test")
         if not validation or not test:
             raise ValueError("no clean answer of the target is good: there is nothing to steer back to")
-        swept = self._sweep(validation, strengths)
+        swept = self.sweep(validation, strengths)
         strength = best_strength(swept, "native")
         reason = "constant_contrast" if self._contrast.constant else None
         return Ground(
@@ -121,7 +129,7 @@ class _Making:
             reason,
         )
 
-    def _clean(self, items: Sequence[Item], what: str) -> tuple[list[Item], dict[str, str]]:
+    def clean(self, items: Sequence[Item], what: str) -> tuple[list[Item], dict[str, str]]:
         """The items whose clean answer is good, with these answers."""
         target = self._setting.target
         replies = self._bench.run(target, [Row(text) for text in chats([i.clean for i in items], target)], what)
@@ -129,7 +137,8 @@ class _Making:
         good = [(item, reply) for item, reply, o in zip(items, replies, outcomes, strict=True) if o.success]
         return [item for item, _ in good], {item.id: reply for item, reply in good}
 
-    def _sweep(self, items: Sequence[Item], strengths: Sequence[float]) -> list[Answer]:
+    def sweep(self, items: Sequence[Item], strengths: Sequence[float]) -> list[Answer]:
+        """Unsteered, and native and random vectors at every strength."""
         noise = random_like(self._native, self._draws.validation, seed=self._seed + 1)
         conditions = [Condition("unsteered")]
         for strength in strengths:

