@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from .alignment import Alignment
 from .errors import UserError
 from .plugins import nearest
 
@@ -55,6 +56,7 @@ class Suite(_Part):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     seeds: Annotated[int, Field(ge=1)] = 3  # of mappers that are not deterministic
     max_new_tokens: Annotated[int, Field(ge=1)]
+    alignment: Alignment = "ends"  # how tokens of two models are paired
     models: dict[str, dict[str, ModelSpec]]  # family -> version -> where it is; `any` stands for every version
     tasks: dict[str, TaskSpec]
 

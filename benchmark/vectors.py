@@ -40,7 +40,10 @@ def states_at(model: Model, texts: Sequence[Chat], site: int, positions: str | i
 
 
 def difference_in_means(desired: Tensor, undesired: Tensor) -> Tensor:
-    """Mean over rows of `desired` minus that of `undesired`, both [rows, ..., d], in float64."""
+    """Mean over rows of `desired` minus that of `undesired`, both [rows, ..., d], in float64.
+
+    Of a single pair it is the vector of ActAdd (Turner et al., 2023).
+    """
     return desired.double().mean(0) - undesired.double().mean(0)
 
 

@@ -138,7 +138,9 @@ def _captured(
     experiment: Experiment, texts: Sequence[tuple[Prompt, str]], settings: Settings, told: Callable[[int, int], None]
 ) -> tuple[Path, str]:
     source, target = experiment.source, experiment.target
-    parts = [source.identity, target.identity, target.device.type, experiment.sites, [(p.text, r) for p, r in texts]]
+    alignment = Suite.model_validate_json(settings.suite).alignment
+    words = [(prompt.text, reply) for prompt, reply in texts]
+    parts = [source.identity, target.identity, target.device.type, experiment.sites, alignment, words]
     progress = [0]
 
     def done(n: int) -> None:
@@ -147,7 +149,7 @@ def _captured(
 
     def make(folder: Path) -> None:
         both = [(_with_reply(p, r, source), _with_reply(p, r, target)) for p, r in texts]
-        capture_pairs(folder, source, target, both, experiment.sites, done=done)
+        capture_pairs(folder, source, target, both, experiment.sites, alignment=alignment, done=done)
 
     store = Store(Path(settings.cache) if settings.cache else None)
     return store.kept("pairs", parts, make), digest(parts)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..completions import completions
+from ..errors import UserError
 from ..generation import Completion, Row
 from ..models import Model
 from ..store import Store, digest
@@ -87,10 +88,10 @@ class Setting:
     positions: str | int = "trigger"
 
     def check(self) -> None:
-        """ValueError, with the known sites, where a site is none of the model's."""
+        """UserError, with the known sites, where a site is none of the model's."""
         for model, site in ((self.source, self.sites[0]), (self.target, self.sites[1])):
             if not 0 <= site < len(model.blocks):
-                raise ValueError(f"{model.name} has no site {site}; its sites are 0 to {len(model.blocks) - 1}")
+                raise UserError(f"{model.name} has no site {site}; its sites are 0 to {len(model.blocks) - 1}.")
 
 
 def chats(prompts: Sequence[Prompt], model: Model) -> list[Chat]:
