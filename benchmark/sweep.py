@@ -1,7 +1,8 @@
 """`graftbench sweep --over site`: where a model can be steered natively, on validation prompts.
 
 The site to use is the last one before the drop, as in Oozeer et al. (2025, section 4.1 and table 22): the last at
-which native is ahead of random vectors by at least `KEEPS` of the most it is ahead anywhere.
+which native is ahead of random vectors by at least half of the most it is ahead anywhere. On the sweep that they
+print (table 3: ..., 92, 80, 34, 0 %) this is the site that they chose.
 """
 
 import json
@@ -23,7 +24,7 @@ from .store import Store
 from .suite import Suite, split_pair
 from .work import Settings, sweep_sites
 
-KEEPS = 0.8
+KEEPS = 0.5
 
 
 @dataclass(frozen=True)

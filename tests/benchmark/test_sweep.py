@@ -24,8 +24,14 @@ def sweep(*ahead):
 
 
 def test_the_last_steerable_site_is_the_last_one_before_the_drop():
-    assert sweep(0.9, 1.0, 0.85, 0.3, 0.0).last == 2
+    assert sweep(0.9, 1.0, 0.55, 0.3, 0.0).last == 2
     assert sweep(0.0, 0.9, 0.2).last == 1
+
+
+def test_on_the_published_sweep_it_is_the_published_site():
+    """Oozeer et al. (2025), table 3: percent by layer, whose output is the next site."""
+    layers = [100, 98, 100, 100, 100, 100, 100, 100, 96, 96, 92, 92, 92, 80, 34, *[0] * 9]
+    assert sweep(*(share / 100 for share in layers)).last == 13
 
 
 def test_where_nothing_can_be_steered_there_is_no_such_site():
