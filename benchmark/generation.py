@@ -1,7 +1,7 @@
 """Greedy decoding of many rows together, each under its own interventions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from .models import Model
 from .tokens import Chat, by_length, pad, token_ids
 
 BATCH_TOKENS = 65_536  # of prompts, padding counted: a bound on memory, not a setting
+_NOTHING = -1  # where a row has said nothing
 _LEAVE = 8  # finished rows are taken out when they are one in so many: each time copies what is kept
 
 
@@ -58,7 +59,7 @@ def generate(
 
 def decode(model: Model, rows: Sequence[Row], ids: Sequence[Sequence[int]], max_new_tokens: int) -> list[Completion]:
     """The replies of one batch of rows with these token ids."""
-    return _Decoding(model, rows, ids).run(max_new_tokens)
+    return _Decoding(model, rows, ids, max_new_tokens).run()
 
 
 def batches_of(ids: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:
@@ -74,107 +75,98 @@ def stop_tokens(model: Model) -> set[int]:
     return set(stop) if isinstance(stop, list) else {stop}
 
 
-@dataclass
-class _State:
-    """What one row has generated so far."""
-
-    tokens: list[int] = field(default_factory=list)
-    finite: bool = True
-
-
 class _Decoding:
     """One batch, from its prompts to the end of its longest reply. Rows that are finished leave."""
 
-    def __init__(self, model: Model, rows: Sequence[Row], ids: Sequence[Sequence[int]]) -> None:
-        self._model, self._stop = model, torch.tensor(sorted(stop_tokens(model)), device=model.device)
-        self._states = [_State() for _ in rows]
-        self._alive = list(range(len(rows)))  # row numbers, in the order of the batch
-        self._rows = rows
+    def __init__(self, model: Model, rows: Sequence[Row], ids: Sequence[Sequence[int]], max_new_tokens: int) -> None:
+        self._model, self._rows = model, rows
+        self._stop = torch.tensor(sorted(stop_tokens(model)), device=model.device)
+        self._said = torch.full((len(rows), max_new_tokens), _NOTHING, device=model.device)
+        self._finite = torch.ones(len(rows), dtype=torch.bool, device=model.device)
+        self._alive = torch.arange(len(rows), device=model.device)  # row numbers, in the order of the batch
+        self._ended = torch.zeros(len(rows), dtype=torch.bool, device=model.device)
         self._inputs = pad(ids, model)
         self._mask = self._inputs["attention_mask"]
         self._cache = DynamicCache(config=model.module.config)
-        self._ended = torch.zeros(len(rows), dtype=torch.bool, device=model.device)
         self._followers = _followers(model, rows)
         self._batch = Batch([row.interventions for row in rows])
 
     @torch.inference_mode()
-    def run(self, max_new_tokens: int) -> list[Completion]:
-        """Decode until every row has ended or has so many new tokens."""
+    def run(self) -> list[Completion]:
+        """Decode until every row has ended or has said all it may."""
         self._follow([follower.prompt() for _, follower in self._followers])
+        n_steps = self._said.shape[1]
         with self._batch.on(self._model.blocks):
-            for step in range(max_new_tokens):
-                self._next()
+            for step in range(n_steps):
+                self._next(step)
                 self._leave()
-                if not self._alive or step == max_new_tokens - 1:
+                if not len(self._alive) or step == n_steps - 1:
                     break
-                self._prepare()
-        return [self._completion(state) for state in self._states]
+                self._prepare(step)
+        said = [[token for token in row if token != _NOTHING] for row in self._said.tolist()]
+        return [self._completion(tokens, finite) for tokens, finite in zip(said, self._finite.tolist(), strict=True)]
 
-    def _next(self) -> None:
+    def _next(self, step: int) -> None:
         """One pass, and the token that it gives each row."""
         logits = self._model.module(
             **self._inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=1
         ).logits[:, -1]
-        tokens: Tensor = logits.argmax(-1)
-        finite = logits.isfinite().all(-1).tolist()
-        for row, token, sound, over in zip(self._alive, tokens.tolist(), finite, self._ended.tolist(), strict=True):
-            if not over:
-                self._states[row].tokens.append(token)
-                self._states[row].finite &= sound
-        self._ended = self._ended | torch.isin(tokens, self._stop)
+        self._newest = logits.argmax(-1)
+        self._said[self._alive, step] = self._newest.masked_fill(self._ended, _NOTHING)
+        # A sum is finite where all of its terms are; it is far quicker than to look at each.
+        self._finite[self._alive] &= logits.sum(-1, dtype=torch.float32).isfinite() | self._ended
+        self._ended = self._ended | torch.isin(self._newest, self._stop)
 
     def _leave(self) -> None:
         """Take the finished rows out of the batch, when they are many enough."""
         n_ended = int(self._ended.sum())
-        if n_ended * _LEAVE < len(self._alive) and n_ended < len(self._alive):
-            return
-        kept = (~self._ended).nonzero().flatten()
-        if len(kept) < len(self._alive) and len(kept):
-            self._keep(kept)
-        elif not len(kept):
-            self._alive = []
+        if n_ended == len(self._alive):
+            self._alive = self._alive[:0]
+        elif n_ended * _LEAVE >= len(self._alive):
+            self._keep((~self._ended).nonzero().flatten())
 
     def _keep(self, kept: Tensor) -> None:
-        rows = kept.tolist()
         self._cache.batch_select_indices(kept)
-        self._mask, self._ended = self._mask[kept], self._ended[kept]
-        self._alive = [self._alive[i] for i in rows]
-        self._batch.keep(rows)
+        self._mask, self._ended, self._alive = self._mask[kept], self._ended[kept], self._alive[kept]
+        self._newest = self._newest[kept]
+        self._batch.keep(kept.tolist())
+        alive = set(self._alive.tolist())
         for where, follower in self._followers:
-            still = [i for i, row in enumerate(where) if row in self._alive]
+            still = [i for i, row in enumerate(where) if row in alive]
             follower.keep(still)
             where[:] = [where[i] for i in still]
 
-    def _prepare(self) -> None:
+    def _prepare(self, step: int) -> None:
         """What the next pass reads: the newest token of each row."""
-        newest = [self._states[row].tokens[-1] for row in self._alive]
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(newest), 1)], dim=1)
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._alive), 1)], dim=1)
         self._inputs = {
-            "input_ids": torch.tensor(newest, device=self._model.device)[:, None],
+            "input_ids": self._newest[:, None],
             "attention_mask": self._mask,
             "position_ids": self._mask.sum(-1, keepdim=True) - 1,
         }
-        self._batch.prompt_read()
+        if step == 0:
+            self._batch.prompt_read()
         with self._batch.paused():  # the model that is followed may be this one
             replacements = [self._step(where, follower) for where, follower in self._followers if where]
         self._follow(replacements)
 
     def _step(self, where: list[int], follower: Follower) -> list[tuple[Intervention, ...]]:
-        tokens = [self._states[row].tokens for row in where]
+        tokens = [[token for token in row if token != _NOTHING] for row in self._said[where].tolist()]
         replies = self._model.tokenizer.batch_decode(tokens, skip_special_tokens=False)
         return list(follower.step([row[-1] for row in tokens], replies))
 
     def _follow(self, replacements: Sequence[Sequence[tuple[Intervention, ...]]]) -> None:
         followed = [where for where, _ in self._followers if where]
+        place = {row: i for i, row in enumerate(self._alive.tolist())} if followed else {}
         for where, rows in zip(followed, replacements, strict=True):
-            places = [self._alive.index(row) for row in where]
+            places = [place[row] for row in where]
             own = [self._rows[row].interventions for row in where]
             self._batch.put({p: (*o, *r) for p, o, r in zip(places, own, rows, strict=True)})
 
-    def _completion(self, state: _State) -> Completion:
-        text = self._model.tokenizer.decode(state.tokens, skip_special_tokens=True)
+    def _completion(self, tokens: list[int], finite: bool) -> Completion:
+        text = self._model.tokenizer.decode(tokens, skip_special_tokens=True)
         assert isinstance(text, str)
-        return Completion(text, tuple(state.tokens), state.finite)
+        return Completion(text, tuple(tokens), finite)
 
 
 def _followers(model: Model, rows: Sequence[Row]) -> list[tuple[list[int], Follower]]:

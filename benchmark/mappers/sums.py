@@ -37,13 +37,13 @@ def sums_over(batches: Iterable[Rows], d_source: int, d_target: int) -> Sums:
     n, shift = 0, None
     first_s = second_s = first_t = across = square_t = torch.zeros(())
     for rows in batches:
-        source, target = (side.double() for side in rows)
         if shift is None:
-            shift = source.mean(0), target.mean(0)
-            first_s, second_s = source.new_zeros(d_source), source.new_zeros(d_source, d_source)
-            first_t, across = source.new_zeros(d_target), source.new_zeros(d_source, d_target)
-            square_t = source.new_zeros(d_target)
-        source, target = source - shift[0], target - shift[1]
+            shift = rows[0].mean(0), rows[1].mean(0)
+            zeros = rows[0].new_zeros(1, dtype=torch.float64)
+            first_s, second_s = zeros.new_zeros(d_source), zeros.new_zeros(d_source, d_source)
+            first_t, across = zeros.new_zeros(d_target), zeros.new_zeros(d_source, d_target)
+            square_t = zeros.new_zeros(d_target)
+        source, target = (rows[0] - shift[0]).double(), (rows[1] - shift[1]).double()
         n += len(source)
         first_s, first_t = first_s + source.sum(0), first_t + target.sum(0)
         second_s, across = second_s.addmm_(source.T, source), across.addmm_(source.T, target)
