@@ -116,10 +116,11 @@ class Batch:
 
     def _at(self, site: int) -> Any:
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if self._paused:
+            changes = [] if self._paused else [c for c in self._changes.get(site, ()) if c.steps]
+            if not changes:
                 return None
             hidden = input_of(args, kwargs)
-            for change in self._changes.get(site, ()):
+            for change in changes:
                 hidden = change(hidden)
             return with_input(args, kwargs, hidden)
 
@@ -149,8 +150,6 @@ class _Site:
     n_rows: int
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        if not self.steps:
-            return hidden
         if hidden.shape[0] != self.n_rows:
             raise ValueError(f"interventions for {self.n_rows} rows met a batch of {hidden.shape[0]}")
         rows, columns, values = self._places(hidden.shape[1])

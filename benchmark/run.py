@@ -102,18 +102,14 @@ def _results(
 
 
 def _jobs(request: Request, cells: Sequence[Cell], settings: Settings, folder: Path) -> list[Job]:
-    grounds = {cell.ground: cell for cell in cells}
-    jobs = [Job(key, _prepare, (cell, settings), timeout=request.cell_timeout) for key, cell in grounds.items()]
-    return jobs + [
-        Job(
-            cell.name,
-            _score,
-            (cell, settings, request.mapper, str(folder)),
-            after=(cell.ground,),
-            timeout=request.cell_timeout,
-        )
-        for cell in cells
-    ]
+    """Every cell after its ground, which cells share."""
+    jobs: dict[str, Job] = {}
+    limit = request.cell_timeout
+    for cell in cells:
+        jobs.setdefault(cell.ground, Job(cell.ground, _prepare, (cell, settings), timeout=limit))
+        score_it = (cell, settings, request.mapper, str(folder))
+        jobs[cell.name] = Job(cell.name, _score, score_it, after=(cell.ground,), timeout=limit)
+    return list(jobs.values())
 
 
 def _prepare(cell: Cell, settings: Settings) -> None:
