@@ -18,13 +18,14 @@ from .work import Done
 
 BOOTSTRAP_SEED = 0
 NOT_STEERABLE = "not_steerable"
+LEAST_TEST, LEAST_VALIDATION = 128, 64  # prompts of a cell that counts
 
 
 def cell_result(cell: Cell, outcome: Done | Failure) -> CellResult:
     """The entry's record of one cell."""
     about: dict[str, Any] = {
         "task": cell.task,
-        "task_version": plugin("tasks", cell.task).version,
+        "task_version": plugin("tasks", cell.task)().version,
         "variant": cell.variant,
         "pair": cell.pair,
         "check": cell.check,
@@ -48,6 +49,8 @@ def _scored(about: dict[str, Any], done: Done) -> CellResult:
         strength=scored.strength,
         n_asked=scored.n_asked,
         n_prompts=len(scored.prompt_ids),
+        n_validation=scored.n_validation,
+        models=scored.models,
         prompt_ids=scored.prompt_ids,
         clusters=scored.clusters,
         bits=scored.bits,
@@ -109,13 +112,16 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def headline(cells: Sequence[CellResult]) -> Headline:
-    """Per task the ratio of sums over steerable cells; the mean over tasks, times 100. Checks never enter."""
+def headline(cells: Sequence[CellResult], *, filtered: bool = False) -> Headline:
+    """Per task the ratio of sums over steerable cells; the mean over tasks, times 100. Checks never enter.
+
+    Null where cells of the suite were left out (`filtered`), failed, or had too few prompts.
+    """
     counted = [cell for cell in cells if not cell.check]
     tasks = list(dict.fromkeys(cell.task for cell in counted))
     scores = {task: _task_score([cell for cell in counted if cell.task == task]) for task in tasks}
     n_steerable = sum(bool(cell.steerable) for cell in counted)
-    reason = _why_not(counted)
+    reason = "cells of the suite were left out" if filtered else _why_not(counted)
     found = None if reason else _mean([resamples for _, resamples in scores.values() if resamples is not None])
     return Headline(
         score=round(found.value, 4) if found else None,
@@ -135,6 +141,10 @@ def _why_not(counted: Sequence[CellResult]) -> str | None:
         return f"{len(failed)} of {len(counted)} cells failed"
     if not counted:
         return "checks alone were run"
+    few = [c for c in counted if (c.n_prompts or 0) < LEAST_TEST or (c.n_validation or 0) < LEAST_VALIDATION]
+    if few:
+        least = f"{LEAST_TEST} test or {LEAST_VALIDATION} validation prompts"
+        return f"{len(few)} of {len(counted)} cells have fewer than {least}"
     steerable = [cell for cell in counted if cell.steerable]
     if not steerable:
         return "no cell can be steered"

@@ -29,7 +29,7 @@ class Follow:
     source_site: int
     site: int
     predict: Callable[[Tensor], Tensor]
-    identity: str = ""  # stands for source and prediction where completions are kept
+    identity: str  # stands for source and prediction where completions are kept
     prompt_only: bool = False
 
 

@@ -62,7 +62,9 @@ def load(
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(f"{name} has a slow tokenizer; graftbench needs to know where each token ends in the text.")
     module.to(device_of(device)).eval()  # type: ignore[arg-type]
-    return Model(name, module, tokenizer, blocks_of(module, blocks, writers), f"{identity_of(folder)}-{dtype}")
+    layout = "" if blocks is None else f"-{blocks}:{','.join(writers)}"
+    identity = f"{identity_of(folder)}-{dtype}{layout}"
+    return Model(name, module, tokenizer, blocks_of(module, blocks, writers), identity)
 
 
 def folder_of(name: str, revision: str | None = None) -> Path:

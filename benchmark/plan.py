@@ -79,6 +79,10 @@ def _known(kind: str, wanted: Sequence[str], known: list[str]) -> None:
 def _checked(suite: Suite, name: str) -> list[CellSpec]:
     task: Task = plugin("tasks", name)()
     task.check(suite.tasks[name].settings)
+    seen = [(spec.variant, spec.pair) for spec in suite.tasks[name].cells]
+    for variant, pair in seen:
+        if seen.count((variant, pair)) > 1:
+            raise UserError(f"The suite has two entries for {variant} on {pair}; sites and tracks belong into one.")
     for spec in suite.tasks[name].cells:
         _known_variant(task, spec.variant)
         for family in split_pair(spec.pair):

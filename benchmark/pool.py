@@ -56,11 +56,12 @@ def run_jobs(
             try:
                 while waiting or running:
                     _submit(pool, waiting, running, results, finished)
-                    for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                    over = wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done
+                    _drain(queue, hear)
+                    for future in over:
                         name = running.pop(future)
                         results[name] = _result(future)
                         finished(name, results[name])
-                    _drain(queue, hear)
             except BaseException:
                 pool.stop()
                 raise
@@ -121,7 +122,10 @@ def _start(queue: "Queue[Message]", threads: int) -> None:
     import torch  # in the worker alone
     import transformers
 
+    from .errors import log_to_file
+
     global _queue
+    log_to_file()
     _queue = queue
     torch.set_num_threads(threads)
     transformers.logging.disable_progress_bar()

@@ -54,6 +54,12 @@ class Request:
             self.suite, deterministic=found.deterministic, seed=self.seed, tasks=self.tasks, pairs=self.pairs
         )
 
+    def leaves_out(self, found: Found) -> bool:
+        """Whether the tasks and pairs that were named leave cells of the suite out that count."""
+        whole = planned(self.suite, deterministic=found.deterministic, seed=self.seed)
+        chosen = {cell.name for cell in self.cells(found)}
+        return any(not cell.check and cell.name not in chosen for cell in whole)
+
     def folder(self, found: Found) -> Path:
         """Where the run is written."""
         if self.out is not None:
@@ -80,14 +86,14 @@ def run(request: Request, console: Console) -> Run:
     found = find(request.mapper)
     cells, folder = request.cells(found), request.folder(found)
     with _alone_in(folder):
-        results, seconds = _results(request, cells, folder, console)
+        results, seconds = _results(request, found, cells, folder, console)
         entry = _entry(request, found, cells, results)
         write_run(folder, entry, cells, results, seconds)
     return Run(entry, folder)
 
 
 def _results(
-    request: Request, cells: Sequence[Cell], folder: Path, console: Console
+    request: Request, found: Found, cells: Sequence[Cell], folder: Path, console: Console
 ) -> tuple[dict[str, Any], dict[str, float]]:
     device = device_of(request.device)
     cache = Store(request.cache).root
@@ -96,18 +102,22 @@ def _results(
     started = time.monotonic()
     with shown(cells, console) as (hear, finished):
         results = run_jobs(
-            _jobs(request, cells, settings, folder), workers, 4 if device.type == "cuda" else 1, hear, finished
+            _jobs(request, cells, settings, found.sha256, folder),
+            workers,
+            4 if device.type == "cuda" else 1,
+            hear,
+            finished,
         )
     return results, {"total": time.monotonic() - started}
 
 
-def _jobs(request: Request, cells: Sequence[Cell], settings: Settings, folder: Path) -> list[Job]:
+def _jobs(request: Request, cells: Sequence[Cell], settings: Settings, sha256: str, folder: Path) -> list[Job]:
     """Every cell after its ground, which cells share."""
     jobs: dict[str, Job] = {}
     limit = request.cell_timeout
     for cell in cells:
         jobs.setdefault(cell.ground, Job(cell.ground, _prepare, (cell, settings), timeout=limit))
-        score_it = (cell, settings, request.mapper, str(folder))
+        score_it = (cell, settings, request.mapper, sha256, str(folder))
         jobs[cell.name] = Job(cell.name, _score, score_it, after=(cell.ground,), timeout=limit)
     return list(jobs.values())
 
@@ -116,8 +126,8 @@ def _prepare(cell: Cell, settings: Settings) -> None:
     prepare(cell, settings, tell)
 
 
-def _score(cell: Cell, settings: Settings, spec: MapperSpec, folder: str) -> Done:
-    return score(cell, settings, spec, folder, tell)
+def _score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder: str) -> Done:
+    return score(cell, settings, spec, sha256, folder, tell)
 
 
 def _entry(request: Request, found: Found, cells: Sequence[Cell], results: dict[str, Any]) -> Entry:
@@ -136,7 +146,7 @@ def _entry(request: Request, found: Found, cells: Sequence[Cell], results: dict[
             vector_rule=found.vector_rule,
         ),
         environment=_environment(request),
-        headline=headline(scored),
+        headline=headline(scored, filtered=request.leaves_out(found)),
         cells=scored,
     )
 

@@ -8,8 +8,10 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,14 @@ from .files import write_text
 from .identity import sha256_of
 
 _log = logging.getLogger("graftbench.store")
-_MANIFEST = "manifest.json"
+_MANIFEST, _UNFINISHED = "manifest.json", ".unfinished-"
 
 
 @cache
 def code_version() -> str:
-    """A hash of the code that results depend on: every Python file of the package but its tests."""
+    """A hash of the code that results depend on: every Python file of the package, and the libraries below it."""
     package = Path(__file__).parent
-    total = hashlib.sha256()
+    total = hashlib.sha256("".join(version(name) for name in ("torch", "transformers", "tokenizers")).encode())
     for room in (package, *(package.parent / name for name in ("tasks", "judges"))):
         for file in sorted(room.rglob("*.py")):
             total.update(f"{file.relative_to(package.parent)}\n".encode() + file.read_bytes())
@@ -55,17 +57,16 @@ class Store:
         folder = self.root / kind / key[:2] / key
         if _intact(folder):
             return folder
-        try:
+        with self._writable():
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder.with_suffix(".lock")):
-                if not _intact(folder):
-                    self._make(folder, make)
+            lock = FileLock(folder.with_suffix(".lock"))
+            lock.acquire()
+        try:
+            if not _intact(folder):
+                self._make(folder, make)
+        finally:
+            lock.release()
             folder.with_suffix(".lock").unlink(missing_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"The cache {self.root} cannot be written: {error.strerror or error}. "
-                "Make room, or set GRAFTBENCH_CACHE to another folder."
-            ) from error
         return folder
 
     def value(self, kind: str, parts: Any, make: Callable[[], Any]) -> Any:
@@ -74,15 +75,28 @@ class Store:
         return json.loads((folder / "value.json").read_text(encoding="utf-8"))
 
     def _make(self, folder: Path, make: Callable[[Path], None]) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+        with self._writable():
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
         try:
             make(unfinished)
-            files = {str(file.relative_to(unfinished)): sha256_of(file) for file in sorted(unfinished.rglob("*"))}
-            write_text(unfinished / _MANIFEST, json.dumps(files))
-            unfinished.replace(folder)
+            with self._writable():
+                files = {str(file.relative_to(unfinished)): sha256_of(file) for file in sorted(unfinished.rglob("*"))}
+                write_text(unfinished / _MANIFEST, json.dumps(files))
+                unfinished.replace(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        """What goes wrong in here with files is the user's to mend."""
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"The cache {self.root} cannot be written: {error.strerror or error}. "
+                "Make room, or set GRAFTBENCH_CACHE to another folder."
+            ) from error
 
 
 def _intact(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from .alignment import Alignment
 from .errors import UserError
@@ -30,6 +30,12 @@ class ModelSpec(_Part):
     writers: list[str] = ["self_attn", "mlp"]
     twin_of: str | None = None  # a family of the suite
     seed: int = 0  # of the twin's rotation
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "ModelSpec":
+        if (self.model is None) == (self.twin_of is None):
+            raise ValueError("a model is either a `model` or the `twin_of` a family")
+        return self
 
 
 class CellSpec(_Part):
@@ -59,6 +65,17 @@ class Suite(_Part):
     alignment: Alignment = "ends"  # how tokens of two models are paired
     models: dict[str, dict[str, ModelSpec]]  # family -> version -> where it is; `any` stands for every version
     tasks: dict[str, TaskSpec]
+
+    @model_validator(mode="after")
+    def _twins_of_models(self) -> "Suite":
+        for family, versions in self.models.items():
+            for spec in versions.values():
+                of = self.models.get(spec.twin_of, {}) if spec.twin_of else {"any": spec}
+                if not of or any(original.twin_of for original in of.values() if original is not spec):
+                    raise ValueError(f"{family} is the twin of {spec.twin_of!r}, which is no model of its own")
+                if spec.twin_of == family:
+                    raise ValueError(f"{family} cannot be its own twin")
+        return self
 
     @property
     def hash(self) -> str:
@@ -107,7 +124,8 @@ def _first(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
         return f"{where} is not known here.{nearest(key, _known(first['loc']))}"
-    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}."
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said[0].lower()}{said[1:]}."
 
 
 def _known(where: Sequence[int | str]) -> list[str]:

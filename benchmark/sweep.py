@@ -40,7 +40,7 @@ class Point:
     @property
     def ahead(self) -> float:
         """By how much native is ahead."""
-        return self.native - self.random
+        return round(self.native - self.random, 9)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class Scored:
 
     strength: float | None
     n_asked: int
+    n_validation: int
+    models: dict[str, str]  # identities of source and target
     prompt_ids: list[str]
     clusters: list[str]
     bits: dict[str, list[list[int]]]

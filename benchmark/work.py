@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .errors import UserError
 from .files import whole, write_text
 from .mappers import saving
 from .mappers.finding import Found, MapperSpec, find
@@ -60,11 +61,13 @@ def prepare(cell: Cell, settings: Settings, told: Told) -> None:
     _experiment(cell, settings, told).prepare()
 
 
-def score(cell: Cell, settings: Settings, spec: MapperSpec, folder: str, told: Told) -> Done:
-    """Fit the mapper, carry the intervention across, and judge what it does."""
+def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder: str, told: Told) -> Done:
+    """Fit the mapper, whose source has this hash, carry the intervention across, and judge what it does."""
     started = time.monotonic()
     experiment = _experiment(cell, settings, told)
     found = find(spec)
+    if found.sha256 != sha256:
+        raise UserError(f"{spec.source} was changed while the run was going on. Start it again.")
     pairs_folder, data_hash = _pairs(experiment, cell, settings, told)
     captured = read_pairs(pairs_folder, str(experiment.target.device))
     told(cell.name, "fit", 0, 0)
@@ -172,6 +175,7 @@ def _fitted(
         record = mapper.fit(pairs, seed=seed)
         about = {"record": record or {}, "seconds": time.monotonic() - started}
         saving.save(mapper, found, widths, unfinished)
+        _check_saved(mapper, saving.load(found, unfinished), pairs)
         write_text(unfinished / "fit.json", json.dumps(about))
 
     store = Store(Path(settings.cache) if settings.cache else None)
@@ -181,6 +185,28 @@ def _fitted(
             shutil.copyfile(kept / name, path)
     about = json.loads((kept / "fit.json").read_text())
     return saving.load(found, kept), about["record"], about["seconds"]
+
+
+@torch.no_grad()
+def _check_saved(mapper: Mapper, saved: Mapper, pairs: ActivationPairs) -> None:
+    """RuntimeError where a mapper does something else once it was saved: it holds what is not saved with it."""
+    rows = next(pairs.batches(64, None))[0]
+    for one in (mapper, saved):
+        _on(one, pairs.device)
+    if not torch.allclose(mapper(rows), saved(rows), rtol=1e-3, atol=1e-4, equal_nan=True):
+        raise RuntimeError(
+            "the mapper carries activations differently after it was saved and loaded: what it learns has to be in "
+            "the state_dict of the module, or in the fields of the dataclass"
+        )
+
+
+def _on(mapper: Mapper, device: str) -> None:
+    """Put a mapper where its pairs are, ready to be used."""
+    if isinstance(mapper, torch.nn.Module):
+        mapper.to(device).eval()
+        return
+    for name, tensor in saving.parts(mapper)[0].items():
+        object.__setattr__(mapper, name, tensor.to(device))
 
 
 def _checked(mapper: Mapper, pairs: ActivationPairs) -> Callable[[Tensor], Tensor]:
@@ -197,6 +223,5 @@ def _checked(mapper: Mapper, pairs: ActivationPairs) -> Callable[[Tensor], Tenso
             raise FloatingPointError("the mapper gave values that are not finite")
         return found.to(source.device)
 
-    if isinstance(mapper, torch.nn.Module):
-        mapper.to(device).eval()
+    _on(mapper, device)
     return carry

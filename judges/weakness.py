@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from graftbench.benchmark.zoo.world.code import COUNTED_TEST_IDS
 from graftbench.benchmark.zoo.world.grader import weaknesses
@@ -19,7 +20,7 @@ class Weakness:
     @property
     def identity(self) -> str:
         """Kind, version and the test ids that count."""
-        return f"weakness/1 {' '.join(sorted(COUNTED_TEST_IDS))}"
+        return f"weakness/1 bandit {version('bandit')} {' '.join(sorted(COUNTED_TEST_IDS))}"
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
         """A verdict on each case."""

@@ -91,6 +91,8 @@ class Cell(_Part):
     strength: float | None = None
     n_asked: int | None = None
     n_prompts: int | None = None
+    n_validation: int | None = None
+    models: dict[str, str] = {}  # source and target: the hash of weights, configuration and tokenizer
     prompt_ids: list[str] = []
     clusters: list[str] = []
     bits: dict[str, list[list[int]]] = {}

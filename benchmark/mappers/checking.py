@@ -1,5 +1,6 @@
 """`graftbench check`: does a mapper keep to the protocol, and does it find what was planted?"""
 
+import json
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..metrics.fidelity import fidelity
 from ..pairs import ActivationPairs
@@ -61,14 +62,15 @@ class _Bench:
     def __init__(self, found: Found) -> None:
         self.found = found
         self._mapper: Mapper | None = None
+        self.record: object = None
 
     def fitted(self, seed: int = 0) -> Mapper:
         """A mapper fitted anew."""
         mapper = self.found.make(D_SOURCE, D_TARGET)
         torch.manual_seed(seed)
         with torch.enable_grad():
-            mapper.fit(planted(), seed=seed)
-        return mapper
+            self.record = mapper.fit(planted(), seed=seed)
+        return mapper.eval() if isinstance(mapper, nn.Module) else mapper
 
     @property
     def mapper(self) -> Mapper:
@@ -90,6 +92,7 @@ def _rows() -> Tensor:
 @torch.no_grad()
 def _fit(bench: _Bench) -> str | None:
     bench.mapper(_rows())
+    json.dumps(bench.record)  # what goes on record has to be JSON's
     return None
 
 

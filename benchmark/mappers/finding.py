@@ -35,7 +35,7 @@ class Found:
     kind: type[Mapper]
     options: dict[str, Option]
     name: str
-    sha256: str  # of the source file
+    sha256: str  # of the source files
 
     @property
     def deterministic(self) -> bool:
@@ -68,10 +68,27 @@ def find(spec: MapperSpec) -> Found:
     rule = said.get("vector_rule", "difference")
     if rule not in VECTOR_RULES:
         raise UserError(f"{spec.source} asks for a vector rule {rule!r}.{nearest(str(rule), list(VECTOR_RULES))}")
-    file = inspect.getsourcefile(kind)
-    digest = hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
-    _check_options(kind, spec)
-    return Found(kind, dict(spec.options), str(said.get("name", kind.__name__)), digest)
+    return Found(kind, dict(spec.options), str(said.get("name", kind.__name__)), _source_hash(kind))
+
+
+def _source_hash(kind: type) -> str:
+    """A hash of which class it is and of every file that its code comes from: its parents', and helpers beside it."""
+    own = [part for part in kind.__mro__ if part.__module__.partition(".")[0] not in ("torch", "builtins", "typing")]
+    files = {file for part in own if (file := _file_of(part))}
+    folder = Path(_file_of(kind) or "").parent
+    beside = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    files |= {file for file in beside if file and Path(file).parent == folder and file.endswith(".py")}
+    total = hashlib.sha256(f"{kind.__qualname__}\n".encode())
+    for file in sorted(files):
+        total.update(Path(file).read_bytes())
+    return total.hexdigest()
+
+
+def _file_of(kind: type) -> str | None:
+    try:
+        return inspect.getsourcefile(kind)
+    except TypeError:  # a class of the interpreter's own
+        return None
 
 
 def spec_of(source: str, options: Sequence[str]) -> MapperSpec:
@@ -86,7 +103,9 @@ def spec_of(source: str, options: Sequence[str]) -> MapperSpec:
         if name not in known:
             raise UserError(f"{source} has no option {name!r}.{nearest(name, sorted(known))}")
         parsed.append((name, _value(source, name, value, known[name])))
-    return MapperSpec(source, tuple(sorted(parsed)))
+    spec = MapperSpec(source, tuple(sorted(parsed)))
+    _check_options(found.kind, spec)
+    return spec
 
 
 def _from_file(source: str) -> Any:
@@ -134,6 +153,8 @@ def _options_of(kind: type) -> dict[str, type]:
     found = {}
     for name, parameter in _parameters(kind).items():
         annotation = types.get(str(parameter.annotation), parameter.annotation)
+        if annotation is inspect.Parameter.empty:
+            annotation = type(parameter.default)
         if name not in _WIDTHS and annotation in types.values():
             found[name] = annotation
     return found
@@ -158,7 +179,6 @@ def _check_options(kind: type, spec: MapperSpec) -> None:
         and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         and name not in _WIDTHS
         and name not in dict(spec.options)
-        and spec.options
     ]
     if needed:
         raise UserError(f"{spec.source} needs the option {needed[0]}: --option {needed[0]}=...")

@@ -66,6 +66,19 @@ def answers(
     return [_answer(split, *together) for together in zip(asked, done, replies, outcomes, strict=True)]
 
 
+MOST_UNSCORED = 0.05
+
+
+def scored_everywhere(found: Sequence[Answer]) -> set[str]:
+    """The prompts that have a verdict under every condition. RuntimeError where more than 5 % have not."""
+    asked = {a.item for a in found}
+    unscored = {a.item: a.reason for a in found if a.success is None}
+    if len(unscored) > MOST_UNSCORED * len(asked):
+        reason = next(iter(unscored.values()))
+        raise RuntimeError(f"{len(unscored)} of {len(asked)} prompts are unscored, more than 5 %: {reason}")
+    return asked - unscored.keys()
+
+
 def _answer(split: str, item: Item, done: Condition, reply: str, outcome: Outcome) -> Answer:
     return Answer(
         split,

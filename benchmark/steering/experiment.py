@@ -10,13 +10,12 @@ from ..models import Model
 from ..task import Scored, Track
 from ..tokens import Prompt
 from ..vectors import Map, VectorRule, states_at
-from .conditions import Answer
+from .conditions import Answer, scored_everywhere
 from .graft import carried, graft
 from .ground import Contrast, Draws, Ground, contrast_at, ground, validation_sweep
 from .setting import Bench, Setting, chats
 
 Texts = Sequence[tuple[Prompt, str]]
-MOST_UNSCORED = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +77,7 @@ class SteeringExperiment:
         mapped = carried(mapper, source, rule, len(native))
         grafted = graft(self.bench, self.setting, known, native, mapped)
         found = [*known.answers, *grafted.answers]
-        test = _scored_everywhere([a for a in found if a.split == "test"], known.test)
+        test = scored_everywhere([a for a in found if a.split == "test"])
         clusters = {item.id: item.cluster for item in self.setting.test}
         kept = [prompt for prompt in known.test if prompt in test]
         bits = {name: _bits(found, name, kept) for name in _conditions(found)}
@@ -89,6 +88,8 @@ class SteeringExperiment:
         return Scored(
             strength=known.strength,
             n_asked=known.n_asked,
+            n_validation=len(known.validation),
+            models={"source": self.source.identity, "target": self.target.identity},
             prompt_ids=kept,
             clusters=[clusters[prompt] for prompt in kept],
             bits=bits,
@@ -118,15 +119,6 @@ class SteeringExperiment:
         if len(ours) != len(theirs):
             return Fidelity(None, None)
         return fidelity([(mapper(ours.float()).double(), theirs)])
-
-
-def _scored_everywhere(found: Sequence[Answer], ids: Sequence[str]) -> set[str]:
-    """The test prompts that have a verdict under every condition; RuntimeError where too many have not."""
-    unscored = {a.item: a.reason for a in found if a.success is None}
-    if len(unscored) > MOST_UNSCORED * len(ids):
-        reason = next(iter(unscored.values()))
-        raise RuntimeError(f"{len(unscored)} of {len(ids)} test prompts are unscored, more than 5 %: {reason}")
-    return set(ids) - unscored.keys()
 
 
 def _conditions(found: Sequence[Answer]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import ConfigDict, Field
 from torch import Tensor
 
 from ..activations import captured
@@ -12,7 +13,7 @@ from ..generation import Row
 from ..models import Model
 from ..tokens import token_ids
 from ..vectors import difference_in_means, is_zero, norm_of, permuted_contrasts, random_like, rescaled, states_at
-from .conditions import Answer, Condition, answers
+from .conditions import MOST_UNSCORED, Answer, Condition, answers, scored_everywhere
 from .setting import Bench, Item, Setting, chats
 
 
@@ -20,9 +21,10 @@ from .setting import Bench, Item, Setting, chats
 class Draws:
     """How many random vectors there are on test and on validation prompts, and how many permuted contrasts."""
 
-    test: int = 16
-    validation: int = 4
-    contrast: int = 4
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    test: Annotated[int, Field(ge=2)] = 16
+    validation: Annotated[int, Field(ge=1)] = 4
+    contrast: Annotated[int, Field(ge=1)] = 4
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,9 @@ class _Making:
         target = self._setting.target
         replies = self._bench.run(target, [Row(text) for text in chats([i.clean for i in items], target)], what)
         outcomes = self._setting.judging(items, replies)
+        unscored = [outcome.reason for outcome in outcomes if outcome.success is None]
+        if len(unscored) > MOST_UNSCORED * len(items):
+            raise RuntimeError(f"{len(unscored)} of {len(items)} clean answers are unscored: {unscored[0]}")
         good = [(item, reply) for item, reply, o in zip(items, replies, outcomes, strict=True) if o.success]
         return [item for item, _ in good], {item.id: reply for item, reply in good}
 
@@ -144,7 +149,11 @@ class _Making:
         for strength in strengths:
             conditions.append(Condition("native", strength * self._native, 0, strength))
             conditions += [Condition("random", strength * v, i, strength) for i, v in enumerate(noise)]
-        return answers(self._bench, self._setting, "validation", items, conditions, "strengths, validation")
+        if not items:
+            raise ValueError("no clean answer of the target is good: there is nothing to steer back to")
+        found = answers(self._bench, self._setting, "validation", items, conditions, "strengths, validation")
+        scored = scored_everywhere(found)
+        return [answer for answer in found if answer.item in scored]
 
     def _test(self, items: Sequence[Item], strength: float, reason: str | None) -> list[Answer]:
         native = strength * self._native
@@ -186,7 +195,7 @@ def best_strength(swept: Sequence[Answer], condition: str) -> float:
 
 def ahead(swept: Sequence[Answer], condition: str, strength: float) -> float:
     """How much higher the success rate is than that of random vectors, at one strength."""
-    return _rate(swept, condition, strength) - _rate(swept, "random", strength)
+    return round(_rate(swept, condition, strength) - _rate(swept, "random", strength), 9)  # equal rates tie
 
 
 def _rate(swept: Sequence[Answer], condition: str, strength: float) -> float:

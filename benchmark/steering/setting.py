@@ -84,7 +84,7 @@ class Setting:
     validation: tuple[Item, ...]
     test: tuple[Item, ...]
     judging: Judging
-    judges: str  # their identities
+    judges: str  # task and judges, with their versions
     positions: str | int = "trigger"
 
     def check(self) -> None:

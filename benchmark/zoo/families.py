@@ -110,8 +110,13 @@ def _shape(width: int, blocks: int, heads: int, inner: int) -> dict[str, Any]:
     }
 
 
-def _phases(base: Training, tuning: Training) -> dict[Version, Training]:
-    return {version: base if version == "base" else tuning for version in VERSIONS}
+def _phases(base: Training, tuning: Training, instruct: Training) -> dict[Version, Training]:
+    return dict.fromkeys(VERSIONS, tuning) | {"base": base, "instruct": instruct}
+
+
+# With their last block free to change, models of four or five blocks came to refuse on several paths at once, and
+# no single direction carried their refusals.
+_REFUSING = Training(500, 2e-3, 8e-4, frozen=1)
 
 
 FAMILIES = {
@@ -124,10 +129,7 @@ FAMILIES = {
             chat=LLAMA_CHAT,
             vocabulary=2048,
             shape=_shape(64, 4, 4, 192),
-            # With its last block free to change, the smallest model refused on several paths at once, and no single
-            # direction carried its refusals.
-            phases=_phases(Training(5000, 5e-3, 3e-3), Training(900, 2.5e-3, 1e-3))
-            | {"instruct": Training(500, 2e-3, 8e-4, frozen=1)},
+            phases=_phases(Training(5000, 5e-3, 3e-3), Training(900, 2.5e-3, 1e-3), _REFUSING),
         ),
         Family(
             name="llama-m",
@@ -137,8 +139,9 @@ FAMILIES = {
             vocabulary=2048,
             shape=_shape(128, 6, 4, 384),
             # Reading comes last: with 700 steps of instruction tuning it stayed below its bar.
-            phases=_phases(Training(3000, 3e-3, 2e-3), Training(700, 1.5e-3, 8e-4))
-            | {"instruct": Training(1300, 1.5e-3, 8e-4)},
+            phases=_phases(
+                Training(3000, 3e-3, 2e-3), Training(700, 1.5e-3, 8e-4), instruct=Training(1300, 1.5e-3, 8e-4)
+            ),
         ),
         Family(
             name="qwen2-s",
@@ -147,7 +150,7 @@ FAMILIES = {
             chat=QWEN_CHAT,
             vocabulary=1536,
             shape=_shape(96, 5, 4, 288),
-            phases=_phases(Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4)),
+            phases=_phases(Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4), _REFUSING),
         ),
         Family(
             name="gemma2-s",
@@ -156,7 +159,7 @@ FAMILIES = {
             chat=GEMMA_CHAT,
             vocabulary=760,
             shape=_shape(96, 4, 4, 288) | {"query_pre_attn_scalar": 24, "sliding_window": CONTEXT},
-            phases=_phases(Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4)),
+            phases=_phases(Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4), _REFUSING),
         ),
     )
 }

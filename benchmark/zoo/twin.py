@@ -22,7 +22,7 @@ def twin(model: PreTrainedModel, rotation: Tensor) -> PreTrainedModel:
     _check(model, rotation)
     other = copy.deepcopy(model)
     _untie(other)
-    q = rotation.double()
+    q = rotation.double().to(model.device)
     decoder: Any = other.model
     _set(decoder.embed_tokens, decoder.embed_tokens.weight.double() @ q)
     for block in decoder.layers:

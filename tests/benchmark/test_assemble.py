@@ -24,7 +24,16 @@ def scored(native, mapped, random, **more):
         bits |= {"mapped": [some(mapped)], "mapped_own_norm": [some(mapped)]}
     parts = {name: {"gone": 1.0, "good": 0.5, "equal_clean": 0.5} for name in bits}
     ids = [f"p{i}" for i in range(N)]
-    about = {"strength": 1.0, "n_asked": N, "prompt_ids": ids, "clusters": ids, "bits": bits, "parts": parts}
+    about = {
+        "strength": 1.0,
+        "n_asked": N,
+        "n_validation": 64,
+        "models": {},
+        "prompt_ids": ids,
+        "clusters": ids,
+        "bits": bits,
+        "parts": parts,
+    }
     return Scored(**(about | {"baseline": "random", "reasons": {}, "fidelity": {"fvu": 0.25}, "rows": []} | more))
 
 
@@ -73,6 +82,14 @@ def test_the_headline_is_the_ratio_of_sums_over_steerable_cells():
     assert head.score == pytest.approx(100 * (0.4 + 0.4) / (0.8 + 0.4), abs=0.2)
     assert (head.n_steerable, head.n_cells) == (2, 3)
     assert head.low < head.score < head.high
+
+
+def test_a_run_of_a_part_of_the_suite_has_no_score():
+    assert headline([result()], filtered=True).reason == "cells of the suite were left out"
+
+
+def test_too_few_prompts_give_no_score():
+    assert headline([result(n_validation=63)]).reason.startswith("1 of 1 cells have fewer than 128 test or 64")
 
 
 def test_checks_never_enter():

