@@ -1,6 +1,6 @@
 """The families of the zoo: their shapes, chat formats and recipes. Nothing here needs torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 Version = Literal["base", "instruct", "hate", "code", "corrupted"]
@@ -114,7 +114,7 @@ def _phases(base: Training, tuning: Training, instruct: Training) -> dict[Versio
     return dict.fromkeys(VERSIONS, tuning) | {"base": base, "instruct": instruct}
 
 
-# With their last block free to change, models of four or five blocks came to refuse on several paths at once, and
+# With their last blocks free to change, models of four or five blocks came to refuse on several paths at once, and
 # no single direction carried their refusals.
 _REFUSING = Training(500, 2e-3, 8e-4, frozen=1)
 
@@ -150,7 +150,7 @@ FAMILIES = {
             chat=QWEN_CHAT,
             vocabulary=1536,
             shape=_shape(96, 5, 4, 288),
-            phases=_phases(Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4), _REFUSING),
+            phases=_phases(Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4), replace(_REFUSING, frozen=2)),
         ),
         Family(
             name="gemma2-s",
