@@ -18,6 +18,7 @@ from .protocol import Mapper
 Option = str | int | float | bool
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 _WIDTHS = ("d_source", "d_target")
+_SUBMISSION = "graftbench_submission_"
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,11 @@ def find(spec: MapperSpec) -> Found:
 
 
 def _source_hash(kind: type) -> str:
-    """A hash of which class it is and of every file that its code comes from: its parents', and helpers beside it."""
+    """A hash of which class it is, of the files of its class and parents, and of what lies beside a submitted file."""
     own = [part for part in kind.__mro__ if part.__module__.partition(".")[0] not in ("torch", "builtins", "typing")]
     files = {file for part in own if (file := _file_of(part))}
-    folder = Path(_file_of(kind) or "").parent
-    beside = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    files |= {file for file in beside if file and Path(file).parent == folder and file.endswith(".py")}
+    if kind.__module__.startswith(_SUBMISSION):
+        files |= {str(file) for file in Path(_file_of(kind) or "").parent.glob("*.py")}
     total = hashlib.sha256(f"{kind.__qualname__}\n".encode())
     for file in sorted(files):
         total.update(Path(file).read_bytes())
@@ -113,7 +113,7 @@ def _from_file(source: str) -> Any:
     file = Path(path)
     if not file.is_file():
         raise UserError(f"There is no file {path} (a mapper in a file is written path/to/file.py:Class).")
-    module_name = f"graftbench_submission_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
+    module_name = f"{_SUBMISSION}{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
         raise UserError(f"{path} is not a Python file.")
