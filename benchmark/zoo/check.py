@@ -32,8 +32,8 @@ def check(names: list[Name], zoo: Path, workers: int, *, quick: bool, write: boo
             write_card(name, zoo / str(name), measured[str(name)])
         write_overview(zoo)
         return 0
-    cards = {name: read_figures(zoo / str(name)) for name in names}
-    faults = [f"{n}: {fault}" for n in names for fault in differences(measured[str(n)], cards[n], quick=quick)]
+    cards = {name: read_figures(zoo / name) for name in measured}
+    faults = [f"{n}: {fault}" for n, found in measured.items() for fault in differences(found, cards[n], quick=quick)]
     for fault in faults:
         console.print(fault, style="bold red", markup=False)
     return 1 if faults else 0
