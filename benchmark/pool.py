@@ -92,13 +92,13 @@ def _result(future: Future[Any]) -> Any:
         return future.result()
     except UserError:
         raise
-    except TimeoutError:
-        return Failure("timeout", "its time was over", "")
     except ProcessExpired as error:
         return Failure("failed", f"its process ended with status {error.exitcode} (out of memory?)", "")
     except Exception as error:  # noqa: BLE001 (whatever a job raised is its result)
-        trace = getattr(error, "traceback", None) or "".join(traceback.format_exception(error))
-        return Failure("failed", f"{type(error).__name__}: {error}", trace)
+        trace = getattr(error, "traceback", None)  # of the worker, where the job itself raised it
+        if isinstance(error, TimeoutError) and trace is None:
+            return Failure("timeout", "its time was over", "")
+        return Failure("failed", f"{type(error).__name__}: {error}", trace or "".join(traceback.format_exception(error)))
 
 
 def _drain(queue: "Queue[Message]", hear: Callable[[Message], None]) -> None:

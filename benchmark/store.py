@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -76,8 +75,10 @@ class Store:
 
     def _make(self, folder: Path, make: Callable[[Path], None]) -> None:
         with self._writable():
-            shutil.rmtree(folder, ignore_errors=True)
-            unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
+            unfinished = folder.with_name(f"{_UNFINISHED}{folder.name}")
+            for stale in (folder, unfinished):  # what was damaged, and what a killed process left
+                shutil.rmtree(stale, ignore_errors=True)
+            unfinished.mkdir()
         try:
             make(unfinished)
             with self._writable():

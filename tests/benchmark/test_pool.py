@@ -18,6 +18,10 @@ def wrong():
     raise ValueError("a reason")
 
 
+def out_of_patience():
+    raise TimeoutError("my own")
+
+
 def mistaken():
     raise UserError("mended like this")
 
@@ -39,6 +43,7 @@ def outcome():
         Job("early", double, (2,)),
         Job("wrong", wrong, ()),
         Job("after wrong", double, (1,), after=("wrong",)),
+        Job("patience", out_of_patience, ()),
         Job("endless", endless, (), timeout=1.0),
         Job("dies", dies, ()),
         Job("last", double, (4,)),
@@ -65,6 +70,11 @@ def test_a_job_that_fails_is_told_with_its_traceback_and_so_is_what_hangs_on_it(
 
 def test_a_job_whose_time_is_over_is_stopped(outcome):
     assert outcome[0]["endless"].status == "timeout"
+
+
+def test_a_job_that_raises_a_timeout_of_its_own_has_failed(outcome):
+    assert outcome[0]["patience"].status == "failed"
+    assert outcome[0]["patience"].reason == "TimeoutError: my own"
 
 
 def test_a_process_that_dies_takes_only_its_own_job_along(outcome):

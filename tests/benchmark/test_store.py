@@ -70,6 +70,19 @@ def test_work_that_fails_leaves_nothing_behind(tmp_path):
     assert store.value("things", [], lambda: 1) == 1
 
 
+def test_what_a_killed_process_left_behind_is_cleared_away(tmp_path):
+    def dies(folder):
+        (folder / "half").write_text("half")
+        os._exit(9)
+
+    process = multiprocessing.get_context("fork").Process(target=Store(tmp_path).kept, args=("things", [], dies))
+    process.start()
+    process.join()
+    assert [file.name for file in files_of(Store(tmp_path)) if file.suffix != ".lock"] == ["half"]
+    Store(tmp_path).value("things", [], Counted(1))
+    assert sorted(file.name for file in files_of(Store(tmp_path))) == ["manifest.json", "value.json"]
+
+
 def test_a_folder_that_cannot_be_written_to_is_a_users_mistake(tmp_path):
     file = tmp_path / "file"
     file.write_text("")
