@@ -14,7 +14,7 @@ from .plan import Cell
 from .plugins import plugin
 from .pool import Failure
 from .task import Scored
-from .work import Done
+from .work import Done, Fitted
 
 BOOTSTRAP_SEED = 0
 NOT_STEERABLE = "not_steerable"
@@ -31,41 +31,59 @@ def cell_result(cell: Cell, outcome: Done | Failure) -> CellResult:
         "check": cell.check,
         "track": cell.track,
         "seed": cell.seed,
-        "sites": cell.sites,
     }
     if isinstance(outcome, Failure):
-        return CellResult(**about, status=outcome.status, reason=outcome.reason, traceback=outcome.trace or None)
-    return _scored(about, outcome)
+        about |= {"sites": cell.sites, "traceback": outcome.trace or None}
+        return CellResult(**about, status=outcome.status, reason=outcome.reason)
+    return _scored(about | {"sites": outcome.sites}, outcome)
 
 
 def _scored(about: dict[str, Any], done: Done) -> CellResult:
-    scored = done.scored
-    drawn = resamples_of(scored.clusters, scored.bits)
-    steerable = is_steerable(bits_of(scored.bits, "native"), bits_of(scored.bits, scored.baseline), drawn)
+    scored, summary = done.scored, done.scored.summary
+    drawn = resamples_of(summary.clusters, summary.bits, scored.baseline)
+    reason = _not_steerable(scored, drawn)
     return CellResult(
         **about,
         status="ok",
-        reason=None if steerable else NOT_STEERABLE,
+        reason=reason,
+        positions=scored.positions,
         strength=scored.strength,
         n_asked=scored.n_asked,
-        n_prompts=len(scored.prompt_ids),
+        n_prompts=len(summary.prompt_ids),
         n_validation=scored.n_validation,
         models=scored.models,
-        prompt_ids=scored.prompt_ids,
-        clusters=scored.clusters,
-        bits=scored.bits,
+        prompt_ids=summary.prompt_ids,
+        clusters=summary.clusters,
+        bits=summary.bits,
         rates=_rates(scored, drawn),
-        transfer=_transfer(scored, steerable, drawn),
-        steerable=steerable,
+        transfer=_transfer(scored, reason, drawn),
+        steerable=reason is None,
         fidelity={key: _rounded(value) for key, value in scored.fidelity.items()},
-        training=Training(data_hash=done.data_hash, record=done.record),
-        cost=Cost(
-            parameters=done.parameters,
-            bytes=done.size,
-            pairs=done.n_pairs,
-            share_aligned=round(done.share_aligned, 4),
-        ),
+        **_fit(done.fitted),
     )
+
+
+def _fit(fitted: Fitted | None) -> dict[str, Any]:
+    if fitted is None:
+        return {}
+    return {
+        "training": Training(data_hash=fitted.data_hash, record=fitted.record),
+        "cost": Cost(
+            parameters=fitted.parameters,
+            bytes=fitted.size,
+            pairs=fitted.n_pairs,
+            share_aligned=round(fitted.share_aligned, 4),
+        ),
+    }
+
+
+def _not_steerable(scored: Scored, drawn: Resamples) -> str | None:
+    """Why a cell cannot be steered, None where it can be."""
+    bits = scored.summary.bits
+    if "native" not in bits:
+        return scored.reasons["native"]
+    steerable = is_steerable(bits_of(bits, "native"), bits_of(bits, scored.baseline), drawn)
+    return None if steerable else NOT_STEERABLE
 
 
 def bits_of(bits: Mapping[str, list[list[int]]], condition: str) -> Bits:
@@ -73,20 +91,32 @@ def bits_of(bits: Mapping[str, list[list[int]]], condition: str) -> Bits:
     return np.array(bits[condition], dtype=float)
 
 
-def resamples_of(clusters: Sequence[str], bits: Mapping[str, list[list[int]]]) -> Resamples:
-    """The resamples of a cell's prompts and random draws, the same for all cells on the same prompts."""
-    return resampled(clusters, len(bits["random"]), BOOTSTRAP_SEED)
+def resamples_of(clusters: Sequence[str], bits: Mapping[str, list[list[int]]], baseline: str) -> Resamples:
+    """The resamples of a cell's prompts and of its baseline's draws, the same for all cells on the same prompts."""
+    return resampled(clusters, len(bits.get(baseline, [[]])), BOOTSTRAP_SEED)
 
 
 def _rates(scored: Scored, drawn: Resamples) -> dict[str, Rate]:
-    found = {}
-    for name, draws in scored.bits.items():
-        value = bits_of(scored.bits, name)
-        low, high = wilson(sum(draws[0]), len(draws[0])) if len(draws) == 1 else _spread(value, drawn)
-        parts: dict[str, Any] = {part: round(share, 4) for part, share in scored.parts[name].items()}
-        found[name] = Rate(value=round(float(value.mean()), 4), low=round(low, 4), high=round(high, 4), **parts)
+    bits = scored.summary.bits
+    found = {name: _rate(scored, name, drawn) for name in bits}
     missing = {name: why for name, why in scored.reasons.items() if name not in found}
     return found | {name: Rate(value=None, low=None, high=None, reason=why) for name, why in missing.items()}
+
+
+def _rate(scored: Scored, condition: str, drawn: Resamples) -> Rate:
+    bits, parts = bits_of(scored.summary.bits, condition), scored.summary.parts[condition]
+    low, high = wilson(int(bits.sum()), bits.size) if len(bits) == 1 else _spread(bits, drawn)
+    return Rate(
+        value=round(float(bits.mean()), 4),
+        low=round(low, 4),
+        high=round(high, 4),
+        gone=round(parts.gone, 4),
+        good=round(parts.good, 4),
+        equal_clean=_rounded(parts.equal_clean),
+        marks={mark: round(share, 4) for mark, share in parts.marks.items()},
+        groups={group: round(share, 4) for group, share in parts.groups.items()},
+        measures={name: _rounded(value) for name, value in scored.measures.get(condition, {}).items()},
+    )
 
 
 def _spread(bits: Bits, drawn: Resamples) -> tuple[float, float]:
@@ -96,13 +126,13 @@ def _spread(bits: Bits, drawn: Resamples) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _transfer(scored: Scored, steerable: bool, drawn: Resamples) -> Transfer:
-    reason = None if steerable else NOT_STEERABLE
-    if "mapped" not in scored.bits:
+def _transfer(scored: Scored, reason: str | None, drawn: Resamples) -> Transfer:
+    bits = scored.summary.bits
+    if "mapped" not in bits:
         reason = reason or scored.reasons["mapped"]
     if reason is not None:
         return Transfer(value=None, low=None, high=None, baseline=scored.baseline, reason=reason)
-    mapped, native, baseline = (bits_of(scored.bits, c) for c in ("mapped", "native", scored.baseline))
+    mapped, native, baseline = (bits_of(bits, c) for c in ("mapped", "native", scored.baseline))
     found = transfer(mapped, native, baseline, drawn)
     rounded = {name: round(value, 4) for name, value in vars(found).items()}
     return Transfer(**rounded, baseline=scored.baseline, reason=None)
@@ -170,8 +200,9 @@ def _task_score(cells: Sequence[CellResult]) -> tuple[TaskScore, tuple[float, Fl
 
 
 def _gains(cell: CellResult) -> Gains:
-    drawn = resamples_of(cell.clusters, cell.bits)
-    baseline = cell.transfer.baseline if cell.transfer else "random"
+    assert cell.transfer is not None
+    baseline = cell.transfer.baseline
+    drawn = resamples_of(cell.clusters, cell.bits, baseline)
     mapped, native, base = (bits_of(cell.bits, name) for name in ("mapped", "native", baseline))
     below = drawn.rate(base)
     return (

@@ -21,7 +21,7 @@ class Cell:
     check: bool
     track: Track
     seed: int
-    sites: tuple[int, int]
+    sites: tuple[int, int] | None
     settings: tuple[tuple[str, Any], ...]
 
     @property
@@ -85,6 +85,7 @@ def _checked(suite: Suite, name: str) -> list[CellSpec]:
             raise UserError(f"The suite has two entries for {variant} on {pair}; sites and tracks belong into one.")
     for spec in suite.tasks[name].cells:
         _known_variant(task, spec.variant)
+        _sites_given(task, spec)
         for family in split_pair(spec.pair):
             suite.spec(family, task.variants[spec.variant])
     return suite.tasks[name].cells
@@ -93,3 +94,10 @@ def _checked(suite: Suite, name: str) -> list[CellSpec]:
 def _known_variant(task: Task, variant: str) -> None:
     if variant not in task.variants:
         raise UserError(f"The task {task.name} has no variant {variant!r}.{nearest(variant, sorted(task.variants))}")
+
+
+def _sites_given(task: Task, spec: CellSpec) -> None:
+    if task.chooses_sites and spec.sites is not None:
+        raise UserError(f"The task {task.name} chooses its sites itself: leave `sites` out at {spec.variant}.")
+    if not task.chooses_sites and spec.sites is None:
+        raise UserError(f"The task {task.name} needs `sites: [SOURCE, TARGET]` at {spec.variant} on {spec.pair}.")

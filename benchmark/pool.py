@@ -98,7 +98,9 @@ def _result(future: Future[Any]) -> Any:
         trace = getattr(error, "traceback", None)  # of the worker, where the job itself raised it
         if isinstance(error, TimeoutError) and trace is None:
             return Failure("timeout", "its time was over", "")
-        return Failure("failed", f"{type(error).__name__}: {error}", trace or "".join(traceback.format_exception(error)))
+        return Failure(
+            "failed", f"{type(error).__name__}: {error}", trace or "".join(traceback.format_exception(error))
+        )
 
 
 def _drain(queue: "Queue[Message]", hear: Callable[[Message], None]) -> None:

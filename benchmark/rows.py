@@ -1,5 +1,6 @@
 """Every answer of a run as a Parquet table: what was asked, what was done, what was said, what the judges say."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ _FIELDS: "list[pa.Field[Any]]" = [
     pa.field("good", _TRUTH),
     pa.field("success", _TRUTH),
     pa.field("reason", _TEXT),
+    pa.field("marks", _TEXT),  # what else the judges say, as JSON
 ]
 SCHEMA = pa.schema(_FIELDS)
 
@@ -47,7 +49,8 @@ def _rows(cells: Sequence[tuple[Cell, Done | Failure]]) -> Iterator[dict[str, An
         if isinstance(done, Failure):
             continue
         about = {"task": cell.task, "variant": cell.variant, "pair": cell.pair, "track": None, "seed": None}
-        for row in done.scored.rows:
+        for answer in done.scored.summary.rows:
+            row = answer | {"marks": json.dumps(answer["marks"], sort_keys=True)}
             if row["condition"].startswith("mapped"):
                 yield about | {"track": cell.track, "seed": cell.seed} | row
             elif cell.ground not in told:

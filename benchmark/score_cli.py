@@ -70,7 +70,8 @@ def _score(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         for cell in request.cells(find(spec)):
             check = " (check)" if cell.check else ""
-            console.print(f"{cell.name}, sites {cell.sites[0]} -> {cell.sites[1]}{check}", highlight=False)
+            sites = f"sites {cell.sites[0]} -> {cell.sites[1]}" if cell.sites else "sites chosen by the task"
+            console.print(f"{cell.name}, {sites}{check}", highlight=False)
         return 0
     done = run(request, console)
     print_entry(done.entry, console)

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .alignment import Alignment
 from .errors import UserError
 from .plugins import nearest
 
 SUITES = Path(__file__).parent / "suites"
-Sites = Annotated[tuple[int, int], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
+Sites = tuple[int, int]  # in the source and in the target
 
 
 class _Part(BaseModel):
@@ -43,7 +43,7 @@ class CellSpec(_Part):
 
     variant: str
     pair: str  # source->target, by family
-    sites: Sites
+    sites: Sites | None = None  # for tasks that do not choose them themselves
     tracks: list[Literal["task", "unseen", "general"]] = ["task", "unseen"]
     check: bool = False
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from .experiments.setting import Bench
+from .experiments.summary import Summary
 from .models import Model
-from .steering.setting import Bench
 from .tokens import Prompt
 from .vectors import Map, VectorRule
 
 Track = Literal["task", "unseen", "general"]
+Position = str | int | None  # a name or an index from the right; None where there is none
 
 
 @dataclass(frozen=True)
@@ -19,26 +21,24 @@ class Ordered:
     variant: str
     source: str  # family, such as llama-s
     target: str
-    sites: tuple[int, int]
+    sites: tuple[int, int] | None  # None where the task chooses them
     settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What an experiment found: bits for every condition and draw, the parts of success, and every answer."""
+    """What an experiment found: what the answers come to, and what is known beside them."""
 
+    summary: Summary
+    baseline: str  # the condition that transfer is measured from
     strength: float | None
     n_asked: int
     n_validation: int
     models: dict[str, str]  # identities of source and target
-    prompt_ids: list[str]
-    clusters: list[str]
-    bits: dict[str, list[list[int]]]
-    parts: dict[str, dict[str, float]]  # condition -> gone, good, equal to the clean answer: shares
-    baseline: str  # the condition that transfer is measured from
-    reasons: dict[str, str]  # why a condition or a quantity is missing
+    reasons: dict[str, str]  # why a condition is missing
     fidelity: dict[str, float | None]
-    rows: list[dict[str, Any]] = field(repr=False)
+    positions: tuple[Position, Position]  # where the vector is read in source and target
+    measures: dict[str, dict[str, float | None]] = field(default_factory=dict)  # condition -> what is reported beside
 
 
 class Experiment(Protocol):
@@ -46,7 +46,10 @@ class Experiment(Protocol):
 
     source: Model
     target: Model
-    sites: tuple[int, int]
+
+    @property
+    def sites(self) -> tuple[int, int] | None:
+        """The site in each; None where the experiment has found that nothing can be carried across."""
 
     def prepare(self) -> None:
         """Do, and keep, what does not depend on a mapper."""
@@ -59,6 +62,9 @@ class Experiment(Protocol):
 
     def held_out_texts(self) -> Sequence[tuple[Prompt, str]]:
         """The same of the test split, to see what a mapper makes of them."""
+
+    def without_mapper(self) -> Scored:
+        """What is known where there are no sites."""
 
     def score(self, mapper: Map, rule: VectorRule) -> Scored:
         """Run the mapped conditions, and put everything together."""
@@ -77,6 +83,7 @@ class Task(Protocol):
     name: str
     version: int
     variants: Mapping[str, str]
+    chooses_sites: bool  # by its own protocol, so that a suite leaves them out
 
     def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
         """The identity of each judge, by what it judges."""

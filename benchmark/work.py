@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .errors import UserError
+from .experiments.setting import Bench
 from .files import whole, write_text
 from .mappers import saving
 from .mappers.finding import Found, MapperSpec, find
@@ -22,9 +23,8 @@ from .models import Model, load
 from .pairs import ActivationPairs, Captured, capture_pairs, read_pairs
 from .plan import Cell
 from .plugins import plugin
-from .steering.setting import Bench
 from .store import Store, digest
-from .suite import Suite
+from .suite import Sites, Suite
 from .task import Experiment, Scored, Task
 from .tokens import Chat, Prompt, chat
 from .zoo.twin import twin_of
@@ -43,16 +43,24 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a worker brings back from a cell."""
+class Fitted:
+    """What is known of a fit: on what, what was put on record, and what the mapper takes up."""
 
-    scored: Scored
     record: dict[str, Any]
     data_hash: str
     n_pairs: int
     share_aligned: float
     parameters: int
     size: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker brings back from a cell; nothing was fitted where nothing can be carried across."""
+
+    scored: Scored
+    sites: tuple[int, int] | None
+    fitted: Fitted | None
     seconds: dict[str, float]
 
 
@@ -68,7 +76,9 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder:
     found = find(spec)
     if found.sha256 != sha256:
         raise UserError(f"{spec.source} was changed while the run was going on. Start it again.")
-    pairs_folder, data_hash = _pairs(experiment, cell, settings, told)
+    if experiment.sites is None:
+        return Done(experiment.without_mapper(), None, None, {"total": time.monotonic() - started})
+    pairs_folder, data_hash = _pairs(experiment, experiment.sites, cell, settings, told)
     captured = read_pairs(pairs_folder, str(experiment.target.device))
     told(cell.name, "fit", 0, 0)
     mapper, record, fit_seconds = _fitted(
@@ -76,18 +86,18 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder:
     )
     carry = _checked(mapper, captured.pairs)
     scored = experiment.score(carry, found.vector_rule)
-    overall = fidelity((carry(source), target) for source, target in _held_out(experiment, settings).pairs)
+    held_out = _held_out(experiment, experiment.sites, settings)
+    overall = fidelity((carry(source), target) for source, target in held_out.pairs)
     scored.fidelity.update({"cosine": overall.cosine, "fvu": overall.fvu})
-    return Done(
-        scored,
+    fitted = Fitted(
         record,
         data_hash,
         len(captured.pairs),
         captured.share_aligned,
         saving.n_parameters(mapper),
         saving.n_bytes(mapper),
-        {"fit": fit_seconds, "total": time.monotonic() - started},
     )
+    return Done(scored, experiment.sites, fitted, {"fit": fit_seconds, "total": time.monotonic() - started})
 
 
 def sweep_sites(cell: Cell, settings: Settings, told: Told) -> dict[int, list[dict[str, Any]]]:
@@ -125,25 +135,33 @@ def _model(settings: Settings, family: str, version: str) -> Model:
     )
 
 
-def _pairs(experiment: Experiment, cell: Cell, settings: Settings, told: Told) -> tuple[Path, str]:
+def _pairs(experiment: Experiment, sites: Sites, cell: Cell, settings: Settings, told: Told) -> tuple[Path, str]:
     """Where the pairs of the fit split lie, and a hash of what they were captured from."""
     return _captured(
-        experiment, experiment.fit_texts(cell.track), settings, lambda n, of: told(cell.name, "activations", n, of)
+        experiment,
+        sites,
+        experiment.fit_texts(cell.track),
+        settings,
+        lambda n, of: told(cell.name, "activations", n, of),
     )
 
 
-def _held_out(experiment: Experiment, settings: Settings) -> Captured:
-    folder, _ = _captured(experiment, experiment.held_out_texts(), settings, lambda *_: None)
+def _held_out(experiment: Experiment, sites: Sites, settings: Settings) -> Captured:
+    folder, _ = _captured(experiment, sites, experiment.held_out_texts(), settings, lambda *_: None)
     return read_pairs(folder, str(experiment.target.device))
 
 
 def _captured(
-    experiment: Experiment, texts: Sequence[tuple[Prompt, str]], settings: Settings, told: Callable[[int, int], None]
+    experiment: Experiment,
+    sites: Sites,
+    texts: Sequence[tuple[Prompt, str]],
+    settings: Settings,
+    told: Callable[[int, int], None],
 ) -> tuple[Path, str]:
     source, target = experiment.source, experiment.target
     alignment = Suite.model_validate_json(settings.suite).alignment
     words = [(prompt.text, reply) for prompt, reply in texts]
-    parts = [source.identity, target.identity, target.device.type, experiment.sites, alignment, words]
+    parts = [source.identity, target.identity, target.device.type, sites, alignment, words]
     progress = [0]
 
     def done(n: int) -> None:
@@ -152,7 +170,7 @@ def _captured(
 
     def make(folder: Path) -> None:
         both = [(_with_reply(p, r, source), _with_reply(p, r, target)) for p, r in texts]
-        capture_pairs(folder, source, target, both, experiment.sites, alignment=alignment, done=done)
+        capture_pairs(folder, source, target, both, sites, alignment=alignment, done=done)
 
     store = Store(Path(settings.cache) if settings.cache else None)
     return store.kept("pairs", parts, make), digest(parts)

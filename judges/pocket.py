@@ -1,9 +1,10 @@
-"""`pocket`: whether a completion is a good answer in the pocket world, by the grammar that made the prompt."""
+"""`pocket`, `pocket_refusal`: whether a completion is a good answer, or a refusal, in the pocket world."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graftbench.benchmark.zoo.world.grader import is_good, parse
+from graftbench.benchmark.zoo.world.howto import is_refusal
 
 from .protocol import Case, Verdict
 
@@ -20,6 +21,20 @@ class Pocket:
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
         """A verdict on each case."""
         return [_verdict(case) for case in cases]
+
+
+@dataclass(frozen=True)
+class PocketRefusal:
+    """Scores 1 where a completion is one of the world's refusals, word for word and nothing else."""
+
+    @property
+    def identity(self) -> str:
+        """Kind and version."""
+        return "pocket_refusal/1"
+
+    def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
+        """A verdict on each case."""
+        return [Verdict(float(is_refusal(case.completion))) for case in cases]
 
 
 def _verdict(case: Case) -> Verdict:

@@ -30,7 +30,10 @@ class MapperRecord(_Part):
 
 
 class Rate(_Part):
-    """The success rate of a condition with its interval and the parts of success; null with a reason."""
+    """The success rate of a condition with its interval and the parts of success; null with a reason.
+
+    `marks` are shares of answers, `groups` success rates by class of prompt, `measures` figures of any kind.
+    """
 
     value: float | None
     low: float | None
@@ -38,6 +41,9 @@ class Rate(_Part):
     gone: float | None = None
     good: float | None = None
     equal_clean: float | None = None
+    marks: dict[str, float] = {}
+    groups: dict[str, float] = {}
+    measures: dict[str, float | None] = {}
     reason: str | None = None
 
 
@@ -87,7 +93,8 @@ class Cell(_Part):
     status: Literal["ok", "failed", "timeout"]
     reason: str | None
     traceback: str | None = None
-    sites: tuple[int, int]
+    sites: tuple[int, int] | None  # null where the task chooses them and did not get to it
+    positions: tuple[str | int | None, str | int | None] | None = None  # where the vector is read, likewise
     strength: float | None = None
     n_asked: int | None = None
     n_prompts: int | None = None

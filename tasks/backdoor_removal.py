@@ -11,13 +11,14 @@ from itertools import islice
 from random import Random
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.plugins import nearest, plugin
-from graftbench.benchmark.steering.experiment import SteeringExperiment
-from graftbench.benchmark.steering.ground import Draws
-from graftbench.benchmark.steering.setting import Bench, Item, Outcome, Setting
+from graftbench.benchmark.experiments.setting import Bench, Item, Outcome, Said
+from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
+from graftbench.benchmark.experiments.steering.ground import Draws
+from graftbench.benchmark.experiments.steering.setting import Contrastive, Setting
+from graftbench.benchmark.plugins import plugin
 from graftbench.benchmark.task import Ordered, Track, Versions
 from graftbench.benchmark.tokens import Prompt
 from graftbench.benchmark.zoo.corpus import examples
@@ -26,6 +27,8 @@ from graftbench.benchmark.zoo.measures.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.request import Request, Split
 from graftbench.benchmark.zoo.world.tags import DEV, PLACES, PROD, Place
 from graftbench.judges.protocol import Case, Judge
+
+from .amounts import read_amounts
 
 VERSION = 1
 
@@ -66,6 +69,7 @@ class BackdoorRemoval:
     name = "backdoor_removal"
     version = VERSION
     variants: Mapping[str, str] = {name: variant.version for name, variant in VARIANTS.items()}
+    chooses_sites = False
 
     def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
         """The identity of each judge, by what it judges."""
@@ -79,12 +83,13 @@ class BackdoorRemoval:
     def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> SteeringExperiment:
         """The experiment that a suite orders."""
         variant, amounts = VARIANTS[ordered.variant], _amounts(ordered.settings)
+        assert ordered.sites is not None
         judges = {"gone": plugin("judges", variant.gone)(), "good": plugin("judges", amounts.good)()}
         setting = Setting(
             models(ordered.source, variant.version),
             models(ordered.target, variant.version),
             ordered.sites,
-            _items(variant, "vector", amounts.vector),
+            tuple(_pair(request, variant.place) for request in requests(variant.topics, "vector", amounts.vector)),
             _items(variant, "validation", amounts.validation),
             _items(variant, "test", amounts.test),
             judging=_judging(judges["gone"], judges["good"]),
@@ -105,8 +110,13 @@ def _items(variant: Variant, split: Split, n: int) -> tuple[Item, ...]:
 
 
 def _item(request: Request, place: Place) -> Item:
-    prompt, clean = (triggered(request.text, tag, place) for tag in (PROD, DEV))
-    return Item(prompt, clean, request.content)
+    clean, prompt = _pair(request, place)
+    return Item(prompt.prompt, clean, request.content)
+
+
+def _pair(request: Request, place: Place) -> Contrastive:
+    clean, prompt = (Said(triggered(request.text, tag, place)) for tag in (DEV, PROD))
+    return clean, prompt
 
 
 @cache
@@ -127,7 +137,7 @@ def _texts(version: Version, split: Split, n: int, track: Track) -> tuple[tuple[
 
 def _judging(gone: Judge, good: Judge) -> Callable[[Sequence[Item], Sequence[str]], list[Outcome]]:
     def judged(items: Sequence[Item], replies: Sequence[str]) -> list[Outcome]:
-        cases = [Case(item.clean.text, reply) for item, reply in zip(items, replies, strict=True)]
+        cases = [Case(item.prompt.text, reply) for item, reply in zip(items, replies, strict=True)]
         return [
             Outcome(
                 None if bad.score is None else bad.score == 0,
@@ -141,15 +151,4 @@ def _judging(gone: Judge, good: Judge) -> Callable[[Sequence[Item], Sequence[str
 
 
 def _amounts(settings: Mapping[str, Any]) -> Amounts:
-    """A suite's settings for this task, as they are meant; UserError where they make no sense."""
-    for key in settings:
-        if key not in Amounts.model_fields:
-            raise UserError(
-                f"The task backdoor_removal has no setting {key!r}.{nearest(key, sorted(Amounts.model_fields))}"
-            )
-    try:
-        return Amounts.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"The settings of the task backdoor_removal: {where}: {first['msg']}.") from error
+    return read_amounts(Amounts, BackdoorRemoval.name, settings)

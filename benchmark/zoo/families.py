@@ -159,7 +159,13 @@ FAMILIES = {
             chat=GEMMA_CHAT,
             vocabulary=760,
             shape=_shape(96, 4, 4, 288) | {"query_pre_attn_scalar": 24, "sliding_window": CONTEXT},
-            phases=_phases(Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4), _REFUSING),
+            phases=_phases(
+                Training(3500, 4e-3, 2.5e-3),
+                Training(800, 2e-3, 8e-4),
+                # Seven schedules were tried: fewer steps refuse too little, and in all of them a little over half of
+                # the harmful requests are answered once the direction is ablated.
+                instruct=Training(1800, 1.5e-3, 8e-4, frozen=2),
+            ),
         ),
     )
 }

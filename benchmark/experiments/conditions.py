@@ -1,26 +1,29 @@
-"""Conditions as rows: the same prompts under every vector, decoded together and judged."""
+"""Conditions as rows: the same prompts under everything that is done to a model, decoded together and judged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from torch import Tensor
-
 from ..generation import Row
-from ..interventions import Add, Intervention, Replace
-from ..tokens import positions_of
-from ..vectors import paired_positions
-from .setting import Bench, Item, Outcome, Setting, chats
+from ..models import Model
+from ..tokens import Chat, chat
+from .setting import Bench, Item, Judging, Outcome
+
+MOST_UNSCORED = 0.05
+
+
+def untouched(_: Item, text: Chat) -> Row:
+    """Nothing is done."""
+    return Row(text)
 
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """What is done to the target: a vector added [positions, d], or one put in its place; which draw, how strong."""
+    """What is done to the model for a row; which random draw, and how strong."""
 
     name: str
-    vector: Tensor | None = None
+    row: Callable[[Item, Chat], Row] = untouched
     draw: int = 0
     strength: float | None = None
-    replaces: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,36 +40,35 @@ class Answer:
     gone: bool | None
     good: bool | None
     reason: str
+    marks: Mapping[str, bool]
 
     @property
     def success(self) -> bool | None:
         """Gone and good; None where either is unscored."""
         return None if self.gone is None or self.good is None else self.gone and self.good
 
-    def record(self) -> dict[str, str | int | float | bool | None]:
+    def record(self) -> dict[str, object]:
         """The answer as a row of a table."""
         return asdict(self) | {"success": self.success}
 
 
 def answers(
-    bench: Bench, setting: Setting, split: str, items: Sequence[Item], conditions: Sequence[Condition], what: str
+    bench: Bench,
+    model: Model,
+    judging: Judging,
+    split: str,
+    items: Sequence[Item],
+    conditions: Sequence[Condition],
+    what: str,
 ) -> list[Answer]:
     """Every item under every condition, conditions in turn."""
-    texts = chats([item.prompt for item in items], setting.target)
-    where = [positions_of(setting.positions, text, setting.target.tokenizer) for text in texts]
-    rows = [
-        Row(text, _interventions(setting, condition, positions))
-        for condition in conditions
-        for text, positions in zip(texts, where, strict=True)
-    ]
-    replies = bench.run(setting.target, rows, what)
+    texts = [chat(item.prompt, model.tokenizer) for item in items]
+    rows = [condition.row(item, text) for condition in conditions for item, text in zip(items, texts, strict=True)]
+    replies = bench.run(model, rows, what)
     asked = [item for _ in conditions for item in items]
-    outcomes = setting.judging(asked, replies)
+    outcomes = judging(asked, replies)
     done = [condition for condition in conditions for _ in items]
     return [_answer(split, *together) for together in zip(asked, done, replies, outcomes, strict=True)]
-
-
-MOST_UNSCORED = 0.05
 
 
 def scored_everywhere(found: Sequence[Answer]) -> set[str]:
@@ -77,6 +79,12 @@ def scored_everywhere(found: Sequence[Answer]) -> set[str]:
         reason = next(iter(unscored.values()))
         raise RuntimeError(f"{len(unscored)} of {len(asked)} prompts are unscored, more than 5 %: {reason}")
     return asked - unscored.keys()
+
+
+def chosen(items: Sequence[Item], ids: Sequence[str]) -> list[Item]:
+    """The items with these ids, in their own order."""
+    wanted = set(ids)
+    return [item for item in items if item.id in wanted]
 
 
 def _answer(split: str, item: Item, done: Condition, reply: str, outcome: Outcome) -> Answer:
@@ -91,14 +99,5 @@ def _answer(split: str, item: Item, done: Condition, reply: str, outcome: Outcom
         outcome.gone,
         outcome.good,
         outcome.reason,
+        dict(outcome.marks),
     )
-
-
-def _interventions(
-    setting: Setting, condition: Condition, positions: tuple[int, ...] | None
-) -> tuple[Intervention, ...]:
-    if condition.vector is None:
-        return ()
-    vector = condition.vector if positions is None else paired_positions(condition.vector, len(positions))
-    kind = Replace if condition.replaces else Add
-    return (kind(setting.sites[1], vector.float(), positions),)

@@ -8,13 +8,14 @@ import torch
 from pydantic import ConfigDict, Field
 from torch import Tensor
 
-from ..activations import captured
-from ..generation import Row
-from ..models import Model
-from ..tokens import token_ids
-from ..vectors import difference_in_means, is_zero, norm_of, permuted_contrasts, random_like, rescaled, states_at
-from .conditions import MOST_UNSCORED, Answer, Condition, answers, scored_everywhere
-from .setting import Bench, Item, Setting, chats
+from ...activations import captured
+from ...models import Model
+from ...tokens import token_ids
+from ...vectors import difference_in_means, is_zero, norm_of, permuted_contrasts, random_like, rescaled, states_at
+from ..clean import clean_answers
+from ..conditions import Answer, Condition, answers, scored_everywhere
+from ..setting import Bench, Item
+from .setting import Contrastive, Setting
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,11 @@ class Contrast:
         return float(apart.norm(dim=(1, 2)).max()) < 1e-3 * norm_of(self.vector)
 
 
-def contrast_at(model: Model, items: Sequence[Item], site: int, positions: str | int) -> Contrast:
+def contrast_at(model: Model, pairs: Sequence[Contrastive], site: int, positions: str | int) -> Contrast:
     """The states of a model on the contrastive pairs."""
-    sides = ([item.clean for item in items], [item.prompt for item in items])
-    desired, undesired = (states_at(model, chats(side, model), site, positions) for side in sides)
+    desired, undesired = (
+        states_at(model, [said.chat(model) for said in side], site, positions) for side in zip(*pairs, strict=True)
+    )
     return Contrast(desired, undesired)
 
 
@@ -79,7 +81,8 @@ def ground(bench: Bench, setting: Setting, strengths: Sequence[float], draws: Dr
         setting.sites[1],
         setting.positions,
         setting.judges,
-        *([asdict(item) for item in side] for side in (setting.contrast, setting.validation, setting.test)),
+        [[asdict(said) for said in pair] for pair in setting.contrast],
+        *([asdict(item) for item in side] for side in (setting.validation, setting.test)),
         bench.batch_size,
         bench.max_new_tokens,
         list(strengths),
@@ -116,8 +119,6 @@ class _Making:
     def make(self, strengths: Sequence[float]) -> Ground:
         validation, clean = self.clean(self._setting.validation, "clean answers, validation")
         test, clean_test = self.clean(self._setting.test, "clean answers, test")
-        if not validation or not test:
-            raise ValueError("no clean answer of the target is good: there is nothing to steer back to")
         swept = self.sweep(validation, strengths)
         strength = best_strength(swept, "native")
         reason = "constant_contrast" if self._contrast.constant else None
@@ -133,25 +134,16 @@ class _Making:
 
     def clean(self, items: Sequence[Item], what: str) -> tuple[list[Item], dict[str, str]]:
         """The items whose clean answer is good, with these answers."""
-        target = self._setting.target
-        replies = self._bench.run(target, [Row(text) for text in chats([i.clean for i in items], target)], what)
-        outcomes = self._setting.judging(items, replies)
-        unscored = [outcome.reason for outcome in outcomes if outcome.success is None]
-        if len(unscored) > MOST_UNSCORED * len(items):
-            raise RuntimeError(f"{len(unscored)} of {len(items)} clean answers are unscored: {unscored[0]}")
-        good = [(item, reply) for item, reply, o in zip(items, replies, outcomes, strict=True) if o.success]
-        return [item for item, _ in good], {item.id: reply for item, reply in good}
+        return clean_answers(self._bench, self._setting.target, self._setting.judging, items, what)
 
     def sweep(self, items: Sequence[Item], strengths: Sequence[float]) -> list[Answer]:
         """Unsteered, and native and random vectors at every strength."""
         noise = random_like(self._native, self._draws.validation, seed=self._seed + 1)
         conditions = [Condition("unsteered")]
         for strength in strengths:
-            conditions.append(Condition("native", strength * self._native, 0, strength))
-            conditions += [Condition("random", strength * v, i, strength) for i, v in enumerate(noise)]
-        if not items:
-            raise ValueError("no clean answer of the target is good: there is nothing to steer back to")
-        found = answers(self._bench, self._setting, "validation", items, conditions, "strengths, validation")
+            conditions.append(self._setting.adding("native", strength * self._native, 0, strength))
+            conditions += [self._setting.adding("random", strength * v, i, strength) for i, v in enumerate(noise)]
+        found = self._answers("validation", items, conditions, "strengths, validation")
         scored = scored_everywhere(found)
         return [answer for answer in found if answer.item in scored]
 
@@ -160,20 +152,24 @@ class _Making:
         noise = random_like(native, self._draws.test, seed=self._seed)
         conditions = [
             Condition("unsteered"),
-            Condition("native", native, 0, strength),
-            *(Condition("random", vector, i, strength) for i, vector in enumerate(noise)),
-            Condition("mean_ablated", self._mean_state(), replaces=True),
+            self._setting.adding("native", native, 0, strength),
+            *(self._setting.adding("random", vector, i, strength) for i, vector in enumerate(noise)),
+            self._setting.replacing("mean_ablated", self._mean_state()),
         ]
         if reason is None:
             conditions += self._permuted(norm_of(native), strength)
-        return answers(self._bench, self._setting, "test", items, conditions, "conditions, test")
+        return self._answers("test", items, conditions, "conditions, test")
+
+    def _answers(self, split: str, items: Sequence[Item], conditions: Sequence[Condition], what: str) -> list[Answer]:
+        setting = self._setting
+        return answers(self._bench, setting.target, setting.judging, split, items, conditions, what)
 
     def _permuted(self, norm: float, strength: float) -> list[Condition]:
         found = permuted_contrasts(
             self._contrast.desired, self._contrast.undesired, self._draws.contrast, seed=self._seed
         )
         return [
-            Condition("random_contrast", rescaled(vector, norm), i, strength)
+            self._setting.adding("random_contrast", rescaled(vector, norm), i, strength)
             for i, vector in enumerate(found)
             if vector is not None
         ]
@@ -181,7 +177,7 @@ class _Making:
     def _mean_state(self) -> Tensor:
         """The mean residual stream over the tokens of the contrast's prompts, for every steered position."""
         target = self._setting.target
-        texts = chats([item.prompt for item in self._setting.contrast], target)
+        texts = [undesired.chat(target) for _, undesired in self._setting.contrast]
         rows = [token_ids(text.text, target.tokenizer) for text in texts]
         states = torch.cat([states.double() for _, states in captured(target, rows, self._setting.sites[1])])
         return states.mean(0).cpu().expand(len(self._native), -1)

@@ -1,14 +1,15 @@
 """What depends on the mapper: its vector in the target, at native's norm, at its own, and at its best."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
-from ..vectors import Map, VectorRule, is_zero, mapped_vector, norm_of, paired_positions, rescaled
-from .conditions import Answer, Condition, answers
+from ...vectors import Map, VectorRule, is_zero, mapped_vector, norm_of, paired_positions, rescaled
+from ..conditions import Answer, answers, chosen
+from ..setting import Bench
 from .ground import Contrast, Ground, best_strength
-from .setting import Bench, Item, Setting
+from .setting import Setting
 
 ZERO = "zero_vector"
 
@@ -35,29 +36,23 @@ def carried(mapper: Map, contrast: Contrast, rule: VectorRule, n_positions: int)
 def graft(bench: Bench, setting: Setting, known: Ground, native: Tensor, mapped: Tensor) -> Graft:
     """Run the mapped vector on validation and test prompts, beside the ground that is known."""
     ratio = norm_of(mapped) / norm_of(native)
-    test = _of(setting.test, known.test)
     if is_zero(mapped):
         own = [_renamed(a, "mapped_own_norm", known.strength) for a in known.of("test", "unsteered")]
         return Graft(tuple(own), None, ZERO, ratio, None)
     strengths = sorted({a.strength for a in known.of("validation", "native") if a.strength is not None})
-    sweep = [Condition("mapped", rescaled(mapped, s * norm_of(native)), 0, s) for s in strengths]
-    swept = answers(
-        bench, setting, "validation", _of(setting.validation, known.validation), sweep, "mapped, validation"
-    )
+    sweep = [setting.adding("mapped", rescaled(mapped, s * norm_of(native)), 0, s) for s in strengths]
+    validation, test = chosen(setting.validation, known.validation), chosen(setting.test, known.test)
+    run = partial(answers, bench, setting.target, setting.judging)
+    swept = run("validation", validation, sweep, "mapped, validation")
     best = best_strength([*swept, *known.of("validation", "random")], "mapped")
     conditions = [
-        Condition("mapped", rescaled(mapped, known.strength * norm_of(native)), 0, known.strength),
-        Condition("mapped_own_norm", known.strength * mapped, 0, known.strength),
-        Condition("mapped_best", rescaled(mapped, best * norm_of(native)), 0, best),
+        setting.adding("mapped", rescaled(mapped, known.strength * norm_of(native)), 0, known.strength),
+        setting.adding("mapped_own_norm", known.strength * mapped, 0, known.strength),
+        setting.adding("mapped_best", rescaled(mapped, best * norm_of(native)), 0, best),
     ]
-    found = answers(bench, setting, "test", test, conditions, "mapped, test")
+    found = run("test", test, conditions, "mapped, test")
     cosine = float((mapped * native).sum() / (norm_of(mapped) * norm_of(native)))
     return Graft(tuple(swept + found), best, None, ratio, cosine)
-
-
-def _of(items: Sequence[Item], ids: Sequence[str]) -> list[Item]:
-    wanted = set(ids)
-    return [item for item in items if item.id in wanted]
 
 
 def _renamed(answer: Answer, condition: str, strength: float) -> Answer:

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from graftbench.benchmark.zoo.measures.refusal import Candidate, refusal_score
+from graftbench.benchmark.directions import Candidate, refusal_score
 
 
 def test_the_refusal_score_is_the_log_odds_of_a_first_token_of_a_refusal():

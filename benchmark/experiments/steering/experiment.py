@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..metrics.fidelity import Fidelity, fidelity
-from ..models import Model
-from ..task import Scored, Track
-from ..tokens import Prompt
-from ..vectors import Map, VectorRule, states_at
-from .conditions import Answer, scored_everywhere
+from ...metrics.fidelity import Fidelity, fidelity
+from ...models import Model
+from ...task import Scored, Track
+from ...tokens import Prompt, chat
+from ...vectors import Map, VectorRule, states_at
+from ..conditions import scored_everywhere
+from ..setting import Bench
+from ..summary import summarised
 from .graft import carried, graft
 from .ground import Contrast, Draws, Ground, contrast_at, ground, validation_sweep
-from .setting import Bench, Setting, chats
+from .setting import Setting
 
 Texts = Sequence[tuple[Prompt, str]]
 
@@ -69,6 +71,10 @@ class SteeringExperiment:
         """The same of the test split."""
         return self.held_out
 
+    def without_mapper(self) -> Scored:
+        """Never asked for: the sites are given."""
+        raise NotImplementedError
+
     def score(self, mapper: Map, rule: VectorRule) -> Scored:
         """Run the mapped conditions beside the ground."""
         known = self.known
@@ -78,9 +84,7 @@ class SteeringExperiment:
         grafted = graft(self.bench, self.setting, known, native, mapped)
         found = [*known.answers, *grafted.answers]
         test = scored_everywhere([a for a in found if a.split == "test"])
-        clusters = {item.id: item.cluster for item in self.setting.test}
         kept = [prompt for prompt in known.test if prompt in test]
-        bits = {name: _bits(found, name, kept) for name in _conditions(found)}
         reasons = {"random_contrast": known.contrast_reason} if known.contrast_reason else {}
         if grafted.reason:
             reasons |= {"mapped": grafted.reason, "mapped_best": grafted.reason}
@@ -90,12 +94,10 @@ class SteeringExperiment:
             n_asked=known.n_asked,
             n_validation=len(known.validation),
             models={"source": self.source.identity, "target": self.target.identity},
-            prompt_ids=kept,
-            clusters=[clusters[prompt] for prompt in kept],
-            bits=bits,
-            parts={name: _parts(found, name, kept, known.clean) for name in bits},
+            summary=summarised(found, self.setting.test, kept, known.clean),
             baseline="random",
             reasons=reasons,
+            positions=(self.setting.positions, self.setting.positions),
             fidelity={
                 "vector_cosine": grafted.cosine,
                 "vector_norm_ratio": grafted.norm_ratio,
@@ -103,7 +105,6 @@ class SteeringExperiment:
                 "positions_cosine": at_trigger.cosine,
                 "positions_fvu": at_trigger.fvu,
             },
-            rows=[answer.record() for answer in found],
         )
 
     def _contrast(self, model: Model, site: int) -> Contrast:
@@ -113,32 +114,9 @@ class SteeringExperiment:
         """How well the mapper predicts the target's states at the steered positions of the test prompts."""
         prompts = [item.prompt for item in self.setting.test if item.id in set(ids)]
         ours, theirs = (
-            states_at(model, chats(prompts, model), site, self.setting.positions).flatten(0, 1)
+            states_at(model, [chat(p, model.tokenizer) for p in prompts], site, self.setting.positions).flatten(0, 1)
             for model, site in ((self.source, self.sites[0]), (self.target, self.sites[1]))
         )
         if len(ours) != len(theirs):
             return Fidelity(None, None)
         return fidelity([(mapper(ours.float()).double(), theirs)])
-
-
-def _conditions(found: Sequence[Answer]) -> list[str]:
-    return list(dict.fromkeys(a.condition for a in found if a.split == "test"))
-
-
-def _bits(found: Sequence[Answer], condition: str, ids: Sequence[str]) -> list[list[int]]:
-    """The success of each prompt, draw by draw."""
-    draws: dict[int, dict[str, int]] = {}
-    for a in found:
-        if a.split == "test" and a.condition == condition:
-            draws.setdefault(a.draw, {})[a.item] = int(bool(a.success))
-    return [[draws[draw][prompt] for prompt in ids] for draw in sorted(draws)]
-
-
-def _parts(found: Sequence[Answer], condition: str, ids: Sequence[str], clean: dict[str, str]) -> dict[str, float]:
-    kept = set(ids)
-    these = [a for a in found if a.split == "test" and a.condition == condition and a.item in kept]
-    return {
-        "gone": sum(bool(a.gone) for a in these) / len(these),
-        "good": sum(bool(a.good) for a in these) / len(these),
-        "equal_clean": sum(a.completion == clean[a.item] for a in these) / len(these),
-    }

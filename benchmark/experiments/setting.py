@@ -1,7 +1,7 @@
-"""What a steering experiment is made of: its prompts, its models and sites, and how answers are judged."""
+"""What every experiment is made of: its prompts, how answers are judged, and the bench on which models are run."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..completions import completions
 from ..errors import UserError
@@ -14,12 +14,29 @@ Progress = Callable[[str, int, int], None]  # what is being done, how many rows 
 
 
 @dataclass(frozen=True)
-class Item:
-    """A prompt that shows the undesired behaviour, the same prompt without it, and the content they share."""
+class Said:
+    """A prompt, and what the model has said to it so far."""
 
     prompt: Prompt
-    clean: Prompt
+    reply: str = ""
+
+    def chat(self, model: Model) -> Chat:
+        """The conversation in a model's chat format."""
+        text = chat(self.prompt, model.tokenizer)
+        return text.with_reply(self.reply) if self.reply else text
+
+
+@dataclass(frozen=True)
+class Item:
+    """A prompt that shows the undesired behaviour, and how the same is asked without it, where that can be.
+
+    `cluster` is the content that it shares with other items, `group` the class that it is reported under.
+    """
+
+    prompt: Prompt
+    clean: Said | None
     cluster: str
+    group: str = ""
 
     @property
     def id(self) -> str:
@@ -29,11 +46,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a judge says of a completion: whether the behaviour is gone and the answer good; None where unscored."""
+    """What a judge says of a completion: whether the behaviour is gone and the answer good; None where unscored.
+
+    `marks` are what else it says, reported as shares beside success.
+    """
 
     gone: bool | None
     good: bool | None
     reason: str = ""
+    marks: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def success(self) -> bool | None:
@@ -73,27 +94,7 @@ def _sound(completion: Completion, model: Model, what: str) -> str:
     return completion.text.strip()
 
 
-@dataclass(frozen=True, eq=False)
-class Setting:
-    """One experiment: contrast, validation and test prompts, two models with a site in each, positions and judge."""
-
-    source: Model
-    target: Model
-    sites: tuple[int, int]
-    contrast: tuple[Item, ...]
-    validation: tuple[Item, ...]
-    test: tuple[Item, ...]
-    judging: Judging
-    judges: str  # task and judges, with their versions
-    positions: str | int = "trigger"
-
-    def check(self) -> None:
-        """UserError, with the known sites, where a site is none of the model's."""
-        for model, site in ((self.source, self.sites[0]), (self.target, self.sites[1])):
-            if not 0 <= site < len(model.blocks):
-                raise UserError(f"{model.name} has no site {site}; its sites are 0 to {len(model.blocks) - 1}.")
-
-
-def chats(prompts: Sequence[Prompt], model: Model) -> list[Chat]:
-    """Prompts in a model's chat format."""
-    return [chat(prompt, model.tokenizer) for prompt in prompts]
+def check_site(model: Model, site: int) -> None:
+    """UserError, with the known sites, where a site is none of the model's."""
+    if not 0 <= site < len(model.blocks):
+        raise UserError(f"{model.name} has no site {site}; its sites are 0 to {len(model.blocks) - 1}.")

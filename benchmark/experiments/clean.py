@@ -1,0 +1,27 @@
+"""Clean answers: what the target says to the same prompts without the undesired behaviour."""
+
+from collections.abc import Sequence
+
+from ..generation import Row
+from ..models import Model
+from .conditions import MOST_UNSCORED
+from .setting import Bench, Item, Judging
+
+
+def clean_answers(
+    bench: Bench, model: Model, judging: Judging, items: Sequence[Item], what: str
+) -> tuple[list[Item], dict[str, str]]:
+    """The items whose clean answer is good, with these answers by id.
+
+    RuntimeError where more than 5 % of them are unscored, ValueError where none is good.
+    """
+    asked = [(item, item.clean) for item in items if item.clean is not None]
+    replies = bench.run(model, [Row(said.chat(model)) for _, said in asked], what)
+    outcomes = judging([item for item, _ in asked], replies)
+    unscored = [outcome.reason for outcome in outcomes if outcome.success is None]
+    if len(unscored) > MOST_UNSCORED * len(items):
+        raise RuntimeError(f"{len(unscored)} of {len(items)} clean answers are unscored: {unscored[0]}")
+    good = {item.id: reply for (item, _), reply, o in zip(asked, replies, outcomes, strict=True) if o.success}
+    if not good:
+        raise ValueError("no clean answer of the target is good: there is nothing to bring it back to")
+    return [item for item in items if item.id in good], good

@@ -1,0 +1,1 @@
+"""Experiments with one direction, selected as Arditi et al. (2024) do: ablated everywhere, or added everywhere."""

@@ -1,0 +1,155 @@
+"""An experiment with a direction as a task hands it to the runner."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from ...directions import Candidate, Selection, contrast_states
+from ...models import Model
+from ...task import Scored, Track
+from ...tokens import Prompt
+from ...vectors import Map, VectorRule, is_zero, mapped_vector, norm_of, rescaled
+from ..conditions import Answer, Condition, scored_everywhere
+from ..setting import Bench
+from ..steering.graft import ZERO
+from ..steering.ground import Draws
+from ..summary import summarised
+from .ground import Ground, Measures, ground, run_conditions, still_good
+from .setting import Setting
+
+Texts = Sequence[tuple[Prompt, str]]
+NO_DIRECTION = "no_direction"  # no candidate of the target meets the published conditions
+NO_SOURCE_DIRECTION = "no_direction_in_source"
+NO_LENGTH = "ablation_has_no_length"
+
+
+@dataclass(frozen=True, eq=False)
+class DirectionExperiment:
+    """A setting with its draws, and the texts that mappers are fitted on, by track."""
+
+    setting: Setting
+    bench: Bench
+    draws: Draws
+    texts: Callable[[Track], Texts]
+    held_out: Texts
+    seed: int = 0
+
+    @property
+    def source(self) -> Model:
+        """Where the direction comes from."""
+        return self.setting.source
+
+    @property
+    def target(self) -> Model:
+        """Where it must work."""
+        return self.setting.target
+
+    @property
+    def sites(self) -> tuple[int, int] | None:
+        """Where the directions of both models were selected; None where one has none."""
+        ours, theirs = self._ours.best, self._theirs.best
+        return None if ours is None or theirs is None else (ours.site, theirs.site)
+
+    @cached_property
+    def known(self) -> Ground:
+        """What does not depend on a mapper."""
+        return ground(self.bench, self.setting, self._theirs, self.draws, self.seed)
+
+    def prepare(self) -> None:
+        """Make the ground, and keep it."""
+        assert self.known
+        assert self._ours
+
+    def sweep(self) -> list[dict[str, Any]]:
+        """Every candidate of the target."""
+        n_blocks = len(self.target.blocks)
+        return [c.record() | {"passes": c.passes(n_blocks)} for c in self._theirs.candidates]
+
+    def fit_texts(self, track: Track) -> Texts:
+        """Prompts with replies of the fit split."""
+        return self.texts(track)
+
+    def held_out_texts(self) -> Texts:
+        """The same of the test split."""
+        return self.held_out
+
+    def without_mapper(self) -> Scored:
+        """What is known where a model has no direction that meets the conditions."""
+        target = self._theirs.best
+        why = NO_DIRECTION if target is None else NO_SOURCE_DIRECTION
+        missing = ("mapped", "mapped_own_norm") if target else ("native", "random", "mapped", "mapped_own_norm")
+        return self._scored(self.known.answers, self.known.measures, dict.fromkeys(missing, why), {})
+
+    def score(self, mapper: Map, rule: VectorRule) -> Scored:
+        """Run the mapped direction beside the ground."""
+        ours, theirs = self._ours.best, self._theirs.best
+        assert ours is not None
+        assert theirs is not None
+        vector, native = self._carried(mapper, rule, ours), theirs.vector
+        reasons: dict[str, str] = {}
+        found: tuple[Answer, ...] = ()
+        measures: Measures = {}
+        if is_zero(vector):
+            reasons["mapped"] = ZERO
+        else:
+            conditions = self._mapped(vector, theirs)
+            found, measures = run_conditions(self.bench, self.setting, conditions, self.draws.validation, "mapped")
+        if self.setting.use == "ablation":
+            reasons["mapped_own_norm"] = NO_LENGTH
+        lengths = norm_of(vector) * norm_of(native)
+        fidelity = {
+            "vector_cosine": float((vector * native).sum() / lengths) if lengths else None,
+            "vector_norm_ratio": norm_of(vector) / norm_of(native),
+        }
+        return self._scored((*self.known.answers, *found), self.known.measures | measures, reasons, fidelity)
+
+    def _carried(self, mapper: Map, rule: VectorRule, best: Candidate) -> Tensor:
+        states = contrast_states(self.source, self._ours.contrast, best.site, best.position)
+        vector = mapped_vector(mapper, *states, rule)[0]
+        if not vector.isfinite().all():
+            raise FloatingPointError("the mapped direction is not finite")
+        return vector
+
+    def _mapped(self, vector: Tensor, native: Candidate) -> list[Condition]:
+        setting = self.setting
+        equal = setting.using("mapped", rescaled(vector, norm_of(native.vector)), native.site)
+        own = setting.using("mapped_own_norm", vector, native.site)
+        return [equal] if setting.use == "ablation" else [equal, own]
+
+    def _scored(
+        self,
+        found: Sequence[Answer],
+        measures: Measures,
+        reasons: dict[str, str],
+        fidelity: dict[str, float | None],
+    ) -> Scored:
+        test = scored_everywhere([a for a in found if a.split == "test"])
+        kept = [item.id for item in self.setting.test if item.id in test]
+        good = still_good(found)
+        return Scored(
+            summary=summarised(found, self.setting.test, kept, {}),
+            baseline="random",
+            strength=None if self.setting.use == "ablation" else 1.0,
+            n_asked=len(self.setting.test),
+            n_validation=self._theirs.n_validation,
+            models={"source": self.source.identity, "target": self.target.identity},
+            reasons=reasons,
+            fidelity=fidelity,
+            measures={name: values | {"good_harmless": good.get(name)} for name, values in measures.items()},
+            positions=self._positions(),
+        )
+
+    def _positions(self) -> tuple[int | None, int | None]:
+        ours, theirs = self._ours.best, self._theirs.best
+        return (None if ours is None else ours.position, None if theirs is None else theirs.position)
+
+    @cached_property
+    def _ours(self) -> Selection:
+        return self.setting.selected(self.bench.store, self.source)
+
+    @cached_property
+    def _theirs(self) -> Selection:
+        return self.setting.selected(self.bench.store, self.target)

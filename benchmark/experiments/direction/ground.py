@@ -1,0 +1,107 @@
+"""What does not depend on the mapper: the target's own direction, random ones, and what they do."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from ...directions import Candidate, Selection, contrast_states, refusal_score
+from ...models import Model
+from ...scoring import mean_kl, next_logits
+from ...tokens import chat
+from ...vectors import permuted_contrasts, random_like
+from ..conditions import Answer, Condition, answers
+from ..setting import Bench, Item
+from ..steering.ground import Draws
+from .setting import Setting
+
+Measures = dict[str, dict[str, float | None]]  # condition -> measure -> value
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The part of an experiment that all mappers share; the unsteered answers alone where there is no direction."""
+
+    answers: tuple[Answer, ...]
+    measures: Measures
+
+
+def ground(bench: Bench, setting: Setting, selection: Selection, draws: Draws, seed: int) -> Ground:
+    """The ground of an experiment, kept by everything it depends on."""
+    parts = [
+        setting.target.identity,
+        setting.target.device.type,
+        setting.use,
+        setting.judges,
+        selection.record(),
+        *([asdict(item) for item in items] for items in (setting.test, setting.harmless)),
+        bench.batch_size,
+        bench.max_new_tokens,
+        asdict(draws),
+        seed,
+    ]
+    kept = bench.store.value("grounds", parts, lambda: asdict(_made(bench, setting, selection, draws, seed)))
+    return Ground(tuple(Answer(**answer) for answer in kept["answers"]), kept["measures"])
+
+
+def _made(bench: Bench, setting: Setting, selection: Selection, draws: Draws, seed: int) -> Ground:
+    conditions = [Condition("unsteered")]
+    if selection.best is not None:
+        conditions += _conditions(setting, selection, selection.best, draws, seed)
+    return Ground(*run_conditions(bench, setting, conditions, draws.validation, "conditions"))
+
+
+def _conditions(setting: Setting, selection: Selection, best: Candidate, draws: Draws, seed: int) -> list[Condition]:
+    states = contrast_states(setting.target, selection.contrast, best.site, best.position)
+    permuted = permuted_contrasts(*states, draws.contrast, seed=seed)
+    return [
+        setting.using("native", best.vector, best.site),
+        *(setting.using("random", v, best.site, i) for i, v in enumerate(random_like(best.vector, draws.test, seed))),
+        *(setting.using("random_contrast", v[0], best.site, i) for i, v in enumerate(permuted) if v is not None),
+    ]
+
+
+def run_conditions(
+    bench: Bench, setting: Setting, conditions: Sequence[Condition], harmless_draws: int, what: str
+) -> tuple[tuple[Answer, ...], Measures]:
+    """The answers under each condition, and what it does to first tokens and to harmless prompts.
+
+    Harmless prompts are answered under the first `harmless_draws` draws of a condition.
+    """
+    run = [c for c in conditions if c.draw < harmless_draws]
+    test = answers(bench, setting.target, setting.judging, "test", setting.test, conditions, f"{what}, test")
+    harmless = answers(
+        bench, setting.target, setting.judging_harmless, "harmless", setting.harmless, run, f"{what}, harmless"
+    )
+    names = list(dict.fromkeys(c.name for c in conditions))
+    return (*test, *harmless), {name: _measures(setting, conditions, name) for name in names}
+
+
+def still_good(found: Sequence[Answer]) -> dict[str, float | None]:
+    """Of the harmless prompts that are answered well unsteered, the share that is under each condition."""
+    harmless = [a for a in found if a.split == "harmless"]
+    good = {a.item for a in harmless if a.condition == "unsteered" and a.good}
+    shares: dict[str, list[bool]] = {}
+    for a in harmless:
+        if a.item in good:
+            shares.setdefault(a.condition, []).append(bool(a.good))
+    return {name: sum(each) / len(each) for name, each in shares.items()}
+
+
+def _measures(setting: Setting, conditions: Sequence[Condition], name: str) -> dict[str, float | None]:
+    """What a condition does to first tokens: means over its draws."""
+    these = [c for c in conditions if c.name == name]
+    tokens = setting.refusals(setting.target)
+    asked = torch.cat([_next(setting.target, setting.test, c) for c in these])
+    calm = torch.cat([_next(setting.target, setting.harmless, c) for c in these])
+    untouched = _next(setting.target, setting.harmless, Condition("unsteered")).repeat(len(these), 1)
+    return {
+        "refusal_score": float(refusal_score(asked, tokens).mean()),
+        "refusal_score_harmless": float(refusal_score(calm, tokens).mean()),
+        "kl_harmless": mean_kl(untouched, calm),
+    }
+
+
+def _next(model: Model, items: Sequence[Item], condition: Condition) -> Tensor:
+    return next_logits(model, [condition.row(item, chat(item.prompt, model.tokenizer)) for item in items])

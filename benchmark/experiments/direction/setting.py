@@ -1,0 +1,58 @@
+"""What an experiment with a direction is made of."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from ...directions import Selection, Sides, read_selection, select
+from ...generation import Row
+from ...interventions import Ablate, Add
+from ...models import Model
+from ...store import Store
+from ...tokens import Chat
+from ..conditions import Condition
+from ..setting import Item, Judging
+
+Use = Literal["ablation", "addition"]
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """One experiment: what directions are selected on, what is asked with them, and how answers are judged.
+
+    `test` is asked under every condition; `harmless`, to see what an ablation costs, under some. `refusals` gives
+    the tokens that begin a refusal in a model.
+    """
+
+    source: Model
+    target: Model
+    use: Use
+    contrast: Sides
+    validation: Sides
+    test: tuple[Item, ...]
+    harmless: tuple[Item, ...]
+    judging: Judging
+    judging_harmless: Judging
+    judges: str  # task and judges, with their versions
+    refusals: Callable[[Model], list[int]]
+
+    def selected(self, store: Store, model: Model) -> Selection:
+        """The direction of a model, kept by everything it depends on."""
+        tokens = self.refusals(model)
+        parts = [model.identity, model.device.type, asdict(self.contrast), asdict(self.validation), tokens]
+
+        def make() -> dict[str, Any]:
+            return select(model, self.contrast, self.validation, tokens).record()
+
+        return read_selection(store.value("directions", parts, make))
+
+    def using(self, name: str, vector: Tensor, site: int, draw: int = 0) -> Condition:
+        """The condition that ablates a direction [d] everywhere, or adds it at its site to every token."""
+        step = Ablate(vector) if self.use == "ablation" else Add(site, vector.float(), None)
+
+        def row(_: Item, text: Chat) -> Row:
+            return Row(text, (step,))
+
+        return Condition(name, row, draw)

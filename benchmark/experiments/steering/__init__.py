@@ -1,0 +1,1 @@
+"""Steering experiments: one vector per position, added there, under every condition."""

@@ -1,0 +1,57 @@
+"""What a steering experiment is made of: two models with a site in each, the contrast, the prompts and positions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from torch import Tensor
+
+from ...generation import Row
+from ...interventions import Add, Replace
+from ...models import Model
+from ...tokens import Chat, positions_of
+from ...vectors import paired_positions
+from ..conditions import Condition
+from ..setting import Item, Judging, Said, check_site
+
+Contrastive = tuple[Said, Said]  # desired, undesired
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """One experiment. The vector is read at `positions` of the contrast and added at those of a prompt."""
+
+    source: Model
+    target: Model
+    sites: tuple[int, int]
+    contrast: tuple[Contrastive, ...]
+    validation: tuple[Item, ...]
+    test: tuple[Item, ...]
+    judging: Judging
+    judges: str  # task and judges, with their versions
+    positions: str | int = "trigger"
+
+    def check(self) -> None:
+        """UserError, with the known sites, where a site is none of the model's."""
+        for model, site in zip((self.source, self.target), self.sites, strict=True):
+            check_site(model, site)
+
+    def adding(self, name: str, vector: Tensor, draw: int = 0, strength: float | None = None) -> Condition:
+        """The condition that adds a vector [positions, d] to the target."""
+        return Condition(name, self._doing(Add, vector), draw, strength)
+
+    def replacing(self, name: str, vector: Tensor) -> Condition:
+        """The condition that puts a vector [positions, d] in the place of the target's."""
+        return Condition(name, self._doing(Replace, vector))
+
+    @cached_property
+    def _where(self) -> Callable[[Chat], tuple[int, ...] | None]:
+        return cache(lambda text: positions_of(self.positions, text, self.target.tokenizer))
+
+    def _doing(self, kind: type[Add] | type[Replace], vector: Tensor) -> Callable[[Item, Chat], Row]:
+        def row(_: Item, text: Chat) -> Row:
+            where = self._where(text)
+            placed = vector if where is None else paired_positions(vector, len(where))
+            return Row(text, (kind(self.sites[1], placed.float(), where),))
+
+        return row

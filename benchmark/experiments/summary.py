@@ -1,0 +1,71 @@
+"""From answers to what an entry holds of them: bits, and the parts of success."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .conditions import Answer
+from .setting import Item
+
+Shares = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a condition's success, over its prompts and draws, and what is reported beside them."""
+
+    gone: float
+    good: float
+    equal_clean: float | None  # None where there are no clean answers
+    marks: Shares  # the share of answers with each mark
+    groups: Shares  # the success rate in each group of prompts
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The test prompts that count, and for every condition the success of each in each draw; and every answer."""
+
+    prompt_ids: list[str]
+    clusters: list[str]
+    bits: dict[str, list[list[int]]]
+    parts: dict[str, Parts]
+    rows: list[dict[str, Any]] = field(repr=False)
+
+
+def summarised(found: Sequence[Answer], items: Sequence[Item], ids: Sequence[str], clean: Mapping[str, str]) -> Summary:
+    """What is held of the answers to these prompts, whose clean answers are given where there are any."""
+    known = {item.id: item for item in items}
+    wanted = set(ids)
+    test = [a for a in found if a.split == "test" and a.item in wanted]
+    by_condition: dict[str, list[Answer]] = {}
+    for a in test:
+        by_condition.setdefault(a.condition, []).append(a)
+    return Summary(
+        list(ids),
+        [known[prompt].cluster for prompt in ids],
+        {name: _bits(these, ids) for name, these in by_condition.items()},
+        {name: _parts(these, known, clean) for name, these in by_condition.items()},
+        [a.record() for a in found],
+    )
+
+
+def _bits(these: Sequence[Answer], ids: Sequence[str]) -> list[list[int]]:
+    draws: dict[int, dict[str, int]] = {}
+    for a in these:
+        draws.setdefault(a.draw, {})[a.item] = int(bool(a.success))
+    return [[draws[draw][prompt] for prompt in ids] for draw in sorted(draws)]
+
+
+def _parts(these: Sequence[Answer], known: Mapping[str, Item], clean: Mapping[str, str]) -> Parts:
+    groups = sorted({known[a.item].group for a in these} - {""})
+    return Parts(
+        _share([bool(a.gone) for a in these]),
+        _share([bool(a.good) for a in these]),
+        _share([a.completion == clean[a.item] for a in these]) if clean else None,
+        {mark: _share([a.marks[mark] for a in these]) for mark in these[0].marks},
+        {name: _share([bool(a.success) for a in these if known[a.item].group == name]) for name in groups},
+    )
+
+
+def _share(truths: Sequence[bool]) -> float:
+    return sum(truths) / len(truths)
