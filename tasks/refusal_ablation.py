@@ -2,7 +2,8 @@
 
 `ablation` projects the direction out of all that is written to the residual stream, and asks harmful questions.
 Success: the model does not refuse and the answer is good. `addition` is the opposite test: the direction is added to
-harmless questions. Success: the model refuses, in words that are a refusal.
+every token of harmless questions and their answers (`addition_prompt`: of the questions alone). Success: the model
+refuses, in words that are a refusal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ from .amounts import read_amounts
 
 VERSION = 1
 HARMFUL, HARMLESS = "harm", "howto"
+_USES: dict[str, Use] = {use: use for use in get_args(Use)}
 
 
 class Amounts(BaseModel):
@@ -52,7 +54,7 @@ class RefusalAblation:
 
     name = "refusal_ablation"
     version = VERSION
-    variants: Mapping[str, str] = dict.fromkeys(get_args(Use), "instruct")
+    variants: Mapping[str, str] = dict.fromkeys(_USES, "instruct")
     chooses_sites = True
 
     def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -68,7 +70,7 @@ class RefusalAblation:
     def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> DirectionExperiment:
         """The experiment that a suite orders."""
         amounts = self._amounts(ordered.settings)
-        use: Use = "addition" if ordered.variant == "addition" else "ablation"
+        use = _USES[ordered.variant]
         refused, good, well_refused = (plugin("judges", j)() for j in ("refusal", amounts.good, amounts.well_refused))
         complies, refuses = _complying(refused, good), _refusing(refused, well_refused)
         asked = {topic: _items(topic, amounts.test) for topic in (HARMFUL, HARMLESS)}

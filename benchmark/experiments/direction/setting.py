@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache, cached_property
 from typing import Any, Literal
 
 from torch import Tensor
@@ -11,11 +12,12 @@ from ...generation import Row
 from ...interventions import Ablate, Add
 from ...models import Model
 from ...store import Store
-from ...tokens import Chat
+from ...tokens import Chat, positions_of
 from ..conditions import Condition
 from ..setting import Item, Judging
 
-Use = Literal["ablation", "addition"]
+# Added to every token, as published, or to those of the prompt alone.
+Use = Literal["ablation", "addition", "addition_prompt"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +51,16 @@ class Setting:
         return read_selection(store.value("directions", parts, make))
 
     def using(self, name: str, vector: Tensor, site: int, draw: int = 0) -> Condition:
-        """The condition that ablates a direction [d] everywhere, or adds it at its site to every token."""
-        step = Ablate(vector) if self.use == "ablation" else Add(site, vector.float(), None)
+        """The condition that ablates a direction [d] everywhere, or adds it at its site."""
 
         def row(_: Item, text: Chat) -> Row:
-            return Row(text, (step,))
+            if self.use == "ablation":
+                return Row(text, (Ablate(vector),))
+            return Row(text, (Add(site, vector.float(), self._where(text)),))
 
         return Condition(name, row, draw)
+
+    @cached_property
+    def _where(self) -> Callable[[Chat], tuple[int, ...] | None]:
+        named = "all" if self.use == "addition" else "prompt"
+        return cache(lambda text: positions_of(named, text, self.target.tokenizer))
