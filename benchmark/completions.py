@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .generation import Completion, Row, batches_of, decode
-from .interventions import Ablate, Intervention
+from .interventions import Ablate, Add, Intervention, Rewrite
 from .models import Model
 from .store import Store, digest
 from .tokens import token_ids
@@ -47,7 +47,11 @@ def row_parts(row: Row) -> list[Any]:
 def _parts(step: Intervention) -> list[Any]:
     if isinstance(step, Ablate):
         return ["ablate", _hash(step.direction)]
-    return [type(step).__name__, step.site, step.positions, _hash(step.vectors)]
+    if isinstance(step, Rewrite):
+        return ["rewrite", step.site, step.identity]
+    parts = [type(step).__name__, step.site, step.positions, _hash(step.vectors)]
+    generated = step.generated if isinstance(step, Add) else None
+    return parts if generated is None else [*parts, _hash(generated)]
 
 
 def _hash(vector: Any) -> str:

@@ -102,7 +102,7 @@ class _Decoding:
                 self._leave()
                 if not len(self._alive) or step == n_steps - 1:
                     break
-                self._prepare(step)
+                self._prepare()
         said = [[token for token in row if token != _NOTHING] for row in self._said.tolist()]
         return [self._completion(tokens, finite) for tokens, finite in zip(said, self._finite.tolist(), strict=True)]
 
@@ -136,7 +136,7 @@ class _Decoding:
             follower.keep(still)
             where[:] = [where[i] for i in still]
 
-    def _prepare(self, step: int) -> None:
+    def _prepare(self) -> None:
         """What the next pass reads: the newest token of each row."""
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._alive), 1)], dim=1)
         self._inputs = {
@@ -144,8 +144,7 @@ class _Decoding:
             "attention_mask": self._mask,
             "position_ids": self._mask.sum(-1, keepdim=True) - 1,
         }
-        if step == 0:
-            self._batch.prompt_read()
+        self._batch.next_token()
         with self._batch.paused():  # the model that is followed may be this one
             replacements = [self._step(where, follower) for where, follower in self._followers if where]
         self._follow(replacements)

@@ -5,7 +5,7 @@ experiment run together. Hooks replace what passes through and never write into 
 the block is left.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +20,15 @@ Positions = tuple[int, ...] | None  # tokens of the prompt, counted from the rig
 
 @dataclass(frozen=True, eq=False)
 class Add:
-    """Add to the input of block `site` a vector for each position [positions, d], or one for all of them [d]."""
+    """Add to the input of block `site` a vector for each position [positions, d], or one for all of them [d].
+
+    `generated` holds what is added to the generated tokens, one after the other [tokens, d]; nothing where it ends.
+    """
 
     site: int
     vectors: Tensor
     positions: Positions
+    generated: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,18 @@ class Replace:
     site: int
     vectors: Tensor
     positions: Positions
+
+
+@dataclass(frozen=True, eq=False)
+class Rewrite:
+    """Put `by` of the input of block `site` [n, d] -> [n, d] in its place, at every position, generated ones too.
+
+    `identity` stands for the function where completions are kept.
+    """
+
+    site: int
+    by: Callable[[Tensor], Tensor]
+    identity: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +63,7 @@ class Ablate:
     direction: Tensor
 
 
-Intervention = Add | Replace | Ablate
+Intervention = Add | Replace | Rewrite | Ablate
 
 
 class Batch:
@@ -58,8 +74,8 @@ class Batch:
 
     def __init__(self, rows: Sequence[Sequence[Intervention]]) -> None:
         self._rows = [tuple(row) for row in rows]
-        self._reading, self._paused = True, False
-        self._changes: dict[int, list[_Site]] = {}
+        self._said, self._paused = 0, False  # how many tokens of each row were generated and read
+        self._changes: dict[int, list[_Site | _Rewriting]] = {}
         self._directions = _directions(self._rows)
         self._arrange()
 
@@ -75,10 +91,11 @@ class Batch:
             self._rows[i] = tuple(row)
         self._arrange()
 
-    def prompt_read(self) -> None:
-        """Say that the prompts have been read: what follows are generated tokens."""
-        self._reading = False
-        self._arrange()
+    def next_token(self) -> None:
+        """Say that the next pass reads one more generated token of each row."""
+        self._said += 1
+        if self._said == 1 or any(self._follows_up(step) for row in self._rows for step in row):
+            self._arrange()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -91,14 +108,24 @@ class Batch:
 
     def _arrange(self) -> None:
         steps = [(i, step) for i, row in enumerate(self._rows) for step in row if not isinstance(step, Ablate)]
-        active = [(i, step) for i, step in steps if self._reading or step.positions is None]
+        now = [(i, self._now(step)) for i, step in steps]
+        active = [(i, step) for i, step in now if step is not None]
         self._changes = {
-            site: [
-                _Site(kind, [(i, s) for i, s in active if s.site == site and isinstance(s, kind)], len(self._rows))
-                for kind in (Replace, Add)
-            ]
+            site: _changes_at([(i, step) for i, step in active if step.site == site], len(self._rows))
             for site in sorted({step.site for _, step in steps})
         }
+
+    def _now(self, step: Add | Replace | Rewrite) -> Add | Replace | Rewrite | None:
+        """What an intervention does to the tokens of the next pass."""
+        if self._said == 0 or isinstance(step, Rewrite) or step.positions is None:
+            return step
+        if isinstance(step, Add) and step.generated is not None and self._said <= len(step.generated):
+            return Add(step.site, step.generated[self._said - 1], None)
+        return None
+
+    def _follows_up(self, step: Intervention) -> bool:
+        """Whether an intervention does something else at each generated token."""
+        return isinstance(step, Add) and step.generated is not None
 
     @contextmanager
     def on(self, blocks: Blocks) -> Iterator["Batch"]:
@@ -116,7 +143,7 @@ class Batch:
 
     def _at(self, site: int) -> Any:
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            changes = [] if self._paused else [c for c in self._changes.get(site, ()) if c.steps]
+            changes = [] if self._paused else self._changes.get(site, [])
             if not changes:
                 return None
             hidden = input_of(args, kwargs)
@@ -141,6 +168,38 @@ class Batch:
         return rest
 
 
+Steps = Sequence[tuple[int, Add | Replace | Rewrite]]  # with the row that each belongs to
+
+
+def _changes_at(steps: Steps, n_rows: int) -> "list[_Site | _Rewriting]":
+    """What is done at one site: what replaces comes first, then what rewrites, then what is added."""
+    replaced = [(i, step) for i, step in steps if isinstance(step, Replace)]
+    rewritten = [(i, step) for i, step in steps if isinstance(step, Rewrite)]
+    added = [(i, step) for i, step in steps if isinstance(step, Add)]
+    functions = dict.fromkeys(step.by for _, step in rewritten)
+    return [
+        *([_Site(Replace, list(replaced), n_rows)] if replaced else []),
+        *(_Rewriting(by, [i for i, step in rewritten if step.by == by], n_rows) for by in functions),
+        *([_Site(Add, list(added), n_rows)] if added else []),
+    ]
+
+
+@dataclass
+class _Rewriting:
+    """One function applied to some rows."""
+
+    by: Callable[[Tensor], Tensor]
+    rows: list[int]
+    n_rows: int
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        _check_rows(hidden, self.n_rows)
+        rows = torch.tensor(self.rows, device=hidden.device)
+        chosen = hidden[rows]
+        new = self.by(chosen.flatten(0, 1).float()).to(hidden).reshape(chosen.shape)
+        return hidden.index_copy(0, rows, new)
+
+
 @dataclass
 class _Site:
     """What one kind of intervention does at one site: where, and with which vectors."""
@@ -150,8 +209,7 @@ class _Site:
     n_rows: int
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        if hidden.shape[0] != self.n_rows:
-            raise ValueError(f"interventions for {self.n_rows} rows met a batch of {hidden.shape[0]}")
+        _check_rows(hidden, self.n_rows)
         rows, columns, values = self._places(hidden.shape[1])
         return hidden.index_put((rows, columns), values.to(hidden), accumulate=self.kind is Add)
 
@@ -167,6 +225,11 @@ class _Site:
             columns += where
             values.append(step.vectors.expand(len(where), -1))
         return torch.tensor(rows), torch.tensor(columns), torch.cat(values)
+
+
+def _check_rows(hidden: Tensor, n_rows: int) -> None:
+    if hidden.shape[0] != n_rows:
+        raise ValueError(f"interventions for {n_rows} rows met a batch of {hidden.shape[0]}")
 
 
 def _directions(rows: Sequence[Sequence[Intervention]]) -> Tensor | None:

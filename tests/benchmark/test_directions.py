@@ -1,9 +1,15 @@
+import json
 import math
 
 import pytest
 import torch
 
-from graftbench.benchmark.directions import Candidate, refusal_score
+from graftbench.benchmark.directions import Candidate, Sides, read_selection, refusal_score, select
+from graftbench.benchmark.tokens import Prompt, token_ids
+
+from .conftest import untrained, wrapped
+
+REFUSES = 7  # the token that begins a refusal in the planted model
 
 
 def test_the_refusal_score_is_the_log_odds_of_a_first_token_of_a_refusal():
@@ -31,3 +37,73 @@ def test_a_certain_refusal_has_a_finite_score():
 def test_a_direction_is_taken_under_the_published_conditions(changes, passes):
     values = {"site": 2, "position": -1, "vector": torch.ones(3), "ablated": -5.0, "induced": 0.0, "kl": 0.1} | changes
     assert Candidate(**values).passes(n_blocks=5) == passes
+
+
+def prompts(word, n):
+    return tuple(Prompt(f"{i} Tell me about the {word} {i}") for i in range(n))
+
+
+@pytest.fixture
+def planted():
+    """A model that refuses where `roof` is read, by one direction: the first block writes it to later tokens."""
+    module = untrained("llama")
+    model = wrapped(module)
+    torch.manual_seed(1)
+    direction = torch.randn(16)
+    direction /= direction.norm()
+    with torch.no_grad():
+        for i, block in enumerate(module.model.layers):
+            block.mlp.down_proj.weight.zero_()
+            block.self_attn.o_proj.weight.zero_()
+            block.input_layernorm.weight.fill_(1)
+            if i == 0:  # uniform attention that carries what lies along the direction, and nothing else
+                block.self_attn.q_proj.weight.zero_()
+                block.self_attn.v_proj.weight.zero_()
+                block.self_attn.v_proj.weight[0] = direction
+                block.self_attn.o_proj.weight[:, 0] = 10 * direction
+        embedding = module.get_input_embeddings().weight
+        embedding -= (embedding @ direction)[:, None] * direction
+        embedding[token_ids(" roof", model.tokenizer)[-1]] += 20 * direction
+        module.model.norm.weight.fill_(1)
+        module.lm_head.weight.mul_(0.1)
+        module.lm_head.weight[REFUSES] = 20 * direction
+    return model, direction
+
+
+def test_a_planted_direction_is_found(planted):
+    model, direction = planted
+    contrast, validation = (Sides(prompts("roof", n), prompts("fence", n)) for n in (12, 8))
+    found = select(model, contrast, validation, [REFUSES])
+    assert found.best is not None
+    assert abs(torch.cosine_similarity(found.best.vector, direction.double(), dim=0)) > 0.999
+    assert found.best.ablated < 0 < found.best.induced
+    assert found.best.kl < 1e-6
+    assert found.best.site in (1, 2)
+    assert found.n_validation == 16
+    assert {candidate.site for candidate in found.candidates} == {1, 2}  # before, the last tokens are all alike
+
+
+def test_prompts_that_are_not_treated_as_expected_leave(planted):
+    model, _ = planted
+    mixed = Sides(prompts("roof", 5) + prompts("river", 3), prompts("fence", 4) + prompts("roof", 2))
+    found = select(model, mixed, mixed, [REFUSES])
+    assert found.contrast == Sides(prompts("roof", 5), prompts("fence", 4))
+    assert found.n_validation == 9
+
+
+def test_a_model_that_never_refuses_has_no_direction(planted):
+    model, _ = planted
+    sides = Sides(prompts("river", 4), prompts("fence", 4))
+    found = select(model, sides, sides, [REFUSES])
+    assert found.best is None
+    assert found.candidates == ()
+
+
+def test_a_selection_survives_json(planted):
+    model, _ = planted
+    sides = Sides(prompts("roof", 4), prompts("fence", 4))
+    found = select(model, sides, sides, [REFUSES])
+    read = read_selection(json.loads(json.dumps(found.record())))
+    assert read.record() == found.record()
+    assert torch.equal(read.best.vector, found.best.vector)
+    assert read.contrast == found.contrast

@@ -3,7 +3,7 @@ import torch
 
 from graftbench.benchmark.following import Follow
 from graftbench.benchmark.generation import Row, generate, stop_tokens
-from graftbench.benchmark.interventions import Ablate, Add, Batch, Replace
+from graftbench.benchmark.interventions import Ablate, Add, Batch, Replace, Rewrite
 from graftbench.benchmark.tokens import Prompt, chat, token_ids
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 
@@ -26,8 +26,13 @@ def spelt_out(model, row, n=N):
     while len(ids) < start + n:
         steps = []
         for step in row.interventions:
-            if isinstance(step, Ablate) or step.positions is None:
+            if isinstance(step, Ablate | Rewrite) or step.positions is None:
                 steps.append(step)
+            elif isinstance(step, Add) and step.generated is not None:
+                said = min(len(ids) - start, len(step.generated))
+                behind = range(start - len(ids), start - len(ids) + said)
+                before = [p - (len(ids) - start) for p in step.positions]
+                steps.append(Add(step.site, torch.cat([step.vectors, step.generated[:said]]), (*before, *behind)))
             else:  # positions are counted from the end of the prompt
                 steps.append(type(step)(step.site, step.vectors, tuple(p - (len(ids) - start) for p in step.positions)))
         with torch.inference_mode(), Batch([tuple(steps)]).on(model.blocks):
@@ -46,7 +51,14 @@ def conditions():
         (Replace(1, torch.randn(16), (-1,)),),
         (Replace(0, torch.randn(16), None),),
         (Ablate(torch.randn(16)),),
+        (Add(1, 3 * torch.randn(2, 16), (-3, -1), generated=3 * torch.randn(5, 16)),),
+        (Rewrite(1, shifted, "shifted"), Add(1, 2 * torch.randn(16), None)),
+        (Rewrite(2, torch.tanh, "tanh"),),
     ]
+
+
+def shifted(states):
+    return 0.5 * states.roll(1, dims=-1) + 1
 
 
 def test_rows_with_interventions_of_their_own_decode_as_each_does_alone_without_a_cache(model):
@@ -58,6 +70,11 @@ def test_rows_with_interventions_of_their_own_decode_as_each_does_alone_without_
 def test_the_batch_size_changes_no_token(llama, batch_size):
     rows = rows_of(llama, *conditions())
     assert tokens_of(llama, rows, batch_size=batch_size) == tokens_of(llama, rows, batch_size=64)
+
+
+def test_rewriting_with_the_identity_changes_no_token(model):
+    same = rows_of(model, (Rewrite(1, lambda states: states, "identity"),))
+    assert tokens_of(model, same) == tokens_of(model, rows_of(model))
 
 
 def test_a_row_ends_with_a_stop_token_while_others_go_on(llama):
