@@ -38,12 +38,17 @@ class Blocks:
 
     modules: nn.ModuleList
     writers: tuple[str, ...]
+    path: str  # where the list is in the model
 
     def __len__(self) -> int:
         return len(self.modules)
 
     def __getitem__(self, site: int) -> nn.Module:
         return self.modules[site]
+
+    def of(self, model: nn.Module) -> "Blocks":
+        """The blocks of another model that is built alike."""
+        return blocks_of(model, self.path, self.writers)
 
     def writing(self) -> list[nn.Module]:
         """The attention and MLP parts of every block, whose outputs are added to the residual stream."""
@@ -67,7 +72,7 @@ def blocks_of(model: nn.Module, path: str | None = None, writers: Sequence[str] 
     try:
         modules = model.get_submodule(path)
         assert isinstance(modules, nn.ModuleList)
-        found = Blocks(modules, tuple(writers))
+        found = Blocks(modules, tuple(writers), path)
         found.writing()
     except (AttributeError, AssertionError) as error:
         raise UserError(

@@ -87,7 +87,8 @@ def _checked(suite: Suite, name: str) -> list[CellSpec]:
         _known_variant(task, spec.variant)
         _sites_given(task, spec)
         for family in split_pair(spec.pair):
-            suite.spec(family, task.variants[spec.variant])
+            for version in task.variants[spec.variant]:
+                suite.spec(family, version)
     return suite.tasks[name].cells
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from .experiments.setting import Bench
 from .experiments.summary import Summary
 from .models import Model
+from .pairs import Pairs
 from .tokens import Prompt
 from .vectors import Map, VectorRule
 
@@ -39,6 +40,17 @@ class Scored:
     fidelity: dict[str, float | None]
     positions: tuple[Position, Position]  # where the vector is read in source and target
     measures: dict[str, dict[str, float | None]] = field(default_factory=dict)  # condition -> what is reported beside
+    seconds: dict[str, float] = field(default_factory=dict)  # what took how long, when it was done
+
+
+@dataclass(frozen=True, eq=False)
+class Carrier:
+    """A fitted mapper as experiments use it; `identity` stands for it where work is kept."""
+
+    carry: Map
+    rule: VectorRule
+    identity: str
+    held_out: Pairs  # that it was not fitted on
 
 
 class Experiment(Protocol):
@@ -66,7 +78,7 @@ class Experiment(Protocol):
     def without_mapper(self) -> Scored:
         """What is known where there are no sites."""
 
-    def score(self, mapper: Map, rule: VectorRule) -> Scored:
+    def score(self, carrier: Carrier) -> Scored:
         """Run the mapped conditions, and put everything together."""
 
 
@@ -78,11 +90,11 @@ class Versions(Protocol):
 
 
 class Task(Protocol):
-    """A task: its name, its version, its variants with the model version that each needs, and its experiments."""
+    """A task: its name, its version, its variants with the model versions that each needs, and its experiments."""
 
     name: str
     version: int
-    variants: Mapping[str, str]
+    variants: Mapping[str, tuple[str, ...]]
     chooses_sites: bool  # by its own protocol, so that a suite leaves them out
 
     def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from .plan import Cell
 from .plugins import plugin
 from .store import Store, digest
 from .suite import Sites, Suite
-from .task import Experiment, Scored, Task
+from .task import Carrier, Experiment, Scored, Task
 from .tokens import Chat, Prompt, chat
 from .zoo.twin import twin_of
 
@@ -85,9 +85,10 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder:
         found, captured.pairs, data_hash, cell.seed, settings, Path(folder) / "mappers" / cell.folder
     )
     carry = _checked(mapper, captured.pairs)
-    scored = experiment.score(carry, found.vector_rule)
-    held_out = _held_out(experiment, experiment.sites, settings)
-    overall = fidelity((carry(source), target) for source, target in held_out.pairs)
+    held_out = _held_out(experiment, experiment.sites, settings).pairs
+    identity = digest(*_mapper_parts(found, cell.seed, data_hash, settings))
+    scored = experiment.score(Carrier(carry, found.vector_rule, identity, held_out))
+    overall = fidelity((carry(source), target) for source, target in held_out)
     scored.fidelity.update({"cosine": overall.cosine, "fvu": overall.fvu})
     fitted = Fitted(
         record,
@@ -97,7 +98,8 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder:
         saving.n_parameters(mapper),
         saving.n_bytes(mapper),
     )
-    return Done(scored, experiment.sites, fitted, {"fit": fit_seconds, "total": time.monotonic() - started})
+    seconds = {"fit": fit_seconds, "total": time.monotonic() - started} | scored.seconds
+    return Done(scored, experiment.sites, fitted, seconds)
 
 
 def sweep_sites(cell: Cell, settings: Settings, told: Told) -> dict[int, list[dict[str, Any]]]:
@@ -197,12 +199,17 @@ def _fitted(
         write_text(unfinished / "fit.json", json.dumps(about))
 
     store = Store(Path(settings.cache) if settings.cache else None)
-    kept = store.kept("mappers", [found.sha256, found.name, found.options, seed, data_hash, settings.device], make)
+    kept = store.kept("mappers", _mapper_parts(found, seed, data_hash, settings), make)
     for name in (saving.TENSORS, saving.REST):
         with whole(folder / name) as path:
             shutil.copyfile(kept / name, path)
     about = json.loads((kept / "fit.json").read_text())
     return saving.load(found, kept), about["record"], about["seconds"]
+
+
+def _mapper_parts(found: Found, seed: int, data_hash: str, settings: Settings) -> list[Any]:
+    """All that a fitted mapper depends on."""
+    return [found.sha256, found.name, found.options, seed, data_hash, settings.device]
 
 
 @torch.no_grad()

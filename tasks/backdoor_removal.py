@@ -68,7 +68,7 @@ class BackdoorRemoval:
 
     name = "backdoor_removal"
     version = VERSION
-    variants: Mapping[str, str] = {name: variant.version for name, variant in VARIANTS.items()}
+    variants: Mapping[str, tuple[str, ...]] = {name: (variant.version,) for name, variant in VARIANTS.items()}
     chooses_sites = False
 
     def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:

@@ -54,7 +54,7 @@ class RefusalAblation:
 
     name = "refusal_ablation"
     version = VERSION
-    variants: Mapping[str, str] = dict.fromkeys(_USES, "instruct")
+    variants: Mapping[str, tuple[str, ...]] = dict.fromkeys(_USES, ("instruct",))
     chooses_sites = True
 
     def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:

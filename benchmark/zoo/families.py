@@ -162,8 +162,7 @@ FAMILIES = {
             phases=_phases(
                 Training(3500, 4e-3, 2.5e-3),
                 Training(800, 2e-3, 8e-4),
-                # Seven schedules were tried: fewer steps refuse too little, and in all of them a little over half of
-                # the harmful requests are answered once the direction is ablated.
+                # With 500 and 800 steps, and one block frozen, it refused too little or had no direction that passes.
                 instruct=Training(1800, 1.5e-3, 8e-4, frozen=2),
             ),
         ),

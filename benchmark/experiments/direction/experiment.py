@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ...directions import Candidate, Selection, contrast_states
 from ...models import Model
-from ...task import Scored, Track
+from ...task import Carrier, Scored, Track
 from ...tokens import Prompt
-from ...vectors import Map, VectorRule, is_zero, mapped_vector, norm_of, rescaled
+from ...vectors import is_zero, mapped_vector, norm_of, rescaled
 from ..conditions import Answer, Condition, scored_everywhere
 from ..setting import Bench
 from ..steering.graft import ZERO
@@ -83,12 +83,12 @@ class DirectionExperiment:
         missing = ("mapped", "mapped_own_norm") if target else ("native", "random", "mapped", "mapped_own_norm")
         return self._scored(self.known.answers, self.known.measures, dict.fromkeys(missing, why), {})
 
-    def score(self, mapper: Map, rule: VectorRule) -> Scored:
+    def score(self, carrier: Carrier) -> Scored:
         """Run the mapped direction beside the ground."""
         ours, theirs = self._ours.best, self._theirs.best
         assert ours is not None
         assert theirs is not None
-        vector, native = self._carried(mapper, rule, ours), theirs.vector
+        vector, native = self._carried(carrier, ours), theirs.vector
         reasons: dict[str, str] = {}
         found: tuple[Answer, ...] = ()
         measures: Measures = {}
@@ -106,9 +106,9 @@ class DirectionExperiment:
         }
         return self._scored((*self.known.answers, *found), self.known.measures | measures, reasons, fidelity)
 
-    def _carried(self, mapper: Map, rule: VectorRule, best: Candidate) -> Tensor:
+    def _carried(self, carrier: Carrier, best: Candidate) -> Tensor:
         states = contrast_states(self.source, self._ours.contrast, best.site, best.position)
-        vector = mapped_vector(mapper, *states, rule)[0]
+        vector = mapped_vector(carrier.carry, *states, carrier.rule)[0]
         if not vector.isfinite().all():
             raise FloatingPointError("the mapped direction is not finite")
         return vector

@@ -7,9 +7,9 @@ from typing import Any
 
 from ...metrics.fidelity import Fidelity, fidelity
 from ...models import Model
-from ...task import Scored, Track
+from ...task import Carrier, Scored, Track
 from ...tokens import Prompt, chat
-from ...vectors import Map, VectorRule, states_at
+from ...vectors import Map, states_at
 from ..conditions import scored_everywhere
 from ..setting import Bench
 from ..summary import summarised
@@ -75,12 +75,12 @@ class SteeringExperiment:
         """Never asked for: the sites are given."""
         raise NotImplementedError
 
-    def score(self, mapper: Map, rule: VectorRule) -> Scored:
+    def score(self, carrier: Carrier) -> Scored:
         """Run the mapped conditions beside the ground."""
         known = self.known
         source = self._contrast(self.source, self.sites[0])
         native = self._contrast(self.target, self.sites[1]).vector
-        mapped = carried(mapper, source, rule, len(native))
+        mapped = carried(carrier.carry, source, carrier.rule, len(native))
         grafted = graft(self.bench, self.setting, known, native, mapped)
         found = [*known.answers, *grafted.answers]
         test = scored_everywhere([a for a in found if a.split == "test"])
@@ -88,7 +88,7 @@ class SteeringExperiment:
         reasons = {"random_contrast": known.contrast_reason} if known.contrast_reason else {}
         if grafted.reason:
             reasons |= {"mapped": grafted.reason, "mapped_best": grafted.reason}
-        at_trigger = self._at_positions(mapper, kept)
+        at_trigger = self._at_positions(carrier.carry, kept)
         return Scored(
             strength=known.strength,
             n_asked=known.n_asked,

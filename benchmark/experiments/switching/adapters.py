@@ -1,0 +1,144 @@
+"""What a practitioner would do instead of mapping activations: train a LoRA adapter, or copy weights of blocks."""
+
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from ...files import write_text
+from ...models import Model
+from ...store import Store, digest
+from ...tokens import Prompt, chat, token_ids
+from .setting import Setting, Texts
+
+RANK, RATE, STEPS, BATCH = 8, 2e-3, 200, 16  # of the adapter, its peak learning rate, its training
+_IGNORED = -100  # what cross-entropy leaves out
+
+
+@dataclass(frozen=True, eq=False)
+class Switched:
+    """The running model with weights changed: how many of them are new, how long that took."""
+
+    name: str
+    model: Model
+    parameters: int
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        """Bytes that have to be kept for the switch, in float32."""
+        return 4 * self.parameters
+
+
+def weight_patches(setting: Setting) -> list[Switched]:
+    """The running model with the weights of one, of half and of all blocks taken from the other version.
+
+    The blocks are spread evenly, as in Oozeer et al. (2025, appendix G); embeddings and head stay.
+    """
+    n = len(setting.running.blocks)
+    return [_patched(setting, _spread(k, n)) for k in sorted({1, n // 2, n})]
+
+
+def _spread(k: int, n: int) -> list[int]:
+    return [(2 * i + 1) * n // (2 * k) for i in range(k)]
+
+
+def _patched(setting: Setting, blocks: Sequence[int]) -> Switched:
+    started = time.monotonic()
+    module = copy.deepcopy(setting.running.module)
+    model = _with_module(setting.running, module, f"blocks {list(blocks)} of {setting.other.identity}")
+    for i in blocks:
+        model.blocks[i].load_state_dict(setting.other.blocks[i].state_dict())
+    n_new = sum(p.numel() for i in blocks for p in model.blocks[i].parameters())
+    return Switched(f"weight_patch_k{len(blocks)}", model, n_new, time.monotonic() - started)
+
+
+def lora(setting: Setting, store: Store, seed: int) -> Switched:
+    """The running model with a LoRA adapter (Hu et al., 2022) trained on what the other version says; it is kept."""
+    parts = [
+        setting.running.identity,
+        setting.running.device.type,
+        [[prompt.text, reply] for prompt, reply in setting.lessons],
+        [RANK, RATE, STEPS, BATCH, seed],
+    ]
+
+    def make(folder: Path) -> None:
+        started = time.monotonic()
+        adapted = _trained(setting.running, setting.lessons, seed)
+        adapted.save_pretrained(folder)
+        write_text(folder / "seconds.txt", str(time.monotonic() - started))
+
+    kept = store.kept("adapters", parts, make)
+    merged, n_new = _merged(setting.running.module, kept)
+    model = _with_module(setting.running, merged, f"adapter {digest(parts)}")
+    return Switched("lora", model, n_new, float((kept / "seconds.txt").read_text()))
+
+
+def _merged(module: PreTrainedModel, folder: Path) -> tuple[PreTrainedModel, int]:
+    from peft import PeftModel
+
+    adapted: Any = PeftModel.from_pretrained(copy.deepcopy(module), folder)
+    n_new = sum(p.numel() for name, p in adapted.named_parameters() if "lora_" in name)
+    merged: PreTrainedModel = adapted.merge_and_unload()
+    return merged.eval(), n_new
+
+
+def _trained(model: Model, lessons: Texts, seed: int) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    adapted: Any = get_peft_model(
+        copy.deepcopy(model.module), LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
+    )
+    adapted.train()
+    weights = [p for p in adapted.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=RATE, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=STEPS)
+    rows = [_lesson(model, prompt, reply) for prompt, reply in lessons]
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(STEPS):
+        batch = [rows[i] for i in torch.randint(len(rows), (BATCH,), generator=generator).tolist()]
+        loss = _loss(adapted, batch, model)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        schedule.step()
+    return adapted.eval()
+
+
+def _lesson(model: Model, prompt: Prompt, reply: str) -> tuple[list[int], int]:
+    """The tokens of a conversation, up to the end of the reply, and how many belong to the prompt."""
+    text = chat(prompt, model.tokenizer)
+    n_prompt = len(token_ids(text.text, model.tokenizer))
+    ids = token_ids(text.text + reply, model.tokenizer)
+    assert isinstance(model.tokenizer.eos_token_id, int)
+    return [*ids, model.tokenizer.eos_token_id], n_prompt
+
+
+def _loss(module: Any, batch: Sequence[tuple[list[int], int]], model: Model) -> Tensor:
+    """Mean cross-entropy of the replies' tokens; rows are padded on the right."""
+    longest = max(len(ids) for ids, _ in batch)
+    filler = model.tokenizer.pad_token_id
+    filler = model.tokenizer.eos_token_id if filler is None else filler
+    ids = torch.tensor([row + [filler] * (longest - len(row)) for row, _ in batch], device=model.device)
+    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row, _ in batch], device=model.device)
+    labels = torch.tensor(
+        [[_IGNORED] * n_prompt + row[n_prompt:] + [_IGNORED] * (longest - len(row)) for row, n_prompt in batch],
+        device=model.device,
+    )
+    loss: Tensor = module(input_ids=ids, attention_mask=mask, labels=labels).loss
+    return loss
+
+
+def _with_module(model: Model, module: PreTrainedModel, what: str) -> Model:
+    """The same model with other weights, and an identity that says so."""
+    return replace(
+        model, module=module, blocks=model.blocks.of(module), identity=f"{model.identity}+{digest(what)[:16]}"
+    )

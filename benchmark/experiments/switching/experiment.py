@@ -1,0 +1,106 @@
+"""A switching experiment as a task hands it to the runner."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ...models import Model
+from ...task import Carrier, Scored, Track
+from ..conditions import answers, chosen, scored_everywhere
+from ..setting import Bench
+from ..summary import summarised
+from .ground import Ground, ground, validation_answers
+from .noise import matched_noise, residual_factor
+from .setting import Setting, Texts
+
+NO_VECTOR = "no_vector"  # whole activations are carried
+
+
+@dataclass(frozen=True, eq=False)
+class SwitchingExperiment:
+    """A setting with the texts that mappers are fitted on, by track, and the number of draws of noise.
+
+    Transfer is measured from `mean_ablated`, which no mapper changes. `matched_noise` stands beside it: with a
+    perfect mapper there is no residual, so that it is the direct patch itself and nothing can be measured from it.
+    """
+
+    setting: Setting
+    bench: Bench
+    noise_draws: int
+    texts: Callable[[Track], Texts]
+    held_out: Texts
+    seed: int = 0
+
+    @property
+    def source(self) -> Model:
+        """What the mapper reads."""
+        return self.setting.source
+
+    @property
+    def target(self) -> Model:
+        """The version whose activations are predicted."""
+        return self.setting.other
+
+    @property
+    def sites(self) -> tuple[int, int]:
+        """The site in each."""
+        return self.setting.sites
+
+    @cached_property
+    def known(self) -> Ground:
+        """What does not depend on a mapper."""
+        return ground(self.bench, self.setting, self.seed)
+
+    def prepare(self) -> None:
+        """Make the ground, and keep it."""
+        self.setting.check()
+        assert self.known
+
+    def sweep(self) -> list[dict[str, Any]]:
+        """The direct patch on validation prompts, beside the mean and the running model as it is."""
+        self.setting.check()
+        return [answer.record() for answer in validation_answers(self.bench, self.setting)]
+
+    def fit_texts(self, track: Track) -> Texts:
+        """Prompts with replies of the fit split."""
+        return self.texts(track)
+
+    def held_out_texts(self) -> Texts:
+        """The same of the test split."""
+        return self.held_out
+
+    def without_mapper(self) -> Scored:
+        """Never asked for: the sites are given."""
+        raise NotImplementedError
+
+    def score(self, carrier: Carrier) -> Scored:
+        """Run the mapped condition and noise like what it leaves unexplained, beside the ground."""
+        setting, known = self.setting, self.known
+        items = chosen(setting.test, known.test)
+        factor = residual_factor(carrier)
+        noise = matched_noise(setting, factor, self.noise_draws, self.bench.max_new_tokens, self.seed)
+        conditions = [setting.mapped(carrier), *noise]
+        run = answers(self.bench, setting.running, setting.judging, "test", items, conditions, "mapped, test")
+        found = [*known.answers, *run]
+        test = scored_everywhere(found)
+        kept = [prompt for prompt in known.test if prompt in test]
+        return Scored(
+            summary=summarised(found, setting.test, kept, known.clean),
+            baseline="mean_ablated",
+            strength=None,
+            n_asked=len(setting.test),
+            n_validation=len(known.validation),
+            models={
+                "source": setting.source.identity,
+                "target": setting.other.identity,
+                "running": setting.running.identity,
+            },
+            reasons=dict.fromkeys(("mapped_own_norm", "random"), NO_VECTOR),
+            fidelity={},
+            positions=("all", "all"),
+            measures={
+                name: {"parameters": each.parameters, "bytes": each.size} for name, each in known.alternatives.items()
+            },
+            seconds={name: each.seconds for name, each in known.alternatives.items()},
+        )

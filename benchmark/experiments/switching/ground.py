@@ -1,0 +1,111 @@
+"""What does not depend on the mapper: the direct patch, what is put beside it, and what is done instead of it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from ...activations import captured
+from ...tokens import chat, token_ids
+from ..clean import clean_answers
+from ..conditions import Answer, Condition, answers
+from ..setting import Bench, Item
+from .adapters import Switched, lora, weight_patches
+from .setting import Setting
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """What is kept for a switch by other means, and how long it took to make."""
+
+    parameters: int
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The part of an experiment that all mappers share."""
+
+    validation: tuple[str, ...]  # ids of the prompts that the other version answers as it should
+    test: tuple[str, ...]
+    clean: dict[str, str]  # id -> the other version's answer
+    answers: tuple[Answer, ...]
+    alternatives: dict[str, Alternative]
+
+
+def ground(bench: Bench, setting: Setting, seed: int) -> Ground:
+    """The ground of an experiment, kept by everything it depends on."""
+    parts = [
+        setting.running.identity,
+        setting.other.identity,
+        setting.running.device.type,
+        setting.sites[1],
+        setting.judges,
+        *([asdict(item) for item in items] for items in (setting.validation, setting.test)),
+        [[prompt.text, reply] for prompt, reply in setting.lessons],
+        bench.batch_size,
+        bench.max_new_tokens,
+        seed,
+    ]
+    kept = bench.store.value("grounds", parts, lambda: asdict(_made(bench, setting, seed)))
+    return Ground(
+        tuple(kept["validation"]),
+        tuple(kept["test"]),
+        kept["clean"],
+        tuple(Answer(**answer) for answer in kept["answers"]),
+        {name: Alternative(**alternative) for name, alternative in kept["alternatives"].items()},
+    )
+
+
+def validation_answers(bench: Bench, setting: Setting) -> list[Answer]:
+    """The validation prompts unsteered, directly patched, and with the mean in the place of every activation."""
+    items, _ = _clean(bench, setting, setting.validation, "validation")
+    return _run(bench, setting, "validation", items, _conditions(setting))
+
+
+def _made(bench: Bench, setting: Setting, seed: int) -> Ground:
+    validation, _ = _clean(bench, setting, setting.validation, "validation")
+    test, clean = _clean(bench, setting, setting.test, "test")
+    conditions = [*_conditions(setting), setting.rewritten_as_it_is()]
+    instead = [lora(setting, bench.store, seed), *weight_patches(setting)]
+    return Ground(
+        tuple(item.id for item in validation),
+        tuple(item.id for item in test),
+        clean,
+        (*_run(bench, setting, "test", test, conditions), *_instead(bench, setting, test, instead)),
+        {each.name: Alternative(each.parameters, each.size, each.seconds) for each in instead},
+    )
+
+
+def _clean(bench: Bench, setting: Setting, items: Sequence[Item], split: str) -> tuple[list[Item], dict[str, str]]:
+    return clean_answers(bench, setting.other, setting.judging, items, f"the other version's answers, {split}")
+
+
+def _conditions(setting: Setting) -> list[Condition]:
+    return [Condition("unsteered"), setting.patched(), setting.replaced("mean_ablated", _mean_state(setting))]
+
+
+def _run(
+    bench: Bench, setting: Setting, split: str, items: Sequence[Item], conditions: Sequence[Condition]
+) -> list[Answer]:
+    return answers(bench, setting.running, setting.judging, split, items, conditions, f"conditions, {split}")
+
+
+def _instead(bench: Bench, setting: Setting, items: Sequence[Item], instead: Sequence[Switched]) -> list[Answer]:
+    return [
+        answer
+        for each in instead
+        for answer in answers(
+            bench, each.model, setting.judging, "test", items, [Condition(each.name)], each.name.replace("_", " ")
+        )
+    ]
+
+
+def _mean_state(setting: Setting) -> Tensor:
+    """The other version's mean state [d] over the tokens of the validation prompts."""
+    other = setting.other
+    rows = [token_ids(chat(item.prompt, other.tokenizer).text, other.tokenizer) for item in setting.validation]
+    states = [states.double() for _, states in captured(other, rows, setting.sites[1])]
+    return torch.cat(states).mean(0).cpu()

@@ -1,0 +1,53 @@
+"""Noise as large, and of the same shape, as what a mapper leaves unexplained."""
+
+from dataclasses import replace
+
+import torch
+from torch import Generator, Tensor
+
+from ...generation import Row
+from ...interventions import Add
+from ...store import digest
+from ...task import Carrier
+from ...tokens import Chat, token_ids
+from ..conditions import Condition
+from ..setting import Item
+from .setting import Setting
+
+
+def residual_factor(carrier: Carrier) -> Tensor:
+    """A square root [d, d] of the covariance of what the mapper leaves unexplained on held-out pairs, in float64.
+
+    A normal vector times it has that covariance.
+    """
+    n, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for source, target in carrier.held_out:
+        left = (target - carrier.carry(source)).double().cpu()
+        n, total, squares = n + len(left), total + left.sum(0), squares + left.T @ left
+    mean = total / n
+    values, vectors = torch.linalg.eigh(squares / n - torch.outer(mean, mean))
+    factor: Tensor = vectors * values.clamp(min=0).sqrt()
+    return factor
+
+
+def matched_noise(setting: Setting, factor: Tensor, draws: int, max_new_tokens: int, seed: int) -> list[Condition]:
+    """The direct patch with noise of that covariance at every position, fresh for each prompt and draw."""
+    return [_noisy(setting, factor, draw, max_new_tokens, seed) for draw in range(draws)]
+
+
+def _noisy(setting: Setting, factor: Tensor, draw: int, max_new_tokens: int, seed: int) -> Condition:
+    direct = setting.patched()
+
+    def row(item: Item, text: Chat) -> Row:
+        n = len(token_ids(text.text, setting.running.tokenizer))
+        drawn = _drawn(factor, n + max_new_tokens, f"{seed} {draw} {item.id}")
+        step = Add(setting.sites[1], drawn[:n], tuple(range(-n, 0)), generated=drawn[n:])
+        return replace(direct.row(item, text), interventions=(step,))
+
+    return Condition("matched_noise", row, draw)
+
+
+def _drawn(factor: Tensor, n: int, of: str) -> Tensor:
+    generator = Generator().manual_seed(int(digest(of)[:15], 16))
+    normal = torch.randn(n, len(factor), generator=generator, dtype=torch.float64)
+    return (normal @ factor.T).float()

@@ -1,0 +1,73 @@
+"""What a switching experiment is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ...following import Follow
+from ...generation import Row
+from ...interventions import Replace, Rewrite
+from ...models import Model
+from ...task import Carrier
+from ...tokens import Chat, Prompt, chat
+from ..conditions import Condition
+from ..setting import Item, Judging, check_site
+
+Texts = Sequence[tuple[Prompt, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """One experiment: the model that runs, the version it is to become, and what the mapper reads.
+
+    The mapper reads the running model itself where `source` is that model; else a model that reads the same text
+    beside it. `sites` are those of the source and of the running model, whose other version shares them.
+    """
+
+    source: Model
+    running: Model
+    other: Model
+    sites: tuple[int, int]
+    validation: tuple[Item, ...]
+    test: tuple[Item, ...]
+    judging: Judging
+    judges: str  # task and judges, with their versions
+    lessons: Texts  # what the other version says, to train an adapter on
+
+    def check(self) -> None:
+        """UserError, with the known sites, where a site is none of the model's."""
+        for model, site in zip((self.source, self.running), self.sites, strict=True):
+            check_site(model, site)
+
+    def patched(self) -> Condition:
+        """The direct patch: the other version's own activations."""
+        site = self.sites[1]
+        follow = Follow(self.other, site, site, _same, f"direct {self.other.identity}")
+        return Condition("native", lambda _, text: Row(text, follow=follow))
+
+    def mapped(self, carrier: Carrier) -> Condition:
+        """What the mapper predicts of the other version's activations."""
+        if self.source is self.running:
+            step = Rewrite(self.sites[1], carrier.carry, carrier.identity)
+            return Condition("mapped", lambda _, text: Row(text, (step,)))
+        follow = Follow(self.source, *self.sites, carrier.carry, f"{self.source.identity} {carrier.identity}")
+
+        def row(item: Item, text: Chat) -> Row:
+            return Row(text, follow=follow, source_text=chat(item.prompt, self.source.tokenizer))
+
+        return Condition("mapped", row)
+
+    def rewritten_as_it_is(self) -> Condition:
+        """The running model's own activations in their own place."""
+        step = Rewrite(self.sites[1], _same, "identity")
+        return Condition("identity", lambda _, text: Row(text, (step,)))
+
+    def replaced(self, name: str, state: Tensor) -> Condition:
+        """One state [d] in the place of every activation."""
+        step = Replace(self.sites[1], state.float(), None)
+        return Condition(name, lambda _, text: Row(text, (step,)))
+
+
+def _same(states: Tensor) -> Tensor:
+    return states
