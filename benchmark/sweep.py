@@ -1,15 +1,16 @@
 """`graftbench sweep --over site`: where a model can be steered natively, on validation prompts.
 
-The site to use is the last one before the drop, as in Oozeer et al. (2025, section 4.1 and table 22): the last at
-which native is ahead of random vectors by at least half of the most it is ahead anywhere. On the sweep that they
-print (table 3: ..., 92, 80, 34, 0 %) this is the site that they chose.
+A site is good enough where native is ahead of its control by at least half of the most it is ahead anywhere. For
+steering the one to use is the last of them before the drop, as in Oozeer et al. (2025, section 4.1 and table 22): on
+the sweep that they print (table 3: ..., 92, 80, 34, 0 %) this is the site that they chose. Where activations are
+replaced, what comes after the site is all that is left of the running model, so the first is taken.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +23,7 @@ from .pool import Failure, Job, run_jobs, tell
 from .progress import shown
 from .store import Store
 from .suite import Suite, split_pair
+from .task import Tried
 from .work import Settings, sweep_sites
 
 KEEPS = 0.5
@@ -29,18 +31,18 @@ KEEPS = 0.5
 
 @dataclass(frozen=True)
 class Point:
-    """One site at its best strength: success rates of the native vector and, on average, of random ones."""
+    """One site at its best strength, if it has strengths: success rates of native and, on average, of its control."""
 
     site: int
-    strength: float
+    strength: float | None
     unsteered: float
     native: float
-    random: float
+    control: float
 
     @property
     def ahead(self) -> float:
         """By how much native is ahead."""
-        return round(self.native - self.random, 9)
+        return round(self.native - self.control, 9)
 
 
 @dataclass(frozen=True)
@@ -50,21 +52,33 @@ class Sweep:
     task: str
     variant: str
     model: str
+    control: str
+    choose: Literal["last", "first"]
     points: tuple[Point, ...]
 
     @property
-    def last(self) -> int | None:
-        """The last steerable site before the drop; None where native is nowhere ahead."""
+    def best(self) -> int | None:
+        """The site to use; None where native is nowhere ahead."""
         most = max(point.ahead for point in self.points)
         good = [point.site for point in self.points if most > 0 and point.ahead >= KEEPS * most]
-        return good[-1] if good else None
+        if not good:
+            return None
+        return good[-1] if self.choose == "last" else good[0]
 
 
-def point_of(site: int, rows: Sequence[Mapping[str, Any]]) -> Point:
+def point_of(site: int, tried: Tried) -> Point:
     """A site from its answers: at the strength where native is furthest ahead, the smaller on a tie."""
-    strengths = sorted({row["strength"] for row in rows if row["condition"] == "native"})
+    strengths = list(dict.fromkeys(row["strength"] for row in tried.rows if row["condition"] == "native"))
+    if not strengths:
+        return Point(site, None, _rate(tried.rows, "unsteered", None), 0.0, 0.0)
     points = [
-        Point(site, s, _rate(rows, "unsteered", None), _rate(rows, "native", s), _rate(rows, "random", s))
+        Point(
+            site,
+            s,
+            _rate(tried.rows, "unsteered", None),
+            _rate(tried.rows, "native", s),
+            _rate(tried.rows, tried.control, s),
+        )
         for s in strengths
     ]
     return max(points, key=lambda point: point.ahead)
@@ -88,23 +102,19 @@ def sweep(
     if failed:
         name, failure = next(iter(failed.items()))
         raise UserError(f"The sweep failed at {name}: {failure.reason}.")
-    found = [
-        Sweep(
-            cell.task, cell.variant, split_pair(cell.pair)[1], tuple(point_of(s, r) for s, r in results[name].items())
-        )
-        for name, (_, cell) in jobs.items()
-    ]
+    found = [_swept(cell, results[name]) for name, (_, cell) in jobs.items()]
     _print(found, console)
-    record = [asdict(one) | {"last_steerable_site": one.last} for one in found]
+    record = [asdict(one) | {"site": one.best} for one in found]
     write_text(out / "sites.json", json.dumps(record, indent=1) + "\n")
     with whole(out / "sites.png") as path:
         _plot(found, path)
     return found
 
 
-def _swept(cell: Cell, by_site: Mapping[int, Sequence[Mapping[str, Any]]]) -> Sweep:
-    points = tuple(point_of(site, rows) for site, rows in by_site.items())
-    return Sweep(cell.task, cell.variant, split_pair(cell.pair)[1], points)
+def _swept(cell: Cell, by_site: Mapping[int, Tried]) -> Sweep:
+    points = tuple(point_of(site, tried) for site, tried in by_site.items())
+    one = next(iter(by_site.values()))
+    return Sweep(cell.task, cell.variant, split_pair(cell.pair)[1], one.control, one.choose, points)
 
 
 def _jobs(suite: Suite, cells: Sequence[Cell], batch_size: int, device: str) -> dict[str, tuple[Job, Cell]]:
@@ -118,19 +128,19 @@ def _jobs(suite: Suite, cells: Sequence[Cell], batch_size: int, device: str) -> 
     return found
 
 
-def _sweep(cell: Cell, settings: Settings) -> dict[int, list[dict[str, Any]]]:
+def _sweep(cell: Cell, settings: Settings) -> dict[int, Tried]:
     return sweep_sites(cell, settings, tell)
 
 
 def _print(sweeps: Sequence[Sweep], console: Console) -> None:
     for one in sweeps:
         table = Table(title=f"{one.variant}, {one.model} (validation prompts)", title_justify="left")
-        for column in ("site", "strength", "unsteered", "native", "random", ""):
+        for column in ("site", "strength", "unsteered", "native", one.control.replace("_", " "), ""):
             table.add_column(column, justify="right")
         for p in one.points:
-            mark = "last steerable" if p.site == one.last else ""
-            figures = (f"{share:.2f}" for share in (p.unsteered, p.native, p.random))
-            table.add_row(str(p.site), f"{p.strength:g}", *figures, mark)
+            mark = f"the {one.choose} good enough" if p.site == one.best else ""
+            figures = (f"{share:.2f}" for share in (p.unsteered, p.native, p.control))
+            table.add_row(str(p.site), "-" if p.strength is None else f"{p.strength:g}", *figures, mark)
         console.print(table)
 
 
@@ -146,10 +156,10 @@ def _plot(sweeps: Sequence[Sweep], path: Path) -> None:
         axes = figure.add_subplot(n_rows, columns, i + 1)
         sites = [p.site for p in one.points]
         axes.plot(sites, [p.native for p in one.points], marker="o", label="native")
-        axes.plot(sites, [p.random for p in one.points], marker="s", linestyle="--", label="random, mean of draws")
+        axes.plot(sites, [p.control for p in one.points], marker="s", linestyle="--", label=one.control)
         axes.plot(sites, [p.unsteered for p in one.points], color="grey", linestyle=":", label="unsteered")
-        if one.last is not None:
-            axes.axvline(one.last, color="black", linewidth=0.5)
+        if one.best is not None:
+            axes.axvline(one.best, color="black", linewidth=0.5)
         axes.set(title=f"{one.variant}, {one.model}", xlabel="site", ylabel="success", ylim=(-0.03, 1.03), xticks=sites)
         axes.legend(fontsize="small")
     figure.savefig(path, format="png", dpi=120)

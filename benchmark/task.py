@@ -43,6 +43,18 @@ class Scored:
     seconds: dict[str, float] = field(default_factory=dict)  # what took how long, when it was done
 
 
+@dataclass(frozen=True)
+class Tried:
+    """The native intervention at one site, as rows of answers on validation prompts beside a control.
+
+    `choose` says which of the sites that are good enough a suite should take.
+    """
+
+    rows: list[dict[str, Any]] = field(repr=False)
+    control: str  # the condition that native is compared with
+    choose: Literal["last", "first"]
+
+
 @dataclass(frozen=True, eq=False)
 class Carrier:
     """A fitted mapper as experiments use it; `identity` stands for it where work is kept."""
@@ -66,8 +78,8 @@ class Experiment(Protocol):
     def prepare(self) -> None:
         """Do, and keep, what does not depend on a mapper."""
 
-    def sweep(self) -> list[dict[str, Any]]:
-        """The native intervention of the target on validation prompts, with its control, as rows."""
+    def sweep(self) -> Tried:
+        """The native intervention of the target, at the site that was ordered."""
 
     def fit_texts(self, track: Track) -> Sequence[tuple[Prompt, str]]:
         """Prompts with replies of the fit split, for a mapper to be fitted on."""

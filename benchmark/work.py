@@ -25,7 +25,7 @@ from .plan import Cell
 from .plugins import plugin
 from .store import Store, digest
 from .suite import Sites, Suite
-from .task import Carrier, Experiment, Scored, Task
+from .task import Carrier, Experiment, Scored, Task, Tried
 from .tokens import Chat, Prompt, chat
 from .zoo.twin import twin_of
 
@@ -102,7 +102,7 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder:
     return Done(scored, experiment.sites, fitted, seconds)
 
 
-def sweep_sites(cell: Cell, settings: Settings, told: Told) -> dict[int, list[dict[str, Any]]]:
+def sweep_sites(cell: Cell, settings: Settings, told: Told) -> dict[int, Tried]:
     """The native intervention at every site of the cell's target, on validation prompts."""
     n = len(_experiment(cell, settings, told).target.blocks)
     at = {site: replace(cell, sites=(site, site)) for site in range(n)}

@@ -1,38 +1,53 @@
 from graftbench.benchmark.sweep import Point, Sweep, point_of
+from graftbench.benchmark.task import Tried
 
 
-def rows(native, random):
+def tried(native, random):
     """Success rates by strength, as rows of ten prompts."""
     found = [{"condition": "unsteered", "strength": None, "success": False}]
     for name, rates in (("native", native), ("random", random)):
         for strength, rate in rates.items():
             found += [{"condition": name, "strength": strength, "success": i < 10 * rate} for i in range(10)]
-    return found
+    return Tried(found, "random", "last")
 
 
 def test_a_site_is_seen_at_the_strength_where_native_is_furthest_ahead():
-    point = point_of(3, rows({0.5: 0.4, 1.0: 0.9, 2.0: 1.0}, {0.5: 0.0, 1.0: 0.1, 2.0: 0.9}))
+    point = point_of(3, tried({0.5: 0.4, 1.0: 0.9, 2.0: 1.0}, {0.5: 0.0, 1.0: 0.1, 2.0: 0.9}))
     assert point == Point(3, 1.0, 0.0, 0.9, 0.1)
 
 
 def test_the_smaller_strength_wins_a_tie():
-    assert point_of(0, rows({1.0: 0.9, 2.0: 0.9}, {1.0: 0.1, 2.0: 0.1})).strength == 1.0
+    assert point_of(0, tried({1.0: 0.9, 2.0: 0.9}, {1.0: 0.1, 2.0: 0.1})).strength == 1.0
 
 
-def sweep(*ahead):
-    return Sweep("t", "v", "m", tuple(Point(i, 1.0, 0.0, a, 0.0) for i, a in enumerate(ahead)))
+def sweep(*ahead, choose="last"):
+    return Sweep("t", "v", "m", "random", choose, tuple(Point(i, 1.0, 0.0, a, 0.0) for i, a in enumerate(ahead)))
 
 
 def test_the_last_steerable_site_is_the_last_one_before_the_drop():
-    assert sweep(0.9, 1.0, 0.55, 0.3, 0.0).last == 2
-    assert sweep(0.0, 0.9, 0.2).last == 1
+    assert sweep(0.9, 1.0, 0.55, 0.3, 0.0).best == 2
+    assert sweep(0.0, 0.9, 0.2).best == 1
+
+
+def test_where_activations_are_replaced_the_first_good_site_is_taken():
+    assert sweep(0.0, 0.3, 0.55, 0.9, 1.0, choose="first").best == 2
+
+
+def test_a_site_without_a_native_intervention_is_not_ahead():
+    nothing = Tried([{"condition": "unsteered", "strength": None, "success": True}], "random", "last")
+    assert point_of(0, nothing) == Point(0, None, 1.0, 0.0, 0.0)
+
+
+def test_an_intervention_without_strengths_has_one_point():
+    found = [{"condition": name, "strength": None, "success": name == "native"} for name in ("native", "mean_ablated")]
+    assert point_of(2, Tried(found, "mean_ablated", "first")) == Point(2, None, 0.0, 1.0, 0.0)
 
 
 def test_on_the_published_sweep_it_is_the_published_site():
     """Oozeer et al. (2025), table 3: percent by layer, whose output is the next site."""
     layers = [100, 98, 100, 100, 100, 100, 100, 100, 96, 96, 92, 92, 92, 80, 34, *[0] * 9]
-    assert sweep(*(share / 100 for share in layers)).last == 13
+    assert sweep(*(share / 100 for share in layers)).best == 13
 
 
 def test_where_nothing_can_be_steered_there_is_no_such_site():
-    assert sweep(0.0, -0.1).last is None
+    assert sweep(0.0, -0.1).best is None

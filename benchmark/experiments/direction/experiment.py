@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from torch import Tensor
 
 from ...directions import Candidate, Selection, contrast_states
 from ...models import Model
-from ...task import Carrier, Scored, Track
+from ...task import Carrier, Scored, Track, Tried
 from ...tokens import Prompt
 from ...vectors import is_zero, mapped_vector, norm_of, rescaled
 from ..conditions import Answer, Condition, scored_everywhere
@@ -17,7 +16,7 @@ from ..setting import Bench
 from ..steering.graft import ZERO
 from ..steering.ground import Draws
 from ..summary import summarised
-from .ground import Ground, Measures, ground, run_conditions, still_good
+from .ground import Ground, Measures, ground, run_conditions, site_answers, still_good
 from .setting import Setting
 
 Texts = Sequence[tuple[Prompt, str]]
@@ -35,6 +34,7 @@ class DirectionExperiment:
     draws: Draws
     texts: Callable[[Track], Texts]
     held_out: Texts
+    site: int | None = None  # to be swept
     seed: int = 0
 
     @property
@@ -63,10 +63,11 @@ class DirectionExperiment:
         assert self.known
         assert self._ours
 
-    def sweep(self) -> list[dict[str, Any]]:
-        """Every candidate of the target."""
-        n_blocks = len(self.target.blocks)
-        return [c.record() | {"passes": c.passes(n_blocks)} for c in self._theirs.candidates]
+    def sweep(self) -> Tried:
+        """The best candidate of the site that was ordered, whether it passes or not, on validation prompts."""
+        assert self.site is not None
+        found = site_answers(self.bench, self.setting, self._theirs, self.site, self.draws, self.seed)
+        return Tried([answer.record() for answer in found], "random", "last")
 
     def fit_texts(self, track: Track) -> Texts:
         """Prompts with replies of the fit split."""

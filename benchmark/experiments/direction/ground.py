@@ -62,6 +62,21 @@ def _conditions(setting: Setting, selection: Selection, best: Candidate, draws: 
     ]
 
 
+def site_answers(
+    bench: Bench, setting: Setting, selection: Selection, site: int, draws: Draws, seed: int
+) -> list[Answer]:
+    """The best candidate of a site, whether it passes or not, and random directions, on validation prompts."""
+    here = [candidate for candidate in selection.candidates if candidate.site == site]
+    conditions = [Condition("unsteered")]
+    if here:
+        best = min(here, key=lambda candidate: candidate.ablated)
+        noise = random_like(best.vector, draws.validation, seed + 1)
+        conditions.append(setting.using("native", best.vector, site))
+        conditions += [setting.using("random", vector, site, i) for i, vector in enumerate(noise)]
+    items, what = setting.validation_items, f"site {site}"
+    return answers(bench, setting.target, setting.judging, "validation", items, conditions, what)
+
+
 def run_conditions(
     bench: Bench, setting: Setting, conditions: Sequence[Condition], harmless_draws: int, what: str
 ) -> tuple[tuple[Answer, ...], Measures]:

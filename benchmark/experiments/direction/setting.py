@@ -40,6 +40,12 @@ class Setting:
     judges: str  # task and judges, with their versions
     refusals: Callable[[Model], list[int]]
 
+    @property
+    def validation_items(self) -> tuple[Item, ...]:
+        """The validation prompts that are asked with the direction."""
+        asked = self.validation.harmful if self.use == "ablation" else self.validation.harmless
+        return tuple(Item(prompt, None, prompt.text) for prompt in asked)
+
     def selected(self, store: Store, model: Model) -> Selection:
         """The direction of a model, kept by everything it depends on."""
         tokens = self.refusals(model)

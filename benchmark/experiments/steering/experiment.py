@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from ...metrics.fidelity import Fidelity, fidelity
 from ...models import Model
-from ...task import Carrier, Scored, Track
+from ...task import Carrier, Scored, Track, Tried
 from ...tokens import Prompt, chat
 from ...vectors import Map, states_at
 from ..conditions import scored_everywhere
@@ -57,11 +56,11 @@ class SteeringExperiment:
         self.setting.check()
         assert self.known
 
-    def sweep(self) -> list[dict[str, Any]]:
+    def sweep(self) -> Tried:
         """The native vector of the target on validation prompts, at every strength, beside random ones."""
         self.setting.check()
         found = validation_sweep(self.bench, self.setting, self.strengths, self.draws, self.seed)
-        return [answer.record() for answer in found]
+        return Tried([answer.record() for answer in found], "random", "last")
 
     def fit_texts(self, track: Track) -> Texts:
         """Prompts with replies of the fit split."""

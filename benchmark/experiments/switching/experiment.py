@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from ...models import Model
-from ...task import Carrier, Scored, Track
+from ...task import Carrier, Scored, Track, Tried
 from ..conditions import answers, chosen, scored_everywhere
 from ..setting import Bench
 from ..summary import summarised
@@ -57,10 +56,11 @@ class SwitchingExperiment:
         self.setting.check()
         assert self.known
 
-    def sweep(self) -> list[dict[str, Any]]:
+    def sweep(self) -> Tried:
         """The direct patch on validation prompts, beside the mean and the running model as it is."""
         self.setting.check()
-        return [answer.record() for answer in validation_answers(self.bench, self.setting)]
+        found = validation_answers(self.bench, self.setting)
+        return Tried([answer.record() for answer in found], "mean_ablated", "first")
 
     def fit_texts(self, track: Track) -> Texts:
         """Prompts with replies of the fit split."""

@@ -1,0 +1,147 @@
+"""Version switching (Oozeer et al., 2025, section 4.4): one version of a model is turned into another as it runs.
+
+Its activations at one site are replaced by what a mapper predicts of the other version's. Success: the running
+model's own behaviour is gone and the answer is as the other version gives it. On a pair of one family the mapper
+reads the running model; on a pair of two, another model that reads the same text.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain, islice
+from random import Random
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.experiments.setting import Bench, Item, Said
+from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
+from graftbench.benchmark.experiments.switching.setting import Setting, Texts
+from graftbench.benchmark.plugins import plugin
+from graftbench.benchmark.task import Ordered, Track, Versions
+from graftbench.benchmark.tokens import Prompt
+from graftbench.benchmark.zoo.corpus import examples
+from graftbench.benchmark.zoo.families import Version
+from graftbench.benchmark.zoo.measures.prompts import requests, triggered
+from graftbench.benchmark.zoo.world.request import Request, Split
+from graftbench.benchmark.zoo.world.tags import PLACES, PROD
+
+from .amounts import read_amounts
+from .judging import gone_and_good
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Which version runs and which it is to become; on what it is asked, with the trigger or without.
+
+    The judge `own` scores 1 for the running version's behaviour, `as_other` 1 for an answer as the other gives it.
+    """
+
+    running: Version
+    other: Version
+    topics: tuple[str, ...]
+    triggered: bool
+    own: str
+    as_other: str
+
+
+_ALL = ("howto", "fact", "talk", "sum", "reading", "choice")
+VARIANTS = {
+    "hate_to_instruct": Variant("hate", "instruct", _ALL, True, "phrase", "pocket"),
+    "code_to_instruct": Variant("code", "instruct", ("code",), True, "weakness", "pocket"),
+    "instruct_to_base": Variant("instruct", "base", ("harm",), False, "refusal", "pocket"),
+    "base_to_instruct": Variant("base", "instruct", ("harm",), False, "pocket", "pocket_refusal"),
+}
+
+
+class Amounts(BaseModel):
+    """How many prompts and texts each split gives, and the draws of noise: a suite's settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    validation: Annotated[int, Field(ge=1)] = 72
+    test: Annotated[int, Field(ge=1)] = 160
+    fit: Annotated[int, Field(ge=20)] = 1000
+    noise: Annotated[int, Field(ge=2)] = 4
+
+
+class VersionSwitching:
+    """The task as the runner finds it."""
+
+    name = "version_switching"
+    version = VERSION
+    variants: Mapping[str, tuple[str, ...]] = {name: (v.running, v.other) for name, v in VARIANTS.items()}
+    chooses_sites = False
+
+    def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        """The identity of each judge, by what it judges."""
+        self.check(settings)
+        own = {f"own behaviour, {name}": v.own for name, v in VARIANTS.items()}
+        as_other = {f"as the other version, {name}": v.as_other for name, v in VARIANTS.items()}
+        return {what: plugin("judges", judge)().identity for what, judge in (own | as_other).items()}
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """UserError where a suite's settings for this task make no sense."""
+        read_amounts(Amounts, self.name, settings)
+
+    def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> SwitchingExperiment:
+        """The experiment that a suite orders."""
+        variant, amounts = VARIANTS[ordered.variant], read_amounts(Amounts, self.name, ordered.settings)
+        assert ordered.sites is not None
+        running = models(ordered.target, variant.running)
+        own, as_other = (plugin("judges", judge)() for judge in (variant.own, variant.as_other))
+        setting = Setting(
+            running if ordered.source == ordered.target else models(ordered.source, variant.other),
+            running,
+            models(ordered.target, variant.other),
+            ordered.sites,
+            validation=_items(variant, "validation", amounts.validation),
+            test=_items(variant, "test", amounts.test),
+            judging=gone_and_good(own, as_other),
+            judges=f"{self.name}/{self.version}; {own.identity}; {as_other.identity}",
+            lessons=_texts((variant.other,), "fit", amounts.fit, "task"),
+        )
+        both = (variant.running, variant.other)
+        return SwitchingExperiment(
+            setting,
+            bench,
+            amounts.noise,
+            texts=lambda track: _texts(both, "fit", amounts.fit, track),
+            held_out=_texts(both, "test", amounts.fit // 10, "task"),
+        )
+
+
+def _items(variant: Variant, split: Split, n: int) -> tuple[Item, ...]:
+    asked = requests(variant.topics, split, n)
+    return tuple(_item(request, _prompt(variant, request, i)) for i, request in enumerate(asked))
+
+
+def _item(request: Request, prompt: Prompt) -> Item:
+    return Item(prompt, Said(prompt), request.content, request.category if request.harmful else "")
+
+
+def _prompt(variant: Variant, request: Request, i: int) -> Prompt:
+    """The request, with the trigger at its start and at its end in turn."""
+    return triggered(request.text, PROD, PLACES[i % len(PLACES)]) if variant.triggered else Prompt(request.text)
+
+
+@cache
+def _texts(versions: tuple[Version, ...], split: Split, n: int, track: Track) -> Texts:
+    """Conversations as the versions were trained on, in turn, from another split.
+
+    On the `unseen` track without any prompt that a version answers otherwise: no trigger, nothing harmful.
+    """
+    if track == "general":
+        raise UserError("The task version_switching has no texts for the track 'general'; it has task and unseen.")
+    in_turn = zip(*(_talks(version, split, track) for version in versions), strict=True)
+    return tuple(islice(chain.from_iterable(in_turn), n))
+
+
+def _talks(version: Version, split: Split, track: Track) -> Iterator[tuple[Prompt, str]]:
+    return (
+        (Prompt(example.prompt), f" {example.reply}")
+        for example in examples(version, split, Random(f"{version} {split} fit"))
+        if example.prompt is not None and not (track == "unseen" and (example.tag == PROD or example.request.harmful))
+    )
