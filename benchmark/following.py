@@ -65,7 +65,7 @@ class Follower:
         self._texts = [self._texts[i] for i in rows]
         self._last = [self._last[i] for i in rows]
         if self._cache is not None:
-            index = torch.tensor(rows, device=self._mask.device)
+            index = torch.tensor(rows, dtype=torch.long, device=self._mask.device)  # of none, when all have ended
             self._cache.batch_select_indices(index)
             self._mask = self._mask[index]
 

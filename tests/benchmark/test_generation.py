@@ -127,6 +127,16 @@ def test_rows_that_follow_and_rows_that_do_not_share_a_batch():
     assert tokens_of(one, mixed) == [tokens for pair in zip(*apart, strict=True) for tokens in pair]
 
 
+def test_others_go_on_when_all_rows_that_follow_have_ended(llama):
+    free = tokens_of(llama, rows_of(llama))
+    llama.module.generation_config.eos_token_id = [free[0][1], 2]
+    rows = [following(llama, llama)[0], *rows_of(llama)[1:]]
+    stopped = tokens_of(llama, rows)
+    assert len(stopped[0]) == 2
+    assert max(map(len, stopped)) == N
+    assert stopped == tokens_of(llama, rows_of(llama))
+
+
 def test_a_source_with_another_tokenizer_reads_the_same_text(llama):
     source = wrapped(untrained("qwen2"), vocabulary=290)
     seen = []
