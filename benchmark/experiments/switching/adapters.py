@@ -2,6 +2,7 @@
 
 import copy
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,7 +84,9 @@ def lora(setting: Setting, store: Store, seed: int) -> Switched:
 def _merged(module: PreTrainedModel, folder: Path) -> tuple[PreTrainedModel, int]:
     from peft import PeftModel
 
-    adapted: Any = PeftModel.from_pretrained(copy.deepcopy(module), folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # as below
+        adapted: Any = PeftModel.from_pretrained(copy.deepcopy(module), folder)
     n_new = sum(p.numel() for name, p in adapted.named_parameters() if "lora_" in name)
     merged: PreTrainedModel = adapted.merge_and_unload()
     return merged.eval(), n_new
@@ -93,9 +96,10 @@ def _trained(model: Model, lessons: Texts, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
-    adapted: Any = get_peft_model(
-        copy.deepcopy(model.module), LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
-    )
+    settings = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for what it has renamed
+        adapted: Any = get_peft_model(copy.deepcopy(model.module), settings)
     adapted.train()
     weights = [p for p in adapted.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=RATE, weight_decay=0.0)

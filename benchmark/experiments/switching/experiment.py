@@ -96,7 +96,7 @@ class SwitchingExperiment:
                 "target": setting.other.identity,
                 "running": setting.running.identity,
             },
-            reasons=dict.fromkeys(("mapped_own_norm", "random"), NO_VECTOR),
+            reasons={"mapped_own_norm": NO_VECTOR, "random": NO_VECTOR},
             fidelity={},
             positions=("all", "all"),
             measures={
