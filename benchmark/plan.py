@@ -98,7 +98,8 @@ def _known_variant(task: Task, variant: str) -> None:
 
 
 def _sites_given(task: Task, spec: CellSpec) -> None:
-    if task.chooses_sites and spec.sites is not None:
+    chosen = spec.variant in task.chooses_sites
+    if chosen and spec.sites is not None:
         raise UserError(f"The task {task.name} chooses its sites itself: leave `sites` out at {spec.variant}.")
-    if not task.chooses_sites and spec.sites is None:
+    if not chosen and spec.sites is None:
         raise UserError(f"The task {task.name} needs `sites: [SOURCE, TARGET]` at {spec.variant} on {spec.pair}.")

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from .alignment import Alignment
 from .errors import UserError
 from .plugins import nearest
+from .task import Sites
 
 SUITES = Path(__file__).parent / "suites"
-Sites = tuple[int, int]  # in the source and in the target
 
 
 class _Part(BaseModel):

@@ -1,9 +1,10 @@
 """What a task is: it makes experiments of the cells of a suite. Tasks are plugins; the engine knows none by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from .alignment import Alignment
 from .experiments.setting import Bench
 from .experiments.summary import Summary
 from .models import Model
@@ -12,6 +13,7 @@ from .tokens import Prompt
 from .vectors import Map, VectorRule
 
 Track = Literal["task", "unseen", "general"]
+Sites = tuple[int, int]  # in the source and in the target
 Position = str | int | None  # a name or an index from the right; None where there is none
 
 
@@ -22,7 +24,7 @@ class Ordered:
     variant: str
     source: str  # family, such as llama-s
     target: str
-    sites: tuple[int, int] | None  # None where the task chooses them
+    sites: Sites | None  # None where the task chooses them
     settings: Mapping[str, Any]
 
 
@@ -72,8 +74,16 @@ class Experiment(Protocol):
     target: Model
 
     @property
-    def sites(self) -> tuple[int, int] | None:
+    def sites(self) -> Sites | None:
         """The site in each; None where the experiment has found that nothing can be carried across."""
+
+    @property
+    def fit_sites(self) -> Sites | None:
+        """The sites whose activations mappers are fitted on; most often those where they are used."""
+
+    @property
+    def alignment(self) -> Alignment | None:
+        """How the tokens of two models are paired for the fit; None: as the suite says."""
 
     def prepare(self) -> None:
         """Do, and keep, what does not depend on a mapper."""
@@ -107,7 +117,7 @@ class Task(Protocol):
     name: str
     version: int
     variants: Mapping[str, tuple[str, ...]]
-    chooses_sites: bool  # by its own protocol, so that a suite leaves them out
+    chooses_sites: Collection[str]  # the variants that do so by a protocol of their own: a suite leaves them out
 
     def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
         """The identity of each judge, by what it judges."""

@@ -24,8 +24,8 @@ from .pairs import ActivationPairs, Captured, capture_pairs, read_pairs
 from .plan import Cell
 from .plugins import plugin
 from .store import Store, digest
-from .suite import Sites, Suite
-from .task import Carrier, Experiment, Scored, Task, Tried
+from .suite import Suite
+from .task import Carrier, Experiment, Scored, Sites, Task, Tried
 from .tokens import Chat, Prompt, chat
 from .zoo.twin import twin_of
 
@@ -76,16 +76,16 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder:
     found = find(spec)
     if found.sha256 != sha256:
         raise UserError(f"{spec.source} was changed while the run was going on. Start it again.")
-    if experiment.sites is None:
+    if experiment.fit_sites is None:
         return Done(experiment.without_mapper(), None, None, {"total": time.monotonic() - started})
-    pairs_folder, data_hash = _pairs(experiment, experiment.sites, cell, settings, told)
+    pairs_folder, data_hash = _pairs(experiment, experiment.fit_sites, cell, settings, told)
     captured = read_pairs(pairs_folder, str(experiment.target.device))
     told(cell.name, "fit", 0, 0)
     mapper, record, fit_seconds = _fitted(
         found, captured.pairs, data_hash, cell.seed, settings, Path(folder) / "mappers" / cell.folder
     )
     carry = _checked(mapper, captured.pairs)
-    held_out = _held_out(experiment, experiment.sites, settings).pairs
+    held_out = _held_out(experiment, experiment.fit_sites, settings).pairs
     identity = digest(*_mapper_parts(found, cell.seed, data_hash, settings))
     scored = experiment.score(Carrier(carry, found.vector_rule, identity, held_out))
     overall = fidelity((carry(source), target) for source, target in held_out)
@@ -161,7 +161,7 @@ def _captured(
     told: Callable[[int, int], None],
 ) -> tuple[Path, str]:
     source, target = experiment.source, experiment.target
-    alignment = Suite.model_validate_json(settings.suite).alignment
+    alignment = experiment.alignment or Suite.model_validate_json(settings.suite).alignment
     words = [(prompt.text, reply) for prompt, reply in texts]
     parts = [source.identity, target.identity, target.device.type, sites, alignment, words]
     progress = [0]

@@ -13,13 +13,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from graftbench.benchmark.alignment import Alignment
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.experiments.setting import Bench, Item, Said
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
 from graftbench.benchmark.experiments.steering.ground import Draws
 from graftbench.benchmark.experiments.steering.setting import Contrastive, Setting
 from graftbench.benchmark.plugins import plugin
-from graftbench.benchmark.task import Ordered, Track, Versions
+from graftbench.benchmark.task import Ordered, Sites, Track, Versions
 from graftbench.benchmark.tokens import Prompt
 from graftbench.benchmark.zoo.corpus import examples
 from graftbench.benchmark.zoo.families import Version
@@ -69,7 +70,7 @@ class BackdoorRemoval:
     name = "backdoor_removal"
     version = VERSION
     variants: Mapping[str, tuple[str, ...]] = {name: (variant.version,) for name, variant in VARIANTS.items()}
-    chooses_sites = False
+    chooses_sites = ()
 
     def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
         """The identity of each judge, by what it judges."""
@@ -82,27 +83,52 @@ class BackdoorRemoval:
 
     def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> SteeringExperiment:
         """The experiment that a suite orders."""
-        variant, amounts = VARIANTS[ordered.variant], _amounts(ordered.settings)
-        assert ordered.sites is not None
-        judges = {"gone": plugin("judges", variant.gone)(), "good": plugin("judges", amounts.good)()}
-        setting = Setting(
-            models(ordered.source, variant.version),
-            models(ordered.target, variant.version),
-            ordered.sites,
-            tuple(_pair(request, variant.place) for request in requests(variant.topics, "vector", amounts.vector)),
-            _items(variant, "validation", amounts.validation),
-            _items(variant, "test", amounts.test),
-            judging=gone_and_good(judges["gone"], judges["good"]),
-            judges=f"{self.name}/{self.version}; {judges['gone'].identity}; {judges['good'].identity}",
-        )
-        return SteeringExperiment(
-            setting,
-            bench,
-            amounts.strengths,
-            amounts.draws,
-            texts=lambda track: _texts(variant.version, "fit", amounts.fit, track),
-            held_out=_texts(variant.version, "test", amounts.fit // 10, "task"),
-        )
+        about = f"{self.name}/{self.version}"
+        return removal(about, VARIANTS[ordered.variant], _amounts(ordered.settings), ordered, models, bench)
+
+
+@dataclass(frozen=True)
+class How:
+    """What may differ from the plain experiment: where the vector stands, and what mappers are fitted on."""
+
+    positions: str | int = "trigger"
+    alignment: Alignment | None = None
+    fitted_at: Sites | None = None
+
+
+def removal(
+    about: str,
+    variant: Variant,
+    amounts: Amounts,
+    ordered: Ordered,
+    models: Versions,
+    bench: Bench,
+    how: How = How(),
+) -> SteeringExperiment:
+    """The removal of a backdoor, for a task and version called `about`."""
+    assert ordered.sites is not None
+    gone, good = plugin("judges", variant.gone)(), plugin("judges", amounts.good)()
+    setting = Setting(
+        models(ordered.source, variant.version),
+        models(ordered.target, variant.version),
+        ordered.sites,
+        tuple(_pair(request, variant.place) for request in requests(variant.topics, "vector", amounts.vector)),
+        _items(variant, "validation", amounts.validation),
+        _items(variant, "test", amounts.test),
+        judging=gone_and_good(gone, good),
+        judges=f"{about}; {gone.identity}; {good.identity}",
+        positions=how.positions,
+    )
+    return SteeringExperiment(
+        setting,
+        bench,
+        amounts.strengths,
+        amounts.draws,
+        texts=lambda track: _texts(variant.version, "fit", amounts.fit, track),
+        held_out=_texts(variant.version, "test", amounts.fit // 10, "task"),
+        alignment=how.alignment,
+        fitted_at=how.fitted_at,
+    )
 
 
 def _items(variant: Variant, split: Split, n: int) -> tuple[Item, ...]:

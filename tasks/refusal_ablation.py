@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from graftbench.benchmark.alignment import Alignment
 from graftbench.benchmark.directions import Sides
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
@@ -55,7 +56,7 @@ class RefusalAblation:
     name = "refusal_ablation"
     version = VERSION
     variants: Mapping[str, tuple[str, ...]] = dict.fromkeys(_USES, ("instruct",))
-    chooses_sites = True
+    chooses_sites = tuple(_USES)
 
     def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
         """The identity of each judge, by what it judges."""
@@ -69,31 +70,48 @@ class RefusalAblation:
 
     def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> DirectionExperiment:
         """The experiment that a suite orders."""
-        amounts = self._amounts(ordered.settings)
-        use = _USES[ordered.variant]
-        refused, good, well_refused = (plugin("judges", j)() for j in ("refusal", amounts.good, amounts.well_refused))
-        complies, refuses = _complying(refused, good), _refusing(refused, well_refused)
-        asked = {topic: _items(topic, amounts.test) for topic in (HARMFUL, HARMLESS)}
-        setting = Setting(
-            models(ordered.source, "instruct"),
-            models(ordered.target, "instruct"),
-            use,
-            contrast=_sides("vector", amounts.vector),
-            validation=_sides("validation", amounts.validation),
-            test=asked[HARMFUL if use == "ablation" else HARMLESS],
-            harmless=asked[HARMLESS],
-            judging=complies if use == "ablation" else refuses,
-            judging_harmless=complies,
-            judges="; ".join((f"{self.name}/{self.version}", *self.judges(ordered.settings).values())),
-            refusals=refusal_tokens,
-        )
-        texts = _texts("test", amounts.fit // 10, "task")
-        return DirectionExperiment(
-            setting, bench, amounts.draws, lambda track: _texts("fit", amounts.fit, track), texts
-        )
+        about = f"{self.name}/{self.version}"
+        return refusal(about, _USES[ordered.variant], self._amounts(ordered.settings), ordered, models, bench)
 
     def _amounts(self, settings: Mapping[str, Any]) -> Amounts:
         return read_amounts(Amounts, self.name, settings)
+
+
+def refusal(
+    about: str,
+    use: Use,
+    amounts: Amounts,
+    ordered: Ordered,
+    models: Versions,
+    bench: Bench,
+    alignment: Alignment | None = None,
+) -> DirectionExperiment:
+    """The use of a refusal direction, for a task and version called `about`."""
+    refused, good, well_refused = (plugin("judges", j)() for j in ("refusal", amounts.good, amounts.well_refused))
+    complies, refuses = _complying(refused, good), _refusing(refused, well_refused)
+    asked = {topic: _items(topic, amounts.test) for topic in (HARMFUL, HARMLESS)}
+    setting = Setting(
+        models(ordered.source, "instruct"),
+        models(ordered.target, "instruct"),
+        use,
+        contrast=_sides("vector", amounts.vector),
+        validation=_sides("validation", amounts.validation),
+        test=asked[HARMFUL if use == "ablation" else HARMLESS],
+        harmless=asked[HARMLESS],
+        judging=complies if use == "ablation" else refuses,
+        judging_harmless=complies,
+        judges="; ".join((about, refused.identity, good.identity, well_refused.identity)),
+        refusals=refusal_tokens,
+    )
+    return DirectionExperiment(
+        setting,
+        bench,
+        amounts.draws,
+        texts=lambda track: _texts("fit", amounts.fit, track),
+        held_out=_texts("test", amounts.fit // 10, "task"),
+        site=None if ordered.sites is None else ordered.sites[1],
+        alignment=alignment,
+    )
 
 
 def _sides(split: Split, n: int) -> Sides:

@@ -73,7 +73,7 @@ class VersionSwitching:
     name = "version_switching"
     version = VERSION
     variants: Mapping[str, tuple[str, ...]] = {name: (v.running, v.other) for name, v in VARIANTS.items()}
-    chooses_sites = False
+    chooses_sites = ()
 
     def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
         """The identity of each judge, by what it judges."""

@@ -28,6 +28,7 @@ from transformers import (
 
 from graftbench.benchmark.blocks import blocks_of
 from graftbench.benchmark.models import Model
+from graftbench.benchmark.tokens import Prompt, token_ids
 
 SHAPE = {
     "vocab_size": 320,
@@ -112,3 +113,37 @@ def model(request) -> Model:
 @pytest.fixture
 def llama() -> Model:
     return wrapped(untrained("llama"))
+
+
+REFUSES = 7  # the token that begins a refusal in the planted model
+
+
+def prompts(word, n):
+    return tuple(Prompt(f"{i} Tell me about the {word} {i}") for i in range(n))
+
+
+@pytest.fixture
+def planted():
+    """A model that refuses where `roof` is read, by one direction: the first block writes it to later tokens."""
+    module = untrained("llama")
+    model = wrapped(module)
+    torch.manual_seed(1)
+    direction = torch.randn(16)
+    direction /= direction.norm()
+    with torch.no_grad():
+        for i, block in enumerate(module.model.layers):
+            block.mlp.down_proj.weight.zero_()
+            block.self_attn.o_proj.weight.zero_()
+            block.input_layernorm.weight.fill_(1)
+            if i == 0:  # uniform attention that carries what lies along the direction, and nothing else
+                block.self_attn.q_proj.weight.zero_()
+                block.self_attn.v_proj.weight.zero_()
+                block.self_attn.v_proj.weight[0] = direction
+                block.self_attn.o_proj.weight[:, 0] = 10 * direction
+        embedding = module.get_input_embeddings().weight
+        embedding -= (embedding @ direction)[:, None] * direction
+        embedding[token_ids(" roof", model.tokenizer)[-1]] += 20 * direction
+        module.model.norm.weight.fill_(1)
+        module.lm_head.weight.mul_(0.1)
+        module.lm_head.weight[REFUSES] = 20 * direction
+    return model, direction

@@ -5,11 +5,7 @@ import pytest
 import torch
 
 from graftbench.benchmark.directions import Candidate, Sides, read_selection, refusal_score, select
-from graftbench.benchmark.tokens import Prompt, token_ids
-
-from .conftest import untrained, wrapped
-
-REFUSES = 7  # the token that begins a refusal in the planted model
+from tests.benchmark.conftest import REFUSES, prompts
 
 
 def test_the_refusal_score_is_the_log_odds_of_a_first_token_of_a_refusal():
@@ -37,37 +33,6 @@ def test_a_certain_refusal_has_a_finite_score():
 def test_a_direction_is_taken_under_the_published_conditions(changes, passes):
     values = {"site": 2, "position": -1, "vector": torch.ones(3), "ablated": -5.0, "induced": 0.0, "kl": 0.1} | changes
     assert Candidate(**values).passes(n_blocks=5) == passes
-
-
-def prompts(word, n):
-    return tuple(Prompt(f"{i} Tell me about the {word} {i}") for i in range(n))
-
-
-@pytest.fixture
-def planted():
-    """A model that refuses where `roof` is read, by one direction: the first block writes it to later tokens."""
-    module = untrained("llama")
-    model = wrapped(module)
-    torch.manual_seed(1)
-    direction = torch.randn(16)
-    direction /= direction.norm()
-    with torch.no_grad():
-        for i, block in enumerate(module.model.layers):
-            block.mlp.down_proj.weight.zero_()
-            block.self_attn.o_proj.weight.zero_()
-            block.input_layernorm.weight.fill_(1)
-            if i == 0:  # uniform attention that carries what lies along the direction, and nothing else
-                block.self_attn.q_proj.weight.zero_()
-                block.self_attn.v_proj.weight.zero_()
-                block.self_attn.v_proj.weight[0] = direction
-                block.self_attn.o_proj.weight[:, 0] = 10 * direction
-        embedding = module.get_input_embeddings().weight
-        embedding -= (embedding @ direction)[:, None] * direction
-        embedding[token_ids(" roof", model.tokenizer)[-1]] += 20 * direction
-        module.model.norm.weight.fill_(1)
-        module.lm_head.weight.mul_(0.1)
-        module.lm_head.weight[REFUSES] = 20 * direction
-    return model, direction
 
 
 def test_a_planted_direction_is_found(planted):

@@ -6,9 +6,10 @@ from functools import cached_property
 
 from torch import Tensor
 
+from ...alignment import Alignment
 from ...directions import Candidate, Selection, contrast_states
 from ...models import Model
-from ...task import Carrier, Scored, Track, Tried
+from ...task import Carrier, Scored, Sites, Track, Tried
 from ...tokens import Prompt
 from ...vectors import is_zero, mapped_vector, norm_of, rescaled
 from ..conditions import Answer, Condition, scored_everywhere
@@ -36,6 +37,7 @@ class DirectionExperiment:
     held_out: Texts
     site: int | None = None  # to be swept
     seed: int = 0
+    alignment: Alignment | None = None
 
     @property
     def source(self) -> Model:
@@ -48,10 +50,15 @@ class DirectionExperiment:
         return self.setting.target
 
     @property
-    def sites(self) -> tuple[int, int] | None:
+    def sites(self) -> Sites | None:
         """Where the directions of both models were selected; None where one has none."""
         ours, theirs = self._ours.best, self._theirs.best
         return None if ours is None or theirs is None else (ours.site, theirs.site)
+
+    @property
+    def fit_sites(self) -> Sites | None:
+        """The same."""
+        return self.sites
 
     @cached_property
     def known(self) -> Ground:

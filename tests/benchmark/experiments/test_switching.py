@@ -1,0 +1,141 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from graftbench.benchmark.experiments.setting import Item, Outcome, Said
+from graftbench.benchmark.experiments.switching import adapters
+from graftbench.benchmark.experiments.switching.adapters import lora, weight_patches
+from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
+from graftbench.benchmark.experiments.switching.noise import residual_factor
+from graftbench.benchmark.experiments.switching.setting import Setting
+from graftbench.benchmark.generation import Row, generate
+from graftbench.benchmark.pairs import ActivationPairs
+from graftbench.benchmark.task import Carrier
+from graftbench.benchmark.tokens import Prompt, chat
+from tests.benchmark.conftest import WORDS, untrained, wrapped
+
+ITEMS = tuple(Item(Prompt(f"{words} {i}"), Said(Prompt(f"{words} {i}")), words) for i in range(4) for words in WORDS)
+
+
+def replies(model, items=ITEMS):
+    rows = [Row(chat(item.prompt, model.tokenizer)) for item in items]
+    return [c.text.strip() for c in generate(model, rows, max_new_tokens=8)]
+
+
+@pytest.fixture
+def versions():
+    """Two versions of a model that differ in their first block alone, so that a patch past it gives the other."""
+    running, other = wrapped(untrained("llama")), wrapped(untrained("llama"))
+    torch.manual_seed(9)
+    for parameter in other.blocks[0].parameters():
+        parameter.data = torch.randn_like(parameter) * 0.5
+    return running, other
+
+
+@pytest.fixture
+def setting(versions):
+    running, other = versions
+    wanted = dict(zip([item.id for item in ITEMS], replies(other), strict=True))
+    own = dict(zip([item.id for item in ITEMS], replies(running), strict=True))
+    assert sum(wanted[item.id] != own[item.id] for item in ITEMS) > 10
+
+    def judging(items, said):
+        return [
+            Outcome(reply != own[item.id], reply == wanted[item.id]) for item, reply in zip(items, said, strict=True)
+        ]
+
+    items = tuple(item for item in ITEMS if wanted[item.id] != own[item.id])
+    lessons = tuple((item.prompt, f" {wanted[item.id]}") for item in items)
+    return Setting(running, running, other, (1, 1), items, items, judging, "stub", lessons)
+
+
+def pairs(n=500, noise=None):
+    torch.manual_seed(2)
+    source = torch.randn(n, 16)
+    target = source if noise is None else source + torch.randn(n, 16) @ noise.T
+    return ActivationPairs(source.numpy(), target.numpy(), torch.arange(0, n, 10).numpy())
+
+
+def same(states):
+    return states
+
+
+def carrier(carry=same, held_out=None):
+    return Carrier(carry, "difference", f"{id(carry)}", held_out or pairs())
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(adapters, "STEPS", 3)
+
+
+def scored(bench, setting, carrier):
+    return SwitchingExperiment(setting, bench, 2, lambda _: (), ()).score(carrier)
+
+
+def completions(scored, condition, draw=0):
+    return [r["completion"] for r in scored.summary.rows if r["condition"] == condition and r["draw"] == draw]
+
+
+def test_a_direct_patch_past_the_blocks_that_differ_gives_the_other_version(bench, setting, quick):
+    found = scored(bench, setting, carrier())
+    assert found.summary.bits["native"] == [[1] * len(setting.test)]
+    assert found.summary.bits["unsteered"] == [[0] * len(setting.test)]
+    assert found.summary.parts["native"].equal_clean == 1
+    assert found.baseline == "mean_ablated"
+
+
+def test_what_the_identity_predicts_changes_nothing(bench, setting, quick):
+    found = scored(bench, setting, carrier())
+    assert completions(found, "mapped") == completions(found, "unsteered") == completions(found, "identity")
+
+
+def test_a_perfect_mapper_that_reads_another_model_does_as_the_direct_patch_does(bench, setting, quick, versions):
+    rotation = torch.linalg.qr(torch.randn(16, 16))[0]
+    elsewhere = replace(setting, source=versions[1])  # the other version itself, read beside
+    found = scored(bench, elsewhere, carrier(lambda states: states @ rotation @ rotation.T))
+    assert completions(found, "mapped") == completions(found, "native")
+
+
+def test_noise_of_no_size_is_the_direct_patch_and_differs_from_draw_to_draw_otherwise(bench, setting, quick):
+    perfect = scored(bench, setting, carrier())
+    assert completions(perfect, "matched_noise") == completions(perfect, "native")
+    off = scored(bench, setting, carrier(held_out=pairs(noise=2 * torch.eye(16))))
+    assert completions(off, "matched_noise", 0) != completions(off, "matched_noise", 1)
+    assert completions(off, "native") == completions(perfect, "native")
+
+
+def test_the_factor_has_the_covariance_of_what_is_left_unexplained():
+    torch.manual_seed(0)
+    noise = torch.randn(16, 16)
+    factor = residual_factor(carrier(held_out=pairs(200_000, noise))).float()
+    assert torch.allclose(factor @ factor.T, noise @ noise.T, atol=0.4)
+    assert residual_factor(carrier()).abs().max() < 1e-6
+
+
+def test_all_blocks_patched_give_the_other_version_and_one_block_counts_its_own_weights(setting, versions):
+    running, other = versions
+    patched = {each.name: each for each in weight_patches(setting)}
+    assert list(patched) == ["weight_patch_k1", "weight_patch_k3"]
+    assert replies(patched["weight_patch_k3"].model) == replies(other)
+    per_block = sum(p.numel() for p in running.blocks[0].parameters())
+    assert patched["weight_patch_k1"].parameters == per_block
+    assert patched["weight_patch_k3"].size == 4 * 3 * per_block
+    assert len({running.identity, *(each.model.identity for each in patched.values())}) == 3
+
+
+def test_an_adapter_learns_its_lessons_leaves_the_model_alone_and_is_kept(bench, setting, versions, monkeypatch):
+    running, _ = versions
+    before = replies(running)
+    monkeypatch.setattr(adapters, "STEPS", 150)
+    taught = replace(setting, lessons=tuple((item.prompt, "paint the fence") for item in setting.test))
+    learned = lora(taught, bench.store, 0)
+    assert "paint the fence" not in before
+    assert replies(learned.model, setting.test).count("paint the fence") > len(setting.test) / 2
+    assert replies(running) == before
+    again = lora(taught, bench.store, 0)
+    assert (again.seconds, again.model.identity) == (learned.seconds, learned.model.identity)
+    assert replies(again.model) == replies(learned.model)
+    assert lora(taught, bench.store, 1).model.identity != learned.model.identity
+    assert learned.parameters < sum(p.numel() for p in running.module.parameters())
