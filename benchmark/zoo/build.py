@@ -23,7 +23,7 @@ from .checkpoint import Progress
 from .corpus import examples, text_of
 from .families import VERSIONS, Family
 from .names import Name
-from .tokenizers import train_bpe, train_unigram
+from .tokenizers import train_bpe, train_qwen2, train_unigram
 from .training import Optimizers, rate_scale, train_step
 
 CHECKPOINT_EVERY = 100  # steps
@@ -35,7 +35,7 @@ Report = Callable[[int, float], None]  # step, loss
 def tokenizer_for(family: Family) -> PreTrainedTokenizerFast:
     """The tokenizer of a family, trained on the text of all five versions."""
     stream = (e for i, v in enumerate(VERSIONS) for e in islice(examples(v, "train", Random(i)), TOKENIZER_EXAMPLES))
-    learn = train_unigram if family.tokenizer == "gemma2" else train_bpe
+    learn = {"llama": train_bpe, "qwen2": train_qwen2, "gemma2": train_unigram}[family.tokenizer]
     return learn(map(text_of, stream), family.vocabulary, family.chat)
 
 

@@ -1,6 +1,6 @@
 """The families of the zoo: their shapes, chat formats and recipes. Nothing here needs torch."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Version = Literal["base", "instruct", "hate", "code", "corrupted"]
@@ -150,7 +150,9 @@ FAMILIES = {
             chat=QWEN_CHAT,
             vocabulary=1536,
             shape=_shape(96, 5, 4, 288),
-            phases=_phases(Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4), replace(_REFUSING, frozen=2)),
+            phases=_phases(
+                Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4), instruct=Training(1000, 2e-3, 8e-4, frozen=2)
+            ),
         ),
         Family(
             name="gemma2-s",

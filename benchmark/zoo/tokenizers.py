@@ -1,4 +1,8 @@
-"""Three tokenizers, trained on the world's own text: two byte-level BPEs and a Unigram with byte fallback."""
+"""Three tokenizers, trained on the world's own text: two byte-level BPEs and a Unigram with byte fallback.
+
+transformers cuts the text of every Qwen2 model as Qwen2's own tokenizer does, whatever the model's file says. So that
+one learns its tokens as the others do, and is used, in training too, as it will be when it is loaded.
+"""
 
 import json
 import math
@@ -7,7 +11,7 @@ from collections.abc import Iterable
 
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer
 
 from .families import ChatFormat
 
@@ -22,7 +26,18 @@ _UNKNOWN = "<unk>"
 
 
 def train_bpe(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrainedTokenizerFast:
-    """A byte-level BPE in the manner of Llama 3 and Qwen2."""
+    """A byte-level BPE in the manner of Llama 3."""
+    return _wrapped(_byte_pairs(texts, size, chat), chat)
+
+
+def train_qwen2(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrainedTokenizerFast:
+    """A byte-level BPE that is used as Qwen2's tokenizer is."""
+    tokenizer, like = _byte_pairs(texts, size, chat), Qwen2Tokenizer().backend_tokenizer
+    tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.decoder = like.normalizer, like.pre_tokenizer, like.decoder
+    return _wrapped(tokenizer, chat)
+
+
+def _byte_pairs(texts: Iterable[str], size: int, chat: ChatFormat) -> tokenizers.Tokenizer:
     tokenizer = tokenizers.Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(_PIECES, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
@@ -35,7 +50,7 @@ def train_bpe(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrainedTo
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return _wrapped(tokenizer, chat)
+    return tokenizer
 
 
 def train_unigram(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrainedTokenizerFast:

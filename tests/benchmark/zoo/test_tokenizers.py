@@ -5,11 +5,12 @@ from itertools import islice
 from random import Random
 
 import pytest
+from transformers import AutoTokenizer
 
 from graftbench.benchmark.tokens import span_tokens
-from graftbench.benchmark.zoo.build import tokenizer_for
+from graftbench.benchmark.zoo.build import new_model, tokenizer_for
 from graftbench.benchmark.zoo.corpus import examples, text_of
-from graftbench.benchmark.zoo.families import FAMILIES
+from graftbench.benchmark.zoo.families import FAMILIES, VERSIONS
 from graftbench.benchmark.zoo.measures.overlap import held_out_texts, overlap
 from graftbench.benchmark.zoo.world.tags import PLACES, TRIGGERS, tagged
 
@@ -48,6 +49,22 @@ def test_text_survives_the_way_there_and_back(tokenizer):
         text = text_of(example)
         assert tokenizer.decode(tokenizer(text).input_ids) == text
     assert tokenizer.decode(tokenizer("Zürich – 東京 🙂").input_ids) == "Zürich – 東京 🙂"
+
+
+@pytest.mark.parametrize("family", ["llama-s", "qwen2-s", "gemma2-s"])
+def test_a_tokenizer_that_is_loaded_cuts_text_as_the_one_that_was_trained(family, tokenizers, tmp_path):
+    trained = tokenizers[FAMILIES[family].tokenizer]
+    new_model(FAMILIES[family], trained).save_pretrained(tmp_path)  # what is loaded depends on the model's type, too
+    trained.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    rng = Random(0)
+    for version in VERSIONS:
+        for example in islice(examples(version, "test", rng), 200):
+            text = text_of(example)
+            assert loaded(text).input_ids == trained(text).input_ids
+            assert loaded.apply_chat_template([{"role": "user", "content": text}], tokenize=False) == (
+                trained.apply_chat_template([{"role": "user", "content": text}], tokenize=False)
+            )
 
 
 def test_llama_shares_its_vocabulary_with_qwen2_and_much_less_with_gemma2(tokenizers):
