@@ -8,7 +8,18 @@ import numpy as np
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Cost, Headline, Rate, TaskScore, Training, Transfer
 
-from .metrics.effects import Bits, Floats, Interval, Resamples, difference, is_steerable, resampled, transfer
+from .metrics.effects import (
+    RESAMPLES,
+    Bits,
+    Floats,
+    Interval,
+    Resamples,
+    counts_of,
+    difference,
+    is_steerable,
+    resampled,
+    transfer,
+)
 from .metrics.intervals import wilson
 from .plan import Cell
 from .plugins import plugin
@@ -191,12 +202,29 @@ def _task_score(cells: Sequence[CellResult]) -> tuple[TaskScore, tuple[float, Fl
     counts = {"n_steerable": len(steerable), "n_cells": len(cells)}
     if _why_not(cells) is not None:
         return TaskScore(score=None, low=None, high=None, **counts), None
-    gains = [_gains(cell) for cell in steerable]
+    gains = [_over_seeds(fits, i) for i, fits in enumerate(_by_fit(steerable))]
     value = 100 * sum(g[0] for g in gains) / sum(g[1] for g in gains)
     resamples = 100 * np.sum([g[2] for g in gains], axis=0) / np.sum([g[3] for g in gains], axis=0)
     low, high = np.quantile(resamples, [0.025, 0.975])
     score = TaskScore(score=round(value, 4), low=round(float(low), 4), high=round(float(high), 4), **counts)
     return score, (value, resamples)
+
+
+def _by_fit(cells: Sequence[CellResult]) -> list[list[CellResult]]:
+    """The cells that differ in the mapper's seed alone."""
+    found: dict[tuple[str, str, str], list[CellResult]] = {}
+    for cell in cells:
+        found.setdefault((cell.variant, cell.pair, cell.track), []).append(cell)
+    return list(found.values())
+
+
+def _over_seeds(fits: Sequence[CellResult], stream: int) -> Gains:
+    """The mean over the mapper's seeds, which are drawn again as prompts and draws are."""
+    gains = [_gains(cell) for cell in fits]
+    weights = counts_of(np.random.default_rng((BOOTSTRAP_SEED, stream)), len(fits), RESAMPLES)
+    shares = weights / weights.sum(1, keepdims=True)
+    mapped, native = (np.sum([g[i] * shares[:, s] for s, g in enumerate(gains)], axis=0) for i in (2, 3))
+    return float(np.mean([g[0] for g in gains])), float(np.mean([g[1] for g in gains])), mapped, native
 
 
 def _gains(cell: CellResult) -> Gains:

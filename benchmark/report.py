@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from graftbench.leaderboard.schema import Cell, Entry, Rate
+from graftbench.leaderboard.schema import Cell, Entry, Rate, TaskScore
 
 
 def print_entry(entry: Entry, console: Console) -> None:
@@ -46,5 +46,12 @@ def _headline(entry: Entry) -> str:
     head = entry.headline
     steerable = f"{head.n_steerable} of {head.n_cells} cells can be steered"
     if head.score is None:
-        return f"No score: {(head.reason or '').replace('_', ' ')}. {steerable}."
-    return f"Score {head.score:.1f} ({head.low:.1f} to {head.high:.1f}), 100 being as good as native. {steerable}."
+        first = f"No score: {(head.reason or '').replace('_', ' ')}. {steerable}."
+    else:
+        first = f"Score {head.score:.1f} ({head.low:.1f} to {head.high:.1f}), 100 being as good as native. {steerable}."
+    return "\n".join([first, *(_task(name, score) for name, score in head.by_task.items())])
+
+
+def _task(name: str, score: TaskScore) -> str:
+    found = "no score" if score.score is None else f"{score.score:.1f} ({score.low:.1f} to {score.high:.1f})"
+    return f"  {name}: {found}, {score.n_steerable} of {score.n_cells} cells"

