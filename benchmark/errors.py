@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from pathlib import Path
 
 
@@ -15,12 +16,20 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path.home() / ".cache" / "graftbench"
 
 
+class _Log(logging.FileHandler):
+    """A log whose own failures are one sentence each."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 (as logging has it)
+        """Say that the log cannot be written; what was to be logged is told to the user elsewhere."""
+        sys.stderr.write(f"graftbench: the log {self.baseFilename} cannot be written: {sys.exc_info()[1]}.\n")
+
+
 def log_to_file() -> Path | None:
     """Send what is logged to `graftbench.log` in the cache folder; None where that cannot be written."""
     path = cache_folder() / "graftbench.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path)
+        handler = _Log(path)
     except OSError:
         return None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

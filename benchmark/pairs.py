@@ -164,14 +164,17 @@ def _write(
     done: Callable[[int], None],
 ) -> None:
     rows = [np.array(token_ids(text, model.tokenizer), dtype=np.int32) for text in words]
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(int(starts[-1]), model.d))
-    for i, states in captured(model, rows, site):
-        kept = states[torch.tensor(picked[i], dtype=torch.long)].float().cpu().numpy()
-        if not np.isfinite(kept).all():
-            raise FloatingPointError(f"{model.name} has activations that are not finite at site {site}")
-        array[starts[i] : starts[i + 1]] = kept
-        done(1)
-    array.flush()
+    shape = (int(starts[-1]), model.d)
+    with path.open("wb") as stream:  # not mapped: a full disk is an error here, and would end the process there
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        first = stream.tell()
+        for i, states in captured(model, rows, site):
+            kept = states[torch.tensor(picked[i], dtype=torch.long)].float().cpu().numpy()
+            if not np.isfinite(kept).all():
+                raise FloatingPointError(f"{model.name} has activations that are not finite at site {site}")
+            stream.seek(first + 4 * model.d * int(starts[i]))
+            stream.write(np.ascontiguousarray(kept, dtype="<f4").tobytes())
+            done(1)
 
 
 def _share(pairings: Sequence[Pairing]) -> float:

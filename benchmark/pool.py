@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from multiprocessing.managers import SyncManager
 from queue import Empty, Queue
+from signal import Signals
 from typing import Any, Literal
 
 from pebble import ProcessExpired, ProcessPool
@@ -93,7 +94,7 @@ def _result(future: Future[Any]) -> Any:
     except UserError:
         raise
     except ProcessExpired as error:
-        return Failure("failed", f"its process ended with status {error.exitcode} (out of memory?)", "")
+        return Failure("failed", _ended(error.exitcode), "")
     except Exception as error:  # noqa: BLE001 (whatever a job raised is its result)
         trace = getattr(error, "traceback", None)  # of the worker, where the job itself raised it
         if isinstance(error, TimeoutError) and trace is None:
@@ -101,6 +102,13 @@ def _result(future: Future[Any]) -> Any:
         return Failure(
             "failed", f"{type(error).__name__}: {error}", trace or "".join(traceback.format_exception(error))
         )
+
+
+def _ended(status: int) -> str:
+    """How a process ended that gave no result; a negative status is the signal that ended it."""
+    if status < 0:
+        return f"its process was ended by {Signals(-status).name} (out of memory?)"
+    return f"its process ended with status {status}"
 
 
 def _drain(queue: "Queue[Message]", hear: Callable[[Message], None]) -> None:

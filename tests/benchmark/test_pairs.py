@@ -1,10 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from graftbench.benchmark.activations import residuals
 from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.pairs import ActivationPairs, capture_pairs, read_pairs
+from graftbench.benchmark.pairs import ActivationPairs, _write, capture_pairs, read_pairs
 from graftbench.benchmark.tokens import Chat, Prompt, chat, token_ids
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 
@@ -74,3 +76,11 @@ def test_a_split_keeps_texts_whole():
 def test_pairs_can_be_iterated_again_and_again():
     pairs = numbered()
     assert len(list(pairs)) == len(list(pairs)) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is always full")
+def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(llama):
+    text = talks(llama)[0].text
+    n = len(token_ids(text, llama.tokenizer))
+    with pytest.raises(OSError, match="No space left"):
+        _write(Path("/dev/full"), llama, 1, [text], [tuple(range(n))], np.array([0, n]), lambda _: None)

@@ -35,6 +35,10 @@ def dies():
     os._exit(9)
 
 
+def killed():
+    os.kill(os.getpid(), 9)
+
+
 @pytest.fixture(scope="module")
 def outcome():
     heard, order = [], []
@@ -46,6 +50,7 @@ def outcome():
         Job("patience", out_of_patience, ()),
         Job("endless", endless, (), timeout=1.0),
         Job("dies", dies, ()),
+        Job("killed", killed, ()),
         Job("last", double, (4,)),
     ]
     found = run_jobs(jobs, 2, 1, heard.append, lambda name, _: order.append(name))
@@ -80,6 +85,7 @@ def test_a_job_that_raises_a_timeout_of_its_own_has_failed(outcome):
 def test_a_process_that_dies_takes_only_its_own_job_along(outcome):
     assert isinstance(outcome[0]["dies"], Failure)
     assert "status 9" in outcome[0]["dies"].reason
+    assert "SIGKILL" in outcome[0]["killed"].reason
 
 
 def test_a_users_mistake_ends_everything():
