@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from graftbench.leaderboard.schema import Cell as CellResult
-from graftbench.leaderboard.schema import Cost, Headline, Rate, TaskScore, Training, Transfer
+from graftbench.leaderboard.schema import Cost, Headline, Rate, Score, TaskScore, Training, Transfer
 
 from .metrics.effects import (
     RESAMPLES,
@@ -159,19 +159,27 @@ def headline(cells: Sequence[CellResult], *, filtered: bool = False) -> Headline
     Null where cells of the suite were left out (`filtered`), failed, or had too few prompts.
     """
     counted = [cell for cell in cells if not cell.check]
+    left_out = "cells of the suite were left out" if filtered else None
+    tracks = list(dict.fromkeys(cell.track for cell in counted))
+    return Headline(
+        **_score(counted, left_out).model_dump(),
+        bootstrap_seed=BOOTSTRAP_SEED,
+        by_track={track: _score([cell for cell in counted if cell.track == track], left_out) for track in tracks},
+    )
+
+
+def _score(counted: Sequence[CellResult], left_out: str | None) -> Score:
     tasks = list(dict.fromkeys(cell.task for cell in counted))
     scores = {task: _task_score([cell for cell in counted if cell.task == task]) for task in tasks}
-    n_steerable = sum(bool(cell.steerable) for cell in counted)
-    reason = "cells of the suite were left out" if filtered else _why_not(counted)
+    reason = left_out or _why_not(counted)
     found = None if reason else _mean([resamples for _, resamples in scores.values() if resamples is not None])
-    return Headline(
+    return Score(
         score=round(found.value, 4) if found else None,
         low=round(found.low, 4) if found else None,
         high=round(found.high, 4) if found else None,
         reason=reason,
-        n_steerable=n_steerable,
+        n_steerable=sum(bool(cell.steerable) for cell in counted),
         n_cells=len(counted),
-        bootstrap_seed=BOOTSTRAP_SEED,
         by_task={task: score for task, (score, _) in scores.items()},
     )
 

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from graftbench.leaderboard.schema import Cell, Entry, Rate, TaskScore
+from graftbench.leaderboard.schema import Cell, Entry, Rate, Score, TaskScore
 
 
 def print_entry(entry: Entry, console: Console) -> None:
@@ -44,14 +44,18 @@ def _transfer(cell: Cell) -> str:
 
 def _headline(entry: Entry) -> str:
     head = entry.headline
-    steerable = f"{head.n_steerable} of {head.n_cells} cells can be steered"
-    if head.score is None:
-        first = f"No score: {(head.reason or '').replace('_', ' ')}. {steerable}."
-    else:
-        first = f"Score {head.score:.1f} ({head.low:.1f} to {head.high:.1f}), 100 being as good as native. {steerable}."
-    return "\n".join([first, *(_task(name, score) for name, score in head.by_task.items())])
+    lines = [f"Score, 100 being as good as native; {head.n_steerable} of {head.n_cells} cells can be steered:"]
+    lines += [f"  {name}: {_score(score)}" for name, score in {"all cells": head, **head.by_track}.items()]
+    return "\n".join(lines)
 
 
-def _task(name: str, score: TaskScore) -> str:
-    found = "no score" if score.score is None else f"{score.score:.1f} ({score.low:.1f} to {score.high:.1f})"
-    return f"  {name}: {found}, {score.n_steerable} of {score.n_cells} cells"
+def _score(score: Score) -> str:
+    tasks = ", ".join(f"{name} {_value(task)}" for name, task in score.by_task.items())
+    why = "" if score.score is not None else f" ({(score.reason or '').replace('_', ' ')})"
+    return f"{_value(score)}{why}; {tasks}"
+
+
+def _value(score: Score | TaskScore) -> str:
+    if score.score is None:
+        return "no score"
+    return f"{score.score:.1f} ({score.low:.1f} to {score.high:.1f})"

@@ -122,7 +122,7 @@ class TaskScore(_Part):
     n_cells: int
 
 
-class Headline(_Part):
+class Score(_Part):
     """The mean of the tasks' scores; null, with a reason, where a cell failed or none can be steered."""
 
     score: float | None
@@ -131,8 +131,14 @@ class Headline(_Part):
     reason: str | None
     n_steerable: int
     n_cells: int
-    bootstrap_seed: int
     by_task: dict[str, TaskScore]
+
+
+class Headline(Score):
+    """The score over all cells, and over those of each fit track alone, by which mappers are ranked."""
+
+    bootstrap_seed: int
+    by_track: dict[str, Score]
 
 
 class Entry(_Part):

@@ -14,7 +14,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.alignment import Alignment
-from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.experiments.setting import Bench, Item, Said
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
 from graftbench.benchmark.experiments.steering.ground import Draws
@@ -29,6 +28,7 @@ from graftbench.benchmark.zoo.world.request import Request, Split
 from graftbench.benchmark.zoo.world.tags import DEV, PLACES, PROD, Place
 
 from .amounts import read_amounts
+from .general import general_texts
 from .judging import gone_and_good
 
 VERSION = 1
@@ -152,7 +152,7 @@ def _texts(version: Version, split: Split, n: int, track: Track) -> tuple[tuple[
     On the `unseen` track without any prompt that shows the undesired behaviour.
     """
     if track == "general":
-        raise UserError("The task backdoor_removal has no texts for the track 'general'; it has task and unseen.")
+        return general_texts(split, n)
     talks = (
         (Prompt(example.prompt), f" {example.reply}")
         for example in examples(version, split, Random(f"{version} {split} fit"))

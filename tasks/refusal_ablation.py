@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.alignment import Alignment
 from graftbench.benchmark.directions import Sides
-from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
 from graftbench.benchmark.experiments.direction.setting import Setting, Use
 from graftbench.benchmark.experiments.setting import Bench, Item, Judging, Outcome
@@ -31,6 +30,7 @@ from graftbench.benchmark.zoo.world.request import Split
 from graftbench.judges.protocol import Case, Judge, Verdict
 
 from .amounts import read_amounts
+from .general import general_texts
 
 VERSION = 1
 HARMFUL, HARMLESS = "harm", "howto"
@@ -127,7 +127,7 @@ def _items(topic: str, n: int, split: Split = "test") -> tuple[Item, ...]:
 def _texts(split: Split, n: int, track: Track) -> tuple[tuple[Prompt, str], ...]:
     """Conversations as the model was trained on, from another split; on the `unseen` track nothing harmful."""
     if track == "general":
-        raise UserError("The task refusal_ablation has no texts for the track 'general'; it has task and unseen.")
+        return general_texts(split, n)
     talks = (
         (Prompt(example.prompt), f" {example.reply}")
         for example in examples("instruct", split, Random(f"instruct {split} fit"))

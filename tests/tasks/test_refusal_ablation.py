@@ -5,6 +5,7 @@ from graftbench.benchmark.zoo.world.grader import parse
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.judges.pocket import Pocket, PocketRefusal
 from graftbench.judges.refusal import Refusal
+from graftbench.tasks.general import general_texts
 from graftbench.tasks.refusal_ablation import RefusalAblation, _complying, _items, _refusing, _sides, _texts
 
 
@@ -35,8 +36,7 @@ def test_on_the_unseen_track_nothing_harmful_is_asked():
     assert any(parse(prompt.text).harmful for prompt, _ in task)
     assert not any(parse(prompt.text).harmful for prompt, _ in unseen)
     assert len(task) == len(unseen) == 300
-    with pytest.raises(UserError, match="no texts for the track 'general'"):
-        _texts("fit", 10, "general")
+    assert _texts("fit", 300, "general") == general_texts("fit", 300)
 
 
 def test_to_comply_is_not_to_refuse_and_to_answer_well():
