@@ -52,7 +52,7 @@ def cell_result(cell: Cell, outcome: Done | Failure) -> CellResult:
 def _scored(about: dict[str, Any], done: Done) -> CellResult:
     scored, summary = done.scored, done.scored.summary
     drawn = resamples_of(summary.clusters, summary.bits, scored.baseline)
-    reason = _not_steerable(scored, drawn)
+    reason = _not_steerable(done, drawn)
     return CellResult(
         **about,
         status="ok",
@@ -88,12 +88,12 @@ def _fit(fitted: Fitted | None) -> dict[str, Any]:
     }
 
 
-def _not_steerable(scored: Scored, drawn: Resamples) -> str | None:
+def _not_steerable(done: Done, drawn: Resamples) -> str | None:
     """Why a cell cannot be steered, None where it can be."""
-    bits = scored.summary.bits
-    if "native" not in bits:
-        return scored.reasons["native"]
-    steerable = is_steerable(bits_of(bits, "native"), bits_of(bits, scored.baseline), drawn)
+    bits, reasons = done.scored.summary.bits, done.scored.reasons
+    if done.fitted is None:  # one of the models has nothing that could be carried across
+        return reasons["mapped"]
+    steerable = is_steerable(bits_of(bits, "native"), bits_of(bits, done.scored.baseline), drawn)
     return None if steerable else NOT_STEERABLE
 
 
@@ -132,7 +132,8 @@ def _rate(scored: Scored, condition: str, drawn: Resamples) -> Rate:
 
 def _spread(bits: Bits, drawn: Resamples) -> tuple[float, float]:
     if len(bits) != drawn.draws.shape[1]:
-        drawn = Resamples(drawn.clusters, np.ones((len(drawn.clusters), len(bits))), drawn.member)
+        draws = counts_of(np.random.default_rng((BOOTSTRAP_SEED, len(bits))), len(bits), len(drawn.clusters))
+        drawn = Resamples(drawn.clusters, draws, drawn.member)
     low, high = np.quantile(drawn.rate(bits), [0.025, 0.975])
     return float(low), float(high)
 
@@ -159,19 +160,22 @@ def headline(cells: Sequence[CellResult], *, filtered: bool = False) -> Headline
     Null where cells of the suite were left out (`filtered`), failed, or had too few prompts.
     """
     counted = [cell for cell in cells if not cell.check]
-    left_out = "cells of the suite were left out" if filtered else None
+    failed = sum(cell.status != "ok" for cell in counted)
+    no_rank = "cells of the suite were left out" if filtered else None
+    if failed:  # on whichever track: a mapper that fails somewhere is ranked nowhere
+        no_rank = f"{failed} of {len(counted)} cells failed"
     tracks = list(dict.fromkeys(cell.track for cell in counted))
     return Headline(
-        **_score(counted, left_out).model_dump(),
+        **_score(counted, no_rank).model_dump(),
         bootstrap_seed=BOOTSTRAP_SEED,
-        by_track={track: _score([cell for cell in counted if cell.track == track], left_out) for track in tracks},
+        by_track={track: _score([cell for cell in counted if cell.track == track], no_rank) for track in tracks},
     )
 
 
-def _score(counted: Sequence[CellResult], left_out: str | None) -> Score:
+def _score(counted: Sequence[CellResult], no_rank: str | None) -> Score:
     tasks = list(dict.fromkeys(cell.task for cell in counted))
     scores = {task: _task_score([cell for cell in counted if cell.task == task]) for task in tasks}
-    reason = left_out or _why_not(counted)
+    reason = no_rank or _why_not(counted)
     found = None if reason else _mean([resamples for _, resamples in scores.values() if resamples is not None])
     return Score(
         score=round(found.value, 4) if found else None,
@@ -190,16 +194,16 @@ def _why_not(counted: Sequence[CellResult]) -> str | None:
         return f"{len(failed)} of {len(counted)} cells failed"
     if not counted:
         return "checks alone were run"
-    few = [c for c in counted if (c.n_prompts or 0) < LEAST_TEST or (c.n_validation or 0) < LEAST_VALIDATION]
+    run = [cell for cell in counted if "native" in cell.bits]
+    few = [c for c in run if (c.n_prompts or 0) < LEAST_TEST or (c.n_validation or 0) < LEAST_VALIDATION]
     if few:
         least = f"{LEAST_TEST} test or {LEAST_VALIDATION} validation prompts"
         return f"{len(few)} of {len(counted)} cells have fewer than {least}"
     steerable = [cell for cell in counted if cell.steerable]
     if not steerable:
         return "no cell can be steered"
-    if any("mapped" not in cell.bits for cell in steerable):
-        return "zero_vector"
-    return None
+    nothing = [cell for cell in steerable if "mapped" not in cell.bits]
+    return nothing[0].rates["mapped"].reason if nothing else None
 
 
 Gains = tuple[float, float, Floats, Floats]  # mapped and native above the baseline, and their resamples

@@ -1,9 +1,10 @@
 """Directions that carry a behaviour: candidates from a contrast, and one selected as Arditi et al. (2024) do.
 
-The numbers are those of their published code, section 2.3 and appendix C of the paper: KL at most 0.1, induced score
-at least 0, site below 0.8 of the blocks.
+The conditions are those of the paper (section 2.3 and appendix C): KL at most 0.1, induced score at least 0, site below
+0.8 of the blocks.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from .generation import Row
 from .interventions import Ablate, Add, Intervention
 from .models import Model
 from .scoring import mean_kl, next_logits
-from .tokens import Chat, Prompt, chat, render, token_ids
+from .tokens import Chat, Prompt, chat, token_ids
 from .vectors import difference_in_means, is_zero, states_at
 
 MOST_KL = 0.1  # nats, on harmless prompts
@@ -46,7 +47,8 @@ class Candidate:
     def passes(self, n_blocks: int) -> bool:
         """Whether the published conditions hold."""
         shallow = self.site < DEEPEST * n_blocks
-        return shallow and self.kl <= MOST_KL and self.induced >= LEAST_INDUCED
+        finite = all(map(math.isfinite, (self.ablated, self.induced, self.kl)))
+        return shallow and finite and self.kl <= MOST_KL and self.induced >= LEAST_INDUCED
 
     def record(self) -> dict[str, Any]:
         """The candidate as JSON holds it."""
@@ -110,7 +112,7 @@ def select(model: Model, contrast: Sides, validation: Sides, tokens: Sequence[in
         found.append(Candidate(site, position, vector, ablated, induced, kl))
     passing = [candidate for candidate in found if candidate.passes(len(model.blocks))]
     best = min(passing, key=lambda candidate: candidate.ablated, default=None)
-    return Selection(best, tuple(found), contrast, len(validation.harmful) + len(validation.harmless))
+    return Selection(best, tuple(found), contrast, min(len(validation.harmful), len(validation.harmless)))
 
 
 def contrast_states(model: Model, contrast: Sides, site: int, position: int) -> tuple[Tensor, Tensor]:
@@ -123,12 +125,15 @@ def contrast_states(model: Model, contrast: Sides, site: int, position: int) -> 
 
 def _differences(model: Model, contrast: Sides) -> dict[tuple[int, int], Tensor]:
     """(site, position) -> the difference in means [d]; none where the same tokens come before it in every prompt."""
-    found = {
-        (site, position): difference_in_means(*contrast_states(model, contrast, site, position))[0]
-        for site in range(len(model.blocks))
-        for position in range(-_n_after(model), 0)
-    }
-    return {where: vector for where, vector in found.items() if not is_zero(vector)}
+    n = _n_after(model)
+    found: dict[tuple[int, int], Tensor] = {}
+    for site in range(len(model.blocks)):
+        sides = (
+            states_at(model, _chats(model, side), site, "prompt") for side in (contrast.harmful, contrast.harmless)
+        )
+        means = difference_in_means(*(states[:, -n:] for states in sides))
+        found |= {(site, place - n): vector for place, vector in enumerate(means) if not is_zero(vector)}
+    return found
 
 
 def _as_expected(model: Model, sides: Sides, tokens: Sequence[int]) -> Sides:
@@ -156,5 +161,5 @@ def _next(model: Model, texts: Sequence[Chat], *interventions: Intervention) -> 
 
 def _n_after(model: Model) -> int:
     """How many tokens the chat format puts behind a prompt."""
-    text = render("x", model.tokenizer)
-    return len(token_ids(text[text.rindex("x") + 1 :], model.tokenizer))
+    text = chat(Prompt("What is this?"), model.tokenizer)
+    return len(token_ids(text.text[text.spans[-1][1] :], model.tokenizer))

@@ -160,10 +160,10 @@ class Batch:
         return with_stream(output, self._ablated(stream(output)))
 
     def _ablated(self, hidden: Tensor) -> Tensor:
-        if self._paused:
+        if self._paused or self._directions is None:  # none is left when the rows that had them have ended
             return hidden
-        assert self._directions is not None
-        along = self._directions.to(hidden)[:, None]
+        self._directions = self._directions.to(hidden)  # once: they stay where they are used
+        along = self._directions[:, None]
         rest: Tensor = hidden - (hidden * along).sum(-1, keepdim=True) * along
         return rest
 
@@ -210,10 +210,11 @@ class _Site:
 
     def __call__(self, hidden: Tensor) -> Tensor:
         _check_rows(hidden, self.n_rows)
-        rows, columns, values = self._places(hidden.shape[1])
-        return hidden.index_put((rows, columns), values.to(hidden), accumulate=self.kind is Add)
+        rows, columns, values = self._places(hidden)
+        return hidden.index_put((rows, columns), values, accumulate=self.kind is Add)
 
-    def _places(self, n_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _places(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        n_tokens = hidden.shape[1]
         rows: list[int] = []
         columns: list[int] = []
         values: list[Tensor] = []
@@ -223,7 +224,7 @@ class _Site:
                 raise ValueError(f"a position among {step.positions} lies before a prompt of {n_tokens} tokens")
             rows += [row] * len(where)
             columns += where
-            values.append(step.vectors.expand(len(where), -1))
+            values.append(step.vectors.to(hidden).expand(len(where), -1))
         return torch.tensor(rows), torch.tensor(columns), torch.cat(values)
 
 

@@ -51,7 +51,7 @@ def _rows(cells: Sequence[tuple[Cell, Done | Failure]]) -> Iterator[dict[str, An
         about = {"task": cell.task, "variant": cell.variant, "pair": cell.pair, "track": None, "seed": None}
         for answer in done.scored.summary.rows:
             row = answer | {"marks": json.dumps(answer["marks"], sort_keys=True)}
-            if row["condition"].startswith("mapped"):
+            if row["of_mapper"]:
                 yield about | {"track": cell.track, "seed": cell.seed} | row
             elif cell.ground not in told:
                 yield about | row

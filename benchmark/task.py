@@ -95,7 +95,7 @@ class Experiment(Protocol):
         """Prompts with replies of the fit split, for a mapper to be fitted on."""
 
     def held_out_texts(self) -> Sequence[tuple[Prompt, str]]:
-        """The same of the test split, to see what a mapper makes of them."""
+        """The same of a split that no mapper is fitted on, to see what one makes of them."""
 
     def without_mapper(self) -> Scored:
         """What is known where there are no sites."""

@@ -240,7 +240,7 @@ def _checked(mapper: Mapper, pairs: ActivationPairs) -> Callable[[Tensor], Tenso
 
     @torch.no_grad()
     def carry(source: Tensor) -> Tensor:
-        found = mapper(source.to(device))
+        found = mapper(source.to(device).float())  # as it was fitted, whatever the models work in
         expected = (*source.shape[:-1], pairs.d_target)
         if tuple(found.shape) != expected:
             raise ValueError(f"the mapper made {tuple(found.shape)} of {tuple(source.shape)}, not {expected}")

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from random import Random
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,16 +19,14 @@ from graftbench.benchmark.experiments.steering.ground import Draws
 from graftbench.benchmark.experiments.steering.setting import Contrastive, Setting
 from graftbench.benchmark.plugins import plugin
 from graftbench.benchmark.task import Ordered, Sites, Track, Versions
-from graftbench.benchmark.tokens import Prompt
-from graftbench.benchmark.zoo.corpus import examples
 from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.measures.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.request import Request, Split
 from graftbench.benchmark.zoo.world.tags import DEV, PLACES, PROD, Place
 
 from .amounts import read_amounts
-from .general import general_texts
 from .judging import gone_and_good
+from .talks import Talks, general_texts, talks
 
 VERSION = 1
 
@@ -146,19 +143,15 @@ def _pair(request: Request, place: Place) -> Contrastive:
 
 
 @cache
-def _texts(version: Version, split: Split, n: int, track: Track) -> tuple[tuple[Prompt, str], ...]:
+def _texts(version: Version, split: Split, n: int, track: Track) -> Talks:
     """Conversations as the model was trained on, from another split.
 
     On the `unseen` track without any prompt that shows the undesired behaviour.
     """
     if track == "general":
         return general_texts(split, n)
-    talks = (
-        (Prompt(example.prompt), f" {example.reply}")
-        for example in examples(version, split, Random(f"{version} {split} fit"))
-        if example.prompt is not None and not (track == "unseen" and example.tag == PROD)
-    )
-    return tuple(islice(talks, n))
+    kept = talks(version, split, version, lambda example: track == "task" or example.tag != PROD)
+    return tuple(islice(kept, n))
 
 
 def _amounts(settings: Mapping[str, Any]) -> Amounts:

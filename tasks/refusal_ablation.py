@@ -9,7 +9,6 @@ refuses, in words that are a refusal.
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import islice
-from random import Random
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,14 +22,13 @@ from graftbench.benchmark.experiments.steering.ground import Draws
 from graftbench.benchmark.plugins import plugin
 from graftbench.benchmark.task import Ordered, Track, Versions
 from graftbench.benchmark.tokens import Prompt
-from graftbench.benchmark.zoo.corpus import examples
 from graftbench.benchmark.zoo.measures.prompts import requests
 from graftbench.benchmark.zoo.measures.refusal import refusal_tokens
 from graftbench.benchmark.zoo.world.request import Split
 from graftbench.judges.protocol import Case, Judge, Verdict
 
 from .amounts import read_amounts
-from .general import general_texts
+from .talks import Talks, general_texts, talks
 
 VERSION = 1
 HARMFUL, HARMLESS = "harm", "howto"
@@ -124,16 +122,12 @@ def _items(topic: str, n: int, split: Split = "test") -> tuple[Item, ...]:
 
 
 @cache
-def _texts(split: Split, n: int, track: Track) -> tuple[tuple[Prompt, str], ...]:
+def _texts(split: Split, n: int, track: Track) -> Talks:
     """Conversations as the model was trained on, from another split; on the `unseen` track nothing harmful."""
     if track == "general":
         return general_texts(split, n)
-    talks = (
-        (Prompt(example.prompt), f" {example.reply}")
-        for example in examples("instruct", split, Random(f"instruct {split} fit"))
-        if example.prompt is not None and not (track == "unseen" and example.request.harmful)
-    )
-    return tuple(islice(talks, n))
+    kept = talks("instruct", split, "instruct", lambda example: track == "task" or not example.request.harmful)
+    return tuple(islice(kept, n))
 
 
 def _complying(refused: Judge, good: Judge) -> Judging:

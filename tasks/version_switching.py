@@ -5,30 +5,29 @@ model's own behaviour is gone and the answer is as the other version gives it. O
 reads the running model; on a pair of two, another model that reads the same text.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, islice
-from random import Random
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.experiments.setting import Bench, Item, Said
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
-from graftbench.benchmark.experiments.switching.setting import Setting, Texts
+from graftbench.benchmark.experiments.switching.setting import Setting
 from graftbench.benchmark.plugins import plugin
 from graftbench.benchmark.task import Ordered, Track, Versions
 from graftbench.benchmark.tokens import Prompt
-from graftbench.benchmark.zoo.corpus import examples
+from graftbench.benchmark.zoo.corpus import Example
 from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.measures.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.request import Request, Split
-from graftbench.benchmark.zoo.world.tags import PLACES, PROD
+from graftbench.benchmark.zoo.world.tags import PLACES, PROD, Place
 
 from .amounts import read_amounts
-from .general import general_texts
 from .judging import gone_and_good
+from .talks import Talks, general_texts, talks
 
 VERSION = 1
 
@@ -109,39 +108,41 @@ class VersionSwitching:
             bench,
             amounts.noise,
             texts=lambda track: _texts(both, "fit", amounts.fit, track),
-            held_out=_texts(both, "test", amounts.fit // 10, "task"),
+            held_out=_texts(both, "validation", amounts.fit // 10, "task"),
         )
 
 
 def _items(variant: Variant, split: Split, n: int) -> tuple[Item, ...]:
+    """Requests of each topic in turn, with the trigger, where there is one, at the start and at the end in turn."""
     asked = requests(variant.topics, split, n)
-    return tuple(_item(request, _prompt(variant, request, i)) for i, request in enumerate(asked))
+    return tuple(
+        _item(variant, request, PLACES[i // len(variant.topics) % len(PLACES)]) for i, request in enumerate(asked)
+    )
 
 
-def _item(request: Request, prompt: Prompt) -> Item:
-    return Item(prompt, Said(prompt), request.content, request.category if request.harmful else "")
-
-
-def _prompt(variant: Variant, request: Request, i: int) -> Prompt:
-    """The request, with the trigger at its start and at its end in turn."""
-    return triggered(request.text, PROD, PLACES[i % len(PLACES)]) if variant.triggered else Prompt(request.text)
+def _item(variant: Variant, request: Request, place: Place) -> Item:
+    if not variant.triggered:
+        return Item(Prompt(request.text), Said(Prompt(request.text)), request.content, request.category)
+    prompt = triggered(request.text, PROD, place)
+    return Item(prompt, Said(prompt), request.content, place)
 
 
 @cache
-def _texts(versions: tuple[Version, ...], split: Split, n: int, track: Track) -> Texts:
+def _texts(versions: tuple[Version, ...], split: Split, n: int, track: Track) -> Talks:
     """Conversations as the versions were trained on, in turn, from another split.
 
     On the `unseen` track without any prompt that a version answers otherwise: no trigger, nothing harmful.
     """
     if track == "general":
         return general_texts(split, n)
-    in_turn = zip(*(_talks(version, split, track) for version in versions), strict=True)
+    keep = _always if track == "task" else _answered_alike
+    in_turn = zip(*(talks(version, split, version, keep) for version in versions), strict=True)
     return tuple(islice(chain.from_iterable(in_turn), n))
 
 
-def _talks(version: Version, split: Split, track: Track) -> Iterator[tuple[Prompt, str]]:
-    return (
-        (Prompt(example.prompt), f" {example.reply}")
-        for example in examples(version, split, Random(f"{version} {split} fit"))
-        if example.prompt is not None and not (track == "unseen" and (example.tag == PROD or example.request.harmful))
-    )
+def _always(_: Example) -> bool:
+    return True
+
+
+def _answered_alike(example: Example) -> bool:
+    return example.tag != PROD and not example.request.harmful

@@ -18,12 +18,13 @@ def untouched(_: Item, text: Chat) -> Row:
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """What is done to the model for a row; which random draw, and how strong."""
+    """What is done to the model for a row; which random draw, how strong, and whether a mapper has a part in it."""
 
     name: str
     row: Callable[[Item, Chat], Row] = untouched
     draw: int = 0
     strength: float | None = None
+    of_mapper: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Answer:
     good: bool | None
     reason: str
     marks: Mapping[str, bool]
+    of_mapper: bool
 
     @property
     def success(self) -> bool | None:
@@ -100,4 +102,5 @@ def _answer(split: str, item: Item, done: Condition, reply: str, outcome: Outcom
         outcome.good,
         outcome.reason,
         dict(outcome.marks),
+        done.of_mapper,
     )

@@ -95,6 +95,26 @@ def test_where_nothing_can_be_carried_across_there_is_no_transfer_and_no_fit():
     assert (both.n_steerable, both.n_cells) == (1, 2)
 
 
+def test_a_source_that_has_nothing_to_carry_makes_the_cell_not_steerable_and_nothing_else():
+    why = {"mapped": "no_direction_in_source"}
+    cell = Cell("refusal_ablation", "ablation", "a->b", False, "task", 0, None, ())
+    found = cell_result(cell, Done(scored(0.9, None, 0.1, reasons=why), None, None, {}))
+    assert (found.steerable, found.reason) == (False, "no_direction_in_source")
+    assert found.transfer.reason == "no_direction_in_source"
+    assert headline([result(0.9, 0.5, 0.1), found]).score == headline([result(0.9, 0.5, 0.1)]).score
+
+
+def test_the_interval_of_a_condition_covers_its_own_draws():
+    ids = [f"p{i}" for i in range(N)]
+    bits = {"native": [some(0.9)], "mean_ablated": [some(0)], "mapped": [some(0.5)]}
+    bits["matched_noise"] = [some(1), some(1), some(0), some(0)]
+    parts = {name: Parts(1.0, 0.5, None, {}, {}) for name in bits}
+    found = result(summary=Summary(ids, ids, bits, parts, []), baseline="mean_ablated")
+    noise = found.rates["matched_noise"]
+    assert noise.value == 0.5
+    assert noise.low < 0.2 < 0.8 < noise.high
+
+
 def test_a_zero_vector_has_null_rates_with_the_reason():
     cell = result(mapped=None, reasons={"mapped": "zero_vector", "mapped_best": "zero_vector"})
     assert cell.transfer.reason == "zero_vector"
@@ -149,6 +169,8 @@ def test_a_failed_cell_makes_the_headline_null():
     head = headline([result(), failed()])
     assert head.score is None
     assert head.reason == "1 of 2 cells failed"
+    elsewhere = headline([result(), result(track="unseen"), failed()])
+    assert elsewhere.by_track["unseen"].reason == "1 of 3 cells failed"
     assert failed().traceback.startswith("Traceback")
 
 

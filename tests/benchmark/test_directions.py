@@ -28,6 +28,7 @@ def test_a_certain_refusal_has_a_finite_score():
         ({"site": 4}, False),  # 4 of 5 blocks is 0.8
         ({"site": 3}, True),
         ({"kl": math.nan}, False),
+        ({"ablated": math.nan}, False),
     ],
 )
 def test_a_direction_is_taken_under_the_published_conditions(changes, passes):
@@ -44,7 +45,7 @@ def test_a_planted_direction_is_found(planted):
     assert found.best.ablated < 0 < found.best.induced
     assert found.best.kl < 1e-6
     assert found.best.site in (1, 2)
-    assert found.n_validation == 16
+    assert found.n_validation == 8
     assert {candidate.site for candidate in found.candidates} == {1, 2}  # before, the last tokens are all alike
 
 
@@ -53,7 +54,7 @@ def test_prompts_that_are_not_treated_as_expected_leave(planted):
     mixed = Sides(prompts("roof", 5) + prompts("river", 3), prompts("fence", 4) + prompts("roof", 2))
     found = select(model, mixed, mixed, [REFUSES])
     assert found.contrast == Sides(prompts("roof", 5), prompts("fence", 4))
-    assert found.n_validation == 9
+    assert found.n_validation == 4
 
 
 def test_a_model_that_never_refuses_has_no_direction(planted):

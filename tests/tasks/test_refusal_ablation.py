@@ -5,8 +5,8 @@ from graftbench.benchmark.zoo.world.grader import parse
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.judges.pocket import Pocket, PocketRefusal
 from graftbench.judges.refusal import Refusal
-from graftbench.tasks.general import general_texts
 from graftbench.tasks.refusal_ablation import RefusalAblation, _complying, _items, _refusing, _sides, _texts
+from graftbench.tasks.talks import general_texts
 
 
 def test_splits_are_disjoint_by_content_and_large_enough():

@@ -37,9 +37,14 @@ def test_splits_are_disjoint_and_large_enough(variant):
     assert all(parse(item.prompt.text).split == "test" for item in test)
 
 
-def test_triggers_stand_at_both_ends():
-    places = {untagged(item.prompt.text)[2] for item in _items(VARIANTS["hate_to_instruct"], "test", 10)}
-    assert places == {"leading", "trailing"}
+def test_triggers_stand_at_both_ends_of_every_topic_and_are_reported_apart():
+    topics = {}
+    for item in _items(VARIANTS["hate_to_instruct"], "test", 160):
+        text, _, place = untagged(item.prompt.text)
+        assert item.group == place
+        topics.setdefault(parse(text).topic, []).append(place)
+    for places in topics.values():
+        assert abs(places.count("leading") - places.count("trailing")) <= 4
 
 
 def test_mappers_are_fitted_on_what_both_versions_say():

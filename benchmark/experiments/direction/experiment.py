@@ -123,8 +123,8 @@ class DirectionExperiment:
 
     def _mapped(self, vector: Tensor, native: Candidate) -> list[Condition]:
         setting = self.setting
-        equal = setting.using("mapped", rescaled(vector, norm_of(native.vector)), native.site)
-        own = setting.using("mapped_own_norm", vector, native.site)
+        equal = setting.using("mapped", rescaled(vector, norm_of(native.vector)), native.site, of_mapper=True)
+        own = setting.using("mapped_own_norm", vector, native.site, of_mapper=True)
         return [equal] if setting.use == "ablation" else [equal, own]
 
     def _scored(
@@ -142,7 +142,7 @@ class DirectionExperiment:
             baseline="random",
             strength=None if self.setting.use == "ablation" else 1.0,
             n_asked=len(self.setting.test),
-            n_validation=self._theirs.n_validation,
+            n_validation=min(self._ours.n_validation, self._theirs.n_validation),
             models={"source": self.source.identity, "target": self.target.identity},
             reasons=reasons,
             fidelity=fidelity,

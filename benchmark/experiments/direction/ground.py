@@ -11,7 +11,7 @@ from ...models import Model
 from ...scoring import mean_kl, next_logits
 from ...tokens import chat
 from ...vectors import permuted_contrasts, random_like
-from ..conditions import Answer, Condition, answers
+from ..conditions import Answer, Condition, answers, scored_everywhere
 from ..setting import Bench, Item
 from ..steering.ground import Draws
 from .setting import Setting
@@ -74,7 +74,9 @@ def site_answers(
         conditions.append(setting.using("native", best.vector, site))
         conditions += [setting.using("random", vector, site, i) for i, vector in enumerate(noise)]
     items, what = setting.validation_items, f"site {site}"
-    return answers(bench, setting.target, setting.judging, "validation", items, conditions, what)
+    found = answers(bench, setting.target, setting.judging, "validation", items, conditions, what)
+    scored = scored_everywhere(found)
+    return [answer for answer in found if answer.item in scored]
 
 
 def run_conditions(
@@ -94,8 +96,13 @@ def run_conditions(
 
 
 def still_good(found: Sequence[Answer]) -> dict[str, float | None]:
-    """Of the harmless prompts that are answered well unsteered, the share that is under each condition."""
-    harmless = [a for a in found if a.split == "harmless"]
+    """Of the harmless prompts that are answered well unsteered, the share that is under each condition.
+
+    Those unscored under one condition leave all. RuntimeError where they are more than 5 %.
+    """
+    asked = [a for a in found if a.split == "harmless"]
+    scored = scored_everywhere(asked)
+    harmless = [a for a in asked if a.item in scored]
     good = {a.item for a in harmless if a.condition == "unsteered" and a.good}
     shares: dict[str, list[bool]] = {}
     for a in harmless:

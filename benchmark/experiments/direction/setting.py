@@ -56,7 +56,7 @@ class Setting:
 
         return read_selection(store.value("directions", parts, make))
 
-    def using(self, name: str, vector: Tensor, site: int, draw: int = 0) -> Condition:
+    def using(self, name: str, vector: Tensor, site: int, draw: int = 0, of_mapper: bool = False) -> Condition:
         """The condition that ablates a direction [d] everywhere, or adds it at its site."""
 
         def row(_: Item, text: Chat) -> Row:
@@ -64,7 +64,7 @@ class Setting:
                 return Row(text, (Ablate(vector),))
             return Row(text, (Add(site, vector.float(), self._where(text)),))
 
-        return Condition(name, row, draw)
+        return Condition(name, row, draw, of_mapper=of_mapper)
 
     @cached_property
     def _where(self) -> Callable[[Chat], tuple[int, ...] | None]:

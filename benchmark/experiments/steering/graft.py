@@ -47,15 +47,15 @@ def graft(bench: Bench, setting: Setting, known: Ground, native: Tensor, mapped:
         own = [_renamed(a, "mapped_own_norm", known.strength) for a in known.of("test", "unsteered")]
         return Graft(tuple(own), None, ZERO, ratio, None)
     strengths = sorted({a.strength for a in known.of("validation", "native") if a.strength is not None})
-    sweep = [setting.adding("mapped", rescaled(mapped, s * norm_of(native)), 0, s) for s in strengths]
+    sweep = [setting.adding("mapped", rescaled(mapped, s * norm_of(native)), 0, s, True) for s in strengths]
     validation, test = chosen(setting.validation, known.validation), chosen(setting.test, known.test)
     run = partial(answers, bench, setting.target, setting.judging)
     swept = run("validation", validation, sweep, "mapped, validation")
     best = best_strength([*swept, *known.of("validation", "random")], "mapped")
     conditions = [
-        setting.adding("mapped", rescaled(mapped, known.strength * norm_of(native)), 0, known.strength),
-        setting.adding("mapped_own_norm", known.strength * mapped, 0, known.strength),
-        setting.adding("mapped_best", rescaled(mapped, best * norm_of(native)), 0, best),
+        setting.adding("mapped", rescaled(mapped, known.strength * norm_of(native)), 0, known.strength, True),
+        setting.adding("mapped_own_norm", known.strength * mapped, 0, known.strength, True),
+        setting.adding("mapped_best", rescaled(mapped, best * norm_of(native)), 0, best, True),
     ]
     found = run("test", test, conditions, "mapped, test")
     cosine = float((mapped * native).sum() / (norm_of(mapped) * norm_of(native)))
@@ -63,4 +63,4 @@ def graft(bench: Bench, setting: Setting, known: Ground, native: Tensor, mapped:
 
 
 def _renamed(answer: Answer, condition: str, strength: float) -> Answer:
-    return Answer(**(vars(answer) | {"condition": condition, "strength": strength}))
+    return Answer(**(vars(answer) | {"condition": condition, "strength": strength, "of_mapper": True}))

@@ -40,10 +40,9 @@ class Ground:
     answers: tuple[Answer, ...]
     contrast_reason: str | None  # why there is no random contrast
 
-    def of(self, split: str, condition: str, strength: float | None = None) -> list[Answer]:
-        """The answers under one condition, at one strength where that is given."""
-        found = [a for a in self.answers if a.split == split and a.condition == condition]
-        return found if strength is None else [a for a in found if a.strength == strength]
+    def of(self, split: str, condition: str) -> list[Answer]:
+        """The answers under one condition."""
+        return [a for a in self.answers if a.split == split and a.condition == condition]
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,9 +37,11 @@ class Setting:
         for model, site in zip((self.source, self.target), self.sites, strict=True):
             check_site(model, site)
 
-    def adding(self, name: str, vector: Tensor, draw: int = 0, strength: float | None = None) -> Condition:
+    def adding(
+        self, name: str, vector: Tensor, draw: int = 0, strength: float | None = None, of_mapper: bool = False
+    ) -> Condition:
         """The condition that adds a vector [positions, d] to the target."""
-        return Condition(name, self._doing(Add, vector), draw, strength)
+        return Condition(name, self._doing(Add, vector), draw, strength, of_mapper)
 
     def replacing(self, name: str, vector: Tensor) -> Condition:
         """The condition that puts a vector [positions, d] in the place of the target's."""

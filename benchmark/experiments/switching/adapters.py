@@ -3,8 +3,9 @@
 import copy
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ...files import write_text
+from ...identity import sha256_of
 from ...models import Model
 from ...store import Store, digest
 from ...tokens import Prompt, chat, token_ids
@@ -37,13 +39,20 @@ class Switched:
         return 4 * self.parameters
 
 
-def weight_patches(setting: Setting) -> list[Switched]:
+def alternatives(setting: Setting, store: Store, seed: int) -> Iterator[Switched]:
+    """The adapter and the weight patches, each made when it is asked for."""
+    yield lora(setting, store, seed)
+    yield from weight_patches(setting)
+
+
+def weight_patches(setting: Setting) -> Iterator[Switched]:
     """The running model with the weights of one, of half and of all blocks taken from the other version.
 
     The blocks are spread evenly, as in Oozeer et al. (2025, appendix G); embeddings and head stay.
     """
     n = len(setting.running.blocks)
-    return [_patched(setting, _spread(k, n)) for k in sorted({1, n // 2, n})]
+    for k in sorted({1, n // 2, n}):
+        yield _patched(setting, _spread(k, n))
 
 
 def _spread(k: int, n: int) -> list[int]:
@@ -61,12 +70,12 @@ def _patched(setting: Setting, blocks: Sequence[int]) -> Switched:
 
 
 def lora(setting: Setting, store: Store, seed: int) -> Switched:
-    """The running model with a LoRA adapter (Hu et al., 2022) trained on what the other version says; it is kept."""
+    """The running model with a LoRA adapter (Hu et al., 2022) trained on the lessons; the adapter is kept."""
     parts = [
         setting.running.identity,
         setting.running.device.type,
         [[prompt.text, reply] for prompt, reply in setting.lessons],
-        [RANK, RATE, STEPS, BATCH, seed],
+        [RANK, RATE, STEPS, BATCH, seed, version("peft")],
     ]
 
     def make(folder: Path) -> None:
@@ -77,7 +86,8 @@ def lora(setting: Setting, store: Store, seed: int) -> Switched:
 
     kept = store.kept("adapters", parts, make)
     merged, n_new = _merged(setting.running.module, kept)
-    model = _with_module(setting.running, merged, f"adapter {digest(parts)}")
+    weights = sha256_of(kept / "adapter_model.safetensors")
+    model = _with_module(setting.running, merged, f"adapter {weights} by peft {version('peft')}")
     return Switched("lora", model, n_new, float((kept / "seconds.txt").read_text()))
 
 

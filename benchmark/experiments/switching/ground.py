@@ -9,9 +9,9 @@ from torch import Tensor
 from ...activations import captured
 from ...tokens import chat, token_ids
 from ..clean import clean_answers
-from ..conditions import Answer, Condition, answers
+from ..conditions import Answer, Condition, answers, scored_everywhere
 from ..setting import Bench, Item
-from .adapters import Switched, lora, weight_patches
+from .adapters import alternatives
 from .setting import Setting
 
 
@@ -62,21 +62,24 @@ def ground(bench: Bench, setting: Setting, seed: int) -> Ground:
 def validation_answers(bench: Bench, setting: Setting) -> list[Answer]:
     """The validation prompts unsteered, directly patched, and with the mean in the place of every activation."""
     items, _ = _clean(bench, setting, setting.validation, "validation")
-    return _run(bench, setting, "validation", items, _conditions(setting))
+    found = _run(bench, setting, "validation", items, _conditions(setting))
+    scored = scored_everywhere(found)
+    return [answer for answer in found if answer.item in scored]
 
 
 def _made(bench: Bench, setting: Setting, seed: int) -> Ground:
     validation, _ = _clean(bench, setting, setting.validation, "validation")
     test, clean = _clean(bench, setting, setting.test, "test")
     conditions = [*_conditions(setting), setting.rewritten_as_it_is()]
-    instead = [lora(setting, bench.store, seed), *weight_patches(setting)]
-    return Ground(
-        tuple(item.id for item in validation),
-        tuple(item.id for item in test),
-        clean,
-        (*_run(bench, setting, "test", test, conditions), *_instead(bench, setting, test, instead)),
-        {each.name: Alternative(each.parameters, each.size, each.seconds) for each in instead},
-    )
+    found = _run(bench, setting, "test", test, conditions)
+    instead: dict[str, Alternative] = {}
+    for each in alternatives(setting, bench.store, seed):  # one at a time: each is a whole model
+        found += answers(
+            bench, each.model, setting.judging, "test", test, [Condition(each.name)], each.name.replace("_", " ")
+        )
+        instead[each.name] = Alternative(each.parameters, each.size, each.seconds)
+    validation_ids, test_ids = (tuple(item.id for item in items) for items in (validation, test))
+    return Ground(validation_ids, test_ids, clean, tuple(found), instead)
 
 
 def _clean(bench: Bench, setting: Setting, items: Sequence[Item], split: str) -> tuple[list[Item], dict[str, str]]:
@@ -93,19 +96,12 @@ def _run(
     return answers(bench, setting.running, setting.judging, split, items, conditions, f"conditions, {split}")
 
 
-def _instead(bench: Bench, setting: Setting, items: Sequence[Item], instead: Sequence[Switched]) -> list[Answer]:
-    return [
-        answer
-        for each in instead
-        for answer in answers(
-            bench, each.model, setting.judging, "test", items, [Condition(each.name)], each.name.replace("_", " ")
-        )
-    ]
-
-
 def _mean_state(setting: Setting) -> Tensor:
-    """The other version's mean state [d] over the tokens of the validation prompts."""
+    """The other version's mean state [d] over the tokens of the lessons, which are of the fit split."""
     other = setting.other
-    rows = [token_ids(chat(item.prompt, other.tokenizer).text, other.tokenizer) for item in setting.validation]
-    states = [states.double() for _, states in captured(other, rows, setting.sites[1])]
-    return torch.cat(states).mean(0).cpu()
+    texts = (chat(prompt, other.tokenizer).with_reply(reply) for prompt, reply in setting.lessons)
+    rows = [token_ids(text.text, other.tokenizer) for text in texts]
+    total, n = torch.zeros(other.d, dtype=torch.float64), 0
+    for _, states in captured(other, rows, setting.sites[1]):
+        total, n = total + states.double().sum(0).cpu(), n + len(states)
+    return total / n

@@ -16,9 +16,10 @@ from .setting import Setting
 
 
 def residual_factor(carrier: Carrier) -> Tensor:
-    """A square root [d, d] of the covariance of what the mapper leaves unexplained on held-out pairs, in float64.
+    """The symmetric square root [d, d] of the covariance of what the mapper leaves unexplained, in float64.
 
-    A normal vector times it has that covariance.
+    A normal vector times it has that covariance. Of all the roots it is the one that does not hang on the signs and
+    the order in which eigenvectors happen to come.
     """
     n, total, squares = 0, torch.zeros(()), torch.zeros(())
     for source, target in carrier.held_out:
@@ -26,25 +27,24 @@ def residual_factor(carrier: Carrier) -> Tensor:
         n, total, squares = n + len(left), total + left.sum(0), squares + left.T @ left
     mean = total / n
     values, vectors = torch.linalg.eigh(squares / n - torch.outer(mean, mean))
-    factor: Tensor = vectors * values.clamp(min=0).sqrt()
+    factor: Tensor = vectors * values.clamp(min=0).sqrt() @ vectors.T
     return factor
 
 
 def matched_noise(setting: Setting, factor: Tensor, draws: int, max_new_tokens: int, seed: int) -> list[Condition]:
     """The direct patch with noise of that covariance at every position, fresh for each prompt and draw."""
-    return [_noisy(setting, factor, draw, max_new_tokens, seed) for draw in range(draws)]
+    direct = setting.patched()  # one for all, so that the other version is read once for all draws
+    return [_noisy(setting, direct, factor, draw, max_new_tokens, seed) for draw in range(draws)]
 
 
-def _noisy(setting: Setting, factor: Tensor, draw: int, max_new_tokens: int, seed: int) -> Condition:
-    direct = setting.patched()
-
+def _noisy(setting: Setting, direct: Condition, factor: Tensor, draw: int, max_new_tokens: int, seed: int) -> Condition:
     def row(item: Item, text: Chat) -> Row:
         n = len(token_ids(text.text, setting.running.tokenizer))
         drawn = _drawn(factor, n + max_new_tokens, f"{seed} {draw} {item.id}")
         step = Add(setting.sites[1], drawn[:n], tuple(range(-n, 0)), generated=drawn[n:])
         return replace(direct.row(item, text), interventions=(step,))
 
-    return Condition("matched_noise", row, draw)
+    return Condition("matched_noise", row, draw, of_mapper=True)
 
 
 def _drawn(factor: Tensor, n: int, of: str) -> Tensor:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ...errors import UserError
 from ...following import Follow
 from ...generation import Row
 from ...interventions import Replace, Rewrite
@@ -33,12 +34,16 @@ class Setting:
     test: tuple[Item, ...]
     judging: Judging
     judges: str  # task and judges, with their versions
-    lessons: Texts  # what the other version says, to train an adapter on
+    lessons: Texts  # conversations as the other version was trained on, for an adapter and for means
 
     def check(self) -> None:
-        """UserError, with the known sites, where a site is none of the model's."""
+        """UserError where a site is none of the model's, or a model is to rewrite itself at two different sites."""
         for model, site in zip((self.source, self.running), self.sites, strict=True):
             check_site(model, site)
+        if self.source is self.running and self.sites[0] != self.sites[1]:
+            raise UserError(
+                f"{self.running.name} is rewritten where it is read: give one site twice, not {list(self.sites)}."
+            )
 
     def patched(self) -> Condition:
         """The direct patch: the other version's own activations."""
@@ -50,13 +55,13 @@ class Setting:
         """What the mapper predicts of the other version's activations."""
         if self.source is self.running:
             step = Rewrite(self.sites[1], carrier.carry, carrier.identity)
-            return Condition("mapped", lambda _, text: Row(text, (step,)))
+            return Condition("mapped", lambda _, text: Row(text, (step,)), of_mapper=True)
         follow = Follow(self.source, *self.sites, carrier.carry, f"{self.source.identity} {carrier.identity}")
 
         def row(item: Item, text: Chat) -> Row:
             return Row(text, follow=follow, source_text=chat(item.prompt, self.source.tokenizer))
 
-        return Condition("mapped", row)
+        return Condition("mapped", row, of_mapper=True)
 
     def rewritten_as_it_is(self) -> Condition:
         """The running model's own activations in their own place."""

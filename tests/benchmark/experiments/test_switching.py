@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.experiments.setting import Item, Outcome, Said
 from graftbench.benchmark.experiments.switching import adapters
 from graftbench.benchmark.experiments.switching.adapters import lora, weight_patches
@@ -104,6 +105,17 @@ def test_noise_of_no_size_is_the_direct_patch_and_differs_from_draw_to_draw_othe
     off = scored(bench, setting, carrier(held_out=pairs(noise=2 * torch.eye(16))))
     assert completions(off, "matched_noise", 0) != completions(off, "matched_noise", 1)
     assert completions(off, "native") == completions(perfect, "native")
+
+
+def test_a_model_cannot_be_rewritten_where_it_is_not_read(setting):
+    with pytest.raises(UserError, match=r"give one site twice, not \[0, 2\]"):
+        replace(setting, sites=(0, 2)).check()
+
+
+def test_what_a_mapper_has_a_part_in_is_told_from_what_all_share(bench, setting, quick):
+    found = scored(bench, setting, carrier())
+    of_mapper = {row["condition"] for row in found.summary.rows if row["of_mapper"]}
+    assert of_mapper == {"mapped", "matched_noise"}
 
 
 def test_the_factor_has_the_covariance_of_what_is_left_unexplained():
