@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from .alignment import Alignment
 from .errors import UserError
 from .plugins import nearest
-from .task import Sites
+from .task import Sites, Track
 
 SUITES = Path(__file__).parent / "suites"
 
@@ -44,7 +44,7 @@ class CellSpec(_Part):
     variant: str
     pair: str  # source->target, by family
     sites: Sites | None = None  # for tasks that do not choose them themselves
-    tracks: list[Literal["task", "unseen", "general"]] = ["task", "unseen"]
+    tracks: list[Track] = list(get_args(Track))
     check: bool = False
 
 
