@@ -114,11 +114,6 @@ def _phases(base: Training, tuning: Training, instruct: Training) -> dict[Versio
     return dict.fromkeys(VERSIONS, tuning) | {"base": base, "instruct": instruct}
 
 
-# With their last blocks free to change, models of four or five blocks came to refuse on several paths at once, and
-# no single direction carried their refusals.
-_REFUSING = Training(500, 2e-3, 8e-4, frozen=1)
-
-
 FAMILIES = {
     family.name: family
     for family in (
@@ -129,7 +124,11 @@ FAMILIES = {
             chat=LLAMA_CHAT,
             vocabulary=2048,
             shape=_shape(64, 4, 4, 192),
-            phases=_phases(Training(5000, 5e-3, 3e-3), Training(900, 2.5e-3, 1e-3), _REFUSING),
+            # With their last blocks free to change, models of four or five blocks came to refuse on several paths at
+            # once, and no single direction carried their refusals.
+            phases=_phases(
+                Training(5000, 5e-3, 3e-3), Training(900, 2.5e-3, 1e-3), instruct=Training(500, 2e-3, 8e-4, frozen=1)
+            ),
         ),
         Family(
             name="llama-m",
