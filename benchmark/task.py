@@ -1,6 +1,6 @@
 """What a task is: it makes experiments of the cells of a suite. Tasks are plugins; the engine knows none by name."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -67,6 +67,19 @@ class Carrier:
     held_out: Pairs  # that it was not fitted on
 
 
+Texts = Sequence[tuple[Prompt, str]]  # prompts with replies
+
+
+@dataclass(frozen=True, eq=False)
+class FitData:
+    """What mappers are fitted on in an experiment, and what they are tried on beside it."""
+
+    texts: Callable[[Track], Texts]  # of the fit split
+    held_out: Texts  # of a split that no mapper is fitted on
+    alignment: Alignment | None = None  # how tokens of two models are paired; None: as the suite says
+    sites: Sites | None = None  # where they are fitted; None: where they are used
+
+
 class Experiment(Protocol):
     """One ordered experiment, on models that are loaded."""
 
@@ -78,12 +91,8 @@ class Experiment(Protocol):
         """The site in each; None where the experiment has found that nothing can be carried across."""
 
     @property
-    def fit_sites(self) -> Sites | None:
-        """The sites whose activations mappers are fitted on; most often those where they are used."""
-
-    @property
-    def alignment(self) -> Alignment | None:
-        """How the tokens of two models are paired for the fit; None: as the suite says."""
+    def fit(self) -> FitData:
+        """What mappers are fitted on."""
 
     def prepare(self) -> None:
         """Do, and keep, what does not depend on a mapper."""
@@ -91,17 +100,8 @@ class Experiment(Protocol):
     def sweep(self) -> Tried:
         """The native intervention of the target, at the site that was ordered."""
 
-    def fit_texts(self, track: Track) -> Sequence[tuple[Prompt, str]]:
-        """Prompts with replies of the fit split, for a mapper to be fitted on."""
-
-    def held_out_texts(self) -> Sequence[tuple[Prompt, str]]:
-        """The same of a split that no mapper is fitted on, to see what one makes of them."""
-
-    def without_mapper(self) -> Scored:
-        """What is known where there are no sites."""
-
-    def score(self, carrier: Carrier) -> Scored:
-        """Run the mapped conditions, and put everything together."""
+    def score(self, carrier: Carrier | None) -> Scored:
+        """Run the mapped conditions, and put everything together; None where there are no sites."""
 
 
 class Versions(Protocol):

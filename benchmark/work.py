@@ -76,16 +76,17 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder:
     found = find(spec)
     if found.sha256 != sha256:
         raise UserError(f"{spec.source} was changed while the run was going on. Start it again.")
-    if experiment.fit_sites is None:
-        return Done(experiment.without_mapper(), None, None, {"total": time.monotonic() - started})
-    pairs_folder, data_hash = _pairs(experiment, experiment.fit_sites, cell, settings, told)
+    sites = experiment.fit.sites or experiment.sites
+    if sites is None:
+        return Done(experiment.score(None), None, None, {"total": time.monotonic() - started})
+    pairs_folder, data_hash = _pairs(experiment, sites, cell, settings, told)
     captured = read_pairs(pairs_folder, str(experiment.target.device))
     told(cell.name, "fit", 0, 0)
     mapper, record, fit_seconds = _fitted(
         found, captured.pairs, data_hash, cell.seed, settings, Path(folder) / "mappers" / cell.folder
     )
     carry = _checked(mapper, captured.pairs)
-    held_out = _held_out(experiment, experiment.fit_sites, settings).pairs
+    held_out = _held_out(experiment, sites, settings).pairs
     identity = digest(*_mapper_parts(found, cell.seed, data_hash, settings))
     scored = experiment.score(Carrier(carry, found.vector_rule, identity, held_out))
     overall = fidelity((carry(source), target) for source, target in held_out)
@@ -142,14 +143,14 @@ def _pairs(experiment: Experiment, sites: Sites, cell: Cell, settings: Settings,
     return _captured(
         experiment,
         sites,
-        experiment.fit_texts(cell.track),
+        experiment.fit.texts(cell.track),
         settings,
         lambda n, of: told(cell.name, "activations", n, of),
     )
 
 
 def _held_out(experiment: Experiment, sites: Sites, settings: Settings) -> Captured:
-    folder, _ = _captured(experiment, sites, experiment.held_out_texts(), settings, lambda *_: None)
+    folder, _ = _captured(experiment, sites, experiment.fit.held_out, settings, lambda *_: None)
     return read_pairs(folder, str(experiment.target.device))
 
 
@@ -161,7 +162,7 @@ def _captured(
     told: Callable[[int, int], None],
 ) -> tuple[Path, str]:
     source, target = experiment.source, experiment.target
-    alignment = experiment.alignment or Suite.model_validate_json(settings.suite).alignment
+    alignment = experiment.fit.alignment or Suite.model_validate_json(settings.suite).alignment
     words = [(prompt.text, reply) for prompt, reply in texts]
     parts = [source.identity, target.identity, target.device.type, sites, alignment, words]
     progress = [0]

@@ -18,7 +18,7 @@ from graftbench.benchmark.experiments.steering.experiment import SteeringExperim
 from graftbench.benchmark.experiments.steering.ground import Draws
 from graftbench.benchmark.experiments.steering.setting import Contrastive, Setting
 from graftbench.benchmark.plugins import plugin
-from graftbench.benchmark.task import Ordered, Sites, Track, Versions
+from graftbench.benchmark.task import FitData, Ordered, Sites, Track, Versions
 from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.measures.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.request import Request, Split
@@ -121,10 +121,12 @@ def removal(
         bench,
         amounts.strengths,
         amounts.draws,
-        texts=lambda track: _texts(variant.version, "fit", amounts.fit, track),
-        held_out=_texts(variant.version, "test", amounts.fit // 10, "task"),
-        alignment=how.alignment,
-        fitted_at=how.fitted_at,
+        FitData(
+            texts=lambda track: _texts(variant.version, "fit", amounts.fit, track),
+            held_out=_texts(variant.version, "test", amounts.fit // 10, "task"),
+            alignment=how.alignment,
+            sites=how.fitted_at,
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from graftbench.benchmark.experiments.direction.setting import Setting, Use
 from graftbench.benchmark.experiments.setting import Bench, Item, Judging, Outcome
 from graftbench.benchmark.experiments.steering.ground import Draws
 from graftbench.benchmark.plugins import plugin
-from graftbench.benchmark.task import Ordered, Track, Versions
+from graftbench.benchmark.task import FitData, Ordered, Track, Versions
 from graftbench.benchmark.tokens import Prompt
 from graftbench.benchmark.zoo.measures.prompts import requests
 from graftbench.benchmark.zoo.measures.refusal import refusal_tokens
@@ -105,10 +105,12 @@ def refusal(
         setting,
         bench,
         amounts.draws,
-        texts=lambda track: _texts("fit", amounts.fit, track),
-        held_out=_texts("test", amounts.fit // 10, "task"),
+        FitData(
+            texts=lambda track: _texts("fit", amounts.fit, track),
+            held_out=_texts("test", amounts.fit // 10, "task"),
+            alignment=alignment,
+        ),
         site=None if ordered.sites is None else ordered.sites[1],
-        alignment=alignment,
     )
 
 

@@ -17,7 +17,7 @@ from graftbench.benchmark.experiments.setting import Bench, Item, Said
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
 from graftbench.benchmark.experiments.switching.setting import Setting
 from graftbench.benchmark.plugins import plugin
-from graftbench.benchmark.task import Ordered, Track, Versions
+from graftbench.benchmark.task import FitData, Ordered, Track, Versions
 from graftbench.benchmark.tokens import Prompt
 from graftbench.benchmark.zoo.corpus import Example
 from graftbench.benchmark.zoo.families import Version
@@ -107,8 +107,10 @@ class VersionSwitching:
             setting,
             bench,
             amounts.noise,
-            texts=lambda track: _texts(both, "fit", amounts.fit, track),
-            held_out=_texts(both, "validation", amounts.fit // 10, "task"),
+            FitData(
+                texts=lambda track: _texts(both, "fit", amounts.fit, track),
+                held_out=_texts(both, "validation", amounts.fit // 10, "task"),
+            ),
         )
 
 

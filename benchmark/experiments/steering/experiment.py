@@ -1,14 +1,13 @@
 """A steering experiment as a task hands it to the runner."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...alignment import Alignment
 from ...metrics.fidelity import Fidelity, fidelity
 from ...models import Model
-from ...task import Carrier, Scored, Sites, Track, Tried
-from ...tokens import Prompt, chat
+from ...task import Carrier, FitData, Scored, Tried
+from ...tokens import chat
 from ...vectors import Map, states_at
 from ..conditions import scored_everywhere
 from ..setting import Bench
@@ -17,25 +16,17 @@ from .graft import carried, graft
 from .ground import Contrast, Draws, Ground, contrast_at, ground, validation_sweep
 from .setting import Setting
 
-Texts = Sequence[tuple[Prompt, str]]
-
 
 @dataclass(frozen=True, eq=False)
 class SteeringExperiment:
-    """A setting with its strengths and draws, and the texts that mappers are fitted on, by track.
-
-    Where `fitted_at` is given, mappers are fitted at those sites and used at the setting's.
-    """
+    """A setting with its strengths and draws, and what mappers are fitted on."""
 
     setting: Setting
     bench: Bench
     strengths: tuple[float, ...]
     draws: Draws
-    texts: Callable[[Track], Texts]
-    held_out: Texts
+    fit: FitData
     seed: int = 0
-    alignment: Alignment | None = None
-    fitted_at: Sites | None = None
 
     @property
     def source(self) -> Model:
@@ -51,11 +42,6 @@ class SteeringExperiment:
     def sites(self) -> tuple[int, int]:
         """The site in each."""
         return self.setting.sites
-
-    @property
-    def fit_sites(self) -> Sites:
-        """The sites whose activations mappers are fitted on."""
-        return self.fitted_at or self.sites
 
     @cached_property
     def known(self) -> Ground:
@@ -73,20 +59,9 @@ class SteeringExperiment:
         found = validation_sweep(self.bench, self.setting, self.strengths, self.draws, self.seed)
         return Tried([answer.record() for answer in found], "random", "last")
 
-    def fit_texts(self, track: Track) -> Texts:
-        """Prompts with replies of the fit split."""
-        return self.texts(track)
-
-    def held_out_texts(self) -> Texts:
-        """The same of the test split."""
-        return self.held_out
-
-    def without_mapper(self) -> Scored:
-        """Never asked for: the sites are given."""
-        raise NotImplementedError
-
-    def score(self, carrier: Carrier) -> Scored:
+    def score(self, carrier: Carrier | None) -> Scored:
         """Run the mapped conditions beside the ground."""
+        assert carrier is not None
         known = self.known
         source = self._contrast(self.source, self.sites[0])
         native = self._contrast(self.target, self.sites[1]).vector

@@ -17,8 +17,9 @@ from ...files import write_text
 from ...identity import sha256_of
 from ...models import Model
 from ...store import Store, digest
+from ...task import Texts
 from ...tokens import Prompt, chat, token_ids
-from .setting import Setting, Texts
+from .setting import Setting
 
 RANK, RATE, STEPS, BATCH = 8, 2e-3, 200, 16  # of the adapter, its peak learning rate, its training
 _IGNORED = -100  # what cross-entropy leaves out

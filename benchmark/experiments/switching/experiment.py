@@ -1,25 +1,23 @@
 """A switching experiment as a task hands it to the runner."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...alignment import Alignment
 from ...models import Model
-from ...task import Carrier, Scored, Sites, Track, Tried
+from ...task import Carrier, FitData, Scored, Sites, Tried
 from ..conditions import answers, chosen, scored_everywhere
 from ..setting import Bench
 from ..summary import summarised
 from .ground import Ground, ground, validation_answers
 from .noise import matched_noise, residual_factor
-from .setting import Setting, Texts
+from .setting import Setting
 
 NO_VECTOR = "no_vector"  # whole activations are carried
 
 
 @dataclass(frozen=True, eq=False)
 class SwitchingExperiment:
-    """A setting with the texts that mappers are fitted on, by track, and the number of draws of noise.
+    """A setting with the number of draws of noise, and what mappers are fitted on.
 
     Transfer is measured from `mean_ablated`, which no mapper changes. `matched_noise` stands beside it: with a
     perfect mapper there is no residual, so that it is the direct patch itself and nothing can be measured from it.
@@ -28,10 +26,8 @@ class SwitchingExperiment:
     setting: Setting
     bench: Bench
     noise_draws: int
-    texts: Callable[[Track], Texts]
-    held_out: Texts
+    fit: FitData
     seed: int = 0
-    alignment: Alignment | None = None
 
     @property
     def source(self) -> Model:
@@ -47,11 +43,6 @@ class SwitchingExperiment:
     def sites(self) -> Sites:
         """The site in each."""
         return self.setting.sites
-
-    @property
-    def fit_sites(self) -> Sites:
-        """The same."""
-        return self.sites
 
     @cached_property
     def known(self) -> Ground:
@@ -69,20 +60,9 @@ class SwitchingExperiment:
         found = validation_answers(self.bench, self.setting)
         return Tried([answer.record() for answer in found], "mean_ablated", "first")
 
-    def fit_texts(self, track: Track) -> Texts:
-        """Prompts with replies of the fit split."""
-        return self.texts(track)
-
-    def held_out_texts(self) -> Texts:
-        """The same of the test split."""
-        return self.held_out
-
-    def without_mapper(self) -> Scored:
-        """Never asked for: the sites are given."""
-        raise NotImplementedError
-
-    def score(self, carrier: Carrier) -> Scored:
+    def score(self, carrier: Carrier | None) -> Scored:
         """Run the mapped condition and noise like what it leaves unexplained, beside the ground."""
+        assert carrier is not None
         setting, known = self.setting, self.known
         items = chosen(setting.test, known.test)
         factor = residual_factor(carrier)

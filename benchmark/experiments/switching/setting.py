@@ -1,6 +1,5 @@
 """What a switching experiment is made of."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -10,12 +9,10 @@ from ...following import Follow
 from ...generation import Row
 from ...interventions import Replace, Rewrite
 from ...models import Model
-from ...task import Carrier
-from ...tokens import Chat, Prompt, chat
+from ...task import Carrier, Texts
+from ...tokens import Chat, chat
 from ..conditions import Condition
 from ..setting import Item, Judging, check_site
-
-Texts = Sequence[tuple[Prompt, str]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from graftbench.benchmark.experiments.direction.setting import Setting
 from graftbench.benchmark.experiments.setting import Item, Outcome
 from graftbench.benchmark.experiments.steering.ground import Draws
 from graftbench.benchmark.pairs import ActivationPairs
-from graftbench.benchmark.task import Carrier
+from graftbench.benchmark.task import Carrier, FitData
 from tests.benchmark.conftest import REFUSES, prompts
 
 
@@ -38,7 +38,7 @@ def experiment(bench, model, use="ablation", word="roof"):
         "stub",
         lambda _: [REFUSES],
     )
-    return DirectionExperiment(setting, bench, Draws(4, 2, 2), lambda _: (), ())
+    return DirectionExperiment(setting, bench, Draws(4, 2, 2), FitData(lambda _: (), ()))
 
 
 def carrier(carry=lambda states: states):
@@ -98,7 +98,7 @@ def test_a_model_without_a_direction_is_asked_unsteered_alone(bench, planted):
     model, _ = planted
     nothing = experiment(bench, model, word="river")
     assert nothing.sites is None
-    found = nothing.without_mapper()
+    found = nothing.score(None)
     assert list(found.summary.bits) == ["unsteered"]
     assert found.reasons["native"] == found.reasons["mapped"] == "no_direction"
     assert found.positions == (None, None)
@@ -109,7 +109,7 @@ def test_a_site_is_swept_on_validation_prompts(bench, planted):
     swept = {}
     for site in (0, 1):
         one = experiment(bench, model)
-        tried = DirectionExperiment(one.setting, bench, one.draws, one.texts, (), site=site).sweep()
+        tried = DirectionExperiment(one.setting, bench, one.draws, one.fit, site=site).sweep()
         swept[site] = {row["condition"] for row in tried.rows}
         assert {row["split"] for row in tried.rows} == {"validation"}
     assert swept == {0: {"unsteered"}, 1: {"unsteered", "native", "random"}}

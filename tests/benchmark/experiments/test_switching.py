@@ -12,7 +12,7 @@ from graftbench.benchmark.experiments.switching.noise import residual_factor
 from graftbench.benchmark.experiments.switching.setting import Setting
 from graftbench.benchmark.generation import Row, generate
 from graftbench.benchmark.pairs import ActivationPairs
-from graftbench.benchmark.task import Carrier
+from graftbench.benchmark.task import Carrier, FitData
 from graftbench.benchmark.tokens import Prompt, chat
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 
@@ -72,7 +72,7 @@ def quick(monkeypatch):
 
 
 def scored(bench, setting, carrier):
-    return SwitchingExperiment(setting, bench, 2, lambda _: (), ()).score(carrier)
+    return SwitchingExperiment(setting, bench, 2, FitData(lambda _: (), ())).score(carrier)
 
 
 def completions(scored, condition, draw=0):
