@@ -16,7 +16,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     score.set_defaults(run=_score)
     sweep = commands.add_parser("sweep", help="find where models can be steered, on validation prompts")
     _suite(sweep)
-    sweep.add_argument("--over", choices=["site"], default="site", help="what is varied (default site)")
+    sweep.add_argument("--over", choices=["site", "strength"], default="site", help="what is varied (default site)")
     sweep.add_argument("--out", type=Path, default=Path("runs/sweep"), metavar="DIR", help="where it is written")
     sweep.set_defaults(run=_sweep)
     check = commands.add_parser("check", help="take a mapper through its paces, in seconds")
@@ -92,7 +92,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     suite, console = read_suite(arguments.suite), Console()
     cells = planned(suite, deterministic=True, tasks=arguments.task, pairs=arguments.pair)
     settings = {"batch_size": arguments.batch_size, "device": arguments.device, "workers": arguments.workers}
-    sweep(suite, cells, arguments.out, console, **settings)
+    sweep(suite, cells, arguments.over, arguments.out, console, **settings)
     console.print(f"Written to {arguments.out}", highlight=False, soft_wrap=True)
     return 0
 

@@ -1,5 +1,6 @@
-"""`graftbench sweep --over site`: where a model can be steered natively, on validation prompts.
+"""`graftbench sweep --over site|strength`: how a model can be steered natively, on validation prompts.
 
+Over sites, each is seen at its best strength; over strengths, a model is seen at the site that the suite has for it.
 A site is good enough where native is ahead of its control by at least half of the most it is ahead anywhere. For
 steering the one to use is the last of them before the drop, as in Oozeer et al. (2025, section 4.1 and table 22): on
 the sweep that they print (table 3: ..., 92, 80, 34, 0 %) this is the site that they chose. Where activations are
@@ -8,7 +9,7 @@ replaced, what comes after the site is all that is left of the running model, so
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,14 +25,17 @@ from .progress import shown
 from .store import Store
 from .suite import Suite, split_pair
 from .task import Tried
-from .work import Settings, sweep_sites
+from .work import Settings, try_sites
 
 KEEPS = 0.5
 
 
+Over = Literal["site", "strength"]
+
+
 @dataclass(frozen=True)
 class Point:
-    """One site at its best strength, if it has strengths: success rates of native and, on average, of its control."""
+    """Success rates at one site and strength: of native and, on average, of its control."""
 
     site: int
     strength: float | None
@@ -47,41 +51,41 @@ class Point:
 
 @dataclass(frozen=True)
 class Sweep:
-    """All sites of one model in one variant, and the one to use."""
+    """One model in one variant, at all sites or at all strengths."""
 
     task: str
     variant: str
     model: str
+    over: Over
     control: str
     choose: Literal["last", "first"]
     points: tuple[Point, ...]
 
     @property
-    def best(self) -> int | None:
-        """The site to use; None where native is nowhere ahead."""
-        most = max(point.ahead for point in self.points)
-        good = [point.site for point in self.points if most > 0 and point.ahead >= KEEPS * most]
-        if not good:
+    def best(self) -> int | float | None:
+        """The site to use, or the strength at which native is furthest ahead; None where it is nowhere ahead."""
+        leading = max(self.points, key=lambda point: point.ahead)
+        if leading.ahead <= 0:
             return None
+        if self.over == "strength":
+            return leading.strength
+        good = [point.site for point in self.points if point.ahead >= KEEPS * leading.ahead]
         return good[-1] if self.choose == "last" else good[0]
 
 
-def point_of(site: int, tried: Tried) -> Point:
-    """A site from its answers: at the strength where native is furthest ahead, the smaller on a tie."""
+def points_of(site: int, tried: Tried) -> list[Point]:
+    """A site at each strength; at none, and not ahead, where it has no native intervention."""
+    unsteered = _rate(tried.rows, "unsteered", None)
     strengths = list(dict.fromkeys(row["strength"] for row in tried.rows if row["condition"] == "native"))
     if not strengths:
-        return Point(site, None, _rate(tried.rows, "unsteered", None), 0.0, 0.0)
-    points = [
-        Point(
-            site,
-            s,
-            _rate(tried.rows, "unsteered", None),
-            _rate(tried.rows, "native", s),
-            _rate(tried.rows, tried.control, s),
-        )
-        for s in strengths
-    ]
-    return max(points, key=lambda point: point.ahead)
+        return [Point(site, None, unsteered, 0.0, 0.0)]
+    native, control = ({s: _rate(tried.rows, name, s) for s in strengths} for name in ("native", tried.control))
+    return [Point(site, s, unsteered, native[s], control[s]) for s in strengths]
+
+
+def point_of(site: int, tried: Tried) -> Point:
+    """A site at the strength where native is furthest ahead, the smaller on a tie."""
+    return max(points_of(site, tried), key=lambda point: point.ahead)
 
 
 def _rate(rows: Sequence[Mapping[str, Any]], condition: str, strength: float | None) -> float:
@@ -91,45 +95,66 @@ def _rate(rows: Sequence[Mapping[str, Any]], condition: str, strength: float | N
 
 
 def sweep(
-    suite: Suite, cells: Sequence[Cell], out: Path, console: Console, *, batch_size: int, device: str, workers: int
+    suite: Suite,
+    cells: Sequence[Cell],
+    over: Over,
+    out: Path,
+    console: Console,
+    *,
+    batch_size: int,
+    device: str,
+    workers: int,
 ) -> list[Sweep]:
     """Sweep every model of the cells in every variant; print a table, and write it with a plot into `out`."""
-    jobs = _jobs(suite, cells, batch_size, device)
-    with shown([cell for _, cell in jobs.values()], console) as (hear, finished):
+    settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root))
+    swept = _models(cells, over)
+    jobs = [Job(cell.name, _try, (cell, over, settings)) for cell in swept]
+    with shown(swept, console) as (hear, finished):
         on_gpu = device_of(device).type == "cuda"
-        results = run_jobs([job for job, _ in jobs.values()], 1 if on_gpu else workers, 1, hear, finished)
+        results = run_jobs(jobs, 1 if on_gpu else workers, 1, hear, finished)
     failed = {name: result for name, result in results.items() if isinstance(result, Failure)}
     if failed:
         name, failure = next(iter(failed.items()))
         raise UserError(f"The sweep failed at {name}: {failure.reason}.")
-    found = [_swept(cell, results[name]) for name, (_, cell) in jobs.items()]
+    found = [_swept(cell, over, results[cell.name]) for cell in swept]
     _print(found, console)
-    record = [asdict(one) | {"site": one.best} for one in found]
-    write_text(out / "sites.json", json.dumps(record, indent=1) + "\n")
-    with whole(out / "sites.png") as path:
+    record = [asdict(one) | {"best": one.best} for one in found]
+    write_text(out / f"{over}s.json", json.dumps(record, indent=1) + "\n")
+    with whole(out / f"{over}s.png") as path:
         _plot(found, path)
     return found
 
 
-def _swept(cell: Cell, by_site: Mapping[int, Tried]) -> Sweep:
-    points = tuple(point_of(site, tried) for site, tried in by_site.items())
-    one = next(iter(by_site.values()))
-    return Sweep(cell.task, cell.variant, split_pair(cell.pair)[1], one.control, one.choose, points)
+def _models(cells: Sequence[Cell], over: Over) -> list[Cell]:
+    """Every model of the cells that count, steered by itself, at the site that the suite has for it.
 
-
-def _jobs(suite: Suite, cells: Sequence[Cell], batch_size: int, device: str) -> dict[str, tuple[Job, Cell]]:
-    settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root))
-    found: dict[str, tuple[Job, Cell]] = {}
+    UserError where strengths are to be swept and no cell has a site.
+    """
+    found: dict[str, Cell] = {}
     for cell in cells:
-        for family in split_pair(cell.pair):
-            one = Cell(**(vars(cell) | {"pair": f"{family}->{family}", "track": "task", "seed": 0, "sites": (0, 0)}))
-            if not cell.check and one.name not in found:
-                found[one.name] = Job(one.name, _sweep, (one, settings)), one
-    return found
+        for side, family in enumerate(split_pair(cell.pair)):
+            if cell.check or (over == "strength" and cell.sites is None):
+                continue
+            site = cell.sites[side] if cell.sites else 0
+            one = replace(cell, pair=f"{family}->{family}", track="task", seed=0, sites=(site, site))
+            found.setdefault(one.name, one)
+    if not found:
+        raise UserError(f"Nothing is left to sweep over {over}: the cells that were named choose their own site.")
+    return list(found.values())
 
 
-def _sweep(cell: Cell, settings: Settings) -> dict[int, Tried]:
-    return sweep_sites(cell, settings, tell)
+def _try(cell: Cell, over: Over, settings: Settings) -> dict[int, Tried]:
+    return try_sites(cell, settings, tell, everywhere=over == "site")
+
+
+def _swept(cell: Cell, over: Over, by_site: Mapping[int, Tried]) -> Sweep:
+    points = (
+        [point_of(site, tried) for site, tried in by_site.items()]
+        if over == "site"
+        else [point for site, tried in by_site.items() for point in points_of(site, tried)]
+    )
+    one = next(iter(by_site.values()))
+    return Sweep(cell.task, cell.variant, split_pair(cell.pair)[1], over, one.control, one.choose, tuple(points))
 
 
 def _print(sweeps: Sequence[Sweep], console: Console) -> None:
@@ -138,10 +163,18 @@ def _print(sweeps: Sequence[Sweep], console: Console) -> None:
         for column in ("site", "strength", "unsteered", "native", one.control.replace("_", " "), ""):
             table.add_column(column, justify="right")
         for p in one.points:
-            mark = f"the {one.choose} good enough" if p.site == one.best else ""
             figures = (f"{share:.2f}" for share in (p.unsteered, p.native, p.control))
+            mark = _mark(one) if one.best is not None and _at(p, one.over) == one.best else ""
             table.add_row(str(p.site), "-" if p.strength is None else f"{p.strength:g}", *figures, mark)
         console.print(table)
+
+
+def _mark(one: Sweep) -> str:
+    return f"the {one.choose} good enough" if one.over == "site" else "furthest ahead"
+
+
+def _at(point: Point, over: Over) -> float | None:
+    return point.site if over == "site" else point.strength
 
 
 def _plot(sweeps: Sequence[Sweep], path: Path) -> None:
@@ -154,12 +187,12 @@ def _plot(sweeps: Sequence[Sweep], path: Path) -> None:
     FigureCanvasAgg(figure)
     for i, one in enumerate(sweeps):
         axes = figure.add_subplot(n_rows, columns, i + 1)
-        sites = [p.site for p in one.points]
-        axes.plot(sites, [p.native for p in one.points], marker="o", label="native")
-        axes.plot(sites, [p.control for p in one.points], marker="s", linestyle="--", label=one.control)
-        axes.plot(sites, [p.unsteered for p in one.points], color="grey", linestyle=":", label="unsteered")
+        at = [_at(p, one.over) or 0 for p in one.points]
+        axes.plot(at, [p.native for p in one.points], marker="o", label="native")
+        axes.plot(at, [p.control for p in one.points], marker="s", linestyle="--", label=one.control)
+        axes.plot(at, [p.unsteered for p in one.points], color="grey", linestyle=":", label="unsteered")
         if one.best is not None:
             axes.axvline(one.best, color="black", linewidth=0.5)
-        axes.set(title=f"{one.variant}, {one.model}", xlabel="site", ylabel="success", ylim=(-0.03, 1.03), xticks=sites)
+        axes.set(title=f"{one.variant}, {one.model}", xlabel=one.over, ylabel="success", ylim=(-0.03, 1.03), xticks=at)
         axes.legend(fontsize="small")
     figure.savefig(path, format="png", dpi=120)

@@ -103,11 +103,12 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder:
     return Done(scored, experiment.sites, fitted, seconds)
 
 
-def sweep_sites(cell: Cell, settings: Settings, told: Told) -> dict[int, Tried]:
-    """The native intervention at every site of the cell's target, on validation prompts."""
+def try_sites(cell: Cell, settings: Settings, told: Told, *, everywhere: bool) -> dict[int, Tried]:
+    """The native intervention on validation prompts, at the site of the cell's target or at every site."""
+    assert cell.sites is not None
     n = len(_experiment(cell, settings, told).target.blocks)
-    at = {site: replace(cell, sites=(site, site)) for site in range(n)}
-    return {site: _experiment(one, settings, told).sweep() for site, one in at.items()}
+    sites = range(n) if everywhere else [cell.sites[1]]
+    return {site: _experiment(replace(cell, sites=(site, site)), settings, told).sweep() for site in sites}
 
 
 def _experiment(cell: Cell, settings: Settings, told: Told) -> Experiment:
