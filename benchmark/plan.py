@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .errors import UserError
@@ -9,6 +10,7 @@ from .plugins import nearest, plugin
 from .store import digest
 from .suite import CellSpec, Suite, split_pair
 from .task import Ordered, Task, Track
+from .zoo.names import UnknownModelError, name_of
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _checked(suite: Suite, name: str) -> list[CellSpec]:
         _sites_given(task, spec)
         for family in split_pair(spec.pair):
             for version in task.variants[spec.variant]:
-                suite.spec(family, version)
+                _model_known(suite, family, version)
     return suite.tasks[name].cells
 
 
@@ -103,3 +105,14 @@ def _sites_given(task: Task, spec: CellSpec) -> None:
         raise UserError(f"The task {task.name} chooses its sites itself: leave `sites` out at {spec.variant}.")
     if not chosen and spec.sites is None:
         raise UserError(f"The task {task.name} needs `sites: [SOURCE, TARGET]` at {spec.variant} on {spec.pair}.")
+
+
+def _model_known(suite: Suite, family: str, version: str) -> None:
+    """UserError where a model is neither of the zoo, nor a local folder, nor a Hub id."""
+    named = suite.spec(family, version).model
+    if named is None or "/" in named or Path(named).is_dir():
+        return
+    try:
+        name_of(named)
+    except UnknownModelError as error:
+        raise UserError(f"{family} {version} of the suite: {error}") from error

@@ -1,6 +1,9 @@
 """Cells on worker processes: in the order of the plan, each after its ground, each within its time."""
 
 import multiprocessing
+import os
+import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -51,7 +54,9 @@ def run_jobs(
     results: dict[str, Any] = {}
     waiting, running = list(jobs), dict[Future[Any], str]()
     context = multiprocessing.get_context("spawn")
-    with SyncManager(ctx=context) as manager:
+    manager = SyncManager(ctx=context)
+    manager.start(_end_with, (os.getpid(),))
+    with manager:
         queue: Queue[Message] = manager.Queue()
         with ProcessPool(workers, initializer=_start, initargs=(queue, threads), context=context) as pool:
             try:
@@ -126,6 +131,17 @@ def tell(*message: Any) -> None:
     """In a worker: say what is being done."""
     assert _queue is not None
     _queue.put(message)
+
+
+def _end_with(parent: int) -> None:
+    """In the process that holds the queue: end when the run is gone, however it was ended."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _start(queue: "Queue[Message]", threads: int) -> None:

@@ -1,6 +1,6 @@
 """Progress of a run: how many cells are done, and how far the ones are that are being worked on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,8 +22,11 @@ Listeners = tuple[Callable[[Message], None], Callable[[str, Any], None]]
 
 
 @contextmanager
-def shown(cells: Sequence[Cell], console: Console) -> Iterator[Listeners]:
-    """Bars on a terminal, a line for each finished cell elsewhere; gives what hears workers, and what hears results."""
+def shown(cells: Sequence[Cell], console: Console, grounds: Mapping[str, str] | None = None) -> Iterator[Listeners]:
+    """Bars on a terminal, and a line for each finished cell; gives what hears workers, and what hears results.
+
+    `grounds` are jobs that come before cells, with what is said of each when it is done.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -43,6 +46,8 @@ def shown(cells: Sequence[Cell], console: Console) -> Iterator[Listeners]:
             bars.update(open_bars[cell], description=f"  {cell}: {what}", completed=done, total=of or None)
 
         def finished(name: str, result: Any) -> None:
+            if grounds and name in grounds and not isinstance(result, Failure):
+                bars.console.print(grounds[name], highlight=False, markup=False, soft_wrap=True)
             if name in names:
                 bars.advance(whole)
                 if name in open_bars:

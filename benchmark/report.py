@@ -1,45 +1,59 @@
 """What a run found, in a terminal."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
 from graftbench.leaderboard.schema import Cell, Entry, Rate, Score, TaskScore
 
+NARROW = 120  # columns of a terminal below which some conditions are left out
+
 
 def print_entry(entry: Entry, console: Console) -> None:
-    """A table of the cells and the headline below it."""
+    """A table of the cells and the scores below it."""
+    shown = ("mapped", "native") if console.width < NARROW else ("unsteered", "mapped", "mapped_own_norm", "native")
     table = Table(
-        title=f"{entry.mapper.name} on {entry.suite.name}: success, with 95 % intervals", title_justify="left"
+        title=f"{entry.mapper.name} on {entry.suite.name}: success, with 95 % intervals",
+        title_justify="left",
+        caption="baseline: random vectors; the mean activation in version_switching",
+        caption_justify="left",
     )
-    for column in ("cell", "unsteered", "baseline", "mapped", "own norm", "native", "transfer"):
-        table.add_column(column, justify="left" if column == "cell" else "right")
+    table.add_column("cell", overflow="fold")
+    for column in ("baseline", *(condition.replace("mapped_", "") for condition in shown), "transfer"):
+        table.add_column(column.replace("_", " "), justify="right")
     for cell in entry.cells:
-        table.add_row(*_cells(cell))
+        table.add_row(*_cells(cell, shown))
     console.print(table)
     console.print(_headline(entry), highlight=False, markup=False, soft_wrap=True)
 
 
-def _cells(cell: Cell) -> list[str]:
-    name = f"{cell.variant}\n{cell.pair} {cell.track}" + (f" seed {cell.seed}" if cell.seed else "")
-    name += " (check)" if cell.check else ""
+def _cells(cell: Cell, shown: Sequence[str]) -> list[str]:
+    fit = f"fit: {cell.track}" + (f", seed {cell.seed}" if cell.seed else "") + (" (check)" if cell.check else "")
+    name = f"{cell.task}\n  {cell.variant}\n  {cell.pair}\n  {fit}"
     if cell.status != "ok":
-        return [name, f"{cell.status}: {cell.reason}", "", "", "", "", ""]
+        return [name, *[""] * (len(shown) + 1), cell.status]
     baseline = cell.transfer.baseline if cell.transfer else "random"
-    shown = ("unsteered", baseline, "mapped", "mapped_own_norm", "native")
-    return [name, *(_rate(cell.rates.get(condition)) for condition in shown), _transfer(cell)]
+    return [name, *(_rate(cell.rates.get(condition)) for condition in (baseline, *shown)), _transfer(cell)]
 
 
 def _rate(rate: Rate | None) -> str:
     if rate is None:
         return "-"
-    return f"- ({rate.reason})" if rate.value is None else f"{rate.value:.2f}\n{rate.low:.2f}-{rate.high:.2f}"
+    if rate.value is None:
+        return f"-\n{_words(rate.reason)}"
+    return f"{rate.value:.2f}\n{rate.low:.2f} to {rate.high:.2f}"
 
 
 def _transfer(cell: Cell) -> str:
     transfer = cell.transfer
     if transfer is None or transfer.value is None:
-        return f"- ({(transfer.reason if transfer else None) or 'none'})".replace("_", " ")
-    return f"{transfer.value:.2f}\n{transfer.low:.2f}-{transfer.high:.2f}"
+        return f"-\n{_words(transfer.reason if transfer else None)}"
+    return f"{transfer.value:.2f}\n{transfer.low:.2f} to {transfer.high:.2f}"
+
+
+def _words(reason: str | None) -> str:
+    return (reason or "none").replace("_", " ")
 
 
 def _headline(entry: Entry) -> str:
@@ -50,9 +64,10 @@ def _headline(entry: Entry) -> str:
 
 
 def _score(score: Score) -> str:
-    tasks = ", ".join(f"{name} {_value(task)}" for name, task in score.by_task.items())
-    why = "" if score.score is not None else f" ({(score.reason or '').replace('_', ' ')})"
-    return f"{_value(score)}{why}; {tasks}"
+    """The scores of the tasks, and that of the suite or why there is none."""
+    tasks = [f"{name} {_value(task)}" for name, task in score.by_task.items()]
+    whole = f"{_value(score)}" if score.score is not None else f"no score of the suite, for {_words(score.reason)}"
+    return "; ".join([*tasks, whole] if score.score is None else [whole, *tasks])
 
 
 def _value(score: Score | TaskScore) -> str:

@@ -100,7 +100,11 @@ def _results(
     settings = Settings(request.suite.model_dump_json(), request.batch_size, str(device), str(cache))
     workers = 1 if device.type == "cuda" else request.workers  # a GPU is not shared
     started = time.monotonic()
-    with shown(cells, console) as (hear, finished):
+    grounds = {
+        cell.ground: f"{cell.task} {cell.variant} {cell.pair}: what does not depend on the mapper is there"
+        for cell in cells
+    }
+    with shown(cells, console, grounds) as (hear, finished):
         results = run_jobs(
             _jobs(request, cells, settings, found.sha256, folder),
             workers,

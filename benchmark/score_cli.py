@@ -9,7 +9,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     score = commands.add_parser("score", help="score a mapper on a suite")
     _mapper(score)
     _suite(score)
-    score.add_argument("--seed", type=int, default=0, help="the mapper's first seed (default 0)")
+    score.add_argument("--seed", type=_not_negative, default=0, help="the mapper's first seed (default 0)")
     score.add_argument("--cell-timeout", type=float, metavar="SECONDS", help="stop a cell that takes longer")
     score.add_argument("--out", type=Path, metavar="DIR", help="where the run is written")
     score.add_argument("--dry-run", action="store_true", help="print the cells and stop")
@@ -36,6 +36,13 @@ def _suite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=_positive, default=256, help="rows at a time (default 256)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default auto)")
     parser.add_argument("--workers", type=_positive, default=2, help="cells at a time, on a CPU (default 2)")
+
+
+def _not_negative(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -58,12 +58,15 @@ class Sweep:
     model: str
     over: Over
     control: str
-    choose: Literal["last", "first"]
+    choose: Literal["last", "first", "own"]
+    own: int | None
     points: tuple[Point, ...]
 
     @property
     def best(self) -> int | float | None:
         """The site to use, or the strength at which native is furthest ahead; None where it is nowhere ahead."""
+        if self.over == "site" and self.choose == "own":
+            return self.own
         leading = max(self.points, key=lambda point: point.ahead)
         if leading.ahead <= 0:
             return None
@@ -154,12 +157,14 @@ def _swept(cell: Cell, over: Over, by_site: Mapping[int, Tried]) -> Sweep:
         else [point for site, tried in by_site.items() for point in points_of(site, tried)]
     )
     one = next(iter(by_site.values()))
-    return Sweep(cell.task, cell.variant, split_pair(cell.pair)[1], over, one.control, one.choose, tuple(points))
+    return Sweep(
+        cell.task, cell.variant, split_pair(cell.pair)[1], over, one.control, one.choose, one.own, tuple(points)
+    )
 
 
 def _print(sweeps: Sequence[Sweep], console: Console) -> None:
     for one in sweeps:
-        table = Table(title=f"{one.variant}, {one.model} (validation prompts)", title_justify="left")
+        table = Table(title=f"{one.task}: {one.variant}, {one.model} (validation prompts)", title_justify="left")
         for column in ("site", "strength", "unsteered", "native", one.control.replace("_", " "), ""):
             table.add_column(column, justify="right")
         for p in one.points:
@@ -170,7 +175,9 @@ def _print(sweeps: Sequence[Sweep], console: Console) -> None:
 
 
 def _mark(one: Sweep) -> str:
-    return f"the {one.choose} good enough" if one.over == "site" else "furthest ahead"
+    if one.over == "strength":
+        return "furthest ahead"
+    return "selected by the task" if one.choose == "own" else f"the {one.choose} good enough"
 
 
 def _at(point: Point, over: Over) -> float | None:
@@ -193,6 +200,12 @@ def _plot(sweeps: Sequence[Sweep], path: Path) -> None:
         axes.plot(at, [p.unsteered for p in one.points], color="grey", linestyle=":", label="unsteered")
         if one.best is not None:
             axes.axvline(one.best, color="black", linewidth=0.5)
-        axes.set(title=f"{one.variant}, {one.model}", xlabel=one.over, ylabel="success", ylim=(-0.03, 1.03), xticks=at)
+        axes.set(
+            title=f"{one.task}: {one.variant}, {one.model}",
+            xlabel=one.over,
+            ylabel="success",
+            ylim=(-0.03, 1.03),
+            xticks=at,
+        )
         axes.legend(fontsize="small")
     figure.savefig(path, format="png", dpi=120)

@@ -54,7 +54,8 @@ class Tried:
 
     rows: list[dict[str, Any]] = field(repr=False)
     control: str  # the condition that native is compared with
-    choose: Literal["last", "first"]
+    choose: Literal["last", "first", "own"]
+    own: int | None = None  # the site that the task chooses by a protocol of its own
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,11 @@ CELL = ["tasks", "backdoor_removal", "cells", 0]
         ([*CELL, "pair"], "llama-s", "not of the form source->target"),
         (["models", "llama-s", "hate"], {}, "a model is either a `model` or the `twin_of` a family"),
         (["models", "twin", "any", "twin_of"], "twin", "twin cannot be its own twin"),
+        (
+            ["models", "llama-s", "hate", "model"],
+            "llama-s-hat",
+            "no zoo model 'llama-s-hat'. Did you mean llama-s-hate",
+        ),
         (["models", "llama-s", "hate"], None, "has no 'hate' version of llama-s"),
         (["tasks", "backdoor_removal", "settings", "vectors"], 3, "no setting 'vectors'. Did you mean vector?"),
         (["tasks", "backdoor_removal", "settings", "strengths"], [0], "strengths.0: Input should be greater than 0"),

@@ -21,9 +21,8 @@ def test_the_smaller_strength_wins_a_tie():
 
 
 def sweep(*ahead, choose="last"):
-    return Sweep(
-        "t", "v", "m", "site", "random", choose, tuple(Point(i, 1.0, 0.0, a, 0.0) for i, a in enumerate(ahead))
-    )
+    points = tuple(Point(site, 1.0, 0.0, lead, 0.0) for site, lead in enumerate(ahead))
+    return Sweep("t", "v", "m", "site", "random", choose, None, points)
 
 
 def test_the_last_steerable_site_is_the_last_one_before_the_drop():
@@ -35,6 +34,11 @@ def test_where_activations_are_replaced_the_first_good_site_is_taken():
     assert sweep(0.0, 0.3, 0.55, 0.9, 1.0, choose="first").best == 2
 
 
+def test_a_task_that_chooses_its_site_itself_has_that_one_marked():
+    points = tuple(Point(site, None, 0.0, lead, 0.0) for site, lead in enumerate((0.1, 0.9, 1.0)))
+    assert Sweep("t", "v", "m", "site", "random", "own", 1, points).best == 1
+
+
 def test_a_site_without_a_native_intervention_is_not_ahead():
     nothing = Tried([{"condition": "unsteered", "strength": None, "success": True}], "random", "last")
     assert point_of(0, nothing) == Point(0, None, 1.0, 0.0, 0.0)
@@ -43,7 +47,7 @@ def test_a_site_without_a_native_intervention_is_not_ahead():
 def test_over_strengths_every_one_is_seen_and_the_one_furthest_ahead_is_the_best():
     points = points_of(3, tried({0.5: 0.4, 1.0: 0.9, 2.0: 1.0}, {0.5: 0.0, 1.0: 0.1, 2.0: 0.9}))
     assert [point.strength for point in points] == [0.5, 1.0, 2.0]
-    assert Sweep("t", "v", "m", "strength", "random", "last", tuple(points)).best == 1.0
+    assert Sweep("t", "v", "m", "strength", "random", "last", None, tuple(points)).best == 1.0
 
 
 def test_an_intervention_without_strengths_has_one_point():

@@ -64,7 +64,8 @@ class DirectionExperiment:
         """The best candidate of the site that was ordered, whether it passes or not, on validation prompts."""
         assert self.site is not None
         found = site_answers(self.bench, self.setting, self._theirs, self.site, self.draws, self.seed)
-        return Tried([answer.record() for answer in found], "random", "last")
+        best = self._theirs.best
+        return Tried([answer.record() for answer in found], "random", "own", None if best is None else best.site)
 
     def score(self, carrier: Carrier | None) -> Scored:
         """Run the mapped direction beside the ground; the ground alone where a model has no direction."""
