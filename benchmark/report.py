@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from graftbench.leaderboard.schema import Cell, Entry, Rate, Score, TaskScore
+from graftbench.leaderboard.schema import Cell, Entry, Rate, Score, TaskScore, Transfer
 
-NARROW = 120  # columns of a terminal below which some conditions are left out
+NARROW = 120  # columns of a terminal below which intervals take two lines, and the mapper's own norm is left out
 
 
 def print_entry(entry: Entry, console: Console) -> None:
     """A table of the cells and the scores below it."""
-    shown = ("mapped", "native") if console.width < NARROW else ("unsteered", "mapped", "mapped_own_norm", "native")
+    narrow = console.width < NARROW
+    shown = ("mapped", "native") if narrow else ("mapped", "mapped_own_norm", "native")
     table = Table(
         title=f"{entry.mapper.name} on {entry.suite.name}: success, with 95 % intervals",
         title_justify="left",
@@ -20,36 +21,33 @@ def print_entry(entry: Entry, console: Console) -> None:
         caption_justify="left",
     )
     table.add_column("cell", overflow="fold")
-    for column in ("baseline", *(condition.replace("mapped_", "") for condition in shown), "transfer"):
+    for column in ("unsteered", "baseline", *(condition.replace("mapped_", "") for condition in shown), "transfer"):
         table.add_column(column.replace("_", " "), justify="right")
     for cell in entry.cells:
-        table.add_row(*_cells(cell, shown))
+        table.add_row(*_cells(cell, shown, "\n" if narrow else " "))
     console.print(table)
     console.print(_headline(entry), highlight=False, markup=False, soft_wrap=True)
 
 
-def _cells(cell: Cell, shown: Sequence[str]) -> list[str]:
+def _cells(cell: Cell, shown: Sequence[str], gap: str) -> list[str]:
     fit = f"fit: {cell.track}" + (f", seed {cell.seed}" if cell.seed else "") + (" (check)" if cell.check else "")
     name = f"{cell.task}\n  {cell.variant}\n  {cell.pair}\n  {fit}"
     if cell.status != "ok":
-        return [name, *[""] * (len(shown) + 1), cell.status]
+        return [name, *[""] * (len(shown) + 2), cell.status]
     baseline = cell.transfer.baseline if cell.transfer else "random"
-    return [name, *(_rate(cell.rates.get(condition)) for condition in (baseline, *shown)), _transfer(cell)]
+    return [
+        name,
+        *(_value_of(cell.rates.get(c), gap) for c in ("unsteered", baseline, *shown)),
+        _value_of(cell.transfer, gap),
+    ]
 
 
-def _rate(rate: Rate | None) -> str:
-    if rate is None:
+def _value_of(found: Rate | Transfer | None, gap: str) -> str:
+    if found is None:
         return "-"
-    if rate.value is None:
-        return f"-\n{_words(rate.reason)}"
-    return f"{rate.value:.2f}\n{rate.low:.2f} to {rate.high:.2f}"
-
-
-def _transfer(cell: Cell) -> str:
-    transfer = cell.transfer
-    if transfer is None or transfer.value is None:
-        return f"-\n{_words(transfer.reason if transfer else None)}"
-    return f"{transfer.value:.2f}\n{transfer.low:.2f} to {transfer.high:.2f}"
+    if found.value is None:
+        return f"-\n{_words(found.reason)}"
+    return f"{found.value:.2f}\n{found.low:.2f} to{gap}{found.high:.2f}"
 
 
 def _words(reason: str | None) -> str:
