@@ -74,7 +74,7 @@ class Batch:
 
     def __init__(self, rows: Sequence[Sequence[Intervention]]) -> None:
         self._rows = [tuple(row) for row in rows]
-        self._said, self._paused = 0, False  # how many tokens of each row were generated and read
+        self._said, self._paused, self._moving = 0, False, False  # how many tokens of each row were generated and read
         self._changes: dict[int, list[_Site | _Rewriting]] = {}
         self._directions = _directions(self._rows)
         self._arrange()
@@ -94,7 +94,7 @@ class Batch:
     def next_token(self) -> None:
         """Say that the next pass reads one more generated token of each row."""
         self._said += 1
-        if self._said == 1 or any(self._follows_up(step) for row in self._rows for step in row):
+        if self._said == 1 or self._moving:
             self._arrange()
 
     @contextmanager
@@ -108,6 +108,8 @@ class Batch:
 
     def _arrange(self) -> None:
         steps = [(i, step) for i, row in enumerate(self._rows) for step in row if not isinstance(step, Ablate)]
+        # Whether something else is done at each generated token.
+        self._moving = any(isinstance(step, Add) and step.generated is not None for _, step in steps)
         now = [(i, self._now(step)) for i, step in steps]
         active = [(i, step) for i, step in now if step is not None]
         self._changes = {
@@ -122,10 +124,6 @@ class Batch:
         if isinstance(step, Add) and step.generated is not None and self._said <= len(step.generated):
             return Add(step.site, step.generated[self._said - 1], None)
         return None
-
-    def _follows_up(self, step: Intervention) -> bool:
-        """Whether an intervention does something else at each generated token."""
-        return isinstance(step, Add) and step.generated is not None
 
     @contextmanager
     def on(self, blocks: Blocks) -> Iterator["Batch"]:
