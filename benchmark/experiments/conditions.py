@@ -1,7 +1,7 @@
 """Conditions as rows: the same prompts under everything that is done to a model, decoded together and judged."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from ..generation import Row
 from ..models import Model
@@ -81,6 +81,11 @@ def scored_everywhere(found: Sequence[Answer]) -> set[str]:
         reason = next(iter(unscored.values()))
         raise RuntimeError(f"{len(unscored)} of {len(asked)} prompts are unscored, more than 5 %: {reason}")
     return asked - unscored.keys()
+
+
+def with_zero_vector(unsteered: Sequence[Answer], strength: float | None) -> list[Answer]:
+    """What a mapped vector of zero does at its own length: what is said unsteered."""
+    return [replace(a, condition="mapped_own_norm", strength=strength, of_mapper=True) for a in unsteered]
 
 
 def chosen(items: Sequence[Item], ids: Sequence[str]) -> list[Item]:

@@ -10,7 +10,7 @@ from ...directions import Candidate, Selection, contrast_states
 from ...models import Model
 from ...task import Carrier, FitData, Scored, Sites, Tried
 from ...vectors import is_zero, mapped_vector, norm_of, rescaled
-from ..conditions import Answer, Condition, scored_everywhere
+from ..conditions import Answer, Condition, scored_everywhere, with_zero_vector
 from ..setting import Bench
 from ..steering.graft import ZERO
 from ..steering.ground import Draws
@@ -80,6 +80,9 @@ class DirectionExperiment:
         measures: Measures = {}
         if is_zero(vector):
             reasons["mapped"] = ZERO
+            if self.setting.use != "ablation":
+                unsteered = [a for a in self.known.answers if (a.split, a.condition) == ("test", "unsteered")]
+                found = tuple(with_zero_vector(unsteered, 1.0))
         else:
             conditions = self._mapped(vector, theirs)
             found, measures = run_conditions(self.bench, self.setting, conditions, self.draws.validation, "mapped")

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...task import Carrier
 from ...vectors import is_zero, mapped_vector, norm_of, rescaled
-from ..conditions import Answer, answers, chosen
+from ..conditions import Answer, answers, chosen, with_zero_vector
 from ..setting import Bench
 from .ground import Contrast, Ground, best_strength
 from .setting import Setting
@@ -44,7 +44,7 @@ def graft(bench: Bench, setting: Setting, known: Ground, native: Tensor, mapped:
     """Run the mapped vector on validation and test prompts, beside the ground that is known."""
     ratio = norm_of(mapped) / norm_of(native)
     if is_zero(mapped):
-        own = [_renamed(a, "mapped_own_norm", known.strength) for a in known.of("test", "unsteered")]
+        own = with_zero_vector(known.of("test", "unsteered"), known.strength)
         return Graft(tuple(own), None, ZERO, ratio, None)
     strengths = sorted({a.strength for a in known.of("validation", "native") if a.strength is not None})
     sweep = [setting.adding("mapped", rescaled(mapped, s * norm_of(native)), 0, s, True) for s in strengths]
@@ -60,7 +60,3 @@ def graft(bench: Bench, setting: Setting, known: Ground, native: Tensor, mapped:
     found = run("test", test, conditions, "mapped, test")
     cosine = float((mapped * native).sum() / (norm_of(mapped) * norm_of(native)))
     return Graft(tuple(swept + found), best, None, ratio, cosine)
-
-
-def _renamed(answer: Answer, condition: str, strength: float) -> Answer:
-    return Answer(**(vars(answer) | {"condition": condition, "strength": strength, "of_mapper": True}))

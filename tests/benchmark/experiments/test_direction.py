@@ -83,6 +83,13 @@ def test_a_map_to_nothing_has_no_direction(bench, planted):
     assert "mapped" not in found.summary.bits
 
 
+def test_adding_nothing_at_its_own_length_is_the_unsteered_model(bench, planted):
+    model, _ = planted
+    found = experiment(bench, model, "addition").score(carrier(torch.zeros_like))
+    assert found.reasons == {"mapped": "zero_vector"}
+    assert found.summary.bits["mapped_own_norm"] == found.summary.bits["unsteered"]
+
+
 @pytest.mark.parametrize("use", ["addition", "addition_prompt"])
 def test_the_opposite_test_makes_it_refuse(bench, planted, use):
     model, _ = planted
