@@ -1,0 +1,46 @@
+import pytest
+
+from graftbench.benchmark.experiments.clean import clean_answers
+from graftbench.benchmark.experiments.conditions import Answer
+from graftbench.benchmark.experiments.direction.ground import still_good
+from graftbench.benchmark.experiments.setting import Item, Outcome, Said
+from graftbench.benchmark.experiments.summary import summarised
+from graftbench.benchmark.tokens import Prompt
+
+ITEMS = [Item(Prompt(f"{i}"), Said(Prompt(f"{i}")), f"c{i}", "even" if i % 2 == 0 else "odd") for i in range(4)]
+
+
+def answer(item, condition, good, split="test"):
+    return Answer(split, item.id, item.prompt.text, condition, 0, None, "", True, good, "", {"said": good}, False)
+
+
+def test_success_is_reported_by_group_and_marks_as_shares():
+    found = [answer(item, "native", item.group == "even") for item in ITEMS]
+    summary = summarised(found, ITEMS, [item.id for item in ITEMS], {})
+    assert summary.bits["native"] == [[1, 0, 1, 0]]
+    assert summary.parts["native"].groups == {"even": 1, "odd": 0}
+    assert summary.parts["native"].marks == {"said": 0.5}
+    assert summary.parts["native"].equal_clean is None
+
+
+def test_harmless_prompts_that_were_not_answered_well_before_do_not_count():
+    good = {"unsteered": (True, True, False, False), "native": (True, False, False, True)}
+    found = [
+        answer(item, name, each, "harmless")
+        for name, all_ in good.items()
+        for item, each in zip(ITEMS, all_, strict=True)
+    ]
+    assert still_good(found) == {"unsteered": 1, "native": 0.5}
+
+
+def test_prompts_whose_clean_answer_is_not_good_leave(bench, llama):
+    def judged(verdicts):
+        return lambda items, _: [Outcome(True, verdicts[item.prompt.text]) for item in items]
+
+    kept, clean = clean_answers(bench, llama, judged({"0": True, "1": False, "2": False, "3": True}), ITEMS, "clean")
+    assert [item.prompt.text for item in kept] == ["0", "3"]
+    assert set(clean) == {ITEMS[0].id, ITEMS[3].id}
+    with pytest.raises(ValueError, match="nothing to bring it back to"):
+        clean_answers(bench, llama, judged(dict.fromkeys("0123", False)), ITEMS, "clean")
+    with pytest.raises(RuntimeError, match="4 of 4 clean answers are unscored"):
+        clean_answers(bench, llama, judged(dict.fromkeys("0123")), ITEMS, "clean")
