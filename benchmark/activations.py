@@ -1,6 +1,6 @@
 """The residual stream of a model, read at the inputs of its blocks."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,7 +10,7 @@ from transformers import Cache
 
 from .blocks import input_of
 from .models import Model
-from .tokens import Ids, by_length, pad
+from .tokens import ManyIds, by_length, pad
 
 
 class _ReachedError(Exception):
@@ -47,12 +47,12 @@ def residuals(
     raise AssertionError("the last site was not reached")
 
 
-def captured(model: Model, rows: Sequence[Ids], site: int, batch_tokens: int = 16_384) -> Iterator[tuple[int, Tensor]]:
+def captured(model: Model, rows: ManyIds, site: int, batch_tokens: int = 16_384) -> Iterator[tuple[int, Tensor]]:
     """For each row of token ids its index and its residual stream [tokens, d], rows of like length first.
 
     At most `batch_tokens` tokens are in memory at a time, however many rows there are.
     """
-    for batch in by_length([len(row) for row in rows], batch_tokens):
+    for batch in by_length([len(rows[i]) for i in range(len(rows))], batch_tokens):
         inputs = pad([rows[i] for i in batch], model)
         hidden = residuals(model, inputs, [site])[site]
         for i, states in zip(batch, hidden, strict=True):

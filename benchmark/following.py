@@ -13,6 +13,7 @@ from transformers import DynamicCache
 
 from .activations import residuals
 from .alignment import ends, paired
+from .caches import new_cache
 from .interventions import Replace
 from .models import Model
 from .tokens import Chat, pad, token_ids
@@ -102,7 +103,7 @@ class Follower:
         rows = [token_ids(text.text, source.tokenizer) for text in texts]
         inputs = pad(rows, source)
         if self._same:
-            self._cache, self._mask = DynamicCache(config=source.module.config), inputs["attention_mask"]
+            self._cache, self._mask = new_cache(source), inputs["attention_mask"]
         site = self._follow.source_site
         hidden = residuals(source, inputs, [site], self._cache)[site]
         return [states[len(states) - len(row) :] for states, row in zip(hidden, rows, strict=True)]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
+from .caches import new_cache
 from .following import Follow, Follower
 from .interventions import Batch, Intervention
 from .models import Model
@@ -87,7 +87,7 @@ class _Decoding:
         self._ended = torch.zeros(len(rows), dtype=torch.bool, device=model.device)
         self._inputs = pad(ids, model)
         self._mask = self._inputs["attention_mask"]
-        self._cache = DynamicCache(config=model.module.config)
+        self._cache = new_cache(model)
         self._followers = _followers(model, rows)
         self._batch = Batch([row.interventions for row in rows])
 

@@ -1,5 +1,6 @@
 """Paired activations of a source and a target model, on disk, to fit mappers on."""
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from . import stored
 from .activations import captured
-from .alignment import Alignment, Pairing, ends, paired
+from .alignment import Alignment, ends, paired
 from .errors import UserError
 from .files import whole
 from .models import Model
 from .tokens import Chat, token_ids
 
 Rows = tuple[Tensor, Tensor]  # source [n, d_source] and target [n, d_target], float32
+
+_MAPPED = 2**23  # bytes of the arrays in memory at a time
+_AROUND = 2**16  # bytes that Linux maps around one that is asked for
 
 
 class Pairs(Protocol):
@@ -50,13 +55,13 @@ class Pairs(Protocol):
 
 @dataclass(frozen=True)
 class ActivationPairs:
-    """Pairs in two arrays [n, d] of float32, which may lie on disk; rows of one text follow one another.
+    """Pairs as rows [n, d] of float32, in memory or on disk; rows of one text follow one another.
 
     `starts` says at which row each text begins.
     """
 
-    source: NDArray[np.float32]
-    target: NDArray[np.float32]
+    source: stored.Rows
+    target: stored.Rows
     starts: NDArray[np.int64]
     device: str = "cpu"
 
@@ -84,9 +89,12 @@ class ActivationPairs:
     def batches(self, size: int, shuffle_seed: int | None) -> Iterator[Rows]:
         """All pairs once, `size` at a time: as they come with None, else in the order of that seed."""
         order = None if shuffle_seed is None else np.random.default_rng(shuffle_seed).permutation(len(self))
-        for start in range(0, len(self), size):
+        per_map = max(1, _MAPPED // (size * self._bytes_touched(shuffled=order is not None)))
+        for i, start in enumerate(range(0, len(self), size)):
+            if i % per_map == 0:
+                source, target = stored.mapped(self.source), stored.mapped(self.target)
             rows = slice(start, start + size) if order is None else order[start : start + size]
-            yield self._tensor(self.source[rows]), self._tensor(self.target[rows])
+            yield self._tensor(source[rows]), self._tensor(target[rows])
 
     def split(self, share: float) -> tuple["ActivationPairs", "ActivationPairs"]:
         """The pairs without the last `share` of the texts, and those."""
@@ -96,6 +104,10 @@ class ActivationPairs:
         row = int(self.starts[n])
         first = ActivationPairs(self.source[:row], self.target[:row], self.starts[:n], self.device)
         return first, ActivationPairs(self.source[row:], self.target[row:], self.starts[n:] - row, self.device)
+
+    def _bytes_touched(self, *, shuffled: bool) -> int:
+        """How much of the arrays comes into memory for one pair."""
+        return sum(max(4 * d, _AROUND if shuffled else 0) for d in (self.d_source, self.d_target))
 
     def _tensor(self, rows: NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(np.array(rows)).to(self.device)
@@ -124,58 +136,73 @@ def capture_pairs(
     One batch of texts is in memory at a time. `done` is told of each text as each model has read it. UserError
     where no token of any text has a partner.
     """
-    pairings = [
-        paired(ends(ours, source.tokenizer), ends(theirs, target.tokenizer), alignment) for ours, theirs in texts
-    ]
-    counts = np.array([len(pairing.source) for pairing in pairings], dtype=np.int64)
-    if not counts.sum():
+    picked_source, picked_target = _Joined(), _Joined()
+    n_target = 0
+    for ours, theirs in texts:
+        pairing = paired(ends(ours, source.tokenizer), ends(theirs, target.tokenizer), alignment)
+        picked_source.add(pairing.source)
+        picked_target.add(pairing.target)
+        n_target += pairing.n_target
+    starts = picked_source.starts()
+    if not starts[-1]:
         raise UserError(f"No token of {source.name} ends where one of {target.name} does: there is nothing to fit on.")
-    starts = np.concatenate([[0], counts.cumsum()])
     sides = (
-        ("source", source, sites[0], [p.source for p in pairings], [ours.text for ours, _ in texts]),
-        ("target", target, sites[1], [p.target for p in pairings], [theirs.text for _, theirs in texts]),
+        ("source", source, sites[0], picked_source, [ours.text for ours, _ in texts]),
+        ("target", target, sites[1], picked_target, [theirs.text for _, theirs in texts]),
     )
     for name, model, site, picked, words in sides:
         with whole(folder / f"{name}.npy") as path:
-            _write(path, model, site, words, picked, starts, done)
+            _write(path, model, site, words, picked, done)
     with whole(folder / "starts.npy") as path, path.open("wb") as stream:
-        np.save(stream, starts[:-1][counts > 0], allow_pickle=False)
+        np.save(stream, starts[:-1][np.diff(starts) > 0], allow_pickle=False)
     with whole(folder / "aligned.npy") as path, path.open("wb") as stream:
-        np.save(stream, np.array(_share(pairings)), allow_pickle=False)
+        np.save(stream, np.array(int(starts[-1]) / n_target), allow_pickle=False)
 
 
 def read_pairs(folder: Path, device: str = "cpu") -> Captured:
-    """The pairs in a folder; the arrays stay on disk until their rows are asked for."""
-    source, target = (
-        np.load(folder / f"{side}.npy", mmap_mode="r", allow_pickle=False) for side in ("source", "target")
-    )
+    """The pairs in a folder; they stay on disk until they are asked for."""
+    source, target = (stored.on_disk(folder / f"{side}.npy") for side in ("source", "target"))
     starts = np.load(folder / "starts.npy", allow_pickle=False)
     share = float(np.load(folder / "aligned.npy", allow_pickle=False))
     return Captured(ActivationPairs(source, target, starts, device), share)
 
 
 def _write(
-    path: Path,
-    model: Model,
-    site: int,
-    words: Sequence[str],
-    picked: Sequence[tuple[int, ...]],
-    starts: NDArray[np.int64],
-    done: Callable[[int], None],
+    path: Path, model: Model, site: int, words: Sequence[str], picked: "_Joined", done: Callable[[int], None]
 ) -> None:
-    rows = [np.array(token_ids(text, model.tokenizer), dtype=np.int32) for text in words]
+    rows = _Joined()
+    for text in words:
+        rows.add(token_ids(text, model.tokenizer))
+    starts = picked.starts()
     shape = (int(starts[-1]), model.d)
     with path.open("wb") as stream:  # not mapped: a full disk is an error here, and would end the process there
-        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(stream, {"descr": stored.DTYPE, "fortran_order": False, "shape": shape})
         first = stream.tell()
         for i, states in captured(model, rows, site):
             kept = states[torch.tensor(picked[i], dtype=torch.long)].float().cpu().numpy()
             if not np.isfinite(kept).all():
                 raise FloatingPointError(f"{model.name} has activations that are not finite at site {site}")
             stream.seek(first + 4 * model.d * int(starts[i]))
-            stream.write(np.ascontiguousarray(kept, dtype="<f4").tobytes())
+            stream.write(np.ascontiguousarray(kept, dtype=stored.DTYPE).tobytes())
             done(1)
 
 
-def _share(pairings: Sequence[Pairing]) -> float:
-    return sum(len(p.target) for p in pairings) / sum(p.n_target for p in pairings)
+class _Joined:
+    """Many short lists of numbers, end to end: four bytes for each, where a tuple takes some thirty."""
+
+    def __init__(self) -> None:
+        self._numbers, self._ends = array("i"), array("q", [0])
+
+    def add(self, numbers: Sequence[int]) -> None:
+        self._numbers.extend(numbers)
+        self._ends.append(len(self._numbers))
+
+    def starts(self) -> NDArray[np.int64]:
+        """Where each list begins, and where the last one ends."""
+        return np.array(self._ends)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, i: int) -> Sequence[int]:
+        return self._numbers[self._ends[i] : self._ends[i + 1]]

@@ -4,14 +4,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 Span = tuple[int, int]  # characters, from and up to
-Ids = Sequence[int] | NDArray[np.int32]
+Ids = Sequence[int]
+
+
+class ManyIds(Protocol):
+    """The token ids of many texts, by their number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> Ids: ...
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import torch
 
 from graftbench.benchmark.activations import residuals
 from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.pairs import ActivationPairs, _write, capture_pairs, read_pairs
+from graftbench.benchmark.pairs import ActivationPairs, _Joined, _write, capture_pairs, read_pairs
+from graftbench.benchmark.stored import mapped, on_disk
 from graftbench.benchmark.tokens import Chat, Prompt, chat, token_ids
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 
@@ -33,7 +34,7 @@ def test_captured_pairs_are_both_models_states_of_one_token(tmp_path):
         ids = torch.tensor([token_ids(text.text, source.tokenizer)])
         for model, side, site in ((source, found.pairs.source, 1), (target, found.pairs.target, 2)):
             hidden = residuals(model, {"input_ids": ids}, [site])[site][0]
-            assert torch.allclose(torch.from_numpy(np.array(side[at : at + len(hidden)])), hidden, atol=1e-4)
+            assert torch.allclose(torch.tensor(mapped(side)[at : at + len(hidden)]), hidden, atol=1e-4)
         at += ids.shape[1]
     assert len(found.pairs) == at
     assert found.pairs.n_texts == len(WORDS)
@@ -73,6 +74,26 @@ def test_a_split_keeps_texts_whole():
     assert last.split(0.5)[1].source[0, 0] == 8
 
 
+def test_rows_on_disk_are_those_in_memory(tmp_path):
+    pairs = numbered(1000)
+    for side, rows in (("source", pairs.source), ("target", pairs.target)):
+        np.save(tmp_path / f"{side}.npy", rows)
+    np.save(tmp_path / "starts.npy", pairs.starts)
+    np.save(tmp_path / "aligned.npy", np.array(1.0))
+    kept = read_pairs(tmp_path).pairs
+    for ours, theirs in ((pairs, kept), *zip(pairs.split(0.3), kept.split(0.3), strict=True)):
+        for seed in (None, 3):
+            for a, b in zip(ours.batches(64, seed), theirs.batches(64, seed), strict=True):
+                assert torch.equal(a[0], b[0])
+                assert torch.equal(a[1], b[1])
+
+
+def test_a_file_of_something_else_holds_no_rows(tmp_path):
+    np.save(tmp_path / "rows.npy", np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"rows\.npy does not hold rows of float32"):
+        on_disk(tmp_path / "rows.npy")
+
+
 def test_pairs_can_be_iterated_again_and_again():
     pairs = numbered()
     assert len(list(pairs)) == len(list(pairs)) == 1
@@ -82,5 +103,7 @@ def test_pairs_can_be_iterated_again_and_again():
 def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(llama):
     text = talks(llama)[0].text
     n = len(token_ids(text, llama.tokenizer))
+    picked = _Joined()
+    picked.add(range(n))
     with pytest.raises(OSError, match="No space left"):
-        _write(Path("/dev/full"), llama, 1, [text], [tuple(range(n))], np.array([0, n]), lambda _: None)
+        _write(Path("/dev/full"), llama, 1, [text], picked, lambda _: None)
