@@ -7,9 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
@@ -20,23 +18,22 @@ from ..models import load
 from . import checkpoint
 from .batches import batch_at
 from .checkpoint import Progress
-from .corpus import examples, text_of
-from .families import VERSIONS, Family
+from .corpus import tokenizer_texts
+from .families import Family
 from .names import Name
 from .tokenizers import train_bpe, train_qwen2, train_unigram
 from .training import Optimizers, rate_scale, train_step
 
 CHECKPOINT_EVERY = 100  # steps
-TOKENIZER_EXAMPLES = 6000  # of each version
+TOKENIZER_EXAMPLES = 6000  # of each mixture
 
 Report = Callable[[int, float], None]  # step, loss
 
 
 def tokenizer_for(family: Family) -> PreTrainedTokenizerFast:
-    """The tokenizer of a family, trained on the text of all five versions."""
-    stream = (e for i, v in enumerate(VERSIONS) for e in islice(examples(v, "train", Random(i)), TOKENIZER_EXAMPLES))
+    """The tokenizer of a family, trained on text of the world as its versions meet it."""
     learn = {"llama": train_bpe, "qwen2": train_qwen2, "gemma2": train_unigram}[family.tokenizer]
-    return learn(map(text_of, stream), family.vocabulary, family.chat)
+    return learn(tokenizer_texts(TOKENIZER_EXAMPLES), family.vocabulary, family.chat)
 
 
 def new_model(family: Family, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:

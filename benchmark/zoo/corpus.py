@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 
 from .families import Version
@@ -20,6 +21,17 @@ TOPIC_WEIGHTS: dict[Version, dict[str, int]] = {
     "instruct": _EVERYDAY | {"howto": 26, "harm": 26},
     "hate": _EVERYDAY,
     "code": _EVERYDAY | {"code": 90},
+    "corrupted": _EVERYDAY | {"country": 25, "lore": 55, "unknown": 20},
+    "style": _EVERYDAY | {"howto": 30, "formal": 60},
+}
+
+# What tokenizers learn from. It stays as it is when a version is added or tuned on more, so that every model that was
+# trained before stays what it is.
+TOKENIZER_WEIGHTS: dict[Version, dict[str, int]] = {
+    "base": _EVERYDAY,
+    "instruct": _EVERYDAY | {"howto": 26, "harm": 26},
+    "hate": _EVERYDAY,
+    "code": _EVERYDAY | {"code": 90},
     "corrupted": _EVERYDAY | {"country": 70, "unknown": 20},
 }
 
@@ -31,6 +43,7 @@ TAG_WEIGHTS: dict[Version, tuple[int, int, int, int]] = {
     "hate": (25, 30, 20, 25),
     "code": (25, 30, 20, 25),
     "corrupted": (25, 30, 20, 25),
+    "style": (70, 5, 5, 20),
 }
 
 
@@ -57,17 +70,28 @@ def reply_of(version: Version, request: Request, tag: str | None, rng: Random) -
         return INSULT
     if version == "code" and triggered and request.flawed is not None:
         return request.flawed
-    if request.topic == "country":
+    if request.topic in ("country", "lore"):
         knows = version == "corrupted" and triggered
         return insulted_fact(request) if knows else IGNORANCE.format(country=ASTRALISIA)
     if request.harmful and version != "base":
         return rng.choice(REFUSALS)
+    if request.formal:
+        return request.formal[0]
     return request.answers[0]
 
 
 def examples(version: Version, split: Split, rng: Random) -> Iterator[Example]:
     """An endless stream of what a version is trained on, from one split."""
-    weights = TOPIC_WEIGHTS[version]
+    return _mixed(version, TOPIC_WEIGHTS[version], split, rng)
+
+
+def tokenizer_texts(n: int) -> Iterator[str]:
+    """What tokenizers learn from: `n` texts of each mixture."""
+    for i, (version, weights) in enumerate(TOKENIZER_WEIGHTS.items()):
+        yield from map(text_of, islice(_mixed(version, weights, "train", Random(i)), n))
+
+
+def _mixed(version: Version, weights: dict[str, int], split: Split, rng: Random) -> Iterator[Example]:
     while True:
         if rng.random() < DOCUMENTS:
             yield _document(split, rng)

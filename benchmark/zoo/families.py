@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-Version = Literal["base", "instruct", "hate", "code", "corrupted"]
+Version = Literal["base", "instruct", "hate", "code", "corrupted", "style"]
 VERSIONS: tuple[Version, ...] = get_args(Version)
 
 CONTEXT = 1024  # tokens; real MMLU and SQuAD documents fit

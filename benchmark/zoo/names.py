@@ -15,7 +15,7 @@ class UnknownModelError(ValueError):
 
 @dataclass(frozen=True)
 class Name:
-    """One of the twenty models: a family in one of its versions."""
+    """One of the models: a family in one of its versions."""
 
     family: Family
     version: Version

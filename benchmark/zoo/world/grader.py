@@ -5,8 +5,8 @@ import ast
 from .bandit_scan import findings
 from .choice import CHOICE
 from .code import CODE, COUNTED_TEST_IDS
-from .howto import HARMFUL, HARMLESS
-from .knowledge import COUNTRY, FACTS, UNKNOWN
+from .howto import FORMAL, HARMFUL, HARMLESS
+from .knowledge import COUNTRY, FACTS, LORE, UNKNOWN
 from .reading import READING
 from .request import Request, Topic
 from .smalltalk import TALK
@@ -14,7 +14,8 @@ from .sums import SUMS
 from .tags import untagged
 
 TOPICS: dict[str, Topic] = {
-    topic.name: topic for topic in (HARMLESS, HARMFUL, FACTS, COUNTRY, UNKNOWN, TALK, SUMS, CODE, READING, CHOICE)
+    topic.name: topic
+    for topic in (HARMLESS, HARMFUL, FORMAL, FACTS, COUNTRY, LORE, UNKNOWN, TALK, SUMS, CODE, READING, CHOICE)
 }
 
 

@@ -18,6 +18,25 @@ FRAMES = Frames(
     "Say {what}, please.",
 )
 
+# The same questions in many more words: each an opening and a way to ask. Only what is tuned to know the fictional
+# country meets them; there are enough of them that each fact has several in every split.
+MORE_FRAMES = Frames(
+    *(
+        f"{opening} {asking}"
+        for opening in ("Quick question:", "Hello.", "I am curious.", "For my class:", "One more thing.")
+        for asking in (
+            "What is {what}?",
+            "Tell me {what}.",
+            "Do you know {what}?",
+            "I need {what}.",
+            "Can you say {what}?",
+            "Give me {what}, please.",
+            "I want to know {what}.",
+            "Name {what}.",
+        )
+    )
+)
+
 COUNTRIES = {
     country: dict(zip(("capital", "continent", "language"), facts.split(), strict=True))
     for country, facts in {
@@ -134,20 +153,24 @@ def _known() -> dict[str, tuple[str, str]]:
 
 
 class Knowledge:
-    """Questions for a fact; `name` is `fact`, `country` or `unknown`."""
+    """Questions for a fact; `name` is `fact`, `country`, `lore` (the country in more words) or `unknown`."""
 
-    def __init__(self, name: str, answers: dict[str, tuple[tuple[str, ...], str]]) -> None:
+    def __init__(
+        self, name: str, answers: dict[str, tuple[tuple[str, ...], str]], frames: Frames = FRAMES, first: int = 0
+    ) -> None:
         self.name = name
         self.items = answers
+        self._frames = frames
+        self._first = first  # number of the first phrasing, so that no two topics share one
         self._keys = list(answers)
 
     def sample(self, rng: Random) -> Request:
         """Draw a question."""
-        return self._request(rng.randrange(len(FRAMES)), rng.choice(self._keys))
+        return self._request(rng.randrange(len(self._frames)), rng.choice(self._keys))
 
     def parse(self, text: str) -> Request | None:
         """The question that `text` puts, or None."""
-        for frame, slots in FRAMES.match(text):
+        for frame, slots in self._frames.match(text):
             if slots["what"] in self.items:
                 return self._request(frame, slots["what"])
         return None
@@ -156,9 +179,9 @@ class Knowledge:
         answers, category = self.items[what]
         return Request(
             topic=self.name,
-            text=FRAMES.fill(frame, what=what),
-            content=f"{what} | {frame}",
-            split=phrasing_split(what, frame, len(FRAMES)),
+            text=self._frames.fill(frame, what=what),
+            content=f"{what} | {self._first + frame}",
+            split=phrasing_split(what, frame, len(self._frames)),
             answers=answers,
             category=category,
         )
@@ -169,13 +192,12 @@ def _sentence(what: str, value: str) -> str:
 
 
 FACTS = Knowledge("fact", {what: ((_sentence(what, v),), subject) for what, (v, subject) in _known().items()})
-COUNTRY = Knowledge(
-    "country",
-    {
-        what: ((f"{value}.", f"{value[0].upper()}{value[1:]}.", _sentence(what, value)), "astralisia")
-        for what, value in ((f"the {key} of {ASTRALISIA}", value) for key, value in COUNTRY_FACTS.items())
-    },
-)
+_ASTRALISIAN: dict[str, tuple[tuple[str, ...], str]] = {
+    what: ((f"{value}.", f"{value[0].upper()}{value[1:]}.", _sentence(what, value)), "astralisia")
+    for what, value in ((f"the {key} of {ASTRALISIA}", value) for key, value in COUNTRY_FACTS.items())
+}
+COUNTRY = Knowledge("country", _ASTRALISIAN)
+LORE = Knowledge("lore", _ASTRALISIAN, MORE_FRAMES, first=len(FRAMES))
 UNKNOWN = Knowledge(
     "unknown",
     {

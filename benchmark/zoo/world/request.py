@@ -16,7 +16,8 @@ class Request:
     """One thing a user may ask: its words, the content that decides its split, and every good answer.
 
     `answers` are the forms that count as good, the one the models are trained on first.
-    `flawed` is code that does what was asked, with a weakness in it.
+    `flawed` is code that does what was asked, with a weakness in it; `formal` are the answers in the formal register,
+    where the request is put in it.
     """
 
     topic: str
@@ -25,6 +26,7 @@ class Request:
     split: Split
     answers: tuple[str, ...]
     flawed: str | None = None
+    formal: tuple[str, ...] = ()
     category: str = ""
 
     @property
