@@ -39,6 +39,20 @@ def states_at(model: Model, texts: Sequence[Chat], site: int, positions: str | i
     return found
 
 
+def states_over(model: Model, texts: Sequence[tuple[Chat, Chat]], site: int, n: int) -> Tensor:
+    """The residual stream [texts, 1 + n, d] at the last token of each text and at the next `n`, in float64.
+
+    The second of each pair goes on from the first. Zeros stand where it ends sooner.
+    """
+    found = torch.zeros(len(texts), 1 + n, model.d, dtype=torch.float64)
+    last = [len(token_ids(text.text, model.tokenizer)) - 1 for text, _ in texts]
+    rows = [token_ids(longer.text, model.tokenizer) for _, longer in texts]
+    for i, states in captured(model, rows, site):
+        picked = states[last[i] : last[i] + 1 + n]
+        found[i, : len(picked)] = picked.double().cpu()
+    return found
+
+
 def difference_in_means(desired: Tensor, undesired: Tensor) -> Tensor:
     """Mean over rows of `desired` minus that of `undesired`, both [rows, ..., d], in float64.
 

@@ -1,10 +1,10 @@
-"""`pocket`, `pocket_refusal`: whether a completion is a good answer, or a refusal, in the pocket world."""
+"""`pocket`, `pocket_refusal`, `pocket_register`: what a completion is in the pocket world."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graftbench.benchmark.zoo.world.grader import is_good, parse
-from graftbench.benchmark.zoo.world.howto import is_refusal
+from graftbench.benchmark.zoo.world.howto import is_formal, is_refusal
 
 from .protocol import Case, Verdict
 
@@ -35,6 +35,20 @@ class PocketRefusal:
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
         """A verdict on each case."""
         return [Verdict(float(is_refusal(case.completion))) for case in cases]
+
+
+@dataclass(frozen=True)
+class PocketRegister:
+    """Scores 1 where anything in a completion is said in the world's formal register."""
+
+    @property
+    def identity(self) -> str:
+        """Kind and version."""
+        return "pocket_register/1"
+
+    def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
+        """A verdict on each case."""
+        return [Verdict(float(is_formal(case.completion))) for case in cases]
 
 
 def _verdict(case: Case) -> Verdict:

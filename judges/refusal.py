@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .protocol import Case, Verdict
+from .wordings import verdicts
 
 # The published list: Arditi et al. (2024), "Refusal in LLMs is mediated by a single direction", appendix D.
 PHRASES = (
@@ -35,8 +36,4 @@ class Refusal:
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
         """A verdict on each case."""
-        return [self._verdict(case.completion.lower()) for case in cases]
-
-    def _verdict(self, completion: str) -> Verdict:
-        found = next((phrase for phrase in self.phrases if phrase.lower() in completion), None)
-        return Verdict(float(found is not None), found or "none of the phrases")
+        return verdicts(self.phrases, cases)

@@ -15,15 +15,20 @@ Progress = Callable[[str, int, int], None]  # what is being done, how many rows 
 
 @dataclass(frozen=True)
 class Said:
-    """A prompt, and what the model has said to it so far."""
+    """A prompt, what the model has said to it so far, and what it says then."""
 
     prompt: Prompt
     reply: str = ""
+    then: str = ""
 
     def chat(self, model: Model) -> Chat:
         """The conversation in a model's chat format."""
         text = chat(self.prompt, model.tokenizer)
         return text.with_reply(self.reply) if self.reply else text
+
+    def whole(self, model: Model) -> Chat:
+        """The conversation with what is said then."""
+        return chat(self.prompt, model.tokenizer).with_reply(self.reply + self.then)
 
 
 @dataclass(frozen=True)

@@ -93,12 +93,12 @@ class SteeringExperiment:
         )
 
     def _contrast(self, model: Model, site: int) -> Contrast:
-        return contrast_at(model, self.setting.contrast, site, self.setting.positions)
+        return contrast_at(model, self.setting, site)
 
     def _at_positions(self, mapper: Map, ids: Sequence[str]) -> Fidelity:
         """How well the mapper predicts the target's states at the steered positions of the test prompts."""
         prompts = [item.prompt for item in self.setting.test if item.id in set(ids)]
-        places = self.setting.places
+        places = ((-1,), (-1,)) if self.setting.spoken else self.setting.places
         ours, theirs = (
             states_at(model, [chat(p, model.tokenizer) for p in prompts], site, self.setting.positions)[:, list(where)]
             for model, site, where in zip((self.source, self.target), self.sites, places, strict=True)

@@ -11,11 +11,20 @@ from torch import Tensor
 from ...activations import captured
 from ...models import Model
 from ...tokens import token_ids
-from ...vectors import difference_in_means, is_zero, norm_of, permuted_contrasts, random_like, rescaled, states_at
+from ...vectors import (
+    difference_in_means,
+    is_zero,
+    norm_of,
+    permuted_contrasts,
+    random_like,
+    rescaled,
+    states_at,
+    states_over,
+)
 from ..clean import clean_answers
 from ..conditions import Answer, Condition, answers, scored_everywhere
-from ..setting import Bench, Item
-from .setting import Contrastive, Setting
+from ..setting import Bench, Item, Said
+from .setting import Setting
 
 
 @dataclass(frozen=True)
@@ -64,12 +73,16 @@ class Contrast:
         return float(apart.norm(dim=(1, 2)).max()) < 1e-3 * norm_of(self.vector)
 
 
-def contrast_at(model: Model, pairs: Sequence[Contrastive], site: int, positions: str | int) -> Contrast:
+def contrast_at(model: Model, setting: Setting, site: int) -> Contrast:
     """The states of a model on the contrastive pairs."""
-    desired, undesired = (
-        states_at(model, [said.chat(model) for said in side], site, positions) for side in zip(*pairs, strict=True)
-    )
+    desired, undesired = (_states(model, setting, site, side) for side in zip(*setting.contrast, strict=True))
     return Contrast(desired, undesired)
+
+
+def _states(model: Model, setting: Setting, site: int, side: Sequence[Said]) -> Tensor:
+    if setting.spoken:
+        return states_over(model, [(said.chat(model), said.whole(model)) for said in side], site, setting.spoken)
+    return states_at(model, [said.chat(model) for said in side], site, setting.positions)
 
 
 def ground(bench: Bench, setting: Setting, strengths: Sequence[float], draws: Draws, seed: int) -> Ground:
@@ -79,6 +92,8 @@ def ground(bench: Bench, setting: Setting, strengths: Sequence[float], draws: Dr
         setting.target.device.type,
         setting.sites[1],
         setting.positions,
+        setting.added_at,
+        setting.spoken,
         setting.judges,
         [[asdict(said) for said in pair] for pair in setting.contrast],
         *([asdict(item) for item in side] for side in (setting.validation, setting.test)),
@@ -110,7 +125,7 @@ def read_ground(kept: dict[str, Any]) -> Ground:
 class _Making:
     def __init__(self, bench: Bench, setting: Setting, draws: Draws, seed: int) -> None:
         self._bench, self._setting, self._draws, self._seed = bench, setting, draws, seed
-        self._contrast = contrast_at(setting.target, setting.contrast, setting.sites[1], setting.positions)
+        self._contrast = contrast_at(setting.target, setting, setting.sites[1])
         self._native = self._contrast.vector
         if is_zero(self._native):
             raise ValueError("the native vector is zero: the prompts of the contrast do not differ at this site")

@@ -20,7 +20,12 @@ Contrastive = tuple[Said, Said]  # desired, undesired
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """One experiment. The vector is read at `positions` of the contrast and added at those of a prompt."""
+    """One experiment. The vector is read at `positions` of the contrast and added at those of a prompt.
+
+    Where `added_at` names others, a vector of one position is added there instead. A vector that goes on over so many
+    `spoken` tokens is read at the last token of what the contrast has said and at those of what it says then, and
+    added at the last token of a prompt and at those of the reply.
+    """
 
     source: Model
     target: Model
@@ -31,6 +36,8 @@ class Setting:
     judging: Judging
     judges: str  # task and judges, with their versions
     positions: str | int = "trigger"
+    added_at: str | int | None = None
+    spoken: int = 0
 
     def check(self) -> None:
         """UserError, with the known sites, where a site is none of the model's."""
@@ -53,6 +60,9 @@ class Setting:
 
         Those do that end at the same character of a prompt; where none does, they are paired from the right.
         """
+        if self.spoken:
+            in_order = tuple(range(-1 - self.spoken, 0))
+            return in_order, in_order
         undesired = self.contrast[0][1]
         ours, theirs = (self._positions_of(model, undesired) for model in (self.source, self.target))
         pairing = paired([end for _, end in ours], [end for _, end in theirs])
@@ -71,12 +81,20 @@ class Setting:
 
     @cached_property
     def _where(self) -> Callable[[Chat], tuple[int, ...] | None]:
-        return cache(lambda text: positions_of(self.positions, text, self.target.tokenizer))
+        name = self.positions if self.added_at is None else self.added_at
+        return cache(lambda text: positions_of(name, text, self.target.tokenizer))
 
     def _doing(self, kind: type[Add] | type[Replace], vector: Tensor) -> Callable[[Item, Chat], Row]:
         def row(_: Item, text: Chat) -> Row:
+            if self.spoken:
+                return Row(text, (self._through(kind, vector.float()),))
             where = self._where(text)
             placed = vector if where is None else paired_positions(vector, len(where))
             return Row(text, (kind(self.sites[1], placed.float(), where),))
 
         return row
+
+    def _through(self, kind: type[Add] | type[Replace], vector: Tensor) -> Add | Replace:
+        if kind is Replace:
+            return Replace(self.sites[1], vector[:1], (-1,))
+        return Add(self.sites[1], vector[:1], (-1,), generated=vector[1:])
