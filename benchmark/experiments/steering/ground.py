@@ -127,10 +127,10 @@ class _Making:
         self._bench, self._setting, self._draws, self._seed = bench, setting, draws, seed
         self._contrast = contrast_at(setting.target, setting, setting.sites[1])
         self._native = self._contrast.vector
-        if is_zero(self._native):
-            raise ValueError("the native vector is zero: the prompts of the contrast do not differ at this site")
 
     def make(self, strengths: Sequence[float]) -> Ground:
+        if is_zero(self._native):
+            raise ValueError("the native vector is zero: the prompts of the contrast do not differ at this site")
         validation, clean = self.clean(self._setting.validation, "clean answers, validation")
         test, clean_test = self.clean(self._setting.test, "clean answers, test")
         swept = self.sweep(validation, strengths)
@@ -151,10 +151,10 @@ class _Making:
         return clean_answers(self._bench, self._setting.target, self._setting.judging, items, what)
 
     def sweep(self, items: Sequence[Item], strengths: Sequence[float]) -> list[Answer]:
-        """Unsteered, and native and random vectors at every strength."""
+        """Unsteered, and native and random vectors at every strength; no vectors where native's is zero."""
         noise = random_like(self._native, self._draws.validation, seed=self._seed + 1)
         conditions = [Condition("unsteered")]
-        for strength in strengths:
+        for strength in () if is_zero(self._native) else strengths:
             conditions.append(self._setting.adding("native", strength * self._native, 0, strength))
             conditions += [self._setting.adding("random", strength * v, i, strength) for i, v in enumerate(noise)]
         found = self._answers("validation", items, conditions, "strengths, validation")
