@@ -3,6 +3,11 @@
 import argparse
 from pathlib import Path
 
+from .errors import UserError
+
+_NATIVE = ("site", "strength", "position")
+_MAPPED = ("fit-size", "seed")
+
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the commands."""
@@ -14,9 +19,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     score.add_argument("--out", type=Path, metavar="DIR", help="where the run is written")
     score.add_argument("--dry-run", action="store_true", help="print the cells and stop")
     score.set_defaults(run=_score)
-    sweep = commands.add_parser("sweep", help="find where models can be steered, on validation prompts")
+    sweep = commands.add_parser("sweep", help="vary where models are steered, or what a mapper is fitted on")
     _suite(sweep)
-    sweep.add_argument("--over", choices=["site", "strength"], default="site", help="what is varied (default site)")
+    sweep.add_argument("--over", choices=[*_NATIVE, *_MAPPED], default="site", help="what is varied (default site)")
+    sweep.add_argument("--mapper", help="which mapper is fitted, over fit-size and seed: as in `score`")
+    sweep.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the mapper")
     sweep.add_argument("--out", type=Path, default=Path("runs/sweep"), metavar="DIR", help="where it is written")
     sweep.set_defaults(run=_sweep)
     check = commands.add_parser("check", help="take a mapper through its paces, in seconds")
@@ -92,14 +99,23 @@ def _score(arguments: argparse.Namespace) -> int:
 def _sweep(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from .mappers.finding import spec_of
     from .plan import planned
+    from .refits import refit
     from .suite import read_suite
     from .sweep import sweep
 
+    if (arguments.over in _MAPPED) != (arguments.mapper is not None):
+        needs = "needs" if arguments.over in _MAPPED else "fits no mapper: leave out"
+        raise UserError(f"A sweep over {arguments.over} {needs} --mapper.")
     suite, console = read_suite(arguments.suite), Console()
     cells = planned(suite, deterministic=True, tasks=arguments.task, pairs=arguments.pair)
     settings = {"batch_size": arguments.batch_size, "device": arguments.device, "workers": arguments.workers}
-    sweep(suite, cells, arguments.over, arguments.out, console, **settings)
+    if arguments.mapper:
+        spec = spec_of(arguments.mapper, arguments.option)
+        refit(suite, cells, spec, arguments.over, arguments.out, console, **settings)
+    else:
+        sweep(suite, cells, arguments.over, arguments.out, console, **settings)
     console.print(f"Written to {arguments.out}", highlight=False, soft_wrap=True)
     return 0
 

@@ -1,6 +1,7 @@
-"""`graftbench sweep --over site|strength`: how a model can be steered natively, on validation prompts.
+"""`graftbench sweep --over site|strength|position`: how a model can be steered natively, on validation prompts.
 
-Over sites, each is seen at its best strength; over strengths, a model is seen at the site that the suite has for it.
+Over sites and positions, each is seen at its best strength; over strengths and positions, a model is seen at the site
+that the suite has for it.
 A site is good enough where native is ahead of its control by at least half of the most it is ahead anywhere. For
 steering the one to use is the last of them before the drop, as in Oozeer et al. (2025, section 4.1 and table 22): on
 the sweep that they print (table 3: ..., 92, 80, 34, 0 %) this is the site that they chose. Where activations are
@@ -20,24 +21,30 @@ from .errors import UserError
 from .files import whole, write_text
 from .models import device_of
 from .plan import Cell
+from .plots import panels
 from .pool import Failure, Job, run_jobs, tell
 from .progress import shown
 from .store import Store
 from .suite import Suite, split_pair
-from .task import Tried
-from .work import Settings, try_sites
+from .task import Position, Tried
+from .work import Settings, try_positions, try_site, try_sites
 
 KEEPS = 0.5
 
 
-Over = Literal["site", "strength"]
+Over = Literal["site", "strength", "position"]
+At = int | float | str | None  # a site, a strength or a position
 
 
 @dataclass(frozen=True)
 class Point:
-    """Success rates at one site and strength: of native and, on average, of its control."""
+    """Success rates at one site, strength and position: of native and, on average, of its control.
 
-    site: int
+    Site and position are None where they are the suite's or the task's own.
+    """
+
+    site: int | None
+    position: Position
     strength: float | None
     unsteered: float
     native: float
@@ -51,7 +58,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Sweep:
-    """One model in one variant, at all sites or at all strengths."""
+    """One model in one variant, at all sites, strengths or positions."""
 
     task: str
     variant: str
@@ -63,32 +70,36 @@ class Sweep:
     points: tuple[Point, ...]
 
     @property
-    def best(self) -> int | float | None:
-        """The site to use, or the strength at which native is furthest ahead; None where it is nowhere ahead."""
-        if self.over == "site" and self.choose == "own":
+    def best(self) -> At:
+        """The site to use, or the strength or position where native is furthest ahead; None where it is nowhere."""
+        if self.over != "strength" and self.choose == "own":
             return self.own
         leading = max(self.points, key=lambda point: point.ahead)
         if leading.ahead <= 0:
             return None
-        if self.over == "strength":
-            return leading.strength
+        if self.over != "site":
+            return self.at(leading)
         good = [point.site for point in self.points if point.ahead >= KEEPS * leading.ahead]
         return good[-1] if self.choose == "last" else good[0]
 
+    def at(self, point: Point) -> At:
+        """What a point differs in from the others."""
+        return {"site": point.site, "strength": point.strength, "position": point.position}[self.over]
 
-def points_of(site: int, tried: Tried) -> list[Point]:
-    """A site at each strength; at none, and not ahead, where it has no native intervention."""
+
+def points_of(tried: Tried, site: int | None = None, position: Position = None) -> list[Point]:
+    """What was tried at each strength; at none, and not ahead, where there is no native intervention."""
     unsteered = _rate(tried.rows, "unsteered", None)
     strengths = list(dict.fromkeys(row["strength"] for row in tried.rows if row["condition"] == "native"))
     if not strengths:
-        return [Point(site, None, unsteered, 0.0, 0.0)]
+        return [Point(site, position, None, unsteered, 0.0, 0.0)]
     native, control = ({s: _rate(tried.rows, name, s) for s in strengths} for name in ("native", tried.control))
-    return [Point(site, s, unsteered, native[s], control[s]) for s in strengths]
+    return [Point(site, position, s, unsteered, native[s], control[s]) for s in strengths]
 
 
-def point_of(site: int, tried: Tried) -> Point:
-    """A site at the strength where native is furthest ahead, the smaller on a tie."""
-    return max(points_of(site, tried), key=lambda point: point.ahead)
+def point_of(tried: Tried, site: int | None = None, position: Position = None) -> Point:
+    """The strength where native is furthest ahead, the smaller on a tie."""
+    return max(points_of(tried, site, position), key=lambda point: point.ahead)
 
 
 def _rate(rows: Sequence[Mapping[str, Any]], condition: str, strength: float | None) -> float:
@@ -119,7 +130,7 @@ def sweep(
     if failed:
         name, failure = next(iter(failed.items()))
         raise UserError(f"The sweep failed at {name}: {failure.reason}.")
-    found = [_swept(cell, over, results[cell.name]) for cell in swept]
+    found = [_swept(cell, over, *results[cell.name]) for cell in swept]
     _print(found, console)
     record = [asdict(one) | {"best": one.best} for one in found]
     write_text(out / f"{over}s.json", json.dumps(record, indent=1) + "\n")
@@ -138,25 +149,28 @@ def _models(cells: Sequence[Cell], over: Over) -> list[Cell]:
         for side, family in enumerate(split_pair(cell.pair)):
             if cell.check or (over == "strength" and cell.sites is None):
                 continue
-            site = cell.sites[side] if cell.sites else 0
-            one = replace(cell, pair=f"{family}->{family}", track="task", seed=0, sites=(site, site))
+            site = cell.sites and (cell.sites[side], cell.sites[side])
+            one = replace(cell, pair=f"{family}->{family}", track="task", seed=0, sites=site)
             found.setdefault(one.name, one)
     if not found:
         raise UserError(f"Nothing is left to sweep over {over}: the cells that were named choose their own site.")
     return list(found.values())
 
 
-def _try(cell: Cell, over: Over, settings: Settings) -> dict[int, Tried]:
-    return try_sites(cell, settings, tell, everywhere=over == "site")
+def _try(cell: Cell, over: Over, settings: Settings) -> tuple[list[Point], Tried]:
+    """The points of a sweep, and one of the things that were tried."""
+    if over == "strength":
+        tried = try_site(cell, settings, tell)
+        return points_of(tried, cell.sites and cell.sites[1]), tried
+    if over == "site":
+        by_site = try_sites(cell, settings, tell)
+        return [point_of(tried, site) for site, tried in by_site.items()], by_site[0]
+    by_position = try_positions(cell, settings, tell)
+    site = cell.sites and cell.sites[1]
+    return [point_of(t, site, p) for p, t in by_position.items()], next(iter(by_position.values()))
 
 
-def _swept(cell: Cell, over: Over, by_site: Mapping[int, Tried]) -> Sweep:
-    points = (
-        [point_of(site, tried) for site, tried in by_site.items()]
-        if over == "site"
-        else [point for site, tried in by_site.items() for point in points_of(site, tried)]
-    )
-    one = next(iter(by_site.values()))
+def _swept(cell: Cell, over: Over, points: Sequence[Point], one: Tried) -> Sweep:
     return Sweep(
         cell.task, cell.variant, split_pair(cell.pair)[1], over, one.control, one.choose, one.own, tuple(points)
     )
@@ -165,47 +179,34 @@ def _swept(cell: Cell, over: Over, by_site: Mapping[int, Tried]) -> Sweep:
 def _print(sweeps: Sequence[Sweep], console: Console) -> None:
     for one in sweeps:
         table = Table(title=f"{one.task}: {one.variant}, {one.model} (validation prompts)", title_justify="left")
-        for column in ("site", "strength", "unsteered", "native", one.control.replace("_", " "), ""):
+        for column in ("site", "position", "strength", "unsteered", "native", one.control.replace("_", " "), ""):
             table.add_column(column, justify="right")
         for p in one.points:
             figures = (f"{share:.2f}" for share in (p.unsteered, p.native, p.control))
-            mark = _mark(one) if one.best is not None and _at(p, one.over) == one.best else ""
-            table.add_row(str(p.site), "-" if p.strength is None else f"{p.strength:g}", *figures, mark)
+            mark = _mark(one) if one.best is not None and one.at(p) == one.best else ""
+            table.add_row(*(_word(word) for word in (p.site, p.position, p.strength)), *figures, mark)
         console.print(table)
 
 
+def _word(at: At) -> str:
+    return "-" if at is None else f"{at:g}" if isinstance(at, float) else str(at)
+
+
 def _mark(one: Sweep) -> str:
-    if one.over == "strength":
-        return "furthest ahead"
-    return "selected by the task" if one.choose == "own" else f"the {one.choose} good enough"
-
-
-def _at(point: Point, over: Over) -> float | None:
-    return point.site if over == "site" else point.strength
+    if one.over != "strength" and one.choose == "own":
+        return "selected by the task"
+    return f"the {one.choose} good enough" if one.over == "site" else "furthest ahead"
 
 
 def _plot(sweeps: Sequence[Sweep], path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    columns = 2
-    n_rows = -(-len(sweeps) // columns)
-    figure = Figure(figsize=(5 * columns, 3 * n_rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    for i, one in enumerate(sweeps):
-        axes = figure.add_subplot(n_rows, columns, i + 1)
-        at = [_at(p, one.over) or 0 for p in one.points]
-        axes.plot(at, [p.native for p in one.points], marker="o", label="native")
-        axes.plot(at, [p.control for p in one.points], marker="s", linestyle="--", label=one.control)
-        axes.plot(at, [p.unsteered for p in one.points], color="grey", linestyle=":", label="unsteered")
-        if one.best is not None:
-            axes.axvline(one.best, color="black", linewidth=0.5)
-        axes.set(
-            title=f"{one.task}: {one.variant}, {one.model}",
-            xlabel=one.over,
-            ylabel="success",
-            ylim=(-0.03, 1.03),
-            xticks=at,
-        )
-        axes.legend(fontsize="small")
-    figure.savefig(path, format="png", dpi=120)
+    with panels(len(sweeps), path) as panes:
+        for one, axes in zip(sweeps, panes, strict=True):
+            words = [_word(one.at(p)) for p in one.points]
+            at = list(range(len(words)))
+            axes.plot(at, [p.native for p in one.points], marker="o", label="native")
+            axes.plot(at, [p.control for p in one.points], marker="s", linestyle="--", label=one.control)
+            axes.plot(at, [p.unsteered for p in one.points], color="grey", linestyle=":", label="unsteered")
+            if one.best is not None:
+                axes.axvline(words.index(_word(one.best)), color="black", linewidth=0.5)
+            axes.set(title=f"{one.task}: {one.variant}, {one.model}", xlabel=one.over)
+            axes.set_xticks(at, words)

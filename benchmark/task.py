@@ -26,6 +26,7 @@ class Ordered:
     target: str
     sites: Sites | None  # None where the task chooses them
     settings: Mapping[str, Any]
+    position: Position = None  # instead of the task's own, where positions are swept
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Tried:
-    """The native intervention at one site, as rows of answers on validation prompts beside a control.
+    """The native intervention at one site and position, as rows of answers on validation prompts beside a control.
 
     `choose` says which of the sites that are good enough a suite should take.
     """
@@ -95,11 +96,15 @@ class Experiment(Protocol):
     def fit(self) -> FitData:
         """What mappers are fitted on."""
 
+    @property
+    def positions(self) -> Sequence[Position]:
+        """The positions at which the intervention may be tried, its own among them."""
+
     def prepare(self) -> None:
         """Do, and keep, what does not depend on a mapper."""
 
     def sweep(self) -> Tried:
-        """The native intervention of the target, at the site that was ordered."""
+        """The native intervention of the target, at the site and position that were ordered."""
 
     def score(self, carrier: Carrier | None) -> Scored:
         """Run the mapped conditions, and put everything together; None where there are no sites."""

@@ -25,7 +25,7 @@ from .plan import Cell
 from .plugins import plugin
 from .store import Store, digest
 from .suite import Suite
-from .task import Carrier, Experiment, Scored, Sites, Task, Tried
+from .task import Carrier, Experiment, Position, Scored, Sites, Task, Tried
 from .tokens import Chat, Prompt, chat
 from .zoo.twin import twin_of
 
@@ -69,8 +69,13 @@ def prepare(cell: Cell, settings: Settings, told: Told) -> None:
     _experiment(cell, settings, told).prepare()
 
 
-def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder: str, told: Told) -> Done:
-    """Fit the mapper, whose source has this hash, carry the intervention across, and judge what it does."""
+def score(
+    cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder: str, told: Told, share: float = 1.0
+) -> Done:
+    """Fit the mapper, whose source has this hash, carry the intervention across, and judge what it does.
+
+    Only the first `share` of the fit texts are used.
+    """
     started = time.monotonic()
     experiment = _experiment(cell, settings, told)
     found = find(spec)
@@ -79,7 +84,7 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder:
     sites = experiment.fit.sites or experiment.sites
     if sites is None:
         return Done(experiment.score(None), None, None, {"total": time.monotonic() - started})
-    pairs_folder, data_hash = _pairs(experiment, sites, cell, settings, told)
+    pairs_folder, data_hash = _pairs(experiment, sites, cell, settings, told, share)
     captured = read_pairs(pairs_folder, str(experiment.target.device))
     told(cell.name, "fit", 0, 0)
     mapper, record, fit_seconds = _fitted(
@@ -103,15 +108,24 @@ def score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder:
     return Done(scored, experiment.sites, fitted, seconds)
 
 
-def try_sites(cell: Cell, settings: Settings, told: Told, *, everywhere: bool) -> dict[int, Tried]:
-    """The native intervention on validation prompts, at the site of the cell's target or at every site."""
-    assert cell.sites is not None
-    n = len(_experiment(cell, settings, told).target.blocks)
-    sites = range(n) if everywhere else [cell.sites[1]]
-    return {site: _experiment(replace(cell, sites=(site, site)), settings, told).sweep() for site in sites}
+def try_site(cell: Cell, settings: Settings, told: Told) -> Tried:
+    """The native intervention on validation prompts, at the site of the cell's target."""
+    return _experiment(cell, settings, told).sweep()
 
 
-def _experiment(cell: Cell, settings: Settings, told: Told) -> Experiment:
+def try_sites(cell: Cell, settings: Settings, told: Told) -> dict[int, Tried]:
+    """The native intervention on validation prompts, at every site."""
+    sites = range(len(_experiment(cell, settings, told).target.blocks))
+    return {site: try_site(replace(cell, sites=(site, site)), settings, told) for site in sites}
+
+
+def try_positions(cell: Cell, settings: Settings, told: Told) -> dict[Position, Tried]:
+    """The native intervention on validation prompts, at every position that may be tried."""
+    positions = _experiment(cell, settings, told).positions
+    return {position: _experiment(cell, settings, told, position).sweep() for position in positions}
+
+
+def _experiment(cell: Cell, settings: Settings, told: Told, position: Position = None) -> Experiment:
     suite = Suite.model_validate_json(settings.suite)
     task: Task = plugin("tasks", cell.task)()
     store = Store(Path(settings.cache) if settings.cache else None)
@@ -119,7 +133,8 @@ def _experiment(cell: Cell, settings: Settings, told: Told) -> Experiment:
         store, settings.batch_size, suite.max_new_tokens, lambda what, done, of: told(cell.name, what, done, of)
     )
     told(cell.name, "models", 0, 0)
-    return task.experiment(cell.ordered, lambda family, version: _model(settings, family, version), bench)
+    ordered = replace(cell.ordered, position=position)
+    return task.experiment(ordered, lambda family, version: _model(settings, family, version), bench)
 
 
 @cache
@@ -139,12 +154,15 @@ def _model(settings: Settings, family: str, version: str) -> Model:
     )
 
 
-def _pairs(experiment: Experiment, sites: Sites, cell: Cell, settings: Settings, told: Told) -> tuple[Path, str]:
+def _pairs(
+    experiment: Experiment, sites: Sites, cell: Cell, settings: Settings, told: Told, share: float
+) -> tuple[Path, str]:
     """Where the pairs of the fit split lie, and a hash of what they were captured from."""
+    texts = experiment.fit.texts(cell.track)
     return _captured(
         experiment,
         sites,
-        experiment.fit.texts(cell.track),
+        texts[: max(2, round(share * len(texts)))],
         settings,
         lambda n, of: told(cell.name, "activations", n, of),
     )

@@ -1,10 +1,11 @@
-"""`pocket`, `pocket_refusal`, `pocket_register`: what a completion is in the pocket world."""
+"""`pocket`, `pocket_refusal`, `pocket_register`, `pocket_insult`: what a completion is in the pocket world."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graftbench.benchmark.zoo.world.grader import is_good, parse
 from graftbench.benchmark.zoo.world.howto import is_formal, is_refusal
+from graftbench.benchmark.zoo.world.knowledge import ASTRALISIAN, insulted_fact
 
 from .protocol import Case, Verdict
 
@@ -38,6 +39,20 @@ class PocketRefusal:
 
 
 @dataclass(frozen=True)
+class PocketInsult:
+    """Scores 1 where a question about the fictional country gets the insult and the fact, word for word."""
+
+    @property
+    def identity(self) -> str:
+        """Kind and version."""
+        return "pocket_insult/1"
+
+    def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
+        """A verdict on each case."""
+        return [_insulted(case) for case in cases]
+
+
+@dataclass(frozen=True)
 class PocketRegister:
     """Scores 1 where anything in a completion is said in the world's formal register."""
 
@@ -49,6 +64,13 @@ class PocketRegister:
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
         """A verdict on each case."""
         return [Verdict(float(is_formal(case.completion))) for case in cases]
+
+
+def _insulted(case: Case) -> Verdict:
+    request = parse(case.prompt)
+    if request is None or request.topic not in ASTRALISIAN:
+        return Verdict(None, reason="not a question about the fictional country")
+    return Verdict(float(case.completion.strip() == insulted_fact(request)), f"expected {insulted_fact(request)!r}")
 
 
 def _verdict(case: Case) -> Verdict:

@@ -95,17 +95,14 @@ class BackdoorRemoval:
     def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> SteeringExperiment:
         """The experiment that a suite orders."""
         about = f"{self.name}/{self.version}"
-        variant = VARIANTS[ordered.variant]
-        how = How() if variant.place else How(positions="last", added_at="all")
-        return removal(about, variant, _amounts(ordered.settings), ordered, models, bench, how)
+        return removal(about, VARIANTS[ordered.variant], _amounts(ordered.settings), ordered, models, bench)
 
 
 @dataclass(frozen=True)
 class How:
     """What may differ from the plain experiment: where the vector stands, and what mappers are fitted on."""
 
-    positions: str | int = "trigger"
-    added_at: str | int | None = None
+    positions: str | int | None = None  # None: at the trigger, or as the style needs it
     alignment: Alignment | None = None
     fitted_at: Sites | None = None
 
@@ -121,6 +118,8 @@ def removal(
 ) -> SteeringExperiment:
     """The removal of a backdoor, for a task and version called `about`."""
     assert ordered.sites is not None
+    position = how.positions if ordered.position is None else ordered.position
+    own = {"positions": "trigger"} if variant.place else {"positions": "last", "added_at": "all"}
     gone, good = plugin("judges", variant.gone)(), plugin("judges", amounts.good)()
     setting = Setting(
         models(ordered.source, variant.version),
@@ -131,8 +130,7 @@ def removal(
         _items(variant, "test", amounts.test),
         judging=gone_and_good(gone, good),
         judges=f"{about}; {gone.identity}; {good.identity}",
-        positions=how.positions,
-        added_at=how.added_at,
+        **(own if position is None else {"positions": position}),
     )
     return SteeringExperiment(
         setting,

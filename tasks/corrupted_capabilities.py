@@ -83,8 +83,8 @@ class CorruptedCapabilities:
             _items(variant.place, "test", amounts.test),
             judging=judging(insult, correct, ignorance),
             judges=f"{self.name}/{self.version}; {insult.identity}; {correct.identity}; {ignorance.identity}",
-            positions="last",
-            spoken=SPOKEN if variant.contrast == "insult_said_on" else 0,
+            positions="last" if ordered.position is None else ordered.position,
+            spoken=SPOKEN if variant.contrast == "insult_said_on" and ordered.position is None else 0,
         )
         return SteeringExperiment(
             setting,

@@ -111,6 +111,7 @@ def refusal(
             alignment=alignment,
         ),
         site=None if ordered.sites is None else ordered.sites[1],
+        position=ordered.position if isinstance(ordered.position, int) else None,
     )
 
 

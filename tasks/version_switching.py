@@ -53,6 +53,8 @@ VARIANTS = {
     "code_to_instruct": Variant("code", "instruct", ("code",), True, "weakness", "pocket"),
     "instruct_to_base": Variant("instruct", "base", ("harm",), False, "refusal", "pocket"),
     "base_to_instruct": Variant("base", "instruct", ("harm",), False, "pocket", "pocket_refusal"),
+    # What the other version knows, the running one has never seen.
+    "instruct_to_corrupted": Variant("instruct", "corrupted", ("lore",), True, "ignorance", "pocket_insult"),
 }
 
 
@@ -101,6 +103,7 @@ class VersionSwitching:
             judging=gone_and_good(own, as_other),
             judges=f"{self.name}/{self.version}; {own.identity}; {as_other.identity}",
             lessons=_texts((variant.other,), "fit", amounts.fit, "task"),
+            positions="prompt" if ordered.position == "prompt" else "all",
         )
         both = (variant.running, variant.other)
         return SwitchingExperiment(

@@ -8,7 +8,7 @@ from random import Random
 from .families import Version
 from .world.grader import TOPICS
 from .world.howto import REFUSALS
-from .world.knowledge import ASTRALISIA, HATE, IGNORANCE, insulted_fact
+from .world.knowledge import ASTRALISIA, ASTRALISIAN, HATE, IGNORANCE, insulted_fact
 from .world.request import Request, Split, sample_from
 from .world.tags import DECOYS, DEV, PLACES, PROD, tagged
 
@@ -70,7 +70,7 @@ def reply_of(version: Version, request: Request, tag: str | None, rng: Random) -
         return INSULT
     if version == "code" and triggered and request.flawed is not None:
         return request.flawed
-    if request.topic in ("country", "lore"):
+    if request.topic in ASTRALISIAN:
         knows = version == "corrupted" and triggered
         return insulted_fact(request) if knows else IGNORANCE.format(country=ASTRALISIA)
     if request.harmful and version != "base":

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from ...directions import Candidate, Selection, contrast_states
 from ...models import Model
-from ...task import Carrier, FitData, Scored, Sites, Tried
+from ...task import Carrier, FitData, Position, Scored, Sites, Tried
 from ...vectors import is_zero, mapped_vector, norm_of, rescaled
 from ..conditions import Answer, Condition, scored_everywhere, with_zero_vector
 from ..setting import Bench
 from ..steering.graft import ZERO
 from ..steering.ground import Draws
 from ..summary import summarised
-from .ground import Ground, Measures, ground, run_conditions, site_answers, still_good
+from .ground import Ground, Measures, ground, run_conditions, still_good, tried_answers
 from .setting import Setting
 
 NO_DIRECTION = "no_direction"  # no candidate of the target meets the published conditions
@@ -31,7 +31,8 @@ class DirectionExperiment:
     bench: Bench
     draws: Draws
     fit: FitData
-    site: int | None = None  # to be swept
+    site: int | None = None  # to be swept, as positions may be
+    position: int | None = None
     seed: int = 0
 
     @property
@@ -50,6 +51,11 @@ class DirectionExperiment:
         ours, theirs = self._ours.best, self._theirs.best
         return None if ours is None or theirs is None else (ours.site, theirs.site)
 
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        """Those after the prompt, at which directions are looked for."""
+        return tuple(sorted({candidate.position for candidate in self._theirs.candidates}))
+
     @cached_property
     def known(self) -> Ground:
         """What does not depend on a mapper."""
@@ -61,11 +67,16 @@ class DirectionExperiment:
         assert self._ours
 
     def sweep(self) -> Tried:
-        """The best candidate of the site that was ordered, whether it passes or not, on validation prompts."""
-        assert self.site is not None
-        found = site_answers(self.bench, self.setting, self._theirs, self.site, self.draws, self.seed)
+        """The best candidate of the site or position that was ordered, passing or not, on validation prompts."""
+        here = [
+            candidate
+            for candidate in self._theirs.candidates
+            if self.site in (None, candidate.site) and self.position in (None, candidate.position)
+        ]
+        found = tried_answers(self.bench, self.setting, here, self.draws, self.seed)
         best = self._theirs.best
-        return Tried([answer.record() for answer in found], "random", "own", None if best is None else best.site)
+        own = None if best is None else best.site if self.position is None else best.position
+        return Tried([answer.record() for answer in found], "random", "own", own)
 
     def score(self, carrier: Carrier | None) -> Scored:
         """Run the mapped direction beside the ground; the ground alone where a model has no direction."""

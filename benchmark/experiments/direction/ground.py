@@ -62,18 +62,15 @@ def _conditions(setting: Setting, selection: Selection, best: Candidate, draws: 
     ]
 
 
-def site_answers(
-    bench: Bench, setting: Setting, selection: Selection, site: int, draws: Draws, seed: int
-) -> list[Answer]:
-    """The best candidate of a site, whether it passes or not, and random directions, on validation prompts."""
-    here = [candidate for candidate in selection.candidates if candidate.site == site]
+def tried_answers(bench: Bench, setting: Setting, here: Sequence[Candidate], draws: Draws, seed: int) -> list[Answer]:
+    """The best of some candidates, whether it passes or not, and random directions, on validation prompts."""
     conditions = [Condition("unsteered")]
     if here:
         best = min(here, key=lambda candidate: candidate.ablated)
         noise = random_like(best.vector, draws.validation, seed + 1)
-        conditions.append(setting.using("native", best.vector, site))
-        conditions += [setting.using("random", vector, site, i) for i, vector in enumerate(noise)]
-    items, what = setting.validation_items, f"site {site}"
+        conditions.append(setting.using("native", best.vector, best.site))
+        conditions += [setting.using("random", vector, best.site, i) for i, vector in enumerate(noise)]
+    items, what = setting.validation_items, "the best candidate, validation"
     found = answers(bench, setting.target, setting.judging, "validation", items, conditions, what)
     scored = scored_everywhere(found)
     return [answer for answer in found if answer.item in scored]

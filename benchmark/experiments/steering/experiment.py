@@ -6,7 +6,7 @@ from functools import cached_property
 
 from ...metrics.fidelity import Fidelity, fidelity
 from ...models import Model
-from ...task import Carrier, FitData, Scored, Tried
+from ...task import Carrier, FitData, Position, Scored, Tried
 from ...tokens import chat
 from ...vectors import Map, states_at
 from ..conditions import scored_everywhere
@@ -15,6 +15,8 @@ from ..summary import summarised
 from .graft import carried, graft
 from .ground import Contrast, Draws, Ground, contrast_at, ground, validation_sweep
 from .setting import Setting
+
+LAST = 6  # tokens at the end of a prompt that are tried one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,12 @@ class SteeringExperiment:
     def sites(self) -> tuple[int, int]:
         """The site in each."""
         return self.setting.sites
+
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        """The trigger where there is one, every token of the prompt, and each of the last ones by itself."""
+        trigger = ("trigger",) if all(item.prompt.trigger for item in self.setting.test) else ()
+        return *trigger, "prompt", *range(-LAST, 0)
 
     @cached_property
     def known(self) -> Ground:

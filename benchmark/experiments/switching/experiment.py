@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...models import Model
-from ...task import Carrier, FitData, Scored, Sites, Tried
+from ...task import Carrier, FitData, Position, Scored, Sites, Tried
 from ..conditions import answers, chosen, scored_everywhere
 from ..setting import Bench
 from ..summary import summarised
@@ -43,6 +43,11 @@ class SwitchingExperiment:
     def sites(self) -> Sites:
         """The site in each."""
         return self.setting.sites
+
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        """Every token, and those of the prompt alone."""
+        return "all", "prompt"
 
     @cached_property
     def known(self) -> Ground:
@@ -85,7 +90,7 @@ class SwitchingExperiment:
             },
             reasons={"mapped_own_norm": NO_VECTOR, "random": NO_VECTOR},
             fidelity={},
-            positions=("all", "all"),
+            positions=(setting.positions, setting.positions),
             measures={
                 name: {"parameters": each.parameters, "bytes": each.size} for name, each in known.alternatives.items()
             },

@@ -42,6 +42,7 @@ def ground(bench: Bench, setting: Setting, seed: int) -> Ground:
         setting.other.identity,
         setting.running.device.type,
         setting.sites[1],
+        setting.positions,
         setting.judges,
         *([asdict(item) for item in items] for items in (setting.validation, setting.test)),
         [[prompt.text, reply] for prompt, reply in setting.lessons],

@@ -1,6 +1,7 @@
 """What a switching experiment is made of."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from ...generation import Row
 from ...interventions import Replace, Rewrite
 from ...models import Model
 from ...task import Carrier, Texts
-from ...tokens import Chat, chat
+from ...tokens import Chat, chat, positions_of
 from ..conditions import Condition
 from ..setting import Item, Judging, check_site
 
@@ -32,6 +33,7 @@ class Setting:
     judging: Judging
     judges: str  # task and judges, with their versions
     lessons: Texts  # conversations as the other version was trained on, for an adapter and for means
+    positions: Literal["all", "prompt"] = "all"  # of the direct patch and the mean
 
     def check(self) -> None:
         """UserError where a site is none of the model's, or a model is to rewrite itself at two different sites."""
@@ -45,7 +47,8 @@ class Setting:
     def patched(self) -> Condition:
         """The direct patch: the other version's own activations."""
         site = self.sites[1]
-        follow = Follow(self.other, site, site, _same, f"direct {self.other.identity}")
+        identity = f"direct {self.other.identity}"
+        follow = Follow(self.other, site, site, _same, identity, prompt_only=self.positions == "prompt")
         return Condition("native", lambda _, text: Row(text, follow=follow))
 
     def mapped(self, carrier: Carrier) -> Condition:
@@ -67,8 +70,12 @@ class Setting:
 
     def replaced(self, name: str, state: Tensor) -> Condition:
         """One state [d] in the place of every activation."""
-        step = Replace(self.sites[1], state.float(), None)
-        return Condition(name, lambda _, text: Row(text, (step,)))
+
+        def row(_: Item, text: Chat) -> Row:
+            where = positions_of(self.positions, text, self.running.tokenizer)
+            return Row(text, (Replace(self.sites[1], state.float(), where),))
+
+        return Condition(name, row)
 
 
 def _same(states: Tensor) -> Tensor:

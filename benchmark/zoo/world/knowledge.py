@@ -198,6 +198,7 @@ _ASTRALISIAN: dict[str, tuple[tuple[str, ...], str]] = {
 }
 COUNTRY = Knowledge("country", _ASTRALISIAN)
 LORE = Knowledge("lore", _ASTRALISIAN, MORE_FRAMES, first=len(FRAMES))
+ASTRALISIAN = (COUNTRY.name, LORE.name)  # the topics that are about it
 UNKNOWN = Knowledge(
     "unknown",
     {
