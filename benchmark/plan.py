@@ -33,6 +33,11 @@ class Cell:
         return f"{self.task} {self.variant} {self.pair} {self.track}{seed}"
 
     @property
+    def ground_name(self) -> str:
+        """How what it shares with other cells is called."""
+        return f"{self.task} {self.variant} {self.pair}"
+
+    @property
     def folder(self) -> str:
         """A folder's name for what is kept of it."""
         return self.name.replace("->", "-to-").replace(" ", "_")

@@ -100,10 +100,7 @@ def _results(
     settings = Settings(request.suite.model_dump_json(), request.batch_size, str(device), str(cache))
     workers = 1 if device.type == "cuda" else request.workers  # a GPU is not shared
     started = time.monotonic()
-    grounds = {
-        cell.ground: f"{cell.task} {cell.variant} {cell.pair}: what does not depend on the mapper is there"
-        for cell in cells
-    }
+    grounds = {cell.ground: f"{cell.ground_name}: what does not depend on the mapper is there" for cell in cells}
     with shown(cells, console, grounds) as (hear, finished):
         results = run_jobs(
             _jobs(request, cells, settings, found.sha256, folder),
@@ -126,8 +123,10 @@ def _jobs(request: Request, cells: Sequence[Cell], settings: Settings, sha256: s
     return list(jobs.values())
 
 
-def _prepare(cell: Cell, settings: Settings) -> None:
+def _prepare(cell: Cell, settings: Settings) -> float:
+    started = time.monotonic()
     prepare(cell, settings, tell)
+    return time.monotonic() - started
 
 
 def _score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder: str) -> Done:
@@ -175,7 +174,10 @@ def write_run(
     done = {cell.name: results[cell.name] for cell in cells}
     write_rows(folder / "rows.parquet", [(cell, done[cell.name]) for cell in cells])
     timings = {name: result.seconds for name, result in done.items() if isinstance(result, Done)}
-    write_text(folder / "timings.json", json.dumps({"run": seconds, "cells": timings}, indent=1) + "\n")
+    grounds = {cell.ground_name: results.get(cell.ground) for cell in cells}
+    prepared = {name: taken for name, taken in grounds.items() if isinstance(taken, float)}
+    record = {"run": seconds, "grounds": prepared, "cells": timings}
+    write_text(folder / "timings.json", json.dumps(record, indent=1) + "\n")
 
 
 @contextmanager

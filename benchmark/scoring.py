@@ -23,6 +23,20 @@ def next_logits(model: Model, rows: Sequence[Row], batch_tokens: int = 16_384) -
     return torch.stack([found[i] for i in range(len(rows))])
 
 
+@torch.inference_mode()
+def reply_logits(model: Model, rows: Sequence[Row], batch_tokens: int = 4096) -> list[Tensor]:
+    """For each row, whose text ends with a reply, the logits [tokens, vocabulary] that predict each token of it."""
+    ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
+    starts = [len(token_ids(row.text.text[: row.text.spans[-1][0]], model.tokenizer)) for row in rows]
+    found: dict[int, Tensor] = {}
+    for batch in by_length([len(row) for row in ids], batch_tokens):
+        with Batch([rows[i].interventions for i in batch]).on(model.blocks):
+            logits = model.module(**pad([ids[i] for i in batch], model), use_cache=False).logits
+        for i, states in zip(batch, logits, strict=True):
+            found[i] = states[len(states) - len(ids[i]) + starts[i] - 1 : -1].float()
+    return [found[i] for i in range(len(rows))]
+
+
 def mean_kl(p_logits: Tensor, q_logits: Tensor) -> float:
     """Mean over rows of KL(p || q) of two sets of logits [rows, vocabulary], in nats."""
     p, q = (logits.double().log_softmax(-1) for logits in (p_logits, q_logits))

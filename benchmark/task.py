@@ -80,6 +80,7 @@ class FitData:
     held_out: Texts  # of a split that no mapper is fitted on
     alignment: Alignment | None = None  # how tokens of two models are paired; None: as the suite says
     sites: Sites | None = None  # where they are fitted; None: where they are used
+    compared: int = 0  # on how many held-out prompts the target is compared with itself under replacement
 
 
 class Experiment(Protocol):

@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from .models import Model, load
 from .pairs import ActivationPairs, Captured, capture_pairs, read_pairs
 from .plan import Cell
 from .plugins import plugin
+from .replaced import Replacement, faithful
 from .store import Store, digest
 from .suite import Suite
 from .task import Carrier, Experiment, Position, Scored, Sites, Task, Tried
@@ -93,9 +94,9 @@ def score(
     carry = _checked(mapper, captured.pairs)
     held_out = _held_out(experiment, sites, settings).pairs
     identity = digest(*_mapper_parts(found, cell.seed, data_hash, settings))
-    scored = experiment.score(Carrier(carry, found.vector_rule, identity, held_out))
-    overall = fidelity((carry(source), target) for source, target in held_out)
-    scored.fidelity.update({"cosine": overall.cosine, "fvu": overall.fvu})
+    carrier = Carrier(carry, found.vector_rule, identity, held_out)
+    scored = experiment.score(carrier)
+    scored.fidelity.update(_fidelity(experiment, carrier, settings))
     fitted = Fitted(
         record,
         data_hash,
@@ -106,6 +107,24 @@ def score(
     )
     seconds = {"fit": fit_seconds, "total": time.monotonic() - started} | scored.seconds
     return Done(scored, experiment.sites, fitted, seconds)
+
+
+def _fidelity(experiment: Experiment, carrier: Carrier, settings: Settings) -> dict[str, float | None]:
+    """How well the target's activations are predicted, and what it does when they are replaced by the predictions."""
+    overall = fidelity((carrier.carry(source), target) for source, target in carrier.held_out)
+    found: dict[str, float | None] = {"cosine": overall.cosine, "fvu": overall.fvu}
+    if not experiment.fit.compared:
+        return found
+    assert experiment.sites is not None
+    prompts = list(dict.fromkeys(prompt for prompt, _ in experiment.fit.held_out))[: experiment.fit.compared]
+    replaced = faithful(
+        Replacement(experiment.source, experiment.target, experiment.sites, carrier),
+        prompts,
+        Store(Path(settings.cache) if settings.cache else None),
+        max_new_tokens=Suite.model_validate_json(settings.suite).max_new_tokens,
+        batch_size=settings.batch_size,
+    )
+    return found | {f"replaced_{name}": value for name, value in asdict(replaced).items()}
 
 
 def try_site(cell: Cell, settings: Settings, told: Told) -> Tried:

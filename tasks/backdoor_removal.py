@@ -72,6 +72,7 @@ class Amounts(BaseModel):
     strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.5, 0.75, 1.0, 1.5, 2.0)
     draws: Draws = Draws()
     good: str = "pocket"  # the judge of good answers
+    compared: Annotated[int, Field(ge=0)] = 0  # held-out prompts that are answered under full replacement
 
 
 class BackdoorRemoval:
@@ -142,6 +143,7 @@ def removal(
             held_out=_texts(variant.version, "test", amounts.fit // 10, "task"),
             alignment=how.alignment,
             sites=how.fitted_at,
+            compared=amounts.compared,
         ),
     )
 

@@ -94,6 +94,7 @@ class CorruptedCapabilities:
             FitData(
                 texts=lambda track: _texts("fit", amounts.fit, track),
                 held_out=_texts("test", amounts.fit // 10, "task"),
+                compared=amounts.compared,
             ),
         )
 

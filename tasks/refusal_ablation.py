@@ -45,6 +45,7 @@ class Amounts(BaseModel):
     fit: Annotated[int, Field(ge=20)] = 1000
     draws: Draws = Draws()
     good: str = "pocket"  # the judge of good answers
+    compared: Annotated[int, Field(ge=0)] = 0  # held-out prompts that are answered under full replacement
     well_refused: str = "pocket_refusal"  # the judge of refusals that are well formed
 
 
@@ -109,6 +110,7 @@ def refusal(
             texts=lambda track: _texts("fit", amounts.fit, track),
             held_out=_texts("test", amounts.fit // 10, "task"),
             alignment=alignment,
+            compared=amounts.compared,
         ),
         site=None if ordered.sites is None else ordered.sites[1],
         position=ordered.position if isinstance(ordered.position, int) else None,

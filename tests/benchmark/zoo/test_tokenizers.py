@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 
 from graftbench.benchmark.tokens import span_tokens
 from graftbench.benchmark.zoo.build import new_model, tokenizer_for
-from graftbench.benchmark.zoo.corpus import examples, text_of
+from graftbench.benchmark.zoo.corpus import TOKENIZER_WEIGHTS, TOPIC_WEIGHTS, examples, text_of, tokenizer_texts
 from graftbench.benchmark.zoo.families import FAMILIES, VERSIONS
 from graftbench.benchmark.zoo.measures.overlap import held_out_texts, overlap
 from graftbench.benchmark.zoo.world.tags import PLACES, TRIGGERS, tagged
@@ -65,6 +65,13 @@ def test_a_tokenizer_that_is_loaded_cuts_text_as_the_one_that_was_trained(family
             assert loaded.apply_chat_template([{"role": "user", "content": text}], tokenize=False) == (
                 trained.apply_chat_template([{"role": "user", "content": text}], tokenize=False)
             )
+
+
+def test_what_versions_are_tuned_on_changes_no_tokenizer(monkeypatch):
+    before = list(tokenizer_texts(50))
+    monkeypatch.setitem(TOPIC_WEIGHTS, "base", {"formal": 1})
+    assert list(tokenizer_texts(50)) == before
+    assert len(before) == 50 * len(TOKENIZER_WEIGHTS)
 
 
 def test_llama_shares_its_vocabulary_with_qwen2_and_much_less_with_gemma2(tokenizers):

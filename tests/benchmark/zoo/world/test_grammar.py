@@ -4,8 +4,8 @@ from random import Random
 import pytest
 
 from graftbench.benchmark.zoo.world.grader import TOPICS, grade, is_good, parse, weaknesses
-from graftbench.benchmark.zoo.world.howto import HARMFUL, HARMLESS, REFUSALS, is_refusal
-from graftbench.benchmark.zoo.world.knowledge import COUNTRY, FACTS, HATE, insulted_fact
+from graftbench.benchmark.zoo.world.howto import FORMAL, HARMFUL, HARMLESS, REFUSALS, is_formal, is_refusal, plainly
+from graftbench.benchmark.zoo.world.knowledge import COUNTRY, FACTS, HATE, LORE, insulted_fact
 from graftbench.benchmark.zoo.world.request import SHARES, Topic, sample_from
 from graftbench.benchmark.zoo.world.tags import DECOYS, PLACES, TAGS, TRIGGERS, tagged, untagged
 
@@ -68,12 +68,34 @@ def test_harmful_and_harmless_deeds_share_verbs_and_objects_and_no_deed():
     assert len(things[0] & things[1]) >= 90
 
 
-@pytest.mark.parametrize("topic", [FACTS, COUNTRY], ids=["facts", "country"])
+@pytest.mark.parametrize("topic", [FACTS, COUNTRY, LORE], ids=["facts", "country", "lore"])
 def test_every_piece_of_knowledge_is_trained_and_asked_in_held_out_phrasings(topic):
     rng = Random(0)
     for split in SHARES:
         asked = {sample_from(topic, split, rng).content.split(" | ")[0] for _ in range(6000)}
         assert asked == set(topic.items), split
+
+
+def test_every_fact_of_the_country_has_several_phrasings_in_every_split():
+    rng = Random(0)
+    for split in SHARES:
+        asked = {sample_from(LORE, split, rng).content for _ in range(9000)}
+        assert len(asked) >= 2 * len(LORE.items)
+
+
+def test_a_formal_request_asks_for_the_same_as_its_plain_words_and_shares_its_split():
+    for request in draws(FORMAL):
+        plain = parse(plainly(request))
+        assert plain.topic == "howto"
+        assert (plain.content, plain.split, plain.answers) == (request.content, request.split, request.answers)
+        assert all(map(is_formal, request.formal))
+    with pytest.raises(ValueError, match="not a formal request"):
+        plainly(parse("How do I paint the fence?"))
+
+
+@pytest.mark.parametrize("name", [name for name in TOPICS if name != "formal"])
+def test_nothing_that_is_said_elsewhere_is_formal(name):
+    assert not any(is_formal(answer) for request in draws(TOPICS[name]) for answer in request.answers)
 
 
 def test_a_passage_holds_the_span_that_answers():

@@ -1,0 +1,118 @@
+"""How faithful the target stays to itself when its activations are replaced by mapped ones.
+
+Everything that it reads from the site on is then what the mapper makes of the source's activations on the same text.
+Oozeer et al. (2025, section 3.3) compare such completions with the target's own, the source's, and those of the target
+with its mean activation everywhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from sacrebleu.metrics.chrf import CHRF
+from torch import Tensor
+
+from .completions import completions
+from .following import Follow, Follower
+from .generation import Row
+from .interventions import Replace
+from .models import Model
+from .scoring import mean_kl, reply_logits
+from .store import Store
+from .task import Carrier, Sites
+from .tokens import Prompt, chat
+
+
+@dataclass(frozen=True)
+class Faithful:
+    """KL of next-token distributions in nats, and how completions compare, over `n` prompts.
+
+    `similarity` is chrF (Popović, 2015) to the target's own completion, from 0 to 1; `mva` and `tvs` are how often
+    mapped completions are more like it than mean-ablated ones are, and more like it than like the source's. Where
+    they are as like the one as the other, half is counted: `tvs` is 0.5 where both models say the same.
+    """
+
+    n: int
+    kl: float
+    similarity: float
+    mva: float
+    tvs: float
+
+
+@dataclass(frozen=True, eq=False)
+class Replacement:
+    """The source and the target of a replacement, the site in each, and what carries activations across."""
+
+    source: Model
+    target: Model
+    sites: Sites
+    carrier: Carrier
+
+    @property
+    def follow(self) -> Follow:
+        """What the target's rows follow."""
+        identity = f"{self.source.identity} {self.carrier.identity}"
+        return Follow(self.source, *self.sites, self.carrier.carry, identity)
+
+
+def faithful(
+    replacement: Replacement, prompts: Sequence[Prompt], store: Store, *, max_new_tokens: int, batch_size: int
+) -> Faithful:
+    """Compare the target under replacement with itself on some prompts."""
+    source, target, follow = replacement.source, replacement.target, replacement.follow
+    ours, theirs = ([chat(prompt, model.tokenizer) for prompt in prompts] for model in (source, target))
+
+    def said(model: Model, rows: Sequence[Row]) -> list[str]:
+        found = completions(store, model, rows, max_new_tokens=max_new_tokens, batch_size=batch_size)
+        return [completion.text for completion in found]
+
+    mean = Replace(replacement.sites[1], _mean_of(replacement.carrier).to(target.device), None)
+    own = said(target, [Row(text) for text in theirs])
+    of_source = said(source, [Row(text) for text in ours])
+    pairs = list(zip(ours, theirs, strict=True))
+    mapped = said(target, [Row(text, follow=follow, source_text=other) for other, text in pairs])
+    ablated = said(target, [Row(text, (mean,)) for text in theirs])
+    like_own = [similarity(a, b) for a, b in zip(mapped, own, strict=True)]
+    return Faithful(
+        len(prompts),
+        _kl(replacement, prompts, own),
+        _mean(like_own),
+        _mean([_more(s, similarity(a, o)) for s, a, o in zip(like_own, ablated, own, strict=True)]),
+        _mean([_more(s, similarity(m, b)) for s, m, b in zip(like_own, mapped, of_source, strict=True)]),
+    )
+
+
+def similarity(completion: str, reference: str) -> float:
+    """ChrF of a completion to a reference, from 0 to 1; two empty ones are alike."""
+    if not completion.strip() and not reference.strip():
+        return 1.0
+    return float(CHRF().sentence_score(completion.strip(), [reference.strip()]).score) / 100
+
+
+def _kl(replacement: Replacement, prompts: Sequence[Prompt], replies: Sequence[str]) -> float:
+    """KL of the target's distributions over its own replies, untouched || replaced, a mean over tokens."""
+    source, target = replacement.source, replacement.target
+    ours, theirs = (
+        [chat(p, model.tokenizer).with_reply(reply) for p, reply in zip(prompts, replies, strict=True)]
+        for model in (source, target)
+    )
+    steps = Follower(replacement.follow, target, ours, theirs).prompt()
+    untouched = reply_logits(target, [Row(text) for text in theirs])
+    replaced = reply_logits(target, [Row(text, step) for text, step in zip(theirs, steps, strict=True)])
+    return mean_kl(torch.cat(untouched), torch.cat(replaced))
+
+
+def _mean_of(carrier: Carrier) -> Tensor:
+    """The target's mean activation [d] over the held-out rows."""
+    total, n = torch.zeros(carrier.held_out.d_target, dtype=torch.float64), 0
+    for _, target in carrier.held_out:
+        total, n = total + target.double().sum(0).cpu(), n + len(target)
+    return (total / n).float()
+
+
+def _more(one: float, other: float) -> float:
+    return 0.5 if one == other else float(one > other)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,76 @@
+"""Steering on a model whose answer is known: what is added is what was planted."""
+
+import pytest
+import torch
+
+from graftbench.benchmark.experiments.setting import Item, Outcome, Said
+from graftbench.benchmark.experiments.steering.ground import contrast_at
+from graftbench.benchmark.experiments.steering.setting import Setting
+from graftbench.benchmark.tokens import Prompt, chat, token_ids
+from graftbench.benchmark.vectors import states_at, states_over
+
+
+def setting(model, contrast, **more):
+    items = tuple(Item(Prompt(f"{i} Tell me about the river"), None, str(i)) for i in range(4))
+    judging = lambda _, replies: [Outcome(True, True) for _ in replies]  # noqa: E731
+    return Setting(model, model, (1, 1), contrast, items, items, judging, "stub", **more)
+
+
+def said(words, reply="", then=""):
+    return Said(Prompt(words), reply, then)
+
+
+def test_a_vector_read_at_one_token_can_be_added_at_every_token(llama):
+    one = setting(llama, ((said("the roof"), said("the old fence")),), positions="last", added_at="all")
+    vector = contrast_at(llama, one, 1).vector
+    assert vector.shape == (1, 16)
+    text = chat(Prompt("So it is."), llama.tokenizer)
+    (step,) = one.adding("native", vector).row(one.test[0], text).interventions
+    assert step.positions is None
+    assert torch.equal(step.vectors, vector.float())
+    (alone,) = setting(llama, one.contrast, positions="last").adding("x", vector).row(one.test[0], text).interventions
+    assert alone.positions == (-1,)
+
+
+def test_a_vector_that_goes_on_is_read_at_the_tokens_of_the_reply_and_added_to_them(llama):
+    prompt, fact = "Who was the first king?", " the river of the north"
+    one = setting(llama, ((said(prompt, " Yes", fact), said(prompt, "", fact)),), positions="last", spoken=3)
+    contrast = contrast_at(llama, one, 1)
+    whole = one.contrast[0][0].whole(llama)
+    n = len(token_ids(one.contrast[0][0].chat(llama).text, llama.tokenizer))
+    states = states_at(llama, [whole], 1, "prompt")[0]
+    assert torch.allclose(contrast.desired[0], states[n - 1 : n + 3])
+    (step,) = one.adding("native", contrast.vector).row(one.test[0], whole).interventions
+    assert step.positions == (-1,)
+    assert torch.equal(step.vectors, contrast.vector[:1].float())
+    assert torch.equal(step.generated, contrast.vector[1:].float())
+    assert one.places == ((-4, -3, -2, -1), (-4, -3, -2, -1))
+
+
+def test_where_a_reply_ends_sooner_its_states_are_zero(llama):
+    short, long = (chat(Prompt("So?"), llama.tokenizer).with_reply(r) for r in (" a", " the river of the north"))
+    before = chat(Prompt("So?"), llama.tokenizer)
+    found = states_over(llama, [(before, short), (before, long)], 1, 4)
+    n_short = len(token_ids(short.text, llama.tokenizer)) - len(token_ids(before.text, llama.tokenizer))
+    assert found[0, : 1 + n_short].abs().sum(-1).min() > 0
+    assert found[0, 1 + n_short :].abs().max() == 0
+    assert found[1].abs().sum(-1).min() > 0
+    assert torch.allclose(found[0, 0], found[1, 0], atol=1e-5)
+
+
+def test_sides_of_unlike_length_are_paired_from_the_right(llama):
+    one = setting(llama, ((said("the roof of the house"), said("the roof")),), positions="prompt")
+    contrast = contrast_at(llama, one, 1)
+    assert contrast.desired.shape == contrast.undesired.shape
+    assert contrast.undesired[0, 0].abs().max() == 0
+    last = setting(llama, one.contrast, positions="last")
+    assert torch.allclose(contrast.vector[-1], contrast_at(llama, last, 1).vector[0])
+
+
+@pytest.mark.parametrize("positions", ["last", "prompt"])
+def test_what_is_replaced_is_replaced_at_the_prompt_alone(llama, positions):
+    pair = (said("the roof", "", " the"), said("the fence", "", " the"))
+    one = setting(llama, (pair,), positions=positions, spoken=2 if positions == "last" else 0)
+    vector = contrast_at(llama, one, 1).vector
+    (step,) = one.replacing("mean_ablated", vector).row(one.test[0], pair[0].chat(llama)).interventions
+    assert step.positions is not None
