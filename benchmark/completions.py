@@ -40,7 +40,11 @@ def completions(
 def row_parts(row: Row) -> list[Any]:
     """All that a row's completion depends on, the model aside."""
     steps = [_parts(step) for step in row.interventions]
-    follow = row.follow and [row.follow.identity, row.follow.source_site, row.follow.site, row.follow.prompt_only]
+    follow = row.follow and [
+        row.follow.identity,
+        [(link.source_site, link.site) for link in row.follow.links],
+        row.follow.prompt_only,
+    ]
     return [row.text.text, steps, follow, row.source_text and row.source_text.text]
 
 

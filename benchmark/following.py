@@ -20,17 +20,24 @@ from .tokens import Chat, pad, token_ids
 
 
 @dataclass(frozen=True, eq=False)
+class Link:
+    """What of the source is mapped by `predict` [n, d_source] -> [n, d] to the input of block `site`."""
+
+    source_site: int
+    site: int
+    predict: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
 class Follow:
-    """Whose residual stream at which site is mapped by `predict` [n, d_source] -> [n, d] to the input of block `site`.
+    """Whose residual stream is mapped to that of the model that runs, at one site or at several.
 
     With `prompt_only` the generated tokens are left alone.
     """
 
     source: Model
-    source_site: int
-    site: int
-    predict: Callable[[Tensor], Tensor]
-    identity: str  # stands for source and prediction where completions are kept
+    links: tuple[Link, ...]
+    identity: str  # stands for source and predictions where completions are kept
     prompt_only: bool = False
 
 
@@ -45,7 +52,7 @@ class Follower:
         )
         self._cache: DynamicCache | None = None
         self._mask = torch.empty(0)
-        self._last: list[Tensor | None] = [None] * len(texts)
+        self._last: list[tuple[Tensor, ...] | None] = [None] * len(texts)  # the newest predictions, by link
 
     def prompt(self) -> list[tuple[Replace, ...]]:
         """For each row the replacement of its prompt's positions."""
@@ -57,7 +64,7 @@ class Follower:
             return [()] * len(tokens)
         if self._same:
             predictions = self._predict(self._read_on(tokens))
-            return [(Replace(self._follow.site, p, None),) for p in predictions]
+            return [self._everywhere(each) for each in zip(*predictions, strict=True)]
         return self._reread(replies)
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -70,17 +77,21 @@ class Follower:
             self._cache.batch_select_indices(index)
             self._mask = self._mask[index]
 
-    def _row(self, i: int, states: Tensor) -> tuple[Replace, ...]:
+    def _everywhere(self, predictions: Sequence[Tensor]) -> tuple[Replace, ...]:
+        return tuple(Replace(link.site, p, None) for link, p in zip(self._follow.links, predictions, strict=True))
+
+    def _row(self, i: int, states: Sequence[Tensor]) -> tuple[Replace, ...]:
         source = ends(self._source_texts[i], self._follow.source.tokenizer)
         target = ends(self._texts[i], self._target.tokenizer)
         pairing = paired(source, target)
         if not pairing.target:
             return ()
-        predictions = self._predict(states[list(pairing.source)])
-        self._last[i] = predictions[-1]
+        predictions = self._predict([each[list(pairing.source)] for each in states])
+        self._last[i] = tuple(each[-1] for each in predictions)
         held = _held(pairing.target, len(target))
-        first = pairing.target[0]
-        return (Replace(self._follow.site, predictions[held], tuple(range(first - len(target), 0))),)
+        where = tuple(range(pairing.target[0] - len(target), 0))
+        links = zip(self._follow.links, predictions, strict=True)
+        return tuple(Replace(link.site, each[held], where) for link, each in links)
 
     def _reread(self, replies: Sequence[str]) -> list[tuple[Replace, ...]]:
         longer = [text.with_reply(reply) for text, reply in zip(self._source_texts, replies, strict=True)]
@@ -89,27 +100,35 @@ class Follower:
             source = ends(longer[i], self._follow.source.tokenizer)
             end = (2 * len(longer[i].spans) - 1, len(replies[i]), 0)
             if end in source:
-                self._last[i] = self._predict(states[source.index(end)][None])[0]
+                at_end = [each[source.index(end)][None] for each in states]
+                self._last[i] = tuple(each[0] for each in self._predict(at_end))
             last = self._last[i]
-            found.append(() if last is None else (Replace(self._follow.site, last, None),))
+            found.append(() if last is None else self._everywhere(last))
         return found
 
-    def _predict(self, states: Tensor) -> Tensor:
-        return self._follow.predict(states).to(self._target.device)
+    def _predict(self, states: Sequence[Tensor]) -> list[Tensor]:
+        links = zip(self._follow.links, states, strict=True)
+        return [link.predict(each).to(self._target.device) for link, each in links]
 
-    def _read(self, texts: Sequence[Chat]) -> list[Tensor]:
-        """For each text the source's states [tokens, d_source], from the beginning."""
+    def _read(self, texts: Sequence[Chat]) -> list[list[Tensor]]:
+        """For each text the source's states [tokens, d_source] of each link, from the beginning."""
         source = self._follow.source
         rows = [token_ids(text.text, source.tokenizer) for text in texts]
         inputs = pad(rows, source)
         if self._same:
             self._cache, self._mask = new_cache(source), inputs["attention_mask"]
-        site = self._follow.source_site
-        hidden = residuals(source, inputs, [site], self._cache)[site]
-        return [states[len(states) - len(row) :] for states, row in zip(hidden, rows, strict=True)]
+        hidden = self._hidden(inputs)
+        longest = inputs["input_ids"].shape[1]
+        return [[each[i, longest - len(row) :] for each in hidden] for i, row in enumerate(rows)]
 
-    def _read_on(self, tokens: Sequence[int]) -> Tensor:
-        """The source's states [rows, d_source] at one more token of each row."""
+    def _hidden(self, inputs: dict[str, Tensor]) -> list[Tensor]:
+        """The source's states [rows, tokens, d_source] of each link."""
+        sites = [link.source_site for link in self._follow.links]
+        found = residuals(self._follow.source, inputs, sorted(set(sites)), self._cache)
+        return [found[site] for site in sites]
+
+    def _read_on(self, tokens: Sequence[int]) -> list[Tensor]:
+        """The source's states [rows, d_source] of each link at one more token of each row."""
         assert self._cache is not None
         source = self._follow.source
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
@@ -118,8 +137,7 @@ class Follower:
             "attention_mask": self._mask,
             "position_ids": self._mask.sum(-1, keepdim=True) - 1,
         }
-        site = self._follow.source_site
-        return residuals(source, inputs, [site], self._cache)[site][:, -1]
+        return [each[:, -1] for each in self._hidden(inputs)]
 
 
 def same_tokens(a: Model, b: Model) -> bool:

@@ -13,7 +13,7 @@ from sacrebleu.metrics.chrf import CHRF
 from torch import Tensor
 
 from .completions import completions
-from .following import Follow, Follower
+from .following import Follow, Follower, Link
 from .generation import Row
 from .interventions import Replace
 from .models import Model
@@ -52,7 +52,7 @@ class Replacement:
     def follow(self) -> Follow:
         """What the target's rows follow."""
         identity = f"{self.source.identity} {self.carrier.identity}"
-        return Follow(self.source, *self.sites, self.carrier.carry, identity)
+        return Follow(self.source, (Link(*self.sites, self.carrier.carry),), identity)
 
 
 def faithful(

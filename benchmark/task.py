@@ -67,6 +67,7 @@ class Carrier:
     rule: VectorRule
     identity: str
     held_out: Pairs  # that it was not fitted on
+    others: tuple["Carrier", ...] = ()  # the mapper as it was fitted at the experiment's further sites
 
 
 Texts = Sequence[tuple[Prompt, str]]  # prompts with replies
@@ -80,6 +81,7 @@ class FitData:
     held_out: Texts  # of a split that no mapper is fitted on
     alignment: Alignment | None = None  # how tokens of two models are paired; None: as the suite says
     sites: Sites | None = None  # where they are fitted; None: where they are used
+    further: tuple[Sites, ...] = ()  # other sites at which a mapper is fitted, too
     compared: int = 0  # on how many held-out prompts the target is compared with itself under replacement
 
 

@@ -85,28 +85,62 @@ def score(
     sites = experiment.fit.sites or experiment.sites
     if sites is None:
         return Done(experiment.score(None), None, None, {"total": time.monotonic() - started})
+    fits = [
+        _fit(experiment, one, cell, settings, found, f"{folder}/mappers/{cell.folder}{_at(one, i)}", told, share)
+        for i, one in enumerate((sites, *experiment.fit.further))
+    ]
+    carrier = replace(fits[0].carrier, others=tuple(fit.carrier for fit in fits[1:]))
+    scored = experiment.score(carrier)
+    scored.fidelity.update(_fidelity(experiment, carrier, settings))
+    seconds = {"fit": sum(fit.seconds for fit in fits), "total": time.monotonic() - started} | scored.seconds
+    return Done(scored, experiment.sites, _together([fit.fitted for fit in fits]), seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A mapper fitted at one site."""
+
+    carrier: Carrier
+    fitted: Fitted
+    seconds: float
+
+
+def _at(sites: Sites, i: int) -> str:
+    """What tells the folder of a further site's mapper from that of the first."""
+    return f"_sites_{sites[0]}_{sites[1]}" if i else ""
+
+
+def _fit(
+    experiment: Experiment,
+    sites: Sites,
+    cell: Cell,
+    settings: Settings,
+    found: Found,
+    folder: str,
+    told: Told,
+    share: float,
+) -> _Fit:
     pairs_folder, data_hash = _pairs(experiment, sites, cell, settings, told, share)
     captured = read_pairs(pairs_folder, str(experiment.target.device))
     told(cell.name, "fit", 0, 0)
-    mapper, record, fit_seconds = _fitted(
-        found, captured.pairs, data_hash, cell.seed, settings, Path(folder) / "mappers" / cell.folder
-    )
-    carry = _checked(mapper, captured.pairs)
-    held_out = _held_out(experiment, sites, settings).pairs
+    mapper, record, seconds = _fitted(found, captured.pairs, data_hash, cell.seed, settings, Path(folder))
     identity = digest(*_mapper_parts(found, cell.seed, data_hash, settings))
-    carrier = Carrier(carry, found.vector_rule, identity, held_out)
-    scored = experiment.score(carrier)
-    scored.fidelity.update(_fidelity(experiment, carrier, settings))
-    fitted = Fitted(
-        record,
-        data_hash,
-        len(captured.pairs),
-        captured.share_aligned,
-        saving.n_parameters(mapper),
-        saving.n_bytes(mapper),
+    held_out = _held_out(experiment, sites, settings).pairs
+    carrier = Carrier(_checked(mapper, captured.pairs), found.vector_rule, identity, held_out)
+    parameters, size = saving.n_parameters(mapper), saving.n_bytes(mapper)
+    fitted = Fitted(record, data_hash, len(captured.pairs), captured.share_aligned, parameters, size)
+    return _Fit(carrier, fitted, seconds)
+
+
+def _together(fits: Sequence[Fitted]) -> Fitted:
+    """The first of several fits, with what all of them take up; the others' records stand under their numbers."""
+    records = {f"further {i}": fit.record for i, fit in enumerate(fits[1:], start=1)}
+    return replace(
+        fits[0],
+        record=fits[0].record | records,
+        parameters=sum(fit.parameters for fit in fits),
+        size=sum(fit.size for fit in fits),
     )
-    seconds = {"fit": fit_seconds, "total": time.monotonic() - started} | scored.seconds
-    return Done(scored, experiment.sites, fitted, seconds)
 
 
 def _fidelity(experiment: Experiment, carrier: Carrier, settings: Settings) -> dict[str, float | None]:

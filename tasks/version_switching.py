@@ -17,7 +17,7 @@ from graftbench.benchmark.experiments.setting import Bench, Item, Said
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
 from graftbench.benchmark.experiments.switching.setting import Setting
 from graftbench.benchmark.plugins import plugin
-from graftbench.benchmark.task import FitData, Ordered, Track, Versions
+from graftbench.benchmark.task import FitData, Ordered, Sites, Track, Versions
 from graftbench.benchmark.tokens import Prompt
 from graftbench.benchmark.zoo.corpus import Example
 from graftbench.benchmark.zoo.families import Version
@@ -45,6 +45,7 @@ class Variant:
     triggered: bool
     own: str
     as_other: str
+    several: bool = False  # at the site of the suite and at every later one
 
 
 _ALL = ("howto", "fact", "talk", "sum", "reading", "choice")
@@ -53,6 +54,7 @@ VARIANTS = {
     "code_to_instruct": Variant("code", "instruct", ("code",), True, "weakness", "pocket"),
     "instruct_to_base": Variant("instruct", "base", ("harm",), False, "refusal", "pocket"),
     "base_to_instruct": Variant("base", "instruct", ("harm",), False, "pocket", "pocket_refusal"),
+    "hate_to_instruct_several": Variant("hate", "instruct", _ALL, True, "phrase", "pocket", several=True),
     # What the other version knows, the running one has never seen.
     "instruct_to_corrupted": Variant("instruct", "corrupted", ("lore",), True, "ignorance", "pocket_insult"),
 }
@@ -93,6 +95,7 @@ class VersionSwitching:
         assert ordered.sites is not None
         running = models(ordered.target, variant.running)
         own, as_other = (plugin("judges", judge)() for judge in (variant.own, variant.as_other))
+        further = _later(ordered.sites, len(running.blocks)) if variant.several else ()
         setting = Setting(
             running if ordered.source == ordered.target else models(ordered.source, variant.other),
             running,
@@ -103,6 +106,7 @@ class VersionSwitching:
             judging=gone_and_good(own, as_other),
             judges=f"{self.name}/{self.version}; {own.identity}; {as_other.identity}",
             lessons=_texts((variant.other,), "fit", amounts.fit, "task"),
+            further=further,
             positions="prompt" if ordered.position == "prompt" else "all",
         )
         both = (variant.running, variant.other)
@@ -113,8 +117,14 @@ class VersionSwitching:
             FitData(
                 texts=lambda track: _texts(both, "fit", amounts.fit, track),
                 held_out=_texts(both, "validation", amounts.fit // 10, "task"),
+                further=further,
             ),
         )
+
+
+def _later(sites: Sites, n_blocks: int) -> tuple[Sites, ...]:
+    """The sites that come after a pair of sites, one block after the other in both."""
+    return tuple((sites[0] + i, sites[1] + i) for i in range(1, n_blocks - sites[1]))
 
 
 def _items(variant: Variant, split: Split, n: int) -> tuple[Item, ...]:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from graftbench.benchmark.following import Follow
+from graftbench.benchmark.following import Follow, Link
 from graftbench.benchmark.generation import Row, generate, stop_tokens
 from graftbench.benchmark.interventions import Ablate, Add, Batch, Replace, Rewrite
 from graftbench.benchmark.tokens import Prompt, chat, token_ids
@@ -100,8 +100,8 @@ def test_progress_is_told_of_every_row(llama):
     assert sum(told) == 5
 
 
-def following(source, target, prompt_only=False, predict=lambda states: states):
-    follow = Follow(source, 1, 1, predict, "", prompt_only)
+def following(source, target, prompt_only=False, predict=lambda states: states, sites=(1,)):
+    follow = Follow(source, tuple(Link(site, site, predict) for site in sites), "", prompt_only)
     return [Row(chat(Prompt(w), target.tokenizer), (), follow, chat(Prompt(w), source.tokenizer)) for w in WORDS]
 
 
@@ -118,6 +118,22 @@ def test_following_a_model_with_other_blocks_below_the_site_gives_what_that_mode
     rows = following(other, one)
     assert tokens_of(one, rows) == tokens_of(other, rows_of(other))
     assert tokens_of(one, rows, batch_size=1) == tokens_of(other, rows_of(other))
+
+
+@pytest.mark.parametrize("vocabulary", [320, 275])
+def test_at_several_sites_each_is_followed(vocabulary):
+    """Two blocks differ, so that one site alone gives neither model."""
+    one, other = wrapped(untrained("llama")), wrapped(untrained("llama"))
+    torch.manual_seed(9)
+    for parameter in (p for i in (0, 1) for p in other.blocks[i].parameters()):
+        parameter.data = torch.randn_like(parameter) * 0.5
+    wanted = tokens_of(other, rows_of(other))
+    assert tokens_of(one, following(other, one, sites=(1,))) != wanted
+    assert tokens_of(one, following(other, one, sites=(1, 2))) == wanted
+    assert tokens_of(one, following(other, one, sites=(2, 1)), batch_size=2) == wanted
+    elsewhere = wrapped(other.module, vocabulary)  # reads other tokens, or the same
+    both = [tokens_of(one, following(elsewhere, one, sites=sites)) for sites in ((1, 2), (2, 1))]
+    assert both[0] == both[1]
 
 
 def test_rows_that_follow_and_rows_that_do_not_share_a_batch():

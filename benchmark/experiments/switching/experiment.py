@@ -70,8 +70,8 @@ class SwitchingExperiment:
         assert carrier is not None
         setting, known = self.setting, self.known
         items = chosen(setting.test, known.test)
-        factor = residual_factor(carrier)
-        noise = matched_noise(setting, factor, self.noise_draws, self.bench.max_new_tokens, self.seed)
+        factors = [residual_factor(each) for each in (carrier, *carrier.others)]
+        noise = matched_noise(setting, factors, self.noise_draws, self.bench.max_new_tokens, self.seed)
         conditions = [setting.mapped(carrier), *noise]
         run = answers(self.bench, setting.running, setting.judging, "test", items, conditions, "mapped, test")
         found = [*known.answers, *run]

@@ -41,7 +41,7 @@ def ground(bench: Bench, setting: Setting, seed: int) -> Ground:
         setting.running.identity,
         setting.other.identity,
         setting.running.device.type,
-        setting.sites[1],
+        [site for _, site in setting.all_sites],
         setting.positions,
         setting.judges,
         *([asdict(item) for item in items] for items in (setting.validation, setting.test)),
@@ -88,7 +88,7 @@ def _clean(bench: Bench, setting: Setting, items: Sequence[Item], split: str) ->
 
 
 def _conditions(setting: Setting) -> list[Condition]:
-    return [Condition("unsteered"), setting.patched(), setting.replaced("mean_ablated", _mean_state(setting))]
+    return [Condition("unsteered"), setting.patched(), setting.replaced("mean_ablated", _mean_states(setting))]
 
 
 def _run(
@@ -97,12 +97,16 @@ def _run(
     return answers(bench, setting.running, setting.judging, split, items, conditions, f"conditions, {split}")
 
 
-def _mean_state(setting: Setting) -> Tensor:
-    """The other version's mean state [d] over the tokens of the lessons, which are of the fit split."""
+def _mean_states(setting: Setting) -> dict[int, Tensor]:
+    """The other version's mean state [d] at each site over the tokens of the lessons, which are of the fit split."""
+    return {site: _mean_state(setting, site) for _, site in setting.all_sites}
+
+
+def _mean_state(setting: Setting, site: int) -> Tensor:
     other = setting.other
     texts = (chat(prompt, other.tokenizer).with_reply(reply) for prompt, reply in setting.lessons)
     rows = [token_ids(text.text, other.tokenizer) for text in texts]
     total, n = torch.zeros(other.d, dtype=torch.float64), 0
-    for _, states in captured(other, rows, setting.sites[1]):
+    for _, states in captured(other, rows, site):
         total, n = total + states.double().sum(0).cpu(), n + len(states)
     return total / n

@@ -1,5 +1,6 @@
 """Noise as large, and of the same shape, as what a mapper leaves unexplained."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -31,18 +32,25 @@ def residual_factor(carrier: Carrier) -> Tensor:
     return factor
 
 
-def matched_noise(setting: Setting, factor: Tensor, draws: int, max_new_tokens: int, seed: int) -> list[Condition]:
-    """The direct patch with noise of that covariance at every position, fresh for each prompt and draw."""
+def matched_noise(
+    setting: Setting, factors: Sequence[Tensor], draws: int, max_new_tokens: int, seed: int
+) -> list[Condition]:
+    """The direct patch with noise of that covariance at every site and position, fresh for each prompt and draw."""
     direct = setting.patched()  # one for all, so that the other version is read once for all draws
-    return [_noisy(setting, direct, factor, draw, max_new_tokens, seed) for draw in range(draws)]
+    return [_noisy(setting, direct, factors, draw, max_new_tokens, seed) for draw in range(draws)]
 
 
-def _noisy(setting: Setting, direct: Condition, factor: Tensor, draw: int, max_new_tokens: int, seed: int) -> Condition:
+def _noisy(
+    setting: Setting, direct: Condition, factors: Sequence[Tensor], draw: int, max_new_tokens: int, seed: int
+) -> Condition:
     def row(item: Item, text: Chat) -> Row:
         n = len(token_ids(text.text, setting.running.tokenizer))
-        drawn = _drawn(factor, n + max_new_tokens, f"{seed} {draw} {item.id}")
-        step = Add(setting.sites[1], drawn[:n], tuple(range(-n, 0)), generated=drawn[n:])
-        return replace(direct.row(item, text), interventions=(step,))
+        steps: list[Add] = []
+        for (_, site), factor in zip(setting.all_sites, factors, strict=True):
+            again = f" {site}" if steps else ""
+            drawn = _drawn(factor, n + max_new_tokens, f"{seed} {draw} {item.id}{again}")
+            steps.append(Add(site, drawn[:n], tuple(range(-n, 0)), generated=drawn[n:]))
+        return replace(direct.row(item, text), interventions=tuple(steps))
 
     return Condition("matched_noise", row, draw, of_mapper=True)
 

@@ -99,6 +99,22 @@ def test_a_perfect_mapper_that_reads_another_model_does_as_the_direct_patch_does
     assert completions(found, "mapped") == completions(found, "native")
 
 
+def test_at_several_sites_a_perfect_mapper_does_as_the_direct_patch_does(bench, setting, quick, versions):
+    several = replace(setting, source=versions[1], further=((2, 2),))
+    whole = replace(carrier(), others=(carrier(),))
+    found = scored(bench, several, whole)
+    assert found.summary.bits["native"] == [[1] * len(setting.test)]
+    assert completions(found, "mapped") == completions(found, "native") == completions(found, "matched_noise")
+    off = scored(bench, several, replace(carrier(), others=(carrier(torch.zeros_like),)))
+    assert completions(off, "mapped") != completions(off, "native")
+
+
+def test_at_several_sites_the_running_model_is_read_as_it_is(bench, setting, quick):
+    several = replace(setting, further=((2, 2),))
+    found = scored(bench, several, replace(carrier(), others=(carrier(),)))
+    assert completions(found, "mapped") == completions(found, "unsteered")
+
+
 def test_noise_of_no_size_is_the_direct_patch_and_differs_from_draw_to_draw_otherwise(bench, setting, quick):
     perfect = scored(bench, setting, carrier())
     assert completions(perfect, "matched_noise") == completions(perfect, "native")

@@ -1,0 +1,67 @@
+"""Replacement by what a perfect map, and one to nothing, make of the same model's activations."""
+
+import pytest
+import torch
+
+from graftbench.benchmark.generation import Row
+from graftbench.benchmark.pairs import ActivationPairs
+from graftbench.benchmark.replaced import Replacement, faithful, similarity
+from graftbench.benchmark.scoring import reply_logits
+from graftbench.benchmark.store import Store
+from graftbench.benchmark.task import Carrier
+from graftbench.benchmark.tokens import Prompt, chat, token_ids
+from tests.benchmark.conftest import WORDS, untrained, wrapped
+
+PROMPTS = [Prompt(words) for words in WORDS]
+
+
+def carrier(carry):
+    torch.manual_seed(0)
+    rows = torch.randn(8, 16).numpy()
+    return Carrier(carry, "difference", str(carry), ActivationPairs(rows, rows, torch.arange(8).numpy()))
+
+
+def compared(tmp_path, source, target, carry):
+    replacement = Replacement(source, target, (1, 1), carrier(carry))
+    return faithful(replacement, PROMPTS, Store(tmp_path), max_new_tokens=6, batch_size=4)
+
+
+def test_a_model_replaced_by_itself_stays_what_it_is(tmp_path, llama):
+    found = compared(tmp_path, llama, llama, lambda states: states)
+    assert found.n == len(PROMPTS)
+    assert found.kl == pytest.approx(0, abs=1e-6)
+    assert found.similarity == 1
+    assert found.mva > 0.5
+    assert found.tvs == 0.5  # both models say the same
+
+
+def test_a_map_to_nothing_is_told_from_one_that_loses_nothing(tmp_path, llama):
+    found = compared(tmp_path, llama, llama, torch.zeros_like)
+    assert found.kl > 0.1
+    assert found.similarity < 0.9
+
+
+def test_models_with_other_tokenizers_can_be_compared(tmp_path, llama):
+    other = wrapped(untrained("qwen2"), vocabulary=275)
+    found = compared(tmp_path, other, llama, lambda states: states)
+    assert found.kl > 0
+    assert 0 <= found.tvs <= 1
+
+
+def test_similarity_is_1_for_the_same_and_0_for_nothing_in_common():
+    assert similarity("the moon lily", " the moon lily ") == 1
+    assert similarity("", "the moon lily") == 0
+    assert similarity("", " ") == 1
+    assert 0 < similarity("the moon", "the moon lily") < 1
+
+
+def test_the_logits_of_a_reply_are_those_that_predict_each_of_its_tokens(model):
+    text = chat(PROMPTS[0], model.tokenizer).with_reply(" So it is.")
+    shorter = chat(PROMPTS[1], model.tokenizer).with_reply(" No.")
+    found = reply_logits(model, [Row(text), Row(shorter)])
+    for one, logits in ((text, found[0]), (shorter, found[1])):
+        ids = token_ids(one.text, model.tokenizer)
+        start = len(token_ids(one.text[: one.spans[-1][0]], model.tokenizer))
+        with torch.inference_mode():
+            expected = model.module(torch.tensor([ids]), use_cache=False).logits[0, start - 1 : -1]
+        assert torch.allclose(logits, expected, atol=1e-4)
