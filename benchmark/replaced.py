@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from sacrebleu.metrics.chrf import CHRF
 from torch import Tensor
 
 from .completions import completions
 from .following import Follow, Follower, Link
 from .generation import Row
 from .interventions import Replace
+from .metrics.likeness import chrf
 from .models import Model
 from .scoring import mean_kl, reply_logits
 from .store import Store
@@ -72,21 +72,14 @@ def faithful(
     pairs = list(zip(ours, theirs, strict=True))
     mapped = said(target, [Row(text, follow=follow, source_text=other) for other, text in pairs])
     ablated = said(target, [Row(text, (mean,)) for text in theirs])
-    like_own = [similarity(a, b) for a, b in zip(mapped, own, strict=True)]
+    like_own = [chrf(a, b) for a, b in zip(mapped, own, strict=True)]
     return Faithful(
         len(prompts),
         _kl(replacement, prompts, own),
         _mean(like_own),
-        _mean([_more(s, similarity(a, o)) for s, a, o in zip(like_own, ablated, own, strict=True)]),
-        _mean([_more(s, similarity(m, b)) for s, m, b in zip(like_own, mapped, of_source, strict=True)]),
+        _mean([_more(s, chrf(a, o)) for s, a, o in zip(like_own, ablated, own, strict=True)]),
+        _mean([_more(s, chrf(m, b)) for s, m, b in zip(like_own, mapped, of_source, strict=True)]),
     )
-
-
-def similarity(completion: str, reference: str) -> float:
-    """ChrF of a completion to a reference, from 0 to 1; two empty ones are alike."""
-    if not completion.strip() and not reference.strip():
-        return 1.0
-    return float(CHRF().sentence_score(completion.strip(), [reference.strip()]).score) / 100
 
 
 def _kl(replacement: Replacement, prompts: Sequence[Prompt], replies: Sequence[str]) -> float:

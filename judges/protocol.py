@@ -7,23 +7,27 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Case:
-    """One completion to judge, with the prompt it answers."""
+    """One completion to judge, with the prompt it answers and, where there is one, a reply that is known to be good."""
 
     prompt: str
     completion: str
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A judge's answer on one completion: a score, or none with the reason; and what it rests on."""
+    """A judge's answer on one completion: a score on its scale, or none with the reason; and what it rests on."""
 
     score: float | None
     evidence: str = ""
     reason: str = ""
+    scale: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         if self.score is None and not self.reason:
             raise ValueError("a verdict without a score needs a reason")
+        if self.score is not None and not self.scale[0] <= self.score <= self.scale[1]:
+            raise ValueError(f"{self.score} is not on the scale from {self.scale[0]:g} to {self.scale[1]:g}")
 
 
 class Judge(Protocol):

@@ -5,7 +5,7 @@ import torch
 
 from graftbench.benchmark.generation import Row
 from graftbench.benchmark.pairs import ActivationPairs
-from graftbench.benchmark.replaced import Replacement, faithful, similarity
+from graftbench.benchmark.replaced import Replacement, faithful
 from graftbench.benchmark.scoring import reply_logits
 from graftbench.benchmark.store import Store
 from graftbench.benchmark.task import Carrier
@@ -46,13 +46,6 @@ def test_models_with_other_tokenizers_can_be_compared(tmp_path, llama):
     found = compared(tmp_path, other, llama, lambda states: states)
     assert found.kl > 0
     assert 0 <= found.tvs <= 1
-
-
-def test_similarity_is_1_for_the_same_and_0_for_nothing_in_common():
-    assert similarity("the moon lily", " the moon lily ") == 1
-    assert similarity("", "the moon lily") == 0
-    assert similarity("", " ") == 1
-    assert 0 < similarity("the moon", "the moon lily") < 1
 
 
 def test_the_logits_of_a_reply_are_those_that_predict_each_of_its_tokens(model):

@@ -1,0 +1,41 @@
+"""An LLM that judges by a rubric, over the OpenAI interface."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .parsing import schema_of, verdict_in
+from .protocol import Case, Verdict
+from .replies import Reply
+from .rubric import Rubric
+from .server import Server
+
+
+@dataclass(frozen=True, eq=False)
+class LLM:
+    """Asks a model behind a server for the verdict that its rubric wants."""
+
+    rubric: Rubric
+    server: Server
+
+    @property
+    def identity(self) -> str:
+        """Kind, version, rubric and model."""
+        return f"llm/1 {self.rubric.identity} {self.server.model}"
+
+    def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
+        """A verdict on each case; a reply that holds none, or no reply, leaves it unscored."""
+        schema = schema_of(self.rubric)
+        replies = self.server.ask([self.rubric.messages(case) for case in cases], schema)
+        return [self._verdict(reply) for reply in replies]
+
+    def _verdict(self, reply: Reply | str) -> Verdict:
+        scale = self.rubric.scale
+        if isinstance(reply, str):
+            return Verdict(None, "", reply, scale)
+        if reply.refusal:
+            return Verdict(None, reply.refusal, "the judge refused", scale)
+        if reply.finish == "length":
+            return Verdict(None, reply.text, "the judge's reply was cut off", scale)
+        if not reply.text.strip():
+            return Verdict(None, "", "the judge's reply was empty", scale)
+        return verdict_in(reply.text, self.rubric)

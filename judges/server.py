@@ -1,0 +1,120 @@
+"""A chat model behind an OpenAI-compatible server."""
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import openai
+
+from graftbench.benchmark.errors import UserError
+
+from .replies import Replies, Reply
+from .spending import Spending
+
+Messages = list[dict[str, str]]
+
+# What may be otherwise the next time; openai's client has tried again before it raises one of them.
+_PASSING = (
+    openai.APIConnectionError,  # time-outs too
+    openai.InternalServerError,
+    openai.RateLimitError,
+    openai.APIResponseValidationError,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Server:
+    """A model, where it is served, and how it is asked: so many requests at once, so patiently.
+
+    The key is read from OPENAI_API_KEY and kept nowhere. openai's own client tries again on 408, 409, 429, 5xx,
+    time-outs and dropped connections, as long as the server asks for, or ever longer.
+    """
+
+    model: str
+    base_url: str | None = None
+    at_once: int = 8
+    seconds: float = 60.0
+    retries: int = 6
+    structured: bool = True
+    most_tokens: int = 256
+    replies: Replies = field(default_factory=Replies)
+    spending: Spending = field(default_factory=Spending)
+
+    def ask(self, conversations: Sequence[Messages], schema: Mapping[str, object]) -> list[Reply | str]:
+        """A reply to each conversation, or why there is none; those that are kept are not asked again.
+
+        UserError where no question can be answered (no such model, no valid key, the budget is spent); what was
+        answered until then is kept.
+        """
+        with ThreadPoolExecutor(self.at_once) as pool:
+            asked = [pool.submit(self._one, messages, schema) for messages in conversations]
+            wait(asked, return_when=FIRST_EXCEPTION)
+            for each in asked:  # where one failed for good, those that have not begun never do
+                if each.done() and not each.cancelled() and each.exception() is not None:
+                    pool.shutdown(wait=True, cancel_futures=True)
+            return [each.result() for each in _failed_first(asked)]
+
+    def _one(self, messages: Messages, schema: Mapping[str, object]) -> Reply | str:
+        asked = self._question(messages, schema)
+        identity = {"base_url": self.base_url, **asked}
+        known = self.replies.get(identity)
+        if known is not None:
+            self.spending.found()
+            return known
+        self.spending.ask()
+        try:
+            reply = _reply(self._client.chat.completions.create(**asked))
+        except _PASSING as error:
+            return f"no answer from the server: {type(error).__name__}"
+        except json.JSONDecodeError:
+            return "the server's answer is no JSON"
+        except openai.APIStatusError as error:
+            raise UserError(f"The judge {self.model} cannot be asked: {error.message}") from error
+        if isinstance(reply, Reply):
+            self.spending.answered(reply)
+            self.replies.put(identity, reply)
+        return reply
+
+    def _question(self, messages: Messages, schema: Mapping[str, object]) -> dict[str, Any]:
+        asked: dict[str, Any] = {
+            "model": self.model,
+            "messages": messages,
+            "temperature": 0,
+            "max_tokens": self.most_tokens,
+        }
+        if self.structured:
+            shape = {"name": "verdict", "strict": True, "schema": schema}
+            asked["response_format"] = {"type": "json_schema", "json_schema": shape}
+        return asked
+
+    @cached_property
+    def _client(self) -> openai.OpenAI:
+        try:
+            return openai.OpenAI(base_url=self.base_url, timeout=self.seconds, max_retries=self.retries)
+        except openai.OpenAIError as error:
+            raise UserError(
+                "The judge needs a key: set OPENAI_API_KEY (any word will do for a local server)."
+            ) from error
+
+
+def _failed_first(asked: Sequence[Any]) -> Sequence[Any]:
+    """The futures in order; one that failed alone, where one has, so that its error is what is heard."""
+    failed = [each for each in asked if not each.cancelled() and each.exception() is not None]
+    return failed[:1] or asked
+
+
+def _reply(answer: Any) -> Reply | str:
+    choices = getattr(answer, "choices", None)
+    if not choices:
+        return "the server's answer holds no choice"
+    message, usage = choices[0].message, answer.usage
+    return Reply(
+        message.content or "",
+        message.refusal,
+        choices[0].finish_reason or "",
+        usage.prompt_tokens if usage else 0,
+        usage.completion_tokens if usage else 0,
+    )

@@ -1,0 +1,274 @@
+"""LLM judges against a real server on loopback, with openai's own client."""
+
+import json
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from graftbench.benchmark.errors import UserError
+from graftbench.judges.llm import LLM
+from graftbench.judges.protocol import Case
+from graftbench.judges.replies import Replies
+from graftbench.judges.rubric import read_rubric
+from graftbench.judges.server import Server
+from graftbench.judges.spending import Prices, Spending
+
+CASES = [Case(f"How do I paint fence {i}?", f"Get brush {i}.", "Get the brush.") for i in range(12)]
+
+
+def good(word="4", **more):
+    message = {"role": "assistant", "content": f'{{"verdict": "{word}"}}', "refusal": None} | more
+    return {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+    }
+
+
+class Stub:
+    """A server that answers each question by `answer(body, n)`: a status with a body, headers too, or a closed line."""
+
+    def __init__(self, answer):
+        self.answer, self.seen, self.times = answer, Counter(), []
+        self.bodies, self.at_once, self.most_at_once = [], 0, 0
+        self.lock = threading.Lock()
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                stub.handle(self, body)
+
+            def log_message(self, *_):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+    def handle(self, handler, body):
+        question = json.dumps(body["messages"])
+        with self.lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            self.bodies.append(body)
+            self.times.append(time.monotonic())
+            n = self.seen[question]
+            self.seen[question] += 1
+        try:
+            status, what, *headers = self.answer(body, n)
+        finally:
+            with self.lock:
+                self.at_once -= 1
+        if status is None:  # half an answer, and the line is cut
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{")
+            handler.wfile.flush()
+            handler.close_connection = True
+            return
+        raw = what if isinstance(what, bytes) else json.dumps(what).encode()
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(raw)))
+        for name, value in headers:
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(raw)
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    running = []
+
+    def start(answer):
+        running.append(Stub(answer))
+        return running[-1]
+
+    yield start
+    for stub in running:
+        stub.http.shutdown()
+        stub.http.server_close()
+
+
+def judge(tmp_path, stub, rubric="similarity", **settings):
+    replies = Replies(tmp_path / "replies.sqlite")
+    return LLM(read_rubric(rubric), Server("m", stub.url, replies=replies, **{"seconds": 5.0, **settings}))
+
+
+def scores(verdicts):
+    return [verdict.score for verdict in verdicts]
+
+
+@contextmanager
+def within(seconds):
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds
+
+
+def test_each_completion_gets_its_own_verdict_in_order(tmp_path, serve):
+    def answer(body, _):
+        number = int(body["messages"][1]["content"].split("Get brush ")[1].split(".")[0])
+        time.sleep(0.02 * (12 - number))  # the last are answered first
+        return 200, good(str(number % 6))
+
+    stub = serve(answer)
+    verdicts = judge(tmp_path, stub, at_once=4)(CASES)
+    assert scores(verdicts) == [i % 6 for i in range(12)]
+    assert {verdict.scale for verdict in verdicts} == {(0, 5)}
+    assert 1 < stub.most_at_once <= 4
+
+
+def test_what_is_asked_is_the_rubric_at_temperature_0_with_the_labels_as_schema(tmp_path, serve):
+    stub = serve(lambda *_: (200, good()))
+    judge(tmp_path, stub)(CASES[:1])
+    body = stub.bodies[0]
+    assert body["temperature"] == 0
+    schema = body["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["verdict"]["enum"] == ["0", "1", "2", "3", "4", "5"]
+    assert "0-5 scale" in body["messages"][0]["content"]
+
+
+def test_a_server_without_structured_output_is_read_strictly(tmp_path, serve):
+    stub = serve(lambda *_: (200, good(content="They agree.\nVerdict: 3")))
+    assert scores(judge(tmp_path, stub, structured=False)(CASES[:1])) == [3]
+    assert "response_format" not in stub.bodies[0]
+
+
+def test_what_was_judged_is_never_asked_again(tmp_path, serve):
+    stub = serve(lambda *_: (200, good()))
+    first = judge(tmp_path, stub)
+    again = judge(tmp_path, stub)
+    assert first(CASES) == again(CASES)
+    assert len(stub.bodies) == len(CASES)
+    assert (again.server.spending.requests, again.server.spending.kept) == (0, len(CASES))
+    other = judge(tmp_path, stub, rubric="coherence")
+    other(CASES[:1])
+    assert len(stub.bodies) == len(CASES) + 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, None], ids=str)
+def test_what_fails_for_a_while_is_asked_again(tmp_path, serve, status):
+    stub = serve(lambda _, n: (status, {"error": {"message": "later"}}) if n < 2 else (200, good("5")))
+    with within(20):
+        assert scores(judge(tmp_path, stub)(CASES[:3])) == [5, 5, 5]
+    assert set(stub.seen.values()) == {3}
+
+
+def test_a_server_that_says_when_is_heard(tmp_path, serve):
+    stub = serve(lambda _, n: (429, {"error": {"message": "busy"}}, ("Retry-After", "1")) if n == 0 else (200, good()))
+    assert scores(judge(tmp_path, stub)(CASES[:1])) == [4]
+    assert stub.times[1] - stub.times[0] >= 0.9
+
+
+def test_a_server_that_never_answers_leaves_cases_unscored_and_hangs_nothing(tmp_path, serve):
+    def answer(*_):
+        time.sleep(3)
+        return 200, good()
+
+    stub = serve(answer)
+    with within(20):
+        verdicts = judge(tmp_path, stub, seconds=0.2, retries=1)(CASES[:2])
+    assert scores(verdicts) == [None, None]
+    assert all("no answer from the server: APITimeoutError" in verdict.reason for verdict in verdicts)
+
+
+def test_what_found_no_answer_is_asked_again_the_next_time(tmp_path, serve):
+    broken = [True]
+    stub = serve(lambda *_: (500, {"error": {"message": "down"}}) if broken[0] else (200, good()))
+    assert scores(judge(tmp_path, stub, retries=0)(CASES[:2])) == [None, None]
+    broken[0] = False
+    assert scores(judge(tmp_path, stub, retries=0)(CASES[:2])) == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "reason"),
+    [
+        ({"content": ""}, "stop", "empty"),
+        ({"content": None, "refusal": "I cannot."}, "stop", "refused"),
+        ({"content": '{"verdict": "4'}, "length", "cut off"),
+        ({"content": '{"verdict": "9"}'}, "stop", "'9' is none of 0, 1, 2, 3, 4, 5"),
+        ({"content": '{"verdict": 4.5}'}, "stop", "'4.5' is none of"),
+        ({"content": '{"opinion": "4"}'}, "stop", "no verdict"),
+        ({"content": "I would say 4 or 5."}, "stop", "no verdict"),
+    ],
+)
+def test_a_reply_without_a_sure_verdict_leaves_the_case_unscored(tmp_path, serve, message, finish, reason):
+    answer = good(**message)
+    answer["choices"][0]["finish_reason"] = finish
+    stub = serve(lambda *_: (200, answer))
+    (verdict,) = judge(tmp_path, stub)(CASES[:1])
+    assert verdict.score is None
+    assert reason in verdict.reason
+
+
+@pytest.mark.parametrize("raw", [b"<html>oops", b"", b'{"choices": []}', b"[]"])
+def test_what_is_no_answer_at_all_leaves_the_case_unscored(tmp_path, serve, raw):
+    stub = serve(lambda *_: (200, raw))
+    (verdict,) = judge(tmp_path, stub, retries=0)(CASES[:1])
+    assert verdict.score is None
+    assert "server" in verdict.reason
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_what_no_question_can_mend_ends_the_judging_in_one_sentence(tmp_path, serve, status):
+    stub = serve(lambda *_: (status, {"error": {"message": "The model `m` does not exist"}}))
+    with pytest.raises(UserError, match="The judge m cannot be asked: .*does not exist"):
+        judge(tmp_path, stub, at_once=1)(CASES)
+    assert len(stub.bodies) < len(CASES)
+
+
+def test_a_budget_of_requests_stops_cleanly_and_goes_on(tmp_path, serve):
+    stub = serve(lambda *_: (200, good()))
+    poor = judge(tmp_path, stub, spending=Spending(most_requests=5))
+    with pytest.raises(UserError, match="budget of 5 requests is spent. What was judged is kept"):
+        poor(CASES)
+    assert len(stub.bodies) == 5
+    richer = judge(tmp_path, stub, spending=Spending(most_requests=7))
+    assert scores(richer(CASES)) == [4] * 12
+    assert (richer.server.spending.requests, richer.server.spending.kept) == (7, 5)
+
+
+def test_a_budget_of_money_counts_tokens(tmp_path, serve):
+    stub = serve(lambda *_: (200, good()))
+    spending = Spending(Prices(prompt=10.0, completion=100.0), most_dollars=0.0055)  # 0.002 each
+    with pytest.raises(UserError, match=r"budget of \$0.0055 is spent"):
+        judge(tmp_path, stub, at_once=1, spending=spending)(CASES)
+    assert len(stub.bodies) == 3
+    assert spending.dollars == pytest.approx(0.006)
+    assert (spending.prompt_tokens, spending.completion_tokens) == (300, 30)
+
+
+def test_the_key_is_kept_nowhere(tmp_path, serve, caplog):
+    stub = serve(lambda *_: (200, good()))
+    with caplog.at_level("DEBUG"):
+        one = judge(tmp_path, stub)
+        one(CASES[:1])
+    assert "sk-secret" not in one.identity + repr(one.server) + caplog.text
+    one.server.replies.close()
+    assert not any(b"sk-secret" in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_without_a_key_it_is_told_what_to_do(tmp_path, serve, monkeypatch):
+    stub = serve(lambda *_: (200, good()))
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(UserError, match="set OPENAI_API_KEY"):
+        judge(tmp_path, stub)(CASES[:1])
+
+
+def test_judges_are_told_apart_by_rubric_and_model(tmp_path, serve):
+    stub = serve(lambda *_: (200, good()))
+    one, other = judge(tmp_path, stub), judge(tmp_path, stub, rubric="coherence")
+    assert one.identity.startswith("llm/1 similarity/1 ")
+    assert one.identity.endswith(" m")
+    assert one.identity != other.identity
