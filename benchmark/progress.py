@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -15,14 +15,22 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from .plan import Cell
 from .pool import Failure, Message
+
+
+class Named(Protocol):
+    """A cell, or a job that is shown as one."""
+
+    @property
+    def name(self) -> str:
+        """How it is called in tables and messages."""
+
 
 Listeners = tuple[Callable[[Message], None], Callable[[str, Any], None]]
 
 
 @contextmanager
-def shown(cells: Sequence[Cell], console: Console, grounds: Mapping[str, str] | None = None) -> Iterator[Listeners]:
+def shown(cells: Sequence[Named], console: Console, grounds: Mapping[str, str] | None = None) -> Iterator[Listeners]:
     """Bars on a terminal, and a line for each finished cell; gives what hears workers, and what hears results.
 
     `grounds` are jobs that come before cells, with what is said of each when it is done.

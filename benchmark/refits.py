@@ -91,12 +91,13 @@ def refit(
     if not asked:
         raise UserError("Nothing is left to sweep: the cells that were named are checks.")
     jobs = _jobs(asked, over, settings, spec, found, out)
-    with shown(asked, console) as (hear, finished):
+    with shown([job for job in jobs if job.after], console) as (hear, finished):
         on_gpu = device_of(device).type == "cuda"
         results = run_jobs(jobs, 1 if on_gpu else workers, 4 if on_gpu else 1, hear, finished)
-    failed = next((result for result in results.values() if isinstance(result, Failure)), None)
+    failed = {name: result for name, result in results.items() if isinstance(result, Failure)}
     if failed:
-        raise UserError(f"The sweep failed: {failed.reason}.")
+        name, failure = next(iter(failed.items()))
+        raise UserError(f"The sweep failed at {name}: {failure.reason}.")
     swept = [_refits(cell, found, over, results) for cell in asked]
     _print(swept, console)
     write_text(out / f"{over}s.json", json.dumps([asdict(one) for one in swept], indent=1) + "\n")
@@ -119,7 +120,7 @@ def _jobs(
         for share, seed in _variations(over):
             name, fitted = _name(cell, share, seed), replace(cell, seed=seed)
             folder = str(out / f"share-{share:g}")
-            work = (fitted, settings, spec, found.sha256, folder, share)
+            work = (name, fitted, settings, spec, found.sha256, folder, share)
             jobs[name] = Job(name, _score, work, after=(cell.ground,))
     return list(jobs.values())
 
@@ -132,8 +133,11 @@ def _prepare(cell: Cell, settings: Settings) -> None:
     prepare(cell, settings, tell)
 
 
-def _score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder: str, share: float) -> Done:
-    return score(cell, settings, spec, sha256, folder, tell, share)
+def _score(name: str, cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder: str, share: float) -> Done:
+    def told(_: str, what: str, done: int, of: int) -> None:
+        tell(name, what, done, of)
+
+    return score(cell, settings, spec, sha256, folder, told, share)
 
 
 def _refits(cell: Cell, found: Found, over: Over, results: Mapping[str, Any]) -> Refits:

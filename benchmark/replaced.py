@@ -22,6 +22,8 @@ from .store import Store
 from .task import Carrier, Sites
 from .tokens import Prompt, chat
 
+_AT_ONCE = 8  # replies
+
 
 @dataclass(frozen=True)
 class Faithful:
@@ -33,7 +35,7 @@ class Faithful:
     """
 
     n: int
-    kl: float
+    kl: float | None  # None where nothing was said
     similarity: float
     mva: float
     tvs: float
@@ -47,6 +49,7 @@ class Replacement:
     target: Model
     sites: Sites
     carrier: Carrier
+    mean: Tensor  # [d], of the target at its site
 
     @property
     def follow(self) -> Follow:
@@ -64,9 +67,11 @@ def faithful(
 
     def said(model: Model, rows: Sequence[Row]) -> list[str]:
         found = completions(store, model, rows, max_new_tokens=max_new_tokens, batch_size=batch_size)
+        if not all(completion.finite for completion in found):
+            raise FloatingPointError(f"{model.name} gave logits that are not finite under full replacement")
         return [completion.text for completion in found]
 
-    mean = Replace(replacement.sites[1], _mean_of(replacement.carrier).to(target.device), None)
+    mean = Replace(replacement.sites[1], replacement.mean.to(target.device), None)
     own = said(target, [Row(text) for text in theirs])
     of_source = said(source, [Row(text) for text in ours])
     pairs = list(zip(ours, theirs, strict=True))
@@ -82,25 +87,24 @@ def faithful(
     )
 
 
-def _kl(replacement: Replacement, prompts: Sequence[Prompt], replies: Sequence[str]) -> float:
-    """KL of the target's distributions over its own replies, untouched || replaced, a mean over tokens."""
+def _kl(replacement: Replacement, prompts: Sequence[Prompt], replies: Sequence[str]) -> float | None:
+    """KL of the target's distributions over the words of its own replies, untouched || replaced, a mean over tokens.
+
+    A few replies are in memory at a time. FloatingPointError where a logit is not finite.
+    """
     source, target = replacement.source, replacement.target
-    ours, theirs = (
-        [chat(p, model.tokenizer).with_reply(reply) for p, reply in zip(prompts, replies, strict=True)]
-        for model in (source, target)
-    )
-    steps = Follower(replacement.follow, target, ours, theirs).prompt()
-    untouched = reply_logits(target, [Row(text) for text in theirs])
-    replaced = reply_logits(target, [Row(text, step) for text, step in zip(theirs, steps, strict=True)])
-    return mean_kl(torch.cat(untouched), torch.cat(replaced))
-
-
-def _mean_of(carrier: Carrier) -> Tensor:
-    """The target's mean activation [d] over the held-out rows."""
-    total, n = torch.zeros(carrier.held_out.d_target, dtype=torch.float64), 0
-    for _, target in carrier.held_out:
-        total, n = total + target.double().sum(0).cpu(), n + len(target)
-    return (total / n).float()
+    total, n = 0.0, 0
+    for start in range(0, len(prompts), _AT_ONCE):
+        said = list(zip(prompts, replies, strict=True))[start : start + _AT_ONCE]
+        ours, theirs = ([chat(p, m.tokenizer).with_reply(reply) for p, reply in said] for m in (source, target))
+        steps = Follower(replacement.follow, target, ours, theirs).prompt()
+        untouched = torch.cat(reply_logits(target, [Row(text) for text in theirs]))
+        replaced = torch.cat(reply_logits(target, [Row(text, s) for text, s in zip(theirs, steps, strict=True)]))
+        if not (untouched.isfinite().all() and replaced.isfinite().all()):
+            raise FloatingPointError(f"{target.name} gave logits that are not finite under full replacement")
+        if len(untouched):
+            total, n = total + len(untouched) * mean_kl(untouched, replaced), n + len(untouched)
+    return total / n if n else None
 
 
 def _more(one: float, other: float) -> float:

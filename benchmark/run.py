@@ -155,7 +155,7 @@ def _entry(request: Request, found: Found, cells: Sequence[Cell], results: dict[
 
 
 def _environment(request: Request) -> dict[str, str]:
-    packages = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")}
+    packages = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy", "peft", "sacrebleu")}
     return packages | {
         "python": platform.python_version(),
         "machine": platform.machine(),

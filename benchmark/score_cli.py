@@ -24,7 +24,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     sweep.add_argument("--over", choices=[*_NATIVE, *_MAPPED], default="site", help="what is varied (default site)")
     sweep.add_argument("--mapper", help="which mapper is fitted, over fit-size and seed: as in `score`")
     sweep.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the mapper")
-    sweep.add_argument("--out", type=Path, default=Path("runs/sweep"), metavar="DIR", help="where it is written")
+    sweep.add_argument("--out", type=Path, metavar="DIR", help="where it is written (default runs/sweep)")
     sweep.set_defaults(run=_sweep)
     check = commands.add_parser("check", help="take a mapper through its paces, in seconds")
     _mapper(check)
@@ -99,7 +99,7 @@ def _score(arguments: argparse.Namespace) -> int:
 def _sweep(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from .mappers.finding import spec_of
+    from .mappers.finding import find, spec_of
     from .plan import planned
     from .refits import refit
     from .suite import read_suite
@@ -108,15 +108,19 @@ def _sweep(arguments: argparse.Namespace) -> int:
     if (arguments.over in _MAPPED) != (arguments.mapper is not None):
         needs = "needs" if arguments.over in _MAPPED else "fits no mapper: leave out"
         raise UserError(f"A sweep over {arguments.over} {needs} --mapper.")
+    if arguments.option and arguments.mapper is None:
+        raise UserError("--option is for a mapper: name one with --mapper, or leave it out.")
     suite, console = read_suite(arguments.suite), Console()
     cells = planned(suite, deterministic=True, tasks=arguments.task, pairs=arguments.pair)
     settings = {"batch_size": arguments.batch_size, "device": arguments.device, "workers": arguments.workers}
     if arguments.mapper:
         spec = spec_of(arguments.mapper, arguments.option)
-        refit(suite, cells, spec, arguments.over, arguments.out, console, **settings)
+        out = arguments.out or Path("runs/sweep") / find(spec).name
+        refit(suite, cells, spec, arguments.over, out, console, **settings)
     else:
-        sweep(suite, cells, arguments.over, arguments.out, console, **settings)
-    console.print(f"Written to {arguments.out}", highlight=False, soft_wrap=True)
+        out = arguments.out or Path("runs/sweep")
+        sweep(suite, cells, arguments.over, out, console, **settings)
+    console.print(f"Written to {out}", highlight=False, soft_wrap=True)
     return 0
 
 

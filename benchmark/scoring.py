@@ -25,9 +25,16 @@ def next_logits(model: Model, rows: Sequence[Row], batch_tokens: int = 16_384) -
 
 @torch.inference_mode()
 def reply_logits(model: Model, rows: Sequence[Row], batch_tokens: int = 4096) -> list[Tensor]:
-    """For each row, whose text ends with a reply, the logits [tokens, vocabulary] that predict each token of it."""
+    """For each row, whose text ends with a reply, the logits [tokens, vocabulary] that predict each token of it.
+
+    ValueError where the reply's first token holds something of what stands before it.
+    """
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
-    starts = [len(token_ids(row.text.text[: row.text.spans[-1][0]], model.tokenizer)) for row in rows]
+    before = [token_ids(row.text.text[: row.text.spans[-1][0]], model.tokenizer) for row in rows]
+    for row, whole, start in zip(rows, ids, before, strict=True):
+        if whole[: len(start)] != start:
+            raise ValueError(f"the reply of {row.text.text!r} does not begin with a token of its own")
+    starts = [len(start) for start in before]
     found: dict[int, Tensor] = {}
     for batch in by_length([len(row) for row in ids], batch_tokens):
         with Batch([rows[i].interventions for i in batch]).on(model.blocks):

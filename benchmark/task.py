@@ -15,6 +15,7 @@ from .vectors import Map, VectorRule
 Track = Literal["task", "unseen", "general"]
 Sites = tuple[int, int]  # in the source and in the target
 Position = str | int | None  # a name or an index from the right; None where there is none
+OWN = "own"  # among positions that are swept: the experiment as it is, where no one name says where it acts
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Tried:
     rows: list[dict[str, Any]] = field(repr=False)
     control: str  # the condition that native is compared with
     choose: Literal["last", "first", "own"]
-    own: int | None = None  # the site that the task chooses by a protocol of its own
+    own: int | None = None  # the site, or the position, that the task chooses by a protocol of its own
 
 
 @dataclass(frozen=True, eq=False)

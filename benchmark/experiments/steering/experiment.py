@@ -6,7 +6,7 @@ from functools import cached_property
 
 from ...metrics.fidelity import Fidelity, fidelity
 from ...models import Model
-from ...task import Carrier, FitData, Position, Scored, Tried
+from ...task import OWN, Carrier, FitData, Position, Scored, Tried
 from ...tokens import chat
 from ...vectors import Map, states_at
 from ..conditions import scored_everywhere
@@ -47,9 +47,9 @@ class SteeringExperiment:
 
     @property
     def positions(self) -> tuple[Position, ...]:
-        """The trigger where there is one, every token of the prompt, and each of the last ones by itself."""
-        trigger = ("trigger",) if all(item.prompt.trigger for item in self.setting.test) else ()
-        return *trigger, "prompt", *range(-LAST, 0)
+        """Its own, every token of the prompt, and each of the last ones by itself."""
+        own = OWN if self.setting.added_at or self.setting.spoken else self.setting.positions
+        return tuple(dict.fromkeys((own, "prompt", *range(-LAST, 0))))
 
     @cached_property
     def known(self) -> Ground:

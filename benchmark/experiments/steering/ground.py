@@ -79,7 +79,8 @@ def contrast_at(model: Model, setting: Setting, site: int) -> Contrast:
     sides = [_states(model, setting, site, side) for side in zip(*setting.contrast, strict=True)]
     n = max(states.shape[1] for states in sides)  # positions are paired from the right
     desired, undesired = (pad(states, (0, 0, n - states.shape[1], 0)) for states in sides)
-    return Contrast(desired, undesired)
+    both = (desired.any(-1) & undesired.any(-1))[..., None]  # a position without a partner gets zero
+    return Contrast(desired * both, undesired * both)
 
 
 def _states(model: Model, setting: Setting, site: int, side: Sequence[Said]) -> Tensor:

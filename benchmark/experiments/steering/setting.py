@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Literal
 
 from torch import Tensor
 
 from ...alignment import End, ends, paired
+from ...errors import UserError
+from ...following import same_tokens
 from ...generation import Row
 from ...interventions import Add, Replace
 from ...models import Model
@@ -22,7 +25,7 @@ Contrastive = tuple[Said, Said]  # desired, undesired
 class Setting:
     """One experiment. The vector is read at `positions` of the contrast and added at those of a prompt.
 
-    Where `added_at` names others, a vector of one position is added there instead. A vector that goes on over so many
+    A vector of one position can be added at all of them instead, generated ones too. A vector that goes on over so many
     `spoken` tokens is read at the last token of what the contrast has said and at those of what it says then, and
     added at the last token of a prompt and at those of the reply.
     """
@@ -36,13 +39,18 @@ class Setting:
     judging: Judging
     judges: str  # task and judges, with their versions
     positions: str | int = "trigger"
-    added_at: str | int | None = None
+    added_at: Literal["all"] | None = None
     spoken: int = 0
 
     def check(self) -> None:
         """UserError, with the known sites, where a site is none of the model's."""
         for model, site in zip((self.source, self.target), self.sites, strict=True):
             check_site(model, site)
+        if self.spoken and not same_tokens(self.source, self.target):
+            raise UserError(
+                f"A vector that goes on into the reply needs one tokenizer: {self.source.name} and {self.target.name} "
+                "cut their replies differently."
+            )
 
     def adding(
         self, name: str, vector: Tensor, draw: int = 0, strength: float | None = None, of_mapper: bool = False

@@ -1,13 +1,19 @@
 """Steering on a model whose answer is known: what is added is what was planted."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.experiments.setting import Item, Outcome, Said
-from graftbench.benchmark.experiments.steering.ground import contrast_at
+from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
+from graftbench.benchmark.experiments.steering.ground import Draws, contrast_at
 from graftbench.benchmark.experiments.steering.setting import Setting
+from graftbench.benchmark.task import FitData
 from graftbench.benchmark.tokens import Prompt, chat, token_ids
 from graftbench.benchmark.vectors import states_at, states_over
+from tests.benchmark.conftest import untrained, wrapped
 
 
 def setting(model, contrast, **more):
@@ -62,9 +68,31 @@ def test_sides_of_unlike_length_are_paired_from_the_right(llama):
     one = setting(llama, ((said("the roof of the house"), said("the roof")),), positions="prompt")
     contrast = contrast_at(llama, one, 1)
     assert contrast.desired.shape == contrast.undesired.shape
-    assert contrast.undesired[0, 0].abs().max() == 0
+    assert contrast.desired.shape[1] > 3
+    alone = contrast.desired.any(-1)[0] & ~contrast.undesired.any(-1)[0]
+    assert not alone.any()  # what has no partner is no part of the vector
+    assert not contrast.vector[0].any()
+    assert contrast.vector[-3:].any(-1).all()
     last = setting(llama, one.contrast, positions="last")
     assert torch.allclose(contrast.vector[-1], contrast_at(llama, last, 1).vector[0])
+
+
+def test_a_vector_that_goes_on_needs_one_tokenizer(llama):
+    pair = (said("So?", " Yes", " it is"), said("So?", "", " it is"))
+    one = setting(llama, (pair,), positions="last", spoken=2)
+    one.check()
+    elsewhere = replace(one, source=wrapped(untrained("qwen2"), vocabulary=275))
+    with pytest.raises(UserError, match="needs one tokenizer"):
+        elsewhere.check()
+
+
+@pytest.mark.parametrize(
+    ("more", "first"), [({"positions": "last", "added_at": "all"}, "own"), ({"positions": "last"}, "last")]
+)
+def test_positions_that_may_be_tried_begin_with_its_own(llama, bench, more, first):
+    one = setting(llama, ((said("the roof"), said("the fence")),), **more)
+    experiment = SteeringExperiment(one, bench, (1.0,), Draws(2, 1, 1), FitData(lambda _: (), ()))
+    assert experiment.positions == (first, "prompt", -6, -5, -4, -3, -2, -1)
 
 
 @pytest.mark.parametrize("positions", ["last", "prompt"])
