@@ -1,6 +1,7 @@
 """Completions that are kept: a batch that was decoded once is not decoded again."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -21,20 +22,28 @@ def completions(
     batch_size: int,
     done: Callable[[int], None] = lambda _: None,
 ) -> list[Completion]:
-    """As `generate`, batch by batch through the store. Which rows share a batch is decided by the rows alone."""
-    ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
-    found: dict[int, Completion] = {}
-    for batch in batches_of(ids, batch_size):
-        these = [rows[i] for i in batch]
-        parts = [model.identity, model.device.type, max_new_tokens, digest(*map(row_parts, these))]
+    """As `generate`, batch by batch through the store; rows that are alike in everything are decoded once.
 
-        def make(these: list[Row] = these, batch: list[int] = batch) -> Any:
-            return [asdict(c) for c in decode(model, these, [ids[i] for i in batch], max_new_tokens)]
+    Which rows share a batch is decided by the rows alone.
+    """
+    keys = [digest(row_parts(row)) for row in rows]
+    same = Counter(keys)
+    unlike = dict(zip(keys, rows, strict=True))
+    ids = {key: token_ids(row.text.text, model.tokenizer) for key, row in unlike.items()}
+    names = list(unlike)
+    found: dict[str, Completion] = {}
+    for batch in batches_of([ids[name] for name in names], batch_size):
+        these = [names[i] for i in batch]
+        parts = [model.identity, model.device.type, max_new_tokens, these]
+
+        def make(these: list[str] = these) -> Any:
+            made = decode(model, [unlike[key] for key in these], [ids[key] for key in these], max_new_tokens)
+            return [asdict(completion) for completion in made]
 
         kept = store.value("completions", parts, make)
-        found |= {i: Completion(c["text"], tuple(c["tokens"]), c["finite"]) for i, c in zip(batch, kept, strict=True)}
-        done(len(batch))
-    return [found[i] for i in range(len(rows))]
+        found |= {k: Completion(c["text"], tuple(c["tokens"]), c["finite"]) for k, c in zip(these, kept, strict=True)}
+        done(sum(same[key] for key in these))
+    return [found[key] for key in keys]
 
 
 def row_parts(row: Row) -> list[Any]:
