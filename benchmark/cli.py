@@ -5,6 +5,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from graftbench.judges import cli as judges
+
 from . import score_cli
 from .errors import UserError, log_to_file
 from .zoo import cli as zoo
@@ -33,4 +35,5 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     score_cli.add_to(commands)
     zoo.add_to(commands)
+    judges.add_to(commands)
     return parser

@@ -44,6 +44,16 @@ def reply_logits(model: Model, rows: Sequence[Row], batch_tokens: int = 4096) ->
     return [found[i] for i in range(len(rows))]
 
 
+def reply_likelihoods(model: Model, rows: Sequence[Row]) -> Tensor:
+    """For each row, whose text ends with a reply, the log-likelihood of that reply in nats, in float64."""
+    ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
+    found = []
+    for tokens, logits in zip(ids, reply_logits(model, rows), strict=True):
+        said = torch.tensor(tokens[len(tokens) - len(logits) :], device=logits.device)
+        found.append(logits.double().log_softmax(-1).gather(-1, said[:, None]).sum())
+    return torch.stack(found).cpu()
+
+
 def mean_kl(p_logits: Tensor, q_logits: Tensor) -> float:
     """Mean over rows of KL(p || q) of two sets of logits [rows, vocabulary], in nats."""
     p, q = (logits.double().log_softmax(-1) for logits in (p_logits, q_logits))

@@ -11,7 +11,7 @@ from .server import Server
 
 
 @dataclass(frozen=True, eq=False)
-class LLM:
+class LLMJudge:
     """Asks a model behind a server for the verdict that its rubric wants."""
 
     rubric: Rubric

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from graftbench.benchmark.errors import UserError
-from graftbench.judges.llm import LLM
+from graftbench.judges.llm import LLMJudge
 from graftbench.judges.protocol import Case
 from graftbench.judges.replies import Replies
 from graftbench.judges.rubric import read_rubric
@@ -102,7 +102,7 @@ def serve(monkeypatch):
 
 def judge(tmp_path, stub, rubric="similarity", **settings):
     replies = Replies(tmp_path / "replies.sqlite")
-    return LLM(read_rubric(rubric), Server("m", stub.url, replies=replies, **{"seconds": 5.0, **settings}))
+    return LLMJudge(read_rubric(rubric), Server("m", stub.url, replies=replies, **{"seconds": 5.0, **settings}))
 
 
 def scores(verdicts):

