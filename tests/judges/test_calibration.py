@@ -91,7 +91,7 @@ def test_only_lines_with_the_label_are_read(tmp_path):
 
 
 def test_a_gold_file_that_is_none_is_told(tmp_path):
-    with pytest.raises(UserError, match="no label for 'refusal'; there are backdoor"):
+    with pytest.raises(UserError, match="has a label for 'refusal'; there are backdoor"):
         raise_for(lines(tmp_path, RECORD), "refusal")
     with pytest.raises(UserError, match="Line 2 of .* is no labelled completion"):
         raise_for(lines(tmp_path, RECORD, {"prompt": "p"}), "backdoor")

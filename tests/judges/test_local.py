@@ -18,7 +18,9 @@ def roomy():
     return wrapped(untrained("llama", max_position_embeddings=2048))
 
 
-def test_the_likelihood_of_a_reply_is_the_sum_over_its_tokens(model):
+@pytest.mark.parametrize("architecture", ["llama", "gemma2", "gpt2"])
+def test_the_likelihood_of_a_reply_is_the_sum_over_its_tokens(architecture):
+    model = wrapped(untrained(architecture))
     texts = [chat(Prompt(words), model.tokenizer).with_reply(" So it is.") for words in WORDS[:2]]
     found = reply_likelihoods(model, [Row(text) for text in texts])
     for text, likelihood in zip(texts, found, strict=True):
