@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, roc_auc_score
 
@@ -24,7 +24,7 @@ class Labelled(BaseModel):
     completion: str
     reference: str | None = None
     kind: str = ""  # how it was made, or where it comes from
-    labels: Mapping[str, float]
+    labels: Mapping[str, FiniteFloat]
 
     @property
     def case(self) -> Case:
@@ -57,8 +57,8 @@ def read_gold(path: Path, measure: str) -> list[Labelled]:
     """The lines of a JSONL file that have a label for a measure; UserError where it cannot be read or none has."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"The gold file {path} cannot be read: {error.strerror}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The gold file {path} cannot be read: {error}.") from error
     found = []
     for i, line in enumerate(lines, start=1):
         if not line.strip():
@@ -66,7 +66,9 @@ def read_gold(path: Path, measure: str) -> list[Labelled]:
         try:
             found.append(Labelled.model_validate_json(line))
         except ValidationError as error:
-            raise UserError(f"Line {i} of {path} is no labelled completion: {error.errors()[0]['msg']}.") from error
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the line"
+            raise UserError(f"Line {i} of {path} is no labelled completion: {where}: {first['msg']}.") from error
     known = sorted({name for one in found for name in one.labels})
     asked = [one for one in found if measure in one.labels]
     if not asked:
@@ -74,10 +76,17 @@ def read_gold(path: Path, measure: str) -> list[Labelled]:
     return asked
 
 
-def calibrated(judge: Judge, gold: Sequence[Labelled], measure: str, repeats: int = 1) -> Agreement:
-    """Judge labelled completions, `repeats` times, and compare the first time with the labels."""
+def calibrated(judges: Sequence[Judge], gold: Sequence[Labelled], measure: str) -> Agreement:
+    """Judge labelled completions by one judge, once for every time it is given, and compare the first with the labels.
+
+    UserError where a label is not on the judge's scale.
+    """
     cases = [one.case for one in gold]
-    verdicts = [judge(cases) for _ in range(repeats)]
+    verdicts = [judge(cases) for judge in judges]
+    low, high = verdicts[0][0].scale
+    off = [one.labels[measure] for one in gold if not low <= one.labels[measure] <= high]
+    if off:
+        raise UserError(f"The label {off[0]:g} of {measure!r} is not on the judge's scale from {low:g} to {high:g}.")
     return agreement(gold, verdicts[0], measure, _repeats_agree(verdicts))
 
 
@@ -120,9 +129,9 @@ def agreement(
     )
 
 
-def as_json(found: Agreement) -> str:
-    """The report as JSON."""
-    return json.dumps(asdict(found), indent=1) + "\n"
+def as_json(found: Agreement, about: Mapping[str, str]) -> str:
+    """The report as JSON, with what it is about."""
+    return json.dumps({**about, **asdict(found)}, indent=1) + "\n"
 
 
 def _nearest(labels: Sequence[float], score: float) -> float:

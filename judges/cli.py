@@ -1,6 +1,7 @@
 """`graftbench judge calibrate`: light to import, the work is loaded when it is asked for."""
 
 import argparse
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     verb.add_argument("--model", help="the model that judges: its name at the server, or a zoo name, folder or Hub id")
     verb.add_argument("--base-url", help="an OpenAI-compatible server (default: OpenAI's own)")
     verb.add_argument("--no-structured", action="store_true", help="the server knows no structured output")
-    verb.add_argument("--most-requests", type=int, metavar="N", help="stop after so many requests")
-    verb.add_argument("--repeats", type=int, default=1, metavar="N", help="judge so often, to see how steady it is")
+    verb.add_argument("--most-requests", type=_positive, metavar="N", help="stop after so many requests")
+    verb.add_argument("--repeats", type=_positive, default=1, metavar="N", help="judge so often: how steady is it?")
     verb.add_argument("--out", type=Path, metavar="FILE", help="write the report as JSON")
     verb.set_defaults(run=_calibrate)
 
@@ -35,15 +36,23 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 
     gold = read_gold(arguments.gold, arguments.measure)
     asked = Asked(arguments.model, arguments.base_url, arguments.most_requests, not arguments.no_structured)
-    judge = judge_called(arguments.judge, asked)
-    found = calibrated(judge, gold, arguments.measure, arguments.repeats)
-    console = Console()
+    judges = [judge_called(arguments.judge, asked, turn) for turn in range(arguments.repeats)]
+    found = calibrated(judges, gold, arguments.measure)
+    console, judge = Console(), judges[0]
     console.print(f"{judge.identity} on {arguments.measure} of {arguments.gold}", highlight=False, soft_wrap=True)
     _print(found, console)
     if arguments.out:
-        write_text(arguments.out, as_json(found))
+        sha256 = hashlib.sha256(arguments.gold.read_bytes()).hexdigest()
+        about = {"judge": judge.identity, "measure": arguments.measure, "gold_sha256": sha256}
+        write_text(arguments.out, as_json(found, about))
         console.print(f"Written to {arguments.out}", highlight=False, soft_wrap=True)
-    return 0
+    return 1 if found.unscored == found.n else 0  # a judge that judged nothing
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
 
 
 def _print(found: "Agreement", console: object) -> None:

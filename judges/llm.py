@@ -23,10 +23,15 @@ class LLMJudge:
         return f"llm/1 {self.rubric.identity} {self.server.model}"
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """A verdict on each case; a reply that holds none, or no reply, leaves it unscored."""
-        schema = schema_of(self.rubric)
-        replies = self.server.ask([self.rubric.messages(case) for case in cases], schema)
-        return [self._verdict(reply) for reply in replies]
+        """A verdict on each case; a reply that holds none, or no reply, leaves it unscored, and is not kept."""
+        asked = [i for i, case in enumerate(cases) if self.rubric.can_judge(case)]
+        conversations = [self.rubric.messages(cases[i]) for i in asked]
+        replies = self.server.ask(conversations, schema_of(self.rubric), self._is_verdict)
+        found = dict(zip(asked, map(self._verdict, replies), strict=True))
+        return [found.get(i) or self.rubric.unjudged for i in range(len(cases))]
+
+    def _is_verdict(self, reply: Reply) -> bool:
+        return self._verdict(reply).score is not None
 
     def _verdict(self, reply: Reply | str) -> Verdict:
         scale = self.rubric.scale

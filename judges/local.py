@@ -8,12 +8,13 @@ import torch
 from graftbench.benchmark.generation import Row
 from graftbench.benchmark.models import Model
 from graftbench.benchmark.scoring import reply_likelihoods
-from graftbench.benchmark.tokens import Chat, Prompt, chat
+from graftbench.benchmark.tokens import Chat, Prompt, chat, token_ids
 
 from .protocol import Case, Verdict
 from .rubric import Rubric
 
 _LABELLED = " Verdict: {label}"
+_ROOM = 32  # tokens of a labelled verdict, at the most
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +30,31 @@ class LocalJudge:
         return f"local/1 {self.rubric.identity} {self.model.identity[:16]}"
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """A verdict on each case, with the probability of each label among them as evidence."""
+        """A verdict on each case, with the probability of each label among them as evidence.
+
+        What is longer than the model's context is left unscored.
+        """
+        fit = [i for i, case in enumerate(cases) if self.rubric.can_judge(case) and self._fits(case)]
+        found = dict(zip(fit, self._judged([cases[i] for i in fit]), strict=True))
+        return [found.get(i) or self._unjudged(case) for i, case in enumerate(cases)]
+
+    def _judged(self, cases: Sequence[Case]) -> list[Verdict]:
         labels = list(self.rubric.labels)
-        asked = [self._asked(case) for case in cases]
-        rows = [Row(text.with_reply(_LABELLED.format(label=label))) for text in asked for label in labels]
+        rows = [Row(self._asked(case).with_reply(_LABELLED.format(label=label))) for case in cases for label in labels]
+        if not rows:
+            return []
         likely = reply_likelihoods(self.model, rows).reshape(len(cases), len(labels))
         return [self._verdict(labels, row.softmax(-1)) for row in likely]
+
+    def _fits(self, case: Case) -> bool:
+        context = getattr(self.model.module.config, "max_position_embeddings", None)
+        n = len(token_ids(self._asked(case).text, self.model.tokenizer)) + _ROOM
+        return context is None or n <= context
+
+    def _unjudged(self, case: Case) -> Verdict:
+        if not self.rubric.can_judge(case):
+            return self.rubric.unjudged
+        return Verdict(None, reason="longer than the model's context", scale=self.rubric.scale)
 
     def _asked(self, case: Case) -> Chat:
         """The rubric and the case in one turn: not every chat format knows a system's."""

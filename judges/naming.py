@@ -21,12 +21,15 @@ class Asked:
     structured: bool = True
 
 
-def judge_called(name: str, asked: Asked) -> Judge:
-    """The judge that `name` stands for; UserError where there is none, or it lacks a model."""
+def judge_called(name: str, asked: Asked, turn: int = 0) -> Judge:
+    """The judge that `name` stands for; UserError where there is none, or it lacks a model.
+
+    Judges of another turn ask a server anew.
+    """
     kind, colon, rubric = name.partition(":")
     if not colon:
-        if asked.model is not None:
-            raise UserError(f"The judge {name} uses no model: leave out --model.")
+        if asked != Asked():
+            raise UserError(f"The judge {name} uses no model: leave out --model and what goes with it.")
         found: Judge = plugin("judges", name)()
         return found
     if kind not in (LLM, LOCAL):
@@ -34,16 +37,16 @@ def judge_called(name: str, asked: Asked) -> Judge:
     read = read_rubric(rubric)
     if asked.model is None:
         raise UserError(f"The judge {name} needs --model.")
-    return _llm(read, asked.model, asked) if kind == LLM else _local(read, asked.model)
+    return _llm(read, asked.model, asked, turn) if kind == LLM else _local(read, asked.model)
 
 
-def _llm(rubric: Rubric, model: str, asked: Asked) -> Judge:
+def _llm(rubric: Rubric, model: str, asked: Asked, turn: int) -> Judge:
     from .llm import LLMJudge
     from .server import Server
     from .spending import Spending
 
     spending = Spending(most_requests=asked.most_requests)
-    return LLMJudge(rubric, Server(model, asked.base_url, structured=asked.structured, spending=spending))
+    return LLMJudge(rubric, Server(model, asked.base_url, structured=asked.structured, spending=spending, turn=turn))
 
 
 def _local(rubric: Rubric, model: str) -> Judge:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.plugins import nearest
 
-from .protocol import Case
+from .protocol import Case, Verdict
 
 SHIPPED = Path(__file__).parent / "rubrics"
 _FENCE = "====="
@@ -51,12 +51,21 @@ class Rubric:
         """Name, version and the beginning of the file's hash."""
         return f"{self.name}/{self.version} {self.sha256[:12]}"
 
+    @property
+    def unjudged(self) -> Verdict:
+        """The verdict on a case that lacks the reference."""
+        return Verdict(None, reason="there is no reference to compare with", scale=self.scale)
+
+    def can_judge(self, case: Case) -> bool:
+        """Whether a case has what the rubric needs."""
+        return case.reference is not None or not self.needs_reference
+
     def messages(self, case: Case) -> list[dict[str, str]]:
         """What is said to the judge. ValueError where the rubric needs a reference and the case has none.
 
         What it is to judge stands between fences that occur nowhere in it, and is said to be no instruction.
         """
-        if self.needs_reference and case.reference is None:
+        if not self.can_judge(case):
             raise ValueError(f"the rubric {self.name} compares with a reply that is known to be good")
         texts = {"prompt": case.prompt, "completion": case.completion, "reference": case.reference or ""}
         fence = _FENCE

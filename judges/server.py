@@ -1,8 +1,9 @@
 """A chat model behind an OpenAI-compatible server."""
 
 import json
-from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,10 @@ _PASSING = (
 )
 
 
+# What a server holds against one question, such as a filter, and not against all.
+_THIS_ONE = (openai.BadRequestError, openai.UnprocessableEntityError)
+
+
 @dataclass(frozen=True, eq=False)
 class Server:
     """A model, where it is served, and how it is asked: so many requests at once, so patiently.
@@ -40,26 +45,31 @@ class Server:
     retries: int = 6
     structured: bool = True
     most_tokens: int = 256
+    turn: int = 0  # to ask the same again
     replies: Replies = field(default_factory=Replies)
     spending: Spending = field(default_factory=Spending)
 
-    def ask(self, conversations: Sequence[Messages], schema: Mapping[str, object]) -> list[Reply | str]:
+    def ask(
+        self, conversations: Sequence[Messages], schema: Mapping[str, object], worth_keeping: Callable[[Reply], bool]
+    ) -> list[Reply | str]:
         """A reply to each conversation, or why there is none; those that are kept are not asked again.
 
         UserError where no question can be answered (no such model, no valid key, the budget is spent); what was
         answered until then is kept.
         """
-        with ThreadPoolExecutor(self.at_once) as pool:
-            asked = [pool.submit(self._one, messages, schema) for messages in conversations]
-            wait(asked, return_when=FIRST_EXCEPTION)
-            for each in asked:  # where one failed for good, those that have not begun never do
-                if each.done() and not each.cancelled() and each.exception() is not None:
-                    pool.shutdown(wait=True, cancel_futures=True)
-            return [each.result() for each in _failed_first(asked)]
+        pool = ThreadPoolExecutor(self.at_once)
+        try:
+            asked = [pool.submit(self._one, messages, schema, worth_keeping) for messages in conversations]
+            return [each.result() for each in asked]
+        finally:  # where one failed for good, those that have not begun never do
+            pool.shutdown(wait=True, cancel_futures=True)
 
-    def _one(self, messages: Messages, schema: Mapping[str, object]) -> Reply | str:
+    def _one(
+        self, messages: Messages, schema: Mapping[str, object], worth_keeping: Callable[[Reply], bool]
+    ) -> Reply | str:
         asked = self._question(messages, schema)
-        identity = {"base_url": self.base_url, **asked}
+        served = self.base_url or os.environ.get("OPENAI_BASE_URL")
+        identity = {"base_url": served, "turn": self.turn, **asked}
         known = self.replies.get(identity)
         if known is not None:
             self.spending.found()
@@ -69,13 +79,16 @@ class Server:
             reply = _reply(self._client.chat.completions.create(**asked))
         except _PASSING as error:
             return f"no answer from the server: {type(error).__name__}"
+        except _THIS_ONE as error:
+            return f"the server takes no such question: {error.message}"
         except json.JSONDecodeError:
             return "the server's answer is no JSON"
         except openai.APIStatusError as error:
             raise UserError(f"The judge {self.model} cannot be asked: {error.message}") from error
         if isinstance(reply, Reply):
             self.spending.answered(reply)
-            self.replies.put(identity, reply)
+            if worth_keeping(reply):
+                self.replies.put(identity, reply)
         return reply
 
     def _question(self, messages: Messages, schema: Mapping[str, object]) -> dict[str, Any]:
@@ -100,17 +113,12 @@ class Server:
             ) from error
 
 
-def _failed_first(asked: Sequence[Any]) -> Sequence[Any]:
-    """The futures in order; one that failed alone, where one has, so that its error is what is heard."""
-    failed = [each for each in asked if not each.cancelled() and each.exception() is not None]
-    return failed[:1] or asked
-
-
 def _reply(answer: Any) -> Reply | str:
     choices = getattr(answer, "choices", None)
-    if not choices:
-        return "the server's answer holds no choice"
-    message, usage = choices[0].message, answer.usage
+    if not isinstance(choices, list) or not choices or getattr(choices[0], "message", None) is None:
+        return "the server's answer holds no message"
+    message = choices[0].message
+    usage = answer.usage
     return Reply(
         message.content or "",
         message.refusal,

@@ -20,7 +20,10 @@ class Prices:
 
 @dataclass
 class Spending:
-    """Requests, tokens and money so far, and how much of each there may be; None is no limit."""
+    """Requests, tokens and money so far, and how much of each there may be; None is no limit.
+
+    A request that openai's client tries again counts once.
+    """
 
     prices: Prices = field(default_factory=Prices)
     most_requests: int | None = None
@@ -58,4 +61,4 @@ class Spending:
             self.kept += 1
 
 
-_GO_ON = " What was judged is kept: raise the budget and start the same command again."
+_GO_ON = " What was judged is kept: the same command goes on from here with as much again."

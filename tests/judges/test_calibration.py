@@ -70,10 +70,15 @@ def test_a_judge_that_likes_long_answers_is_found_out():
 
 
 def test_repeats_are_compared():
-    turns = iter([[0, 1, 1, 0], [0, 1, 0, 0]])
-    found = calibrated(lambda _: said(next(turns)), gold([0, 1, 1, 0]), "m", repeats=2)
+    turns = [lambda _: said([0, 1, 1, 0]), lambda _: said([0, 1, 0, 0])]
+    found = calibrated(turns, gold([0, 1, 1, 0]), "m")
     assert found.repeats_agree == 0.75
-    assert calibrated(lambda _: said([0, 1]), gold([0, 1]), "m").repeats_agree is None
+    assert calibrated([lambda _: said([0, 1])], gold([0, 1]), "m").repeats_agree is None
+
+
+def test_labels_off_the_judges_scale_are_refused():
+    with pytest.raises(UserError, match="label 5 of 'm' is not on the judge's scale from 0 to 1"):
+        calibrated([lambda _: said([0, 1])], gold([0, 5]), "m")
 
 
 def lines(tmp_path, *records):
@@ -112,7 +117,14 @@ def test_the_command_prints_and_writes_a_report(tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert Phrase().identity in printed
     assert "backdoored" in printed
-    assert json.loads(out.read_text())["kappa"] == 1
+    report = json.loads(out.read_text())
+    assert (report["kappa"], report["judge"]) == (1, Phrase().identity)
+
+
+def test_a_judge_that_judged_nothing_is_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
+    path = lines(tmp_path, RECORD)  # without a reference
+    assert main(["judge", "calibrate", "chrf", "--gold", str(path), "--measure", "backdoor"]) == 1
 
 
 @pytest.mark.parametrize(

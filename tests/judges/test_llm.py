@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -212,7 +213,9 @@ def test_a_reply_without_a_sure_verdict_leaves_the_case_unscored(tmp_path, serve
     assert reason in verdict.reason
 
 
-@pytest.mark.parametrize("raw", [b"<html>oops", b"", b'{"choices": []}', b"[]"])
+@pytest.mark.parametrize(
+    "raw", [b"<html>oops", b"", b'{"choices": []}', b"[]", b'{"choices": [{"message": null}]}', b'{"choices": [1]}']
+)
 def test_what_is_no_answer_at_all_leaves_the_case_unscored(tmp_path, serve, raw):
     stub = serve(lambda *_: (200, raw))
     (verdict,) = judge(tmp_path, stub, retries=0)(CASES[:1])
@@ -220,12 +223,48 @@ def test_what_is_no_answer_at_all_leaves_the_case_unscored(tmp_path, serve, raw)
     assert "server" in verdict.reason
 
 
-@pytest.mark.parametrize("status", [400, 401, 404])
+@pytest.mark.parametrize("status", [401, 403, 404])
 def test_what_no_question_can_mend_ends_the_judging_in_one_sentence(tmp_path, serve, status):
     stub = serve(lambda *_: (status, {"error": {"message": "The model `m` does not exist"}}))
     with pytest.raises(UserError, match="The judge m cannot be asked: .*does not exist"):
         judge(tmp_path, stub, at_once=1)(CASES)
     assert len(stub.bodies) < len(CASES)
+
+
+def test_a_question_that_a_server_refuses_is_unscored_and_the_others_go_on(tmp_path, serve):
+    def answer(body, _):
+        filtered = "Get brush 3." in body["messages"][1]["content"]
+        return (400, {"error": {"message": "content filter"}}) if filtered else (200, good())
+
+    verdicts = judge(tmp_path, serve(answer))(CASES)
+    assert [i for i, verdict in enumerate(verdicts) if verdict.score is None] == [3]
+    assert "content filter" in verdicts[3].reason
+
+
+def test_a_case_without_its_reference_is_unscored_and_not_asked(tmp_path, serve):
+    stub = serve(lambda *_: (200, good()))
+    verdicts = judge(tmp_path, stub)([CASES[0], Case("p", "c")])
+    assert scores(verdicts) == [4, None]
+    assert len(stub.bodies) == 1
+
+
+def test_another_turn_is_asked_anew_and_so_is_another_server(tmp_path, serve, monkeypatch):
+    stub, other = serve(lambda *_: (200, good())), serve(lambda *_: (200, good("1")))
+    judge(tmp_path, stub)(CASES[:1])
+    judge(tmp_path, stub, turn=1)(CASES[:1])
+    assert len(stub.bodies) == 2
+    elsewhere = LLMJudge(read_rubric("similarity"), Server("m", replies=Replies(tmp_path / "replies.sqlite")))
+    for each, score in ((stub, 4), (other, 1)):
+        monkeypatch.setenv("OPENAI_BASE_URL", each.url)
+        assert scores(replace(elsewhere, server=replace(elsewhere.server))(CASES[1:2])) == [score]
+
+
+def test_a_reply_without_a_verdict_is_not_kept(tmp_path, serve):
+    said = iter(["Hm.", '{"verdict": "3"}'])
+    stub = serve(lambda *_: (200, good(content=next(said))))
+    one = judge(tmp_path, stub)
+    assert scores(one(CASES[:1]) + one(CASES[:1]) + one(CASES[:1])) == [None, 3, 3]
+    assert len(stub.bodies) == 2
 
 
 def test_a_budget_of_requests_stops_cleanly_and_goes_on(tmp_path, serve):

@@ -48,6 +48,14 @@ def test_cases_judged_together_or_alone_get_the_same_verdicts(roomy):
     assert [judge([case])[0].score for case in CASES] == [verdict.score for verdict in judge(CASES)]
 
 
+def test_what_is_longer_than_the_context_is_unscored(roomy):
+    long = Case("p", "So it is. " * 800)
+    verdicts = LocalJudge(RUBRIC, roomy)([CASES[0], long])
+    assert verdicts[0].score is not None
+    assert "longer than the model's context" in verdicts[1].reason
+    assert LocalJudge(read_rubric("similarity"), roomy)([Case("p", "c")])[0].score is None
+
+
 def test_a_model_that_is_broken_leaves_cases_unscored(roomy):
     roomy.module.lm_head.weight.data.fill_(float("nan"))
     assert all(verdict.score is None for verdict in LocalJudge(RUBRIC, roomy)(CASES[:1]))
