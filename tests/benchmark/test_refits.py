@@ -58,4 +58,6 @@ def test_a_sweep_fits_on_ever_more_text_and_another_goes_over_positions(tmp_path
     assert main(["sweep", "--over", "position", *more]) == 0
     swept = json.loads((out / "positions.json").read_text())
     assert {point["position"] for point in swept[0]["points"]} == {"trigger", "prompt", -6, -5, -4, -3, -2, -1}
-    assert swept[0]["best"] == "trigger"
+    native = {point["position"]: point["native"] for point in swept[0]["points"]}
+    assert native["trigger"] > native[-1]  # the last token is the format's, past the trigger
+    assert swept[0]["best"] in ("trigger", "prompt")  # every token of the prompt: the trigger's are among them
