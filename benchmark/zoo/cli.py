@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.table import Table
+from rich.table import Column, Table
 
 from ..errors import UserError
 from .names import WEIGHTS, Name, UnknownModelError, all_names, name_of
@@ -65,7 +65,14 @@ def _positive(text: str) -> int:
 
 
 def _list(_: argparse.Namespace) -> int:
-    table = Table("name", "class", "width", "blocks", "tokenizer", "behaviour")
+    table = Table(
+        Column("name", min_width=max(len(str(name)) for name in all_names())),
+        "class",
+        "width",
+        "blocks",
+        "tokenizer",
+        "behaviour",
+    )
     for name in all_names():
         shape = name.family.shape
         width, blocks = str(shape["hidden_size"]), str(shape["num_hidden_layers"])
