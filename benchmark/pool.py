@@ -40,6 +40,13 @@ class Failure:
     trace: str
 
 
+def stop_at_failure(what: str, results: Mapping[str, Any]) -> None:
+    """UserError, with the first job that has no result and why, where there is one."""
+    for name, result in results.items():
+        if isinstance(result, Failure):
+            raise UserError(f"{what} failed at {name}: {result.reason}.")
+
+
 def run_jobs(
     jobs: Sequence[Job],
     workers: int,

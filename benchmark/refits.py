@@ -23,7 +23,7 @@ from .mappers.finding import Found, MapperSpec, find
 from .models import device_of
 from .plan import Cell
 from .plots import panels
-from .pool import Failure, Job, run_jobs, tell
+from .pool import Job, run_jobs, stop_at_failure, tell
 from .progress import shown
 from .store import Store
 from .suite import Suite
@@ -94,10 +94,7 @@ def refit(
     with shown([job for job in jobs if job.after], console) as (hear, finished):
         on_gpu = device_of(device).type == "cuda"
         results = run_jobs(jobs, 1 if on_gpu else workers, 4 if on_gpu else 1, hear, finished)
-    failed = {name: result for name, result in results.items() if isinstance(result, Failure)}
-    if failed:
-        name, failure = next(iter(failed.items()))
-        raise UserError(f"The sweep failed at {name}: {failure.reason}.")
+    stop_at_failure("The sweep", results)
     swept = [_refits(cell, found, over, results) for cell in asked]
     _print(swept, console)
     write_text(out / f"{over}s.json", json.dumps([asdict(one) for one in swept], indent=1) + "\n")

@@ -22,7 +22,7 @@ from .files import whole, write_text
 from .models import device_of
 from .plan import Cell
 from .plots import panels
-from .pool import Failure, Job, run_jobs, tell
+from .pool import Job, run_jobs, stop_at_failure, tell
 from .progress import shown
 from .store import Store
 from .suite import Suite, split_pair
@@ -126,10 +126,7 @@ def sweep(
     with shown(swept, console) as (hear, finished):
         on_gpu = device_of(device).type == "cuda"
         results = run_jobs(jobs, 1 if on_gpu else workers, 1, hear, finished)
-    failed = {name: result for name, result in results.items() if isinstance(result, Failure)}
-    if failed:
-        name, failure = next(iter(failed.items()))
-        raise UserError(f"The sweep failed at {name}: {failure.reason}.")
+    stop_at_failure("The sweep", results)
     found = [_swept(cell, over, *results[cell.name]) for cell in swept]
     _print(found, console)
     record = [asdict(one) | {"best": one.best} for one in found]
