@@ -19,6 +19,7 @@ VECTOR_RULES: tuple[VectorRule, ...] = get_args(VectorRule)
 Map = Callable[[Tensor], Tensor]
 
 _NO_LENGTH = 1e-12
+_ROUNDING = 1e-6  # of a vector's norm: a position that is shorter than this holds rounding errors, and no direction
 
 
 def states_at(model: Model, texts: Sequence[Chat], site: int, positions: str | int) -> Tensor:
@@ -108,6 +109,18 @@ def rescaled(vector: Tensor, norm: float) -> Tensor:
     if is_zero(vector):
         raise ValueError("a zero vector has no direction")
     return vector * (norm / norm_of(vector))
+
+
+def as_long_as(vector: Tensor, other: Tensor) -> Tensor:
+    """The directions of `vector` [positions, d], at every position as long as `other` [positions, d] is there.
+
+    A position where `vector` is zero, or nothing but rounding errors, has no direction and stays zero.
+    """
+    lengths = vector.norm(dim=-1, keepdim=True)
+    pointing = lengths > max(_NO_LENGTH, _ROUNDING * norm_of(vector))
+    scale = other.norm(dim=-1, keepdim=True) / lengths.where(pointing, torch.ones_like(lengths))
+    scaled: Tensor = (vector * scale).where(pointing, torch.zeros_like(vector))
+    return scaled
 
 
 def random_like(vector: Tensor, draws: int, seed: int) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.tokens import Chat, Prompt, chat, token_ids
 from graftbench.benchmark.vectors import (
+    as_long_as,
     difference_in_means,
     mapped_vector,
     norm_of,
@@ -82,6 +83,16 @@ def test_a_rescaled_vector_keeps_its_direction_and_its_zeros():
     assert rescaled(vector, 10.0).tolist() == [[0, 0], [6, 8]]
     with pytest.raises(ValueError, match="zero vector"):
         rescaled(torch.zeros(2, 2), 1.0)
+
+
+def test_a_vector_takes_another_ones_norm_at_every_position():
+    vector = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
+    assert as_long_as(vector, torch.tensor([[0.0, 10.0], [1.0, 0.0]])).tolist() == [[6, 8], [0, 1]]
+
+
+def test_where_a_vector_holds_rounding_errors_it_is_not_made_longer():
+    vector = torch.tensor([[3.0, 4.0], [1e-9, 0.0], [0.0, 0.0]])
+    assert as_long_as(vector, torch.ones(3, 2))[1:].tolist() == [[0, 0], [0, 0]]
 
 
 def test_random_vectors_copy_the_norms_of_every_position_and_follow_the_seed():

@@ -1,4 +1,8 @@
-"""What depends on the mapper: its vector in the target, at native's norm, at its own, and at its best."""
+"""What depends on the mapper: its vector in the target, at native's norms, at its own, and at its best.
+
+At every position the mapped vector is as long as native's there, as random vectors are. With the same norm over all
+positions only, a vector that is long where native's is short would disrupt more than what it is measured against.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -6,7 +10,7 @@ from functools import partial
 from torch import Tensor
 
 from ...task import Carrier
-from ...vectors import is_zero, mapped_vector, norm_of, rescaled
+from ...vectors import as_long_as, is_zero, mapped_vector, norm_of
 from ..conditions import Answer, answers, chosen, with_zero_vector
 from ..setting import Bench
 from .ground import Contrast, Ground, best_strength
@@ -43,19 +47,23 @@ def carried(carrier: Carrier, setting: Setting, contrast: Contrast, n_positions:
 def graft(bench: Bench, setting: Setting, known: Ground, native: Tensor, mapped: Tensor) -> Graft:
     """Run the mapped vector on validation and test prompts, beside the ground that is known."""
     ratio = norm_of(mapped) / norm_of(native)
+    equal = as_long_as(mapped, native)
+    own_norm = setting.adding("mapped_own_norm", known.strength * mapped, 0, known.strength, True)
+    validation, test = chosen(setting.validation, known.validation), chosen(setting.test, known.test)
+    run = partial(answers, bench, setting.target, setting.judging)
     if is_zero(mapped):
         own = with_zero_vector(known.of("test", "unsteered"), known.strength)
         return Graft(tuple(own), None, ZERO, ratio, None)
+    if is_zero(equal):  # where native is long the mapped vector is zero, and the other way round
+        return Graft(tuple(run("test", test, [own_norm], "mapped, test")), None, ZERO, ratio, 0.0)
     strengths = sorted({a.strength for a in known.of("validation", "native") if a.strength is not None})
-    sweep = [setting.adding("mapped", rescaled(mapped, s * norm_of(native)), 0, s, True) for s in strengths]
-    validation, test = chosen(setting.validation, known.validation), chosen(setting.test, known.test)
-    run = partial(answers, bench, setting.target, setting.judging)
+    sweep = [setting.adding("mapped", s * equal, 0, s, True) for s in strengths]
     swept = run("validation", validation, sweep, "mapped, validation")
     best = best_strength([*swept, *known.of("validation", "random")], "mapped")
     conditions = [
-        setting.adding("mapped", rescaled(mapped, known.strength * norm_of(native)), 0, known.strength, True),
-        setting.adding("mapped_own_norm", known.strength * mapped, 0, known.strength, True),
-        setting.adding("mapped_best", rescaled(mapped, best * norm_of(native)), 0, best, True),
+        setting.adding("mapped", known.strength * equal, 0, known.strength, True),
+        own_norm,
+        setting.adding("mapped_best", best * equal, 0, best, True),
     ]
     found = run("test", test, conditions, "mapped, test")
     cosine = float((mapped * native).sum() / (norm_of(mapped) * norm_of(native)))
