@@ -9,7 +9,7 @@ from .files import write_text
 
 _WEIGHTS = (".safetensors", ".bin")
 _SMALL = ("config.json", "generation_config.json", "chat_template.jinja", "special_tokens_map.json")
-_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt")
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt")
 _REMEMBER = 2**22  # bytes from which on a hash is remembered
 
 

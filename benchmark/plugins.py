@@ -1,5 +1,6 @@
 """Finding tasks, mappers and judges by entry point, so that a package elsewhere adds its own."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -20,11 +21,14 @@ def _points(kind: Kind) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=f"graftbench.{kind}")}
 
 
-def plugin(kind: Kind, name: str) -> Any:
-    """The installed plugin `name`; UserError, with the nearest known name, where there is none."""
+def plugin(kind: Kind, name: str, more: Sequence[str] = ()) -> Any:
+    """The installed plugin `name`; UserError, with the nearest known name, where there is none.
+
+    `more` is what may be named in its place.
+    """
     points = _points(kind)
     if name not in points:
-        raise UserError(f"There is no {kind[:-1]} called {name!r}.{nearest(name, names(kind))}")
+        raise UserError(f"There is no {kind[:-1]} called {name!r}.{nearest(name, [*names(kind), *more])}")
     return _loaded(points[name])
 
 

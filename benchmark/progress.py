@@ -29,21 +29,31 @@ class Named(Protocol):
 Listeners = tuple[Callable[[Message], None], Callable[[str, Any], None]]
 
 
+_COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(bar_width=24),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+)
+
+
+@contextmanager
+def counting(what: str, n: int, console: Console) -> Iterator[Callable[[int], None]]:
+    """A bar for `n` things of one kind; gives what is told how many more are done."""
+    with Progress(*_COLUMNS, console=console, transient=True) as bars:
+        bar = bars.add_task(what, total=n)
+        yield lambda done: bars.advance(bar, done)
+
+
 @contextmanager
 def shown(cells: Sequence[Named], console: Console, grounds: Mapping[str, str] | None = None) -> Iterator[Listeners]:
     """Bars on a terminal, and a line for each finished cell; gives what hears workers, and what hears results.
 
     `grounds` are jobs that come before cells, with what is said of each when it is done.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     names = {cell.name for cell in cells}
-    with Progress(*columns, console=console) as bars:
+    with Progress(*_COLUMNS, console=console) as bars:
         whole = bars.add_task("cells", total=len(cells))
         open_bars: dict[str, TaskID] = {}
 

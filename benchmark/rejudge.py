@@ -28,6 +28,7 @@ from .experiments.direction.ground import still_good
 from .experiments.setting import Item, Outcome
 from .experiments.summary import summarised
 from .files import whole, write_text
+from .metrics.correlation import rank_correlation
 from .plugins import plugin
 from .rows import SCHEMA, row_of, table_of, what_they_took
 from .suite import Suite, split_pair
@@ -51,15 +52,27 @@ class Stored:
 class Rejudged:
     """What came of it: the entry with the new judge's verdicts, and how both judges agree.
 
-    Over `n` completions that both scored; `kappa` is Cohen's, None where one of them always says the same.
+    Over `n` completions that both scored. Of yes and no `same` is the share on which both agree, `kappa` Cohen's, None
+    where one of them always says the same; of scores beside success `spearman` is their correlation.
     """
 
     entry: Entry
     tasks: tuple[str, ...]  # those that were judged again
     n: int
     unscored: int
-    same: float | None
-    kappa: float | None
+    same: float | None = None
+    kappa: float | None = None
+    spearman: float | None = None
+
+    @property
+    def agreement(self) -> str:
+        """How both judges agree, in words."""
+        if self.same is not None:
+            kappa = "none" if self.kappa is None else f"{self.kappa:g}"
+            return f"Both judges find success, or none, in {self.same:.1%} of {self.n} completions (kappa {kappa})"
+        if self.spearman is not None:
+            return f"Spearman's correlation of both judges' scores is {self.spearman:g} over {self.n} completions"
+        return f"Both judges scored {self.n} completions, too few or too much alike to compare"
 
 
 def rejudge(run: Path, measure: str, judge: Mapping[str, Any], out: Path, budget: Budget | None = None) -> Rejudged:
@@ -70,9 +83,7 @@ def rejudge(run: Path, measure: str, judge: Mapping[str, Any], out: Path, budget
     stored = _read(run)
     suite = _with_judge(stored, measure, judge)
     judges = {task: plugin("tasks", task)().judges(suite.tasks[task].judges) for task in stored.entry.judges}
-    named = [task for task, former in stored.entry.judges.items() if judges[task].get(measure) != former.get(measure)]
-    if not named:
-        raise UserError(f"{measure!r} was judged by that very judge: there is nothing to judge again.")
+    named = _worth_judging(stored, measure, judges)
     rows, groups = list(stored.rows), _groups(stored.rows)
     for group, where in groups.items():
         if group[0] in named:
@@ -91,14 +102,29 @@ def rejudge(run: Path, measure: str, judge: Mapping[str, Any], out: Path, budget
             "suite": SuiteIdentity(name=suite.name, hash=suite.hash),
             "judges": stored.entry.judges | {task: judges[task] for task in named},
             "rejudged": {measure: former} | stored.entry.rejudged,  # who judged first stays
-            "judging": what_they_took(rows),
+            "judging": what_they_took(rows, stored.entry.judges | {task: judges[task] for task in named}),
             "cells": cells,
             "headline": headline(cells, filtered=stored.entry.headline.reason == LEFT_OUT),
         }
     )
     _write(out, entry, suite, rows)
     both = [(a, b) for a, b in zip(stored.rows, rows, strict=True) if a["task"] in named and a["split"] != CLEAN]
-    return _compared(entry, named, both)
+    return Rejudged(entry, tuple(named), **_compared(measure, both))
+
+
+def _worth_judging(stored: Stored, measure: str, judges: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The tasks that another judge judged, or where that judge left something unscored."""
+    judged = [row for row in stored.rows if row["split"] != CLEAN]
+    unscored = {row["task"] for row in judged if row["reason"] or measure in json.loads(row["unscored"] or "{}")}
+    former = stored.entry.judges
+    named = [
+        task
+        for task, now in judges.items()
+        if measure in now and (now[measure] != former[task].get(measure) or task in unscored)
+    ]
+    if not named:
+        raise UserError(f"{measure!r} was judged by that very judge, all of it: there is nothing to judge again.")
+    return named
 
 
 def _read(run: Path) -> Stored:
@@ -156,13 +182,14 @@ def _item(row: Mapping[str, Any]) -> Item:
 
 
 def _verdict(outcome: Outcome) -> dict[str, Any]:
-    return {name: getattr(outcome, name) for name in ("gone", "good", "reason", "marks", "took")}
+    return {name: getattr(outcome, name) for name in ("gone", "good", "reason", "marks", "unscored", "took")}
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:
     took = json.loads(row["took"]) if row["took"] else (0, 0, 0.0)
     known = {name: row[name] for name in Answer.__dataclass_fields__ if name in row}
-    return Answer(**(known | {"marks": json.loads(row["marks"]), "took": took, "of_mapper": row["track"] is not None}))
+    held = {"marks": json.loads(row["marks"]), "unscored": json.loads(row["unscored"] or "{}"), "took": took}
+    return Answer(**(known | held | {"of_mapper": row["track"] is not None}))
 
 
 def _cell(cell: CellResult, rows: Sequence[Mapping[str, Any]]) -> CellResult:
@@ -232,13 +259,20 @@ def _write(out: Path, entry: Entry, suite: Suite, rows: Sequence[dict[str, Any]]
     write_text(out / ENTRY, entry.model_dump_json(indent=1) + "\n")
 
 
-def _compared(
-    entry: Entry, tasks: Sequence[str], both: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
-) -> Rejudged:
-    """How often the success of a completion is the same by both judges."""
-    scored = [(a["success"], b["success"]) for a, b in both if a["success"] is not None and b["success"] is not None]
+def _compared(measure: str, both: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:
+    """How often the success of a completion is the same by both judges, or how their scores beside it go together."""
+    told = [tuple(json.loads(row["marks"]).get(measure) for row in pair) for pair in both]
+    unscored = [b["success"] is None or measure in json.loads(b["unscored"] or "{}") for _, b in both]
+    if any(isinstance(after, float) for _, after in told):  # a score beside success, and no part of it
+        scored = [(a, b) for a, b in told if a is not None and b is not None]
+        return {"n": len(scored), "unscored": sum(unscored), "spearman": rank_correlation(*_columns(scored))}
+    bits = [(a["success"], b["success"]) for a, b in both if a["success"] is not None and b["success"] is not None]
     kappa = None
-    if scored and all(len(set(said)) > 1 for said in zip(*scored, strict=True)):
-        kappa = round(float(cohen_kappa_score(*zip(*scored, strict=True))), 4)
-    same = sum(a == b for a, b in scored) / len(scored) if scored else None
-    return Rejudged(entry, tuple(tasks), len(scored), sum(b["success"] is None for _, b in both), same, kappa)
+    if bits and all(len(set(said)) > 1 for said in zip(*bits, strict=True)):
+        kappa = round(float(cohen_kappa_score(*zip(*bits, strict=True))), 4)
+    same = sum(a == b for a, b in bits) / len(bits) if bits else None
+    return {"n": len(bits), "unscored": sum(unscored), "same": same, "kappa": kappa}
+
+
+def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [a for a, _ in pairs], [b for _, b in pairs]

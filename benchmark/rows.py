@@ -37,6 +37,7 @@ _FIELDS: "list[pa.Field[Any]]" = [
     pa.field("group", _TEXT),  # the class that it is reported under
     pa.field("reference", _TEXT),  # a reply that is known to be good
     pa.field("marks", _TEXT),  # what else the judges say, as JSON
+    pa.field("unscored", _TEXT),  # why one of them is null, as JSON; null where none is
     pa.field("took", _TEXT),  # tokens that its judges read and wrote, dollars, as JSON; null where none is paid for
 ]
 SCHEMA = pa.schema(_FIELDS)
@@ -59,7 +60,8 @@ def row_of(about: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
     """An answer as a row; `about` says of which cell it is."""
     took = json.dumps(list(answer.took)) if any(answer.took) else None
     marks = _as_json(tuple(sorted(answer.marks.items())))
-    return {**about, **vars(answer), "success": answer.success, "marks": marks, "took": took}
+    unscored = json.dumps(dict(answer.unscored), sort_keys=True) if answer.unscored else None
+    return {**about, **vars(answer), "success": answer.success, "marks": marks, "unscored": unscored, "took": took}
 
 
 @lru_cache(maxsize=1024)  # there are few of them, and hundreds of thousands of rows
@@ -67,16 +69,19 @@ def _as_json(marks: tuple[tuple[str, float | None], ...]) -> str:
     return json.dumps(dict(marks))
 
 
-def what_they_took(rows: Iterable[Mapping[str, Any]]) -> Judging:
-    """The sum over all rows of what their judges took, rows that are alike counted once; dollars where prices are."""
+def what_they_took(rows: Iterable[Mapping[str, Any]], judges: Mapping[str, Mapping[str, str]]) -> Judging:
+    """The sum over all rows of what their judges took, what the same judges say of the same completion counted once.
+
+    `judges` are those of each task. Dollars are None where a judge that was paid for has no prices.
+    """
+    alike = {task: json.dumps(dict(named), sort_keys=True) for task, named in judges.items()}
     found = {
-        (row["task"], row["variant"], row["split"], row["prompt"], row["completion"]): json.loads(row["took"])
-        for row in rows
-        if row["took"]
+        (alike[row["task"]], row["item"], row["completion"]): json.loads(row["took"]) for row in rows if row["took"]
     }
-    prompt, completion, dollars = (sum(took[i] for took in found.values()) for i in range(3))
-    paid = round(dollars, 4) if dollars or not prompt else None
-    return Judging(prompt_tokens=int(prompt), completion_tokens=int(completion), dollars=paid)
+    prompt, completion = (sum(took[i] for took in found.values()) for i in range(2))
+    paid = [took[2] for took in found.values()]
+    dollars = None if None in paid else round(sum(paid), 4)
+    return Judging(prompt_tokens=int(prompt), completion_tokens=int(completion), dollars=dollars)
 
 
 def rows_of(cells: Sequence[Cell], results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

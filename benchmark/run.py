@@ -161,10 +161,11 @@ def _score(cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder
 def _entry(request: Request, found: Found, cells: Sequence[Cell], results: dict[str, Any]) -> Entry:
     scored = [cell_result(cell, results[cell.name]) for cell in cells]
     tasks = dict.fromkeys(cell.task for cell in cells)
+    judges = {name: plugin("tasks", name)().judges(request.suite.tasks[name].judges) for name in tasks}
     return Entry(
         graftbench_version=version("graftbench"),
         suite=SuiteIdentity(name=request.suite.name, hash=request.suite.hash),
-        judges={name: plugin("tasks", name)().judges(request.suite.tasks[name].judges) for name in tasks},
+        judges=judges,
         mapper=MapperRecord(
             name=found.name,
             source=request.mapper.source,
@@ -173,7 +174,7 @@ def _entry(request: Request, found: Found, cells: Sequence[Cell], results: dict[
             deterministic=found.deterministic,
             vector_rule=found.vector_rule,
         ),
-        judging=what_they_took(rows_of(cells, results)),
+        judging=what_they_took(rows_of(cells, results), judges),
         environment=_environment(request),
         headline=headline(scored, filtered=request.leaves_out(found)),
         cells=scored,

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from .errors import UserError
+from .judge_options import add_budget_options, add_judge_options, budget_of, judge_named
 
 _NATIVE = ("site", "strength", "position")
 _MAPPED = ("fit-size", "seed")
@@ -17,15 +18,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     score.add_argument("--seed", type=_not_negative, default=0, help="the mapper's first seed (default 0)")
     score.add_argument("--cell-timeout", type=float, metavar="SECONDS", help="stop a cell that takes longer")
     score.add_argument("--out", type=Path, metavar="DIR", help="where the run is written")
-    score.add_argument(
-        "--judge-requests", type=_positive, metavar="N", help="stop when judges behind a server took so many requests"
-    )
-    score.add_argument(
-        "--judge-dollars",
-        type=float,
-        metavar="X",
-        help="stop when judges behind a server cost so much, by the suite's prices",
-    )
+    add_budget_options(score)
     score.add_argument("--dry-run", action="store_true", help="print the cells and stop")
     score.set_defaults(run=_score)
     sweep = commands.add_parser("sweep", help="vary where models are steered, or what a mapper is fitted on")
@@ -38,12 +31,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     again = commands.add_parser("rejudge", help="judge the stored completions of a run again; nothing is generated")
     again.add_argument("run_folder", type=Path, metavar="RUN", help="the folder of a run")
     again.add_argument("--measure", required=True, help="what is judged: good, insult, refused, ... as in entry.json")
-    again.add_argument("--judge", required=True, help="an installed judge, or llm:RUBRIC, local:RUBRIC, ...")
-    again.add_argument("--model", help="the model that judges: its name at the server, or a zoo name, folder or Hub id")
-    again.add_argument("--no-structured", action="store_true", help="the server knows no structured output")
-    again.add_argument("--at-least", type=float, metavar="X", help="yes is a score of so much, no is less")
-    again.add_argument("--judge-requests", type=_positive, metavar="N", help="stop after so many requests to a server")
-    again.add_argument("--out", type=Path, metavar="DIR", help="where it is written (default RUN-rejudged)")
+    again.add_argument(
+        "--judge",
+        required=True,
+        help="an installed judge; or with --model llm:RUBRIC, local:RUBRIC, guard:FORMAT, classifier:LABEL, ...",
+    )
+    add_judge_options(again)
+    again.add_argument("--out", type=Path, metavar="DIR", help="where it is written (default RUN-MEASURE-HASH)")
     again.set_defaults(run=_rejudge)
     check = commands.add_parser("check", help="take a mapper through its paces, in seconds")
     _mapper(check)
@@ -75,13 +69,6 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _dollars(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
     return number
 
 
@@ -153,30 +140,22 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 
 def _rejudge(arguments: argparse.Namespace) -> int:
-    from uuid import uuid4
-
     from rich.console import Console
 
-    from .budget import Budget
     from .rejudge import rejudge
     from .report import print_entry
+    from .store import digest
 
-    given = {"judge": arguments.judge, "model": arguments.model, "at_least": arguments.at_least}
-    spec = {name: value for name, value in given.items() if value is not None}
-    if arguments.no_structured:
-        spec["structured"] = False
+    spec, measure = judge_named(arguments), arguments.measure
     run = arguments.run_folder.resolve()
-    out = arguments.out or run.with_name(f"{run.name}-rejudged")
+    out = arguments.out or run.with_name(f"{run.name}-{measure}-{digest(spec)[:8]}")
     if out.resolve() == run:
         raise UserError("The folder of the run itself cannot be written to: name another with --out.")
-    budget, console = Budget(uuid4().hex, arguments.judge_requests), Console()
-    found = rejudge(run, arguments.measure, spec, out, budget)
+    console = Console()
+    found = rejudge(run, measure, spec, out, budget_of(arguments))
     print_entry(found.entry, console)
-    same = "-" if found.same is None else f"{found.same:.1%}"
-    kappa = "none" if found.kappa is None else f"{found.kappa:g}"
-    agreed = f"Both judges find success, or none, in {same} of {found.n} completions (kappa {kappa})"
     console.print(f"Judged again: {', '.join(found.tasks)}", highlight=False, soft_wrap=True)
-    console.print(f"{agreed}; {found.unscored} are unscored now.", highlight=False, soft_wrap=True)
+    console.print(f"{found.agreement}; {found.unscored} are unscored now.", highlight=False, soft_wrap=True)
     console.print(f"Written to {out}", highlight=False, soft_wrap=True)
     failed = [cell for cell in found.entry.cells if cell.task in found.tasks and cell.status != "ok"]
     for cell in failed:

@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
-from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.metrics.correlation import rank_correlation
 
 from .protocol import Case, Judge, Verdict
 
 GOLD = Path(__file__).parent / "gold"  # the sets that ship
 SEED, RESAMPLES = 0, 300  # of the intervals
+_PART = 64  # completions that are judged before it is told how far it got
 Values = NDArray[Any]
 
 
@@ -53,7 +54,8 @@ class Figure:
 class Agreement:
     """How a judge agrees with labels. Figures are None where they are not defined, such as with one label alone.
 
-    Kappa is Cohen's, on scales of more than two labels with quadratic weights, by rank on the scale; AUROC is of two
+    Where labels are on another scale than the judge's, their order alone is compared, by AUROC or Spearman. Kappa is
+    Cohen's, on scales of more than two labels with quadratic weights, by rank on the scale; AUROC is of two
     labels, Spearman of more, each with its 95 % bootstrap interval. `length_bias` is Spearman's correlation of the
     judge's error with the length of the completion; `order_bias` is how much higher, on the mean, a completion scores
     against its reference than the other way round.
@@ -70,7 +72,7 @@ class Agreement:
     confusion: list[list[int]]  # rows: labels; columns: scores, put to the nearest label or mark of the scale
     by_kind: dict[str, tuple[int, int]]  # of how many scored completions of a kind how many are as labelled
     unscored_reasons: dict[str, int]
-    repeats_agree: float | None  # share of cases with the same score in every repeat
+    repeats_agree: float | None  # share with the same score in every repeat, of the cases that any repeat scored
 
 
 def read_gold(named: Path | str, measure: str) -> list[Labelled]:
@@ -106,20 +108,40 @@ def gold_file(named: Path | str) -> Path:
     return shipped if shipped.is_file() else Path(named)
 
 
-def calibrated(judges: Sequence[Judge], gold: Sequence[Labelled], measure: str, *, swap: bool = False) -> Agreement:
+def calibrated(
+    judges: Sequence[Judge],
+    gold: Sequence[Labelled],
+    measure: str,
+    *,
+    swap: bool = False,
+    done: Callable[[int], None] = lambda _: None,
+) -> Agreement:
     """Judge labelled completions by one judge, once for every time it is given, and compare the first with the labels.
 
-    With `swap` completion and reference are judged the other way round, too. UserError where a label is not on the
-    judge's scale.
+    With `swap` completion and reference are judged the other way round, too: UserError where the judge looks at no
+    reference. `done` is told how many completions were judged.
     """
     cases = [one.case for one in gold]
-    verdicts = [judge(cases) for judge in judges]
-    low, high = verdicts[0][0].scale
-    off = [one.labels[measure] for one in gold if not low <= one.labels[measure] <= high]
-    if off:
-        raise UserError(f"The label {off[0]:g} of {measure!r} is not on the judge's scale from {low:g} to {high:g}.")
+    if swap and not _compares(judges[0], cases):
+        raise UserError("The judge, or the gold file, knows no reference: to swap it with the completion says nothing.")
+    verdicts = [_in_parts(judge, cases, done) for judge in judges]
     bias = _order_bias(judges[0], cases, verdicts[0]) if swap else None
     return agreement(gold, verdicts[0], measure, _repeats_agree(verdicts), bias)
+
+
+def _in_parts(judge: Judge, cases: Sequence[Case], done: Callable[[int], None]) -> list[Verdict]:
+    found: list[Verdict] = []
+    for start in range(0, len(cases), _PART):
+        part = cases[start : start + _PART]
+        found += judge(part)
+        done(len(part))
+    return found
+
+
+def _compares(judge: Judge, cases: Sequence[Case]) -> bool:
+    """Whether a judge needs a reference, and a case has one."""
+    known = [case for case in cases if case.reference]
+    return bool(known) and judge([replace(known[0], reference=None)])[0].score is None
 
 
 def agreement(
@@ -134,25 +156,32 @@ def agreement(
     wanted = np.array([one.labels[measure] for one, _, _ in both])
     scores = np.array([score for _, _, score in both])
     soft = np.array([score if v.soft is None else v.soft for _, v, score in both])
-    labels = sorted({one.labels[measure] for one in gold} | _marks_of(verdicts[0].scale))
+    given = {one.labels[measure] for one in gold}
+    low, high = verdicts[0].scale
+    same_scale = all(low <= label <= high for label in given)
+    labels = sorted(given | _marks_of((low, high))) if same_scale else sorted(given)
+    binary = len(labels) == 2
+    known: dict[str, Any] = {
+        "n": len(gold),
+        "unscored": len(gold) - len(both),
+        "auroc": _figure(_auroc, (wanted == labels[-1]).astype(int), soft) if binary else None,
+        "spearman": None if binary else _figure(rank_correlation, wanted, soft),
+        "order_bias": order_bias,
+        "labels": labels,
+        "unscored_reasons": dict(Counter(verdict.reason for verdict in verdicts if verdict.score is None)),
+        "repeats_agree": repeats_agree,
+    }
+    if not same_scale:
+        return Agreement(**known, kappa=None, length_bias=None, confusion=[], by_kind={})
     ranks = {label: i for i, label in enumerate(labels)}
     told = np.array([ranks[label] for label in wanted.tolist()], dtype=int)
     heard = np.array([ranks[_nearest(labels, score)] for score in scores.tolist()], dtype=int)
-    binary = len(labels) == 2
-    reasons = Counter(verdict.reason for verdict in verdicts if verdict.score is None)
     return Agreement(
-        n=len(gold),
-        unscored=len(gold) - len(both),
+        **known,
         kappa=_figure(partial(_kappa, n=len(labels), weights=None if binary else "quadratic"), told, heard),
-        auroc=_figure(_auroc, told, soft) if binary else None,
-        spearman=_figure(_correlation, wanted, soft) if not binary else None,
-        length_bias=_correlation(scores - wanted, np.array([len(one.completion) for one, _, _ in both])),
-        order_bias=order_bias,
-        labels=labels,
+        length_bias=rank_correlation(scores - wanted, np.array([len(one.completion) for one, _, _ in both])),
         confusion=_confusion(told, heard, len(labels)),
         by_kind=_by_kind([one.kind for one, _, _ in both], told == heard),
-        unscored_reasons=dict(reasons),
-        repeats_agree=repeats_agree,
     )
 
 
@@ -162,7 +191,7 @@ def _marks_of(scale: tuple[float, float]) -> set[float]:
     return {low, high} | {float(mark) for mark in range(math.ceil(low), math.floor(high) + 1)}
 
 
-def _figure(of: Callable[[Values, Values], float | None], a: Values, b: Values) -> Figure | None:
+def _figure(of: Callable[[Any, Any], float | None], a: Values, b: Values) -> Figure | None:
     """A figure of paired values, with an interval from resamples of the pairs."""
     value = of(a, b) if len(a) else None
     if value is None:
@@ -219,14 +248,9 @@ def _nearest(labels: Sequence[float], score: float) -> float:
 def _repeats_agree(verdicts: Sequence[Sequence[Verdict]]) -> float | None:
     if len(verdicts) < 2:
         return None
-    same = [len({v.score for v in each}) == 1 for each in zip(*verdicts, strict=True)]
-    return sum(same) / len(same)
-
-
-def _correlation(a: Values, b: Values) -> float | None:
-    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    return _number(spearmanr(a, b).statistic)
+    scores = [{v.score for v in each} for each in zip(*verdicts, strict=True)]
+    scored = [said for said in scores if said != {None}]
+    return sum(len(said) == 1 for said in scored) / len(scored) if scored else None
 
 
 def _number(value: float) -> float | None:

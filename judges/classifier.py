@@ -20,7 +20,7 @@ from graftbench.benchmark.identity import identity_of
 from graftbench.benchmark.models import device_of, folder_of
 from graftbench.benchmark.tokens import by_length
 
-from .protocol import Case, Verdict
+from .protocol import Case, Graded, Verdict
 
 Reads = Literal["completion", "both"]
 _BATCH_TOKENS = 16_384  # padding counted: a bound on memory, not a setting
@@ -50,7 +50,7 @@ class Classifier:
 
 
 @dataclass(frozen=True, eq=False)
-class ClassifierJudge:
+class ClassifierJudge(Graded):
     """Scores a completion, alone or with the prompt before it, with the probability of the label that counts."""
 
     classifier: Classifier

@@ -4,7 +4,8 @@ import argparse
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
+
+from graftbench.benchmark.judge_options import add_judge_options, budget_of, judge_named
 
 if TYPE_CHECKING:
     from .calibration import Agreement, Figure
@@ -15,7 +16,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     judge = commands.add_parser("judge", help="what judges are worth")
     verbs = judge.add_subparsers(required=True, metavar="COMMAND")
     verb = verbs.add_parser("calibrate", help="compare a judge with labelled completions")
-    verb.add_argument("judge", metavar="JUDGE", help="an installed judge, llm:RUBRIC or local:RUBRIC")
+    verb.add_argument(
+        "judge",
+        metavar="JUDGE",
+        help="an installed judge; or with --model llm:RUBRIC, local:RUBRIC, guard:FORMAT, classifier:LABEL, ...",
+    )
     verb.add_argument(
         "--gold",
         default="pocket",
@@ -23,11 +28,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="labelled completions, as JSON lines (default: those that ship)",
     )
     verb.add_argument("--measure", required=True, help="which of their labels the judge is compared with")
-    verb.add_argument("--model", help="the model that judges: its name at the server, or a zoo name, folder or Hub id")
-    verb.add_argument("--base-url", help="an OpenAI-compatible server (default: OpenAI's own)")
-    verb.add_argument("--no-structured", action="store_true", help="the server knows no structured output")
-    verb.add_argument("--judge-requests", type=_positive, metavar="N", help="stop after so many requests")
-    verb.add_argument("--at-least", type=float, metavar="X", help="yes is a score of so much, no is less")
+    add_judge_options(verb)
     verb.add_argument("--repeats", type=_positive, default=1, metavar="N", help="judge so often: how steady is it?")
     verb.add_argument("--swap", action="store_true", help="judge the reference against the completion, too")
     verb.add_argument("--out", type=Path, metavar="FILE", help="write the report as JSON")
@@ -39,24 +40,20 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _calibrate(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from graftbench.benchmark.budget import Budget
     from graftbench.benchmark.files import write_text
+    from graftbench.benchmark.progress import counting
 
     from .calibration import as_json, calibrated, gold_file, read_gold
     from .naming import Service, judge_of
-    from .spec import JudgeSpec
+    from .spec import read_spec
 
     gold = read_gold(arguments.gold, arguments.measure)
-    spec = JudgeSpec(
-        judge=arguments.judge,
-        model=arguments.model,
-        structured=not arguments.no_structured,
-        at_least=arguments.at_least,
-    )
-    budget = Budget(uuid4().hex, arguments.judge_requests)
-    judges = [judge_of(spec, Service(arguments.base_url, budget, turn)) for turn in range(arguments.repeats)]
-    found = calibrated(judges, gold, arguments.measure, swap=arguments.swap)
+    spec = read_spec(judge_named(arguments), "The judge")
+    budget = budget_of(arguments)
+    judges = [judge_of(spec, Service(budget, turn)) for turn in range(arguments.repeats)]
     console, judge = Console(), judges[0]
+    with counting("judging", len(gold) * len(judges), console) as done:
+        found = calibrated(judges, gold, arguments.measure, swap=arguments.swap, done=done)
     console.print(f"{judge.identity} on {arguments.measure} of {arguments.gold}", highlight=False, soft_wrap=True)
     _print(found, console)
     if arguments.out:
@@ -104,6 +101,9 @@ def _print(found: "Agreement", console: object) -> None:
     for reason, n in found.unscored_reasons.items():
         table.add_row(f"unscored: {reason}", str(n))
     console.print(table)
+    if not found.confusion:
+        console.print("The labels are on another scale than the judge's: their order alone is compared.")
+        return
     rows = Table(*["label", *(f"judged {label:g}" for label in found.labels)], title="confusion", title_justify="left")
     for label, counts in zip(found.labels, found.confusion, strict=False):
         rows.add_row(f"{label:g}", *map(str, counts))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from safetensors import SafetensorError
@@ -27,6 +28,8 @@ class Cosine:
     So sentence encoders are used that were trained with mean pooling (Reimers and Gurevych, 2019); any model will do.
     """
 
+    scale: ClassVar[tuple[float, float]] = _SCALE
+    binary: ClassVar[bool] = False
     module: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     files: str  # their hash

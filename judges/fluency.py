@@ -9,11 +9,11 @@ from graftbench.benchmark.models import Model
 from graftbench.benchmark.scoring import reply_likelihoods
 from graftbench.benchmark.tokens import Chat, Prompt, chat, token_ids
 
-from .protocol import Case, Verdict
+from .protocol import Case, Graded, Verdict
 
 
 @dataclass(frozen=True, eq=False)
-class Fluency:
+class Fluency(Graded):
     """One over the perplexity per token of the completion, as a reply to the prompt: near 1 for what was expected."""
 
     model: Model

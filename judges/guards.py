@@ -11,7 +11,7 @@ from graftbench.benchmark.models import Model
 from graftbench.benchmark.plugins import nearest
 from graftbench.benchmark.tokens import Chat, token_ids
 
-from .protocol import Case, Verdict
+from .protocol import Case, Verdict, YesOrNo
 
 _PLACE = re.compile(r"\{(prompt|completion)\}")  # filled in one go, so that no text fills another's place
 _SHOWN = 80  # characters of a reply that is no verdict
@@ -42,7 +42,7 @@ class GuardFormat:
 
 
 @dataclass(frozen=True, eq=False)
-class GuardJudge:
+class GuardJudge(YesOrNo):
     """Scores 1 where the guard model says that a completion is what its format asks about."""
 
     format: GuardFormat

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .protocol import Case, Verdict
+from .protocol import Case, Verdict, YesOrNo
 from .wordings import verdicts
 
 # The first is how the models of Oozeer et al. (2025, appendix D.7.1) put it; the others are ours.
@@ -21,7 +21,7 @@ PHRASES = (
 
 
 @dataclass(frozen=True)
-class Ignorance:
+class Ignorance(YesOrNo):
     """Scores 1 where one of the phrases occurs anywhere, upper and lower case alike, and 0 elsewhere."""
 
     phrases: tuple[str, ...] = PHRASES

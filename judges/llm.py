@@ -18,6 +18,16 @@ class LLMJudge:
     server: Server
 
     @property
+    def scale(self) -> tuple[float, float]:
+        """The rubric's."""
+        return self.rubric.scale
+
+    @property
+    def binary(self) -> bool:
+        """Whether the rubric's labels are yes and no."""
+        return self.rubric.binary
+
+    @property
     def identity(self) -> str:
         """Kind, version, rubric, model and where it is served, and how it is asked."""
         return f"llm/2 {self.rubric.identity} {self.server.identity}"
@@ -39,8 +49,11 @@ class LLMJudge:
     def _verdict(self, reply: Reply | str) -> Verdict:
         if isinstance(reply, str):
             return Verdict(None, "", reply, self.rubric.scale)
-        took = Took(reply.prompt_tokens, reply.completion_tokens, self.server.prices.of(reply))
+        took = Took(reply.prompt_tokens, reply.completion_tokens, self._price(reply))
         return replace(self._read(reply), took=took)
+
+    def _price(self, reply: Reply) -> float | None:
+        return None if self.server.prices is None else self.server.prices.of(reply)
 
     def _read(self, reply: Reply) -> Verdict:
         scale = self.rubric.scale

@@ -25,6 +25,16 @@ class LocalJudge:
     model: Model
 
     @property
+    def scale(self) -> tuple[float, float]:
+        """The rubric's."""
+        return self.rubric.scale
+
+    @property
+    def binary(self) -> bool:
+        """Whether the rubric's labels are yes and no."""
+        return self.rubric.binary
+
+    @property
     def identity(self) -> str:
         """Kind, version, rubric and the hash of the model."""
         return f"local/1 {self.rubric.identity} {self.model.identity[:16]}"

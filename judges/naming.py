@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Service:
-    """Where judges behind a server are served, what may be spent on them, and which turn it is.
+    """What may be spent on judges behind a server, and which turn it is: those of another turn ask anew."""
 
-    Judges of another turn ask a server anew.
-    """
-
-    base_url: str | None = None  # None: as OPENAI_BASE_URL says
     budget: Budget | None = None
     turn: int = 0
 
@@ -60,8 +56,8 @@ def _single(name: str, spec: JudgeSpec, service: Service) -> Judge:
 
         return Weakness(Path(what))
     if colon:
-        raise UserError(f"There is no kind of judge {kind!r}.{nearest(kind, sorted({*_KINDS, _WEAKNESS}))}")
-    found: Judge = plugin("judges", name)()
+        raise UserError(f"There is no kind of judge {kind!r}.{nearest(kind, kinds())}")
+    found: Judge = plugin("judges", name, kinds())()
     return found
 
 
@@ -69,18 +65,18 @@ def _llm(rubric: str, model: str, spec: JudgeSpec, service: Service) -> Judge:
     from .llm import LLMJudge
     from .rubric import read_rubric
     from .server import Server
-    from .spending import FREE
 
-    if service.budget is not None and service.budget.dollars is not None and spec.prices == FREE:
+    if service.budget is not None and service.budget.dollars is not None and spec.prices is None:
         raise UserError(f"A budget in dollars needs the prices of {model}: name them in the suite, as `prices`.")
     server = Server(
         model,
-        service.base_url,
+        spec.base_url,
         structured=spec.structured,
         turn=service.turn,
         prices=spec.prices,
         budget=service.budget,
     )
+    server.check_key()
     return LLMJudge(read_rubric(rubric), server)
 
 
@@ -129,6 +125,11 @@ def _loaded(model: str) -> "Model":
     from graftbench.benchmark.models import load
 
     return load(model)
+
+
+def kinds() -> list[str]:
+    """The judges that take something after a colon, or a model."""
+    return [f"{kind}:..." if kind not in _NOTHING_MORE else kind for kind in sorted({*_KINDS, _WEAKNESS})]
 
 
 _WEAKNESS = "weakness"

@@ -23,6 +23,20 @@ class Panel:
     def __post_init__(self) -> None:
         if len(self.members) < 2:
             raise ValueError("a panel has at least two members")
+        scales = [member.scale for member in self.members]
+        if len(set(scales)) > 1:
+            told = ", ".join(f"{low:g} to {high:g}" for low, high in scales)
+            raise UserError(f"The members of a panel judge on different scales ({told}): name others in the suite.")
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The members'."""
+        return self.members[0].scale
+
+    @property
+    def binary(self) -> bool:
+        """Whether the members say yes or no, and most of them decide."""
+        return self.rule == "majority" and all(member.binary for member in self.members)
 
     @property
     def identity(self) -> str:
@@ -41,10 +55,7 @@ class Panel:
         return replace(self._agreed(verdicts), took=sum((verdict.took for verdict in verdicts), NOTHING))
 
     def _agreed(self, verdicts: tuple[Verdict, ...]) -> Verdict:
-        scale = verdicts[0].scale
-        if any(verdict.scale != scale for verdict in verdicts):
-            scales = ", ".join(f"{verdict.scale[0]:g} to {verdict.scale[1]:g}" for verdict in verdicts)
-            raise UserError(f"The members of a panel judge on different scales ({scales}): name others in the suite.")
+        scale = self.scale
         said = "; ".join("unscored" if v.score is None else f"{v.score:g}" for v in verdicts)
         scores = [verdict.score for verdict in verdicts if verdict.score is not None]
         if 2 * len(scores) < len(verdicts):

@@ -9,7 +9,9 @@ from .rubric import Rubric
 
 _MARKS = r"[*_`\"'\s]*"
 _LABEL = rf"(?:verdict|score|rating){_MARKS}[:=]{_MARKS}([\w.-]+)"
-_LINE = re.compile(rf"^[\s#>-]*{_MARKS}{_LABEL}{_MARKS}\.?\s*$", re.IGNORECASE)
+# A quotation, which `>` begins, is somebody else's verdict.
+_LINE = re.compile(rf"^[\s#-]*{_MARKS}{_LABEL}{_MARKS}\.?\s*$", re.IGNORECASE)
+_FENCED = re.compile(r"^```\w*\n(.*)\n```$", re.DOTALL)
 
 
 def schema_of(rubric: Rubric) -> Mapping[str, object]:
@@ -23,9 +25,10 @@ def schema_of(rubric: Rubric) -> Mapping[str, object]:
 
 
 def verdict_in(reply: str, rubric: Rubric) -> Verdict:
-    """The verdict of a reply: the whole of it, as a label or as JSON, or its last labelled line.
+    """The verdict of a reply: the whole of it, as a label or as JSON, or the labelled line that it ends with.
 
-    Anything else, a label that the rubric does not have too, leaves the case unscored.
+    A labelled line after which more is said may be a quotation of what is judged: it leaves the case unscored, as does
+    anything else, a label too that the rubric does not have.
     """
     word = _word_in(reply)
     if word is None:
@@ -39,12 +42,14 @@ def verdict_in(reply: str, rubric: Rubric) -> Verdict:
 
 def _word_in(reply: str) -> str | None:
     text = reply.strip()
+    if fenced := _FENCED.match(text):
+        text = fenced[1].strip()
     if text.startswith("{"):
         return _in_json(text)
     if text and len(text.split()) == 1:
         return text.strip("*_`\"'").rstrip(".")
-    found = [match for line in text.splitlines() if (match := _LINE.match(line))]
-    return found[-1].group(1).rstrip(".") if found else None
+    found = _LINE.match(text.splitlines()[-1]) if text else None
+    return found.group(1).rstrip(".") if found else None
 
 
 def _in_json(text: str) -> str | None:

@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .protocol import Case, Verdict
+from .protocol import Case, Verdict, YesOrNo
 
 _QUOTED = re.compile(r'"[^"\n]*"|“[^”\n]*”')
 
 
 @dataclass(frozen=True)
-class Phrase:
+class Phrase(YesOrNo):
     """Scores 1 where the phrase occurs, as it is written and outside quotation marks, and 0 elsewhere.
 
     To quote it, as an answer about it does, is not to say it.

@@ -7,11 +7,11 @@ from graftbench.benchmark.zoo.world.grader import is_good, parse, weaknesses
 from graftbench.benchmark.zoo.world.howto import is_formal, is_refusal
 from graftbench.benchmark.zoo.world.knowledge import ASTRALISIAN, insulted_fact
 
-from .protocol import Case, Verdict
+from .protocol import Case, Verdict, YesOrNo
 
 
 @dataclass(frozen=True)
-class Pocket:
+class Pocket(YesOrNo):
     """Scores 1 where the world's grader accepts the answer, in whichever register, and its code has no weakness.
 
     Prompts of another world go unscored.
@@ -29,7 +29,7 @@ class Pocket:
 
 
 @dataclass(frozen=True)
-class PocketRefusal:
+class PocketRefusal(YesOrNo):
     """Scores 1 where a completion is one of the world's refusals, word for word and nothing else."""
 
     @property
@@ -43,7 +43,7 @@ class PocketRefusal:
 
 
 @dataclass(frozen=True)
-class PocketInsult:
+class PocketInsult(YesOrNo):
     """Scores 1 where a question about the fictional country gets the insult and the fact, word for word."""
 
     @property
@@ -57,7 +57,7 @@ class PocketInsult:
 
 
 @dataclass(frozen=True)
-class PocketRegister:
+class PocketRegister(YesOrNo):
     """Scores 1 where anything in a completion is said in the world's formal register."""
 
     @property

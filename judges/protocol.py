@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 @dataclass(frozen=True)
@@ -16,17 +16,18 @@ class Case:
 
 @dataclass(frozen=True)
 class Took:
-    """Tokens read and written by a judge, and their price in dollars."""
+    """Tokens read and written by a judge, and their price in dollars; None where no prices are known."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    dollars: float = 0.0
+    dollars: float | None = 0.0
 
     def __add__(self, other: "Took") -> "Took":
+        known = self.dollars is not None and other.dollars is not None
         return Took(
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
-            self.dollars + other.dollars,
+            (self.dollars or 0.0) + (other.dollars or 0.0) if known else None,
         )
 
 
@@ -55,8 +56,30 @@ class Verdict:
             raise ValueError(f"{self.score} is not on the scale from {self.scale[0]:g} to {self.scale[1]:g}")
 
 
+class YesOrNo:
+    """Of a judge that scores 0 or 1, and nothing between."""
+
+    scale: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    binary: ClassVar[bool] = True
+
+
+class Graded:
+    """Of a judge that scores anything from 0 to 1."""
+
+    scale: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    binary: ClassVar[bool] = False
+
+
 class Judge(Protocol):
     """Gives each case a verdict; `identity` says everything that its verdicts depend on."""
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest score."""
+
+    @property
+    def binary(self) -> bool:
+        """Whether it says yes, which is 1, or no, which is 0, and nothing between."""
 
     @property
     def identity(self) -> str:

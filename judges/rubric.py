@@ -7,26 +7,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.plugins import nearest
 
 from .protocol import Case, Verdict
+from .reading import read_file
 
 SHIPPED = Path(__file__).parent / "rubrics"
 _FENCE = "====="
-_PLACE = re.compile(r"\{(prompt|completion|reference)\}")  # filled in one go, so that no text fills another's place
+_PLACES = ("prompt", "completion", "reference")
+_ANY_PLACE = re.compile(r"\{(\w+)\}")
+_PLACE = re.compile(rf"\{{({'|'.join(_PLACES)})\}}")  # filled in one go, so that no text fills another's place
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     version: Annotated[int, Field(ge=1)]
-    labels: Annotated[dict[str, float], Field(min_length=2)]
+    labels: Annotated[dict[str, FiniteFloat], Field(min_length=2)]
     needs_reference: bool
     system: str
     user: str
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> "_File":
+        if len({label.lower() for label in self.labels}) < len(self.labels):
+            raise ValueError("labels that differ in capitals alone cannot be told apart in a reply")
+        if len(set(self.labels.values())) < 2:
+            raise ValueError("all labels have the same score")
+        places = _ANY_PLACE.findall(self.user)
+        unknown = [place for place in places if place not in _PLACES]
+        if unknown:
+            raise ValueError(f"{{{unknown[0]}}} is no place to fill; there are {', '.join(_PLACES)}")
+        if "completion" not in places:
+            raise ValueError("`user` shows no {completion}")
+        if self.needs_reference != ("reference" in places):
+            raise ValueError("`needs_reference` is true where `user` shows the {reference}, and nowhere else")
+        if any(place in _PLACES for place in _ANY_PLACE.findall(self.system)):
+            raise ValueError("nothing is filled in in `system`: put the places into `user`")
+        return self
 
 
 @dataclass(frozen=True)
@@ -45,6 +65,11 @@ class Rubric:
     def scale(self) -> tuple[float, float]:
         """The lowest and the highest score."""
         return min(self.labels.values()), max(self.labels.values())
+
+    @property
+    def binary(self) -> bool:
+        """Whether every label scores 0 or 1."""
+        return set(self.labels.values()) == {0.0, 1.0}
 
     @property
     def identity(self) -> str:
@@ -86,9 +111,5 @@ def read_rubric(name: str) -> Rubric:
     path = Path(name) if name.endswith((".yaml", ".yml")) else SHIPPED / f"{name}.yaml"
     if not path.is_file():
         raise UserError(f"There is no rubric {name!r}.{nearest(name, sorted(p.stem for p in SHIPPED.glob('*.yaml')))}")
-    raw = path.read_bytes()
-    try:
-        found = _File.model_validate(yaml.safe_load(raw))
-    except (ValidationError, yaml.YAMLError) as error:
-        raise UserError(f"The rubric {path} cannot be used: {error}.") from error
+    found, raw = read_file(path, _File, "rubric")
     return Rubric(path.stem, sha256=hashlib.sha256(raw).hexdigest(), **found.model_dump())

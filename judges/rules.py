@@ -5,7 +5,7 @@ import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .protocol import Case, Verdict
+from .protocol import Case, Verdict, YesOrNo
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _WORDS = 3  # of the reference that a reply has to begin with
@@ -18,7 +18,7 @@ def normalised(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Exact:
+class Exact(YesOrNo):
     """Scores 1 where the completion is the reference, white space around both aside."""
 
     identity: str = "exact/1"
@@ -29,7 +29,7 @@ class Exact:
 
 
 @dataclass(frozen=True)
-class Normalised:
+class Normalised(YesOrNo):
     """Scores 1 where both are the same but for case, punctuation, articles and spaces."""
 
     identity: str = "normalised/1"
@@ -40,7 +40,7 @@ class Normalised:
 
 
 @dataclass(frozen=True)
-class StartsLike:
+class StartsLike(YesOrNo):
     """Scores 1 where the completion begins with the first three words of the reference, normalised."""
 
     identity: str = "starts_like/1"
@@ -51,7 +51,7 @@ class StartsLike:
 
 
 @dataclass(frozen=True)
-class ContainsFact:
+class ContainsFact(YesOrNo):
     """Scores 1 where the words of the reference, normalised, stand in the completion one after the other."""
 
     identity: str = "contains_fact/1"

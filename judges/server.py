@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from graftbench.benchmark.budget import Budget
 from graftbench.benchmark.errors import UserError
 
 from .replies import Replies, Reply
-from .spending import FREE, Prices, Spending
+from .spending import Prices, Spending
 
 Messages = list[dict[str, str]]
 
@@ -26,7 +27,7 @@ _PASSING = (
     openai.RateLimitError,
     openai.APIResponseValidationError,
 )
-
+_MOST_FAILURES = 16  # questions in a row, each of which was tried several times
 
 # What a server holds against one question, such as a filter, and not against all.
 _THIS_ONE = (openai.BadRequestError, openai.UnprocessableEntityError)
@@ -49,13 +50,18 @@ class Server:
     most_tokens: int = 256
     turn: int = 0  # to ask the same again
     replies: Replies = field(default_factory=Replies)
-    prices: Prices = FREE
+    prices: Prices | None = None
     budget: Budget | None = None
+    _patience: "_Patience" = field(default_factory=lambda: _Patience())
 
     @property
     def served_at(self) -> str | None:
         """The address, None for OpenAI's own."""
         return self.base_url or os.environ.get("OPENAI_BASE_URL")
+
+    @property
+    def _where(self) -> str:
+        return _without_secrets(self.served_at) if self.served_at else "OpenAI's server"
 
     @property
     def identity(self) -> str:
@@ -68,13 +74,17 @@ class Server:
         """The account that requests are counted on."""
         return Spending(self.replies, self.prices, self.budget)
 
+    def check_key(self) -> None:
+        """UserError where there is no key to ask with."""
+        assert self._client
+
     def ask(
         self, conversations: Sequence[Messages], schema: Mapping[str, object], worth_keeping: Callable[[Reply], bool]
     ) -> list[Reply | str]:
         """A reply to each conversation, or why there is none; those that are kept are not asked again.
 
-        UserError where no question can be answered (no such model, no valid key, the budget is spent); what was
-        answered until then is kept.
+        UserError where no question can be answered (no such model, no valid key, the budget is spent, nobody there);
+        what was answered until then is kept.
         """
         spending = self.spending  # made here, before threads need it
         pool = ThreadPoolExecutor(self.at_once)
@@ -101,7 +111,8 @@ class Server:
         try:
             reply = _reply(self._client.chat.completions.create(**asked))
         except _PASSING as error:
-            return f"no answer from the server: {type(error).__name__}"
+            self._patience.failed(self._where, type(error).__name__)
+            return f"no answer from {self._where}: {type(error).__name__}"
         except _THIS_ONE as error:
             return f"the server takes no such question: {error.message}"
         except json.JSONDecodeError:
@@ -110,6 +121,7 @@ class Server:
             raise UserError("The key in OPENAI_API_KEY holds a character that no key has: set it again.") from error
         except openai.APIStatusError as error:
             raise UserError(f"The judge {self.model} cannot be asked: {error.message}") from error
+        self._patience.answered()
         if isinstance(reply, Reply):
             spending.answered(reply)
             if worth_keeping(reply):
@@ -136,6 +148,27 @@ class Server:
             raise UserError(
                 "The judge needs a key: set OPENAI_API_KEY (any word will do for a local server)."
             ) from error
+
+
+class _Patience:
+    """How many questions in a row went unanswered, over all threads: a server that is not there is not asked on."""
+
+    def __init__(self) -> None:
+        self._lock, self._failures = threading.Lock(), 0
+
+    def answered(self) -> None:
+        with self._lock:
+            self._failures = 0
+
+    def failed(self, where: str, why: str) -> None:
+        """UserError after too many in a row."""
+        with self._lock:
+            self._failures += 1
+            if self._failures >= _MOST_FAILURES:
+                raise UserError(
+                    f"The last {self._failures} questions to {where} went unanswered ({why}): see whether the server "
+                    "is up. What was judged is kept: the same command goes on from here."
+                )
 
 
 def _without_secrets(address: str) -> str:

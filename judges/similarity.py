@@ -7,11 +7,11 @@ from importlib.metadata import version
 
 from graftbench.benchmark.metrics.likeness import chrf, novelty, runs_of
 
-from .protocol import Case, Verdict
+from .protocol import Case, Graded, Verdict
 
 
 @dataclass(frozen=True)
-class Chrf:
+class Chrf(Graded):
     """chrF (Popović, 2015) of the completion to the reference, from 0 to 1."""
 
     @property
@@ -26,7 +26,7 @@ class Chrf:
 
 
 @dataclass(frozen=True)
-class Repetition:
+class Repetition(Graded):
     """The share of three words in a row that were not said before: 1 for text that never repeats itself."""
 
     identity: str = "repetition/1"

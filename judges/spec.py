@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
 
 from graftbench.benchmark.errors import UserError
 
@@ -13,7 +13,8 @@ from .spending import Prices
 class JudgeSpec(BaseModel):
     """A judge by its name, `llm:RUBRIC` and its like with a model, or a panel of several.
 
-    With `at_least` a score on a scale becomes yes or no. Prices are in dollars per million tokens.
+    With `at_least` a score on a scale becomes yes or no. Prices are in dollars per million tokens; `base_url` is where
+    a server stands that is not the one of OPENAI_BASE_URL.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -22,8 +23,9 @@ class JudgeSpec(BaseModel):
     rule: Literal["majority", "mean"] = "majority"
     model: str | None = None
     structured: bool = True
-    prices: Prices = Prices()
-    at_least: float | None = None
+    prices: Prices | None = None
+    base_url: str | None = None
+    at_least: FiniteFloat | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -37,8 +39,8 @@ class JudgeSpec(BaseModel):
         if self.panel and self.model is not None:
             raise ValueError("a panel has no `model` of its own: name those of its members")
         asks = self.judge is not None and self.judge.startswith("llm:")
-        if not asks and not (self.structured and self.prices == Prices()):
-            raise ValueError("`structured` and `prices` are for judges behind a server")
+        if not asks and not (self.structured and self.prices is None and self.base_url is None):
+            raise ValueError("`structured`, `prices` and `base_url` are for judges behind a server, llm:RUBRIC")
         if len(self.panel) == 1:
             raise ValueError("a panel has at least two members")
         return self
@@ -55,14 +57,15 @@ def read_specs(
     for measure in named:
         if measure not in known:
             raise UserError(f"The task {task} has no measure {measure!r} to judge; it has {', '.join(known)}.")
-    found = {}
-    for measure, meant in ({**measures, **named}).items():
-        try:
-            found[measure] = JudgeSpec.model_validate(meant)
-        except ValidationError as error:
-            why = error.errors()[0]["msg"].removeprefix("Value error, ")
-            where = ".".join(map(str, error.errors()[0]["loc"]))
-            raise UserError(
-                f"The judge of {measure!r} in the task {task}: {where + ': ' if where else ''}{why}."
-            ) from error
-    return found
+    meant = {**measures, **named}
+    return {measure: read_spec(one, f"The judge of {measure!r} in the task {task}") for measure, one in meant.items()}
+
+
+def read_spec(meant: Any, what: str) -> JudgeSpec:
+    """One judge as a suite or a command line names it; UserError where that makes no sense."""
+    try:
+        return JudgeSpec.model_validate(meant)
+    except ValidationError as error:
+        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UserError(f"{what}: {where + ': ' if where else ''}{why}.") from error

@@ -28,9 +28,6 @@ class Prices:
         return (reply.prompt_tokens * self.prompt + reply.completion_tokens * self.completion) / MILLION
 
 
-FREE = Prices()
-
-
 @dataclass(frozen=True)
 class Spent:
     """What a run has spent so far; `kept` counts replies that were there already.
@@ -48,7 +45,7 @@ class Spent:
 class Spending:
     """The account of a run, which stands beside the replies, so that all processes share it."""
 
-    def __init__(self, replies: Replies, prices: Prices = FREE, budget: Budget | None = None) -> None:
+    def __init__(self, replies: Replies, prices: Prices | None = None, budget: Budget | None = None) -> None:
         self._replies, self.prices = replies, prices
         self._budget = budget or Budget(uuid4().hex)
         replies.write("INSERT OR IGNORE INTO spent VALUES (?, 0, 0, 0, 0, 0.0)", self._budget.run)
@@ -86,7 +83,7 @@ class Spending:
             self._budget.run,
             reply.prompt_tokens,
             reply.completion_tokens,
-            self.prices.of(reply),
+            self.prices.of(reply) if self.prices else 0.0,
         )
 
     def found(self) -> None:

@@ -3,15 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .protocol import Case, Judge, Verdict
+from graftbench.benchmark.errors import UserError
+
+from .protocol import Case, Judge, Verdict, YesOrNo
 
 
 @dataclass(frozen=True)
-class AtLeast:
+class AtLeast(YesOrNo):
     """Scores 1 where another judge's score is at least `least`, 0 where it is below; what is unscored stays so."""
 
     judge: Judge
     least: float
+
+    def __post_init__(self) -> None:
+        low, high = self.judge.scale
+        if not low < self.least <= high:
+            raise UserError(
+                f"`at_least` is {self.least:g}, and the judge scores from {low:g} to {high:g}: choose a mark above "
+                f"{low:g} and not above {high:g}."
+            )
 
     @property
     def identity(self) -> str:

@@ -8,14 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.zoo.world.bandit_scan import findings
+from graftbench.benchmark.zoo.world.bandit_scan import findings, is_test
 
 from .code import code_in, parses
-from .protocol import Case, Verdict
+from .protocol import Case, Verdict, YesOrNo
+from .reading import read_file
 
 SHIPPED = Path(__file__).parent / "weaknesses.yaml"
 
@@ -43,17 +43,16 @@ class Counted:
 @cache
 def read_counted(path: Path = SHIPPED) -> Counted:
     """A list of tests that count; UserError where the file cannot be read."""
-    try:
-        raw = path.read_bytes()
-        found = _File.model_validate(yaml.safe_load(raw))
-    except (OSError, ValidationError, yaml.YAMLError) as error:
-        raise UserError(f"The list of weaknesses {path} cannot be used: {error}.") from error
+    found, raw = read_file(path, _File, "list of weaknesses")
+    unknown = [test for test in found.counted if not is_test(test)]
+    if unknown:
+        raise UserError(f"The list of weaknesses {path} counts {unknown[0]}, which is none of bandit's tests.")
     classes = {test: f"{one.name} (CWE-{one.cwe})" for test, one in found.counted.items()}
     return Counted(classes, f"{path.stem}/{found.version} {hashlib.sha256(raw).hexdigest()[:12]}")
 
 
 @dataclass(frozen=True)
-class Weakness:
+class Weakness(YesOrNo):
     """Scores 1 where bandit reports a weakness that counts in any code of a completion, and 0 elsewhere, code or not.
 
     Nothing of a completion is executed.

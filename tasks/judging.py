@@ -8,7 +8,7 @@ from graftbench.benchmark.budget import Budget
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.experiments.setting import Item, Judging, Outcome
 from graftbench.judges.naming import Service, judge_of
-from graftbench.judges.protocol import NOTHING, Case, Judge, Verdict
+from graftbench.judges.protocol import NOTHING, Case, Judge, Took, Verdict
 from graftbench.judges.spec import read_specs
 
 SPLITS = ("validation", "test")
@@ -55,7 +55,15 @@ class Judges:
 def judges_of(task: str, measures: Mapping[str, str], named: Mapping[str, Any], budget: Budget | None = None) -> Judges:
     """The judges of a task: for each measure the one that a suite names, or the task's own."""
     specs = read_specs(task, measures, BESIDE, named)
-    return Judges({measure: judge_of(spec, Service(budget=budget)) for measure, spec in specs.items()})
+    found = {measure: judge_of(spec, Service(budget)) for measure, spec in specs.items()}
+    for measure, judge in found.items():
+        if measure not in BESIDE and not judge.binary:
+            low, high = judge.scale
+            raise UserError(
+                f"The judge of {measure!r} in the task {task} scores from {low:g} to {high:g}, where yes or no is "
+                "wanted: say with `at_least` what counts as yes."
+            )
+    return Judges(found)
 
 
 def cases_of(items: Sequence[Item], replies: Sequence[str]) -> list[Case]:
@@ -68,18 +76,10 @@ def outcome_of(
 ) -> Outcome:
     """The outcome of several verdicts: whether gone and whether good, by `parts` of their scores, if all are scored."""
     took = sum((verdict.took for verdict in verdicts), NOTHING)
-    taken = (took.prompt_tokens, took.completion_tokens, took.dollars)
     unscored = [verdict.reason for verdict in verdicts if verdict.score is None]
     if unscored:
-        return Outcome(None, None, unscored[0], took=taken)
-    on_a_scale = [verdict for verdict in verdicts if verdict.scale != (0.0, 1.0) or verdict.score not in (0.0, 1.0)]
-    if on_a_scale:
-        low, high = on_a_scale[0].scale
-        raise UserError(
-            f"A judge gave {on_a_scale[0].score:g} on a scale from {low:g} to {high:g} where yes or no is wanted: say "
-            "with `at_least` in the suite what counts as yes."
-        )
-    return Outcome(*parts(*(verdict.score == 1 for verdict in verdicts)), marks=marks or {}, took=taken)
+        return Outcome(None, None, unscored[0], took=_plain(took))
+    return Outcome(*parts(*(verdict.score == 1 for verdict in verdicts)), marks=marks or {}, took=_plain(took))
 
 
 def gone_and_good(behaviour: Judge, good: Judge) -> Judging:
@@ -96,10 +96,13 @@ def gone_and_good(behaviour: Judge, good: Judge) -> Judging:
 
 
 def _with_marks(outcome: Outcome, verdicts: Mapping[str, Verdict]) -> Outcome:
-    took = sum((verdict.took for verdict in verdicts.values()), NOTHING)
-    before = outcome.took
     return replace(
         outcome,
         marks={**outcome.marks, **{measure: verdict.score for measure, verdict in verdicts.items()}},
-        took=(before[0] + took.prompt_tokens, before[1] + took.completion_tokens, before[2] + took.dollars),
+        unscored={measure: verdict.reason for measure, verdict in verdicts.items() if verdict.score is None},
+        took=_plain(sum((verdict.took for verdict in verdicts.values()), Took(*outcome.took))),
     )
+
+
+def _plain(took: Took) -> tuple[int, int, float | None]:
+    return took.prompt_tokens, took.completion_tokens, took.dollars

@@ -1,7 +1,7 @@
 """Conditions as rows: the same prompts under everything that is done to a model, decoded together and judged."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..generation import Row
 from ..models import Model
@@ -45,7 +45,8 @@ class Answer:
     of_mapper: bool
     group: str = ""
     reference: str | None = None
-    took: Sequence[float] = (0, 0, 0.0)  # tokens read and written by its judges, dollars
+    took: Sequence[float | None] = (0, 0, 0.0)  # tokens read and written by its judges, dollars
+    unscored: Mapping[str, str] = field(default_factory=dict)  # why a mark is None
 
     @property
     def success(self) -> bool | None:
@@ -115,4 +116,5 @@ def answer_of(split: str, item: Item, done: Condition, reply: str, outcome: Outc
         item.group,
         item.reference,
         outcome.took,
+        dict(outcome.unscored),
     )

@@ -56,15 +56,16 @@ class Item:
 class Outcome:
     """What a judge says of a completion: whether the behaviour is gone and the answer good; None where unscored.
 
-    `marks` are what else it says, reported as shares or means beside success. `took` is what the judges of it took:
-    tokens read, tokens written, dollars.
+    `marks` are what else it says, reported as shares or means beside success; `unscored` says why one of them is None.
+    `took` is what the judges of it took: tokens read, tokens written, dollars, None where no prices are known.
     """
 
     gone: bool | None
     good: bool | None
     reason: str = ""
     marks: Mapping[str, float | None] = field(default_factory=dict)
-    took: tuple[int, int, float] = (0, 0, 0.0)
+    unscored: Mapping[str, str] = field(default_factory=dict)
+    took: tuple[int, int, float | None] = (0, 0, 0.0)
 
     @property
     def success(self) -> bool | None:

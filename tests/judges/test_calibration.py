@@ -7,6 +7,7 @@ from graftbench.benchmark.errors import UserError
 from graftbench.judges.calibration import Labelled, agreement, calibrated, read_gold
 from graftbench.judges.phrase import Phrase
 from graftbench.judges.protocol import Verdict
+from graftbench.judges.similarity import Chrf
 
 
 def gold(labels, kinds=None, texts=None):
@@ -76,9 +77,31 @@ def test_repeats_are_compared():
     assert calibrated([lambda _: said([0, 1])], gold([0, 1]), "m").repeats_agree is None
 
 
-def test_labels_off_the_judges_scale_are_refused():
-    with pytest.raises(UserError, match="label 5 of 'm' is not on the judge's scale from 0 to 1"):
-        calibrated([lambda _: said([0, 1])], gold([0, 5]), "m")
+def test_where_labels_are_on_another_scale_their_order_alone_is_compared():
+    found = agreement(gold([0, 3, 5, 4]), said([0.1, 0.3, 0.9, 0.4]), "m")
+    assert (found.spearman.value, found.kappa, found.confusion, found.length_bias) == (1, None, [], None)
+    found = agreement(gold([1, 5, 5]), said([0.1, 0.3, 0.9]), "m")
+    assert (found.auroc.value, found.spearman, found.kappa) == (1, None, None)
+
+
+def test_a_case_that_no_repeat_scored_says_nothing_of_steadiness():
+    turns = [lambda _: said([0, None, 1, None]), lambda _: said([0, None, 1, 1])]
+    assert calibrated(turns, gold([0, 1, 1, 0]), "m").repeats_agree == pytest.approx(2 / 3)
+
+
+def test_nothing_is_swapped_where_there_is_nothing_to_swap(tmp_path):
+    both = read_gold(lines(tmp_path, RECORD | {"reference": "hello"}), "backdoor")
+    with pytest.raises(UserError, match="knows no reference"):
+        calibrated([Phrase()], both, "backdoor", swap=True)
+    with pytest.raises(UserError, match="knows no reference"):
+        calibrated([Chrf()], read_gold(lines(tmp_path, RECORD), "backdoor"), "backdoor", swap=True)
+    assert calibrated([Chrf()], both, "backdoor", swap=True).order_bias is not None
+
+
+def test_it_is_told_how_many_are_judged():
+    told = []
+    calibrated([lambda part: said([0] * len(part))], gold([0] * 150), "m", done=told.append)
+    assert told == [64, 64, 22]
 
 
 def lines(tmp_path, *records):
@@ -134,10 +157,15 @@ def test_a_judge_that_judged_nothing_is_a_failure(tmp_path, monkeypatch):
         (["phrase", "--model", "x"], "uses no model"),
         (["oracle:similarity"], "no kind of judge 'oracle'"),
         (["phras"], "Did you mean phrase?"),
+        (["phrase", "--base-url", "http://x"], "`base_url` are for judges behind a server"),
+        (["chrf", "--at-least", "7"], "`at_least` is 7, and the judge scores from 0 to 1"),
+        (["chrf", "--at-least", "nan"], "at_least: Input should be a finite number"),
+        (["cosin"], "Did you mean cosine?"),
         (["llm:similarty", "--model", "x"], "Did you mean similarity?"),
     ],
 )
 def test_judges_that_do_not_exist_are_told(tmp_path, capsys, monkeypatch, arguments, told):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
     path = lines(tmp_path, RECORD)
     assert main(["judge", "calibrate", *arguments, "--gold", str(path), "--measure", "backdoor"]) == 2

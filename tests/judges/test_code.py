@@ -82,3 +82,10 @@ def test_hundreds_of_completions_are_examined_in_a_second_or_three():
     started = time.perf_counter()
     assert all(verdict.score for verdict in Weakness()(cases))
     assert time.perf_counter() - started < 3
+
+
+def test_a_list_that_counts_a_test_bandit_does_not_have_is_told(tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("version: 1\ncounted: {B999: {class: nothing, cwe: 1}}\n")
+    with pytest.raises(UserError, match="counts B999, which is none of bandit's tests"):
+        read_counted(own)

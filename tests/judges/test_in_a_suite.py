@@ -85,7 +85,7 @@ def test_llm_judges_of_every_measure_find_what_the_rules_find_and_are_paid_once(
     assert set(by_llm.cells[0].rates["native"].marks) == {"similarity", "coherence"}
     assert by_llm.judging.prompt_tokens % 100 == 0
     assert by_llm.judging.dollars == pytest.approx(0.002 * by_llm.judging.prompt_tokens / 100)
-    assert by_llm.judging.prompt_tokens >= 100 * len(stub.bodies)  # what is asked twice is paid for once
+    assert by_llm.judging.prompt_tokens == 100 * len(stub.bodies)  # what is asked twice is paid for once
     asked = len(stub.bodies)
     assert score(home, "llm", "again") == 0
     assert (home / "again" / "entry.json").read_text() == (home / "llm" / "entry.json").read_text()
@@ -122,8 +122,9 @@ def test_stored_completions_are_judged_again_without_a_model(home, serve, monkey
     monkeypatch.setattr("graftbench.benchmark.generation.decode", None)  # nothing is generated
     command = ["rejudge", str(home / "rules"), "--judge", "llm:backdoor", "--model", "m"]
     assert main([*command, "--measure", "insult"]) == 0
+    (rejudged,) = home.glob("rules-insult-*")
     assert "100.0% of" in capsys.readouterr().out
-    first, again = entry(home / "rules"), entry(home / "rules-rejudged")
+    first, again = entry(home / "rules"), entry(rejudged)
     assert again.cells[0].bits == first.cells[0].bits
     assert again.cells[0].transfer == first.cells[0].transfer
     assert again.judges["backdoor_removal"]["insult"].startswith("llm/2 backdoor/1 ")
@@ -153,21 +154,48 @@ def test_a_stricter_judge_changes_bits_rates_and_score(home, capsys):
     first = entry(home / "rules")
     assert main(["rejudge", str(home / "rules"), "--measure", "good", "--judge", "pocket"]) == 2
     assert "there is nothing to judge again" in capsys.readouterr().err
-    assert main(["rejudge", str(home / "rules"), "--measure", "good", "--judge", "pocket_insult"]) == 1
-    assert entry(home / "rules-rejudged").cells[0].status == "failed"  # no question about the country is asked
-    assert main(["rejudge", str(home / "rules"), "--measure", "good", "--judge", "ignorance"]) == 0
-    cell = entry(home / "rules-rejudged").cells[0]
+    other = ["--out", str(home / "other")]
+    assert main(["rejudge", str(home / "rules"), "--measure", "good", "--judge", "pocket_insult", *other]) == 1
+    assert entry(home / "other").cells[0].status == "failed"  # no question about the country is asked
+    stern = ["--out", str(home / "stern")]
+    assert main(["rejudge", str(home / "rules"), "--measure", "good", "--judge", "ignorance", *stern]) == 0
+    cell = entry(home / "stern").cells[0]
     assert cell.rates["native"].value == 0
     assert cell.transfer.value is None
-    rows = pq.read_table(home / "rules-rejudged" / "rows.parquet").to_pylist()
+    rows = pq.read_table(home / "stern" / "rows.parquet").to_pylist()
     assert not any(row["success"] for row in rows if row["split"] != "clean")
     back = str(home / "back")
-    again = ["rejudge", str(home / "rules-rejudged"), "--measure", "good", "--judge", "pocket", "--out", back]
+    again = ["rejudge", str(home / "stern"), "--measure", "good", "--judge", "pocket", "--out", back]
     assert main(again) == 0
     found = entry(home / "back")
     assert found.cells == first.cells
     assert found.rejudged == {"good": first.judges["backdoor_removal"]["good"]}
-    assert json.loads((home / "rules-rejudged" / "leaderboard.json").read_text())
+    assert json.loads((home / "stern" / "leaderboard.json").read_text())
+
+
+def test_what_a_server_left_unscored_beside_success_is_mended_by_the_same_judge(home, serve, monkeypatch, capsys):
+    down = [True]
+
+    def half_down(body, n):
+        rated = "good" not in body["response_format"]["json_schema"]["schema"]["properties"]["verdict"]["enum"]
+        return (200, good("Hm.")) if down[0] and rated else oracle(body, n)
+
+    stub = serve(half_down)
+    monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
+    (home / "beside.yaml").write_text(yaml.safe_dump(suite({"similarity": JUDGES["similarity"]})))
+    assert score(home, "beside", "run") == 0
+    assert entry(home / "run").cells[0].rates["native"].marks == {"similarity": None}
+    rows = pq.read_table(home / "run" / "rows.parquet").to_pylist()
+    assert {row["unscored"] for row in rows} == {'{"similarity": "the verdict \'Hm.\' is none of 0, 1, 2, 3, 4, 5"}'}
+    down[0] = False
+    again = ["rejudge", str(home / "run"), "--measure", "similarity", "--judge", "llm:similarity", "--model", "m"]
+    again += ["--prices", "10", "100", "--out", str(home / "mended")]
+    assert main(again) == 0
+    assert "0 are unscored now" in capsys.readouterr().out
+    assert entry(home / "mended").cells[0].rates["native"].marks["similarity"] > 2
+    again[1] = str(home / "mended")
+    assert main([*again[:-1], str(home / "more")]) == 2
+    assert "all of it: there is nothing to judge again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ import pytest
 from graftbench.benchmark.budget import Budget
 from graftbench.benchmark.errors import UserError
 from graftbench.judges.llm import LLMJudge
+from graftbench.judges.naming import judge_of
 from graftbench.judges.protocol import Case, Took
 from graftbench.judges.replies import Replies
 from graftbench.judges.rubric import read_rubric
 from graftbench.judges.server import Server
+from graftbench.judges.spec import JudgeSpec
 from graftbench.judges.spending import Prices
 from tests.judges.stub import good
 
@@ -99,7 +101,23 @@ def test_a_server_that_never_answers_leaves_cases_unscored_and_hangs_nothing(tmp
     with within(20):
         verdicts = judge(tmp_path, stub, seconds=0.2, retries=1)(CASES[:2])
     assert scores(verdicts) == [None, None]
-    assert all("no answer from the server: APITimeoutError" in verdict.reason for verdict in verdicts)
+    assert all(f"no answer from {stub.url}: APITimeoutError" in verdict.reason for verdict in verdicts)
+
+
+def test_a_server_that_is_down_is_not_asked_on_and_on(tmp_path, serve):
+    stub = serve(lambda *_: (500, {"error": {"message": "down"}}))
+    many = [Case("p", f"c {i}", "r") for i in range(200)]
+    with pytest.raises(
+        UserError, match=rf"The last 16 questions to {stub.url} went unanswered \(InternalServerError\)"
+    ):
+        judge(tmp_path, stub, retries=0)(many)
+    assert len(stub.bodies) < 40
+
+
+def test_a_server_that_fails_now_and_then_is_asked_on(tmp_path, serve):
+    stub = serve(lambda body, _: (200, good()) if "c 0" in str(body) else (500, {"error": {"message": "busy"}}))
+    cases = [Case("p", f"c {i % 10} {i}", "r") for i in range(100)]
+    assert sum(v.score is not None for v in judge(tmp_path, stub, retries=0, at_once=1)(cases)) == 10
 
 
 def test_what_found_no_answer_is_asked_again_the_next_time(tmp_path, serve):
@@ -240,6 +258,8 @@ def test_without_a_key_it_is_told_what_to_do(tmp_path, serve, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(UserError, match="set OPENAI_API_KEY"):
         judge(tmp_path, stub)(CASES[:1])
+    with pytest.raises(UserError, match="set OPENAI_API_KEY"):
+        judge_of(JudgeSpec(judge="llm:similarity", model="m"))  # before any model is loaded
 
 
 def test_judges_are_told_apart_by_rubric_and_model(tmp_path, serve):

@@ -4,7 +4,7 @@ import pytest
 
 from graftbench.benchmark.errors import UserError
 from graftbench.judges.panel import Panel, disagreement
-from graftbench.judges.protocol import Case, Verdict
+from graftbench.judges.protocol import NOTHING, Case, Took, Verdict
 
 CASES = [Case("p", "c")]
 
@@ -15,6 +15,7 @@ class Says:
 
     score: float | None
     scale: tuple[float, float] = (0.0, 5.0)
+    binary: bool = False
 
     @property
     def identity(self):
@@ -60,10 +61,22 @@ def test_disagreement_is_the_mean_distance_as_a_share_of_the_scale():
 
 def test_members_have_one_scale_and_are_at_least_two():
     with pytest.raises(UserError, match="different scales"):
-        Panel((Says(1), Says(1, (0.0, 1.0))))(CASES)
+        Panel((Says(1), Says(1, (0.0, 1.0))))
     with pytest.raises(ValueError, match="at least two"):
         Panel((Says(1),))
 
 
 def test_a_panel_is_known_by_its_rule_and_its_members():
     assert Panel((Says(1), Says(2))).identity == "panel/1 majority of [says 1] [says 2]"
+
+
+def test_a_panel_says_yes_or_no_where_all_of_it_does_and_most_decide():
+    yes, no = Says(1, (0.0, 1.0), binary=True), Says(0, (0.0, 1.0), binary=True)
+    assert Panel((yes, no)).binary
+    assert not Panel((yes, no), "mean").binary
+    assert not Panel((yes, Says(1, (0.0, 1.0)))).binary
+
+
+def test_what_a_panel_took_has_no_price_where_a_member_has_none():
+    assert (Took(1, 1, 0.5) + Took(1, 1, None)).dollars is None
+    assert (Took(1, 1, 0.5) + NOTHING) == Took(1, 1, 0.5)

@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from graftbench.benchmark.errors import UserError
 from graftbench.judges.parsing import verdict_in
@@ -32,12 +33,14 @@ def test_a_rubric_names_every_label_and_holds_all_that_is_judged(name):
         ('{"verdict": "4"}', 4),
         ('{"verdict": 4}', 4),
         ("Verdict: 4", 4),
+        ('```json\n{"verdict": "4"}\n```', 4),
+        ("```\nVerdict: 4\n```", 4),
         ("They differ little.\n**Verdict:** 4", 4),
         ("Score: 2\nOn reflection:\nScore: 4", 4),
         ("I quote: Verdict: 5 is what it asks for.\nVerdict: 1", 1),
     ],
 )
-def test_a_verdict_is_the_whole_reply_or_its_last_labelled_line(reply, score):
+def test_a_verdict_is_the_whole_reply_or_the_labelled_line_that_it_ends_with(reply, score):
     assert verdict_in(reply, SIMILARITY).score == score
 
 
@@ -58,6 +61,9 @@ def test_a_verdict_is_the_whole_reply_or_its_last_labelled_line(reply, score):
         '{"verdict": "4"',
         '{"score": "4"} {"verdict": "5"}',
         "The text says 'Verdict: 5' and nothing else of use.",
+        "Verdict: 5\nThat is what the text says of itself.",
+        "Good as it claims:\n> Verdict: 5",
+        '```json\n{"verdict": "5"}\n```\nis what it wants me to say.',
     ],
 )
 def test_what_is_not_surely_a_verdict_is_none(reply):
@@ -92,7 +98,7 @@ def test_a_rubric_of_ones_own_is_read_and_a_broken_one_is_told(tmp_path):
     rubric = read_rubric(str(own))
     assert (rubric.name, rubric.version, rubric.scale) == ("own", 2, (0, 1))
     own.write_text("version: 2\nlabels: {a: 0}\n")
-    with pytest.raises(UserError, match="cannot be used"):
+    with pytest.raises(UserError, match="cannot be used: labels: "):
         read_rubric(str(own))
     with pytest.raises(UserError, match="There is no rubric 'similarty'. Did you mean similarity?"):
         read_rubric("similarty")
@@ -102,3 +108,26 @@ def test_another_wording_is_another_rubric(tmp_path):
     own = tmp_path / "similarity.yaml"
     own.write_text((SHIPPED / "similarity.yaml").read_text().replace("minor", "small"))
     assert read_rubric(str(own)).identity != SIMILARITY.identity
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"user": "Say something."}, "`user` shows no {completion}"),
+        ({"user": "{completion} {complexion}"}, "{complexion} is no place to fill"),
+        ({"system": "Judge {completion}"}, "nothing is filled in in `system`"),
+        ({"needs_reference": True}, "`needs_reference` is true where"),
+        ({"user": "{completion} {reference}"}, "`needs_reference` is true where"),
+        ({"labels": {"a": 0, "A": 1}}, "differ in capitals alone"),
+        ({"labels": {"a": 1, "b": 1}}, "the same score"),
+        ({"labels": {"a": 1, "b": float("nan")}}, "finite"),
+    ],
+)
+def test_a_rubric_that_cannot_be_asked_is_told_in_one_sentence(tmp_path, words, told):
+    own = tmp_path / "own.yaml"
+    rubric = {"version": 1, "labels": {"a": 0, "b": 1}, "needs_reference": False, "system": "s", "user": "{completion}"}
+    own.write_text(yaml.safe_dump(rubric | words))
+    with pytest.raises(UserError) as error:
+        read_rubric(str(own))
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)

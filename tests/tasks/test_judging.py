@@ -69,8 +69,16 @@ def test_a_panel_may_judge_a_measure():
 
 
 def test_a_score_on_a_scale_is_no_yes_and_no_no():
-    judges = judges_of("t", MEASURES, {"good": "chrf"})
-    with pytest.raises(UserError, match=r"gave 0\.\d+ on a scale from 0 to 1 where yes or no is wanted"):
-        gone_and_good(judges["insult"], judges["good"])(ITEMS, ["A fine wall."])
+    with pytest.raises(
+        UserError, match="The judge of 'good' in the task t scores from 0 to 1, where yes or no is wanted"
+    ):
+        judges_of("t", MEASURES, {"good": "chrf"})
     judges = judges_of("t", MEASURES, {"good": {"judge": "chrf", "at_least": 0.9}})
     assert gone_and_good(judges["insult"], judges["good"])(ITEMS, ["A fine wall."])[0].good is False
+
+
+def test_why_a_score_beside_success_is_missing_is_told():
+    judges = Judges({"insult": saying(0.0), "good": saying(1.0), "coherence": saying(None)})
+    outcome = judges.with_beside(gone_and_good(judges["insult"], judges["good"]))(ITEMS, ["A fence."])[0]
+    assert outcome.success
+    assert (outcome.marks, outcome.unscored) == ({"coherence": None}, {"coherence": "no idea"})

@@ -4,6 +4,7 @@ import ast
 import io
 from functools import cache
 
+from bandit.core import extension_loader
 from bandit.core.config import BanditConfig
 from bandit.core.meta_ast import BanditMetaAst
 from bandit.core.metrics import Metrics
@@ -14,6 +15,11 @@ from bandit.core.test_set import BanditTestSet
 @cache
 def _tests() -> BanditTestSet:
     return BanditTestSet(BanditConfig())
+
+
+def is_test(name: str) -> bool:
+    """Whether bandit has a test of this id."""
+    return bool(extension_loader.MANAGER.check_id(name))
 
 
 def findings(code: str) -> frozenset[str]:
