@@ -17,6 +17,7 @@ from .metrics.effects import (
     counts_of,
     difference,
     is_steerable,
+    one_of,
     resampled,
     transfer,
 )
@@ -140,7 +141,7 @@ def _rate(scored: Scored, condition: str, drawn: Resamples) -> Rate:
 
 def _spread(bits: Bits, drawn: Resamples) -> tuple[float, float]:
     if len(bits) != drawn.draws.shape[1]:
-        draws = counts_of(np.random.default_rng((BOOTSTRAP_SEED, len(bits))), len(bits), len(drawn.clusters))
+        draws = one_of(np.random.default_rng((BOOTSTRAP_SEED, len(bits))), len(bits), len(drawn.clusters))
         drawn = Resamples(drawn.clusters, draws, drawn.member)
     low, high = np.quantile(drawn.rate(bits), [0.025, 0.975])
     return float(low), float(high)

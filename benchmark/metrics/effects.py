@@ -1,7 +1,9 @@
 """How much of native's effect a mapped intervention has, beside random ones, with bootstrap intervals.
 
-Prompts are drawn again in clusters that share content, one cluster fewer than there are, and random draws one
-fewer than there are, so that the spread of the resamples is that of the estimate (Rao and Wu, 1988).
+Prompts are drawn again in clusters that share content, one cluster fewer than there are, so that the spread of the
+resamples is that of the estimate (Rao and Wu, 1988). Of the random draws a single one stands for all in each resample:
+a vector that a mapper brings is one vector, too, and may be as lucky as any of them, so that an interval above 0 says
+that it does better than random vectors do, and not only than they do on the mean.
 """
 
 from collections.abc import Sequence
@@ -29,21 +31,21 @@ class Interval:
 
 @dataclass(frozen=True)
 class Resamples:
-    """The same prompts and draws drawn again and again: how often each cluster and each draw is in each."""
+    """The same prompts drawn again and again, each time with one of the draws: how often each is in each resample."""
 
     clusters: Floats  # [resamples, clusters]
-    draws: Floats  # [resamples, draws]
+    draws: Floats  # [resamples, draws], one of each row is 1
     member: NDArray[np.int64]  # the cluster of each prompt
 
     def rate(self, bits: Bits) -> Floats:
-        """The success rate of a condition in each resample; the mean over draws where it has them."""
+        """The success rate of a condition in each resample, in the draw of that resample where it has several."""
         n_clusters = self.clusters.shape[1]
         sums = np.stack([np.bincount(self.member, weights=row, minlength=n_clusters) for row in bits])
         sizes = np.bincount(self.member, minlength=n_clusters)
         by_draw = self.clusters @ sums.T / (self.clusters @ sizes)[:, None]
         if len(bits) == 1:
             return np.asarray(by_draw[:, 0])
-        return np.asarray((by_draw * self.draws).sum(1) / self.draws.sum(1))
+        return np.asarray((by_draw * self.draws).sum(1))
 
 
 def resampled(clusters: Sequence[str], n_draws: int, seed: int, n: int = RESAMPLES) -> Resamples:
@@ -57,7 +59,7 @@ def _resampled(clusters: tuple[str, ...], n_draws: int, seed: int, n: int) -> Re
     where = {name: i for i, name in enumerate(names)}
     rng = np.random.default_rng(seed)
     return Resamples(
-        counts_of(rng, len(names), n), counts_of(rng, n_draws, n), np.array([where[cluster] for cluster in clusters])
+        counts_of(rng, len(names), n), one_of(rng, n_draws, n), np.array([where[cluster] for cluster in clusters])
     )
 
 
@@ -66,6 +68,11 @@ def counts_of(rng: np.random.Generator, of: int, n: int) -> Floats:
     if of == 1:
         return np.ones((n, 1))
     return rng.multinomial(of - 1, np.full(of, 1 / of), size=n).astype(float)
+
+
+def one_of(rng: np.random.Generator, of: int, n: int) -> Floats:
+    """Which one of so many is drawn, as 1 among zeros, in `n` resamples [n, of]."""
+    return rng.multinomial(1, np.full(of, 1 / of), size=n).astype(float)
 
 
 def difference(a: Bits, b: Bits, drawn: Resamples) -> Interval:
