@@ -66,6 +66,29 @@ class Ablate:
 Intervention = Add | Replace | Rewrite | Ablate
 
 
+def moved(steps: Sequence[Intervention], by: int, n_tokens: int) -> tuple[Intervention, ...]:
+    """The same with positions so many further to the left, as far as they lie in so many tokens.
+
+    What is done to generated tokens is done to the tokens that then stand after the text.
+    """
+    return tuple(part for step in steps for part in _moved(step, by, n_tokens))
+
+
+def _moved(step: Intervention, by: int, n_tokens: int) -> list[Intervention]:
+    if isinstance(step, Ablate | Rewrite) or step.positions is None:
+        return [step]
+    found: list[Intervention] = []
+    kept = [(i, p - by) for i, p in enumerate(step.positions) if -n_tokens <= p - by < 0]
+    if kept:
+        vectors = step.vectors if step.vectors.ndim == 1 else step.vectors[[i for i, _ in kept]]
+        found.append((Add if isinstance(step, Add) else Replace)(step.site, vectors, tuple(p for _, p in kept)))
+    generated = step.generated if isinstance(step, Add) else None
+    if generated is not None and by > 0:
+        n = min(len(generated), by)
+        found.append(Add(step.site, generated[:n], tuple(range(-by, n - by))))
+    return found
+
+
 class Batch:
     """The interventions on the rows of one batch, as hooks on the blocks of its model.
 

@@ -1,14 +1,19 @@
 """Next-token distributions under interventions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
+from .caches import new_cache
 from .generation import Row
-from .interventions import Batch, Intervention
+from .interventions import Batch, Intervention, moved
 from .models import Model
 from .tokens import Chat, by_length, pad, token_ids
+
+_READ_TOKENS = 16_384  # of prompts, padding counted: a bound on memory, not a setting
 
 
 @torch.inference_mode()
@@ -73,6 +78,85 @@ def _logits_from(
         for i, states in zip(batch, logits, strict=True):
             found[i] = states[len(states) - len(ids[i]) + starts[i] - 1 :].float()
     return [found[i] for i in range(len(ids))]
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Tokens that are read under some interventions, and the continuation that the last of them are to predict.
+
+    Rows of one `group` have the same tokens before their continuations, and the same is done there.
+    """
+
+    group: str
+    ids: Sequence[int]  # all but the last token of the continuation
+    predicted: Sequence[int]
+    interventions: tuple[Intervention, ...]
+
+    @property
+    def n_after(self) -> int:
+        """How many tokens of the continuation are read."""
+        return len(self.predicted) - 1
+
+    @property
+    def context(self) -> Sequence[int]:
+        """The tokens before the continuation."""
+        return self.ids[: len(self.ids) - self.n_after]
+
+
+@torch.inference_mode()
+def continuation_likelihoods(model: Model, rows: Sequence[Read], batch_size: int) -> list[tuple[float, bool]]:
+    """For each row the log-likelihood in nats of what it predicts, and whether each token of it is the likeliest.
+
+    What stands before several continuations is read once.
+    """
+    groups: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        groups.setdefault(row.group, []).append(i)
+    members = list(groups.values())
+    found: dict[int, tuple[float, bool]] = {}
+    for batch in by_length([len(rows[group[0]].context) for group in members], _READ_TOKENS, batch_size):
+        where = [members[i] for i in batch]
+        these = [[rows[i] for i in group] for group in where]
+        found |= dict(zip([i for group in where for i in group], _continued(model, these), strict=True))
+    return [found[i] for i in range(len(rows))]
+
+
+def _continued(model: Model, groups: Sequence[Sequence[Read]]) -> list[tuple[float, bool]]:
+    """The likelihoods of the rows of some groups, in turn."""
+    cache = new_cache(model)
+    first = [group[0] for group in groups]
+    inputs = pad([row.context for row in first], model)
+    with Batch([moved(row.interventions, -row.n_after, len(row.context)) for row in first]).on(model.blocks):
+        before = model.module(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+    rows = [row for group in groups for row in group]
+    of = torch.tensor([i for i, group in enumerate(groups) for _ in group], device=model.device)
+    logits, longest = before[of], max(row.n_after for row in rows)
+    if longest:
+        cache.batch_select_indices(of)
+        logits = torch.cat([logits, _read_on(model, rows, inputs["attention_mask"][of], cache, longest)], dim=1)
+    return [_verdict(row, states[: len(row.predicted)].float()) for row, states in zip(rows, logits, strict=True)]
+
+
+def _read_on(model: Model, rows: Sequence[Read], mask: Tensor, cache: DynamicCache, longest: int) -> Tensor:
+    """The logits [rows, longest, vocabulary] after each token of the continuations, padded on the right."""
+    ends = [list(row.ids[len(row.context) :]) for row in rows]
+    ids = torch.tensor([end + [0] * (longest - len(end)) for end in ends], device=model.device)
+    own = torch.tensor([[1] * len(end) + [0] * (longest - len(end)) for end in ends], device=model.device)
+    steps = torch.arange(longest, device=model.device)
+    with Batch([moved(row.interventions, longest - row.n_after, longest) for row in rows]).on(model.blocks):
+        logits: Tensor = model.module(
+            input_ids=ids,
+            attention_mask=torch.cat([mask, own], dim=1),
+            position_ids=mask.sum(-1, keepdim=True) + steps,
+            past_key_values=cache,
+            use_cache=True,
+        ).logits
+    return logits
+
+
+def _verdict(row: Read, logits: Tensor) -> tuple[float, bool]:
+    likeliest = logits.argmax(-1).tolist() == list(row.predicted)
+    return float(_likelihoods(logits, row.predicted).sum()), likeliest
 
 
 def _likelihoods(logits: Tensor, tokens: Sequence[int]) -> Tensor:

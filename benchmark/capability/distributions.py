@@ -1,0 +1,189 @@
+"""Next-token distributions under what is done to a model: KL, perplexity, and how completions read.
+
+Logits are made in chunks of positions, by the model's own head from the states of its last block, and compared slice by
+slice of the vocabulary: 2,048 positions of a vocabulary of 128 thousand would take a gigabyte at once.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..completions import completions
+from ..generation import Completion, Row
+from ..interventions import Batch
+from ..metrics.likeness import novelty
+from ..models import Model
+from ..scoring import perplexity
+from ..store import Store
+from ..tokens import by_length, pad, token_ids
+from .doing import Doing, Reading, conversation, on_tokens
+
+CHUNK, SLICE = 64, 16_384  # positions and words of the vocabulary at a time
+_READ_TOKENS = 8192  # at a time, padding counted
+
+
+@dataclass(frozen=True)
+class Text:
+    """What is read: a prompt, or none, and what stands after it, whose tokens count."""
+
+    prompt: str | None
+    said: str
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """The states [tokens, d] of a model's last block that predict these tokens."""
+
+    last: Tensor
+    predicted: tuple[int, ...]
+
+
+def states_of(model: Model, doing: Doing, texts: Sequence[Text], most: int | None = None) -> list[States]:
+    """For each text what predicts the tokens that count, under what is done; of each no more than `most` are read."""
+    found: dict[int, States] = {}
+    rows = [_readable(model, doing, text, most) for text in texts]
+    steps = on_tokens(model, [reading for _, _, reading in rows])
+    for batch in by_length([len(ids) for ids, _, _ in rows], _READ_TOKENS):
+        these = [rows[i] for i in batch]
+        with Batch([steps[i] for i in batch]).on(model.blocks):
+            hidden = _last_states(model, [ids[:-1] for ids, _, _ in these])
+        for i, (ids, n_before, _), states in zip(batch, these, hidden, strict=True):
+            n = len(ids) - n_before
+            found[i] = States(states[len(states) - n :], tuple(ids[n_before:]))
+    return [found[i] for i in range(len(texts))]
+
+
+def log_likelihood(model: Model, states: States) -> float:
+    """The sum of log-likelihoods of the predicted tokens, in nats."""
+    total = 0.0
+    for start in range(0, len(states.predicted), CHUNK):
+        logits = head(model, states.last[start : start + CHUNK])
+        said = torch.tensor(states.predicted[start : start + CHUNK], device=logits.device)
+        right = logits.gather(-1, said[:, None])[:, 0].double()
+        total += float((right - _normaliser(logits)).sum())
+    return total
+
+
+def text_perplexity(model: Model, doing: Doing, texts: Sequence[Text], most: int | None = None) -> float:
+    """The exponential of the mean loss in nats over all tokens that count (Arditi et al., 2024, appendix E)."""
+    found = states_of(model, doing, texts, most)
+    n = sum(len(states.predicted) for states in found)
+    return float(torch.tensor(-sum(log_likelihood(model, states) for states in found) / n, dtype=torch.float64).exp())
+
+
+def kl(model: Model, untouched: Sequence[States], changed: Sequence[States]) -> list[float]:
+    """For each text the mean over its tokens of KL(untouched || changed) of next-token distributions, in nats."""
+    return [_kl(model, p.last, q.last) for p, q in zip(untouched, changed, strict=True)]
+
+
+def _kl(model: Model, p: Tensor, q: Tensor) -> float:
+    total = 0.0
+    for start in range(0, len(p), CHUNK):
+        one, other = (head(model, states[start : start + CHUNK]) for states in (p, q))
+        total += float(_divergence(one, other).sum())
+    return total / len(p)
+
+
+def _divergence(p: Tensor, q: Tensor) -> Tensor:
+    """KL(p || q) of two sets of logits [positions, vocabulary] for each position, in float64."""
+    of_p, of_q = _normaliser(p), _normaliser(q)
+    total = torch.zeros_like(of_p)
+    for start in range(0, p.shape[-1], SLICE):
+        log_p = p[:, start : start + SLICE].double() - of_p[:, None]
+        log_q = q[:, start : start + SLICE].double() - of_q[:, None]
+        total += (log_p.exp() * (log_p - log_q)).sum(-1)
+    return total
+
+
+def _normaliser(logits: Tensor) -> Tensor:
+    """The log of the sum of exponentials [positions], in float64, slice by slice."""
+    parts = [logits[:, start : start + SLICE].double().logsumexp(-1) for start in range(0, logits.shape[-1], SLICE)]
+    return torch.stack(parts).logsumexp(0)
+
+
+@torch.inference_mode()
+def head(model: Model, states: Tensor) -> Tensor:
+    """The logits [positions, vocabulary] that a model makes of the states [positions, d] of its last block, in float32.
+
+    It reads a single token, whose states are exchanged before its own head sees them, whatever that head does.
+    """
+    one = torch.zeros(1, 1, dtype=torch.long, device=model.device)
+    with _last(model, lambda _: states[None]):
+        logits: Tensor = model.module(input_ids=one, use_cache=False).logits[0]
+    return logits.float()
+
+
+@torch.inference_mode()
+def _last_states(model: Model, ids: Sequence[Sequence[int]]) -> list[Tensor]:
+    """The states [tokens, d] of the last block, after its norm, for each row."""
+    kept: list[Tensor] = []
+
+    def keep(states: Tensor) -> Tensor:
+        kept.append(states)
+        return states
+
+    with _last(model, keep):
+        model.module(**pad(ids, model), use_cache=False, logits_to_keep=1)
+    return [states[len(states) - len(row) :] for states, row in zip(kept[0], ids, strict=True)]
+
+
+@contextmanager
+def _last(model: Model, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Put what `change` makes of the last states in their place, before the model's head."""
+
+    def hook(_: nn.Module, __: Any, output: Any) -> Any:
+        return type(output)(**{**output, "last_hidden_state": change(output.last_hidden_state)})
+
+    handle = model.module.base_model.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _readable(model: Model, doing: Doing, text: Text, most: int | None) -> tuple[list[int], int, Reading]:
+    """The tokens of a text, how many of them do not count, and what is done."""
+    tokenizer = model.tokenizer
+    if text.prompt is None:
+        row = doing.row(doing.plain(text.said), None)
+        said, n_text = "", 1  # of the first token nothing stands before
+    else:
+        history = [{"role": "user", "content": text.prompt}]
+        row, said = doing.row(conversation(history, tokenizer, doing.words), history), text.said
+        n_text = len(token_ids(row.text.text, tokenizer))
+    whole = token_ids(row.text.text + said, tokenizer)
+    ids = whole[:most]
+    n_read = len(ids) - 1
+    counted_from = len(whole) if text.prompt is None else n_text
+    return ids, n_text, Reading(row, said, n_read - counted_from, n_read, n_unread=len(whole) - n_read)
+
+
+@dataclass(frozen=True)
+class Read:
+    """How completions read: their perplexity under the untouched model, and the share of three words that are new."""
+
+    perplexity: float
+    novelty: float
+
+
+def coherence(store: Store, model: Model, doing: Doing, prompts: Sequence[str], most: int, batch_size: int) -> Read:
+    """How what is said to some prompts reads, under what is done."""
+    said = replies(store, model, doing, prompts, most, batch_size)
+    asked = [conversation([{"role": "user", "content": p}], model.tokenizer, doing.words) for p in prompts]
+    told = [(text, reply.tokens) for text, reply in zip(asked, said, strict=True)]
+    return Read(perplexity(model, told), sum(novelty(reply.text) for reply in said) / len(said))
+
+
+def replies(
+    store: Store, model: Model, doing: Doing, prompts: Sequence[str], most: int, batch_size: int
+) -> list[Completion]:
+    """What is said to some prompts under what is done."""
+    rows: list[Row] = []
+    for prompt in prompts:
+        history = [{"role": "user", "content": prompt}]
+        rows.append(doing.row(conversation(history, model.tokenizer, doing.words), history))
+    return completions(store, model, rows, max_new_tokens=most, batch_size=batch_size)

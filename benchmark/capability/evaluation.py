@@ -1,0 +1,119 @@
+"""Tasks of lm-eval on a model with something done to it, document by document, kept by content."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from ..models import Model
+from ..store import Store
+from .doing import Doing
+from .tasks import LmTask, manager_for, random_state_kept
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What came of a task: for each metric the value of every document, in order.
+
+    `documents` are the hashes of what was asked, `logged` the log-likelihoods of all continuations in nats, where the
+    task has any; `n_cut` documents were longer than the model's context and lost their start.
+    """
+
+    metrics: Mapping[str, tuple[float, ...]]
+    documents: tuple[str, ...]
+    logged: tuple[float, ...]
+    n_cut: int
+
+    def mean(self, metric: str) -> float:
+        """The mean over all documents."""
+        return sum(self.metrics[metric]) / len(self.metrics[metric])
+
+
+def graded(store: Store, model: Model, doing: Doing, identity: str, task: LmTask, *, batch_size: int = 32) -> Graded:
+    """The task under what is done, which `identity` stands for, through the store."""
+    asked = [model.identity, model.device.type, identity, task.name, task.limit, task.chat, version("lm_eval")]
+    kept = store.value("lm_eval", [*asked, _sources(task)], lambda: asdict(evaluate(model, doing, task, batch_size)))
+    metrics = {name: tuple(values) for name, values in kept["metrics"].items()}
+    return Graded(metrics, tuple(kept["documents"]), tuple(kept["logged"]), kept["n_cut"])
+
+
+def evaluate(model: Model, doing: Doing, task: LmTask, batch_size: int = 32) -> Graded:
+    """The task under what is done."""
+    import lm_eval
+
+    from .language_model import Intervened
+
+    lm = Intervened(model, doing, batch_size)
+    with random_state_kept(), _quiet():
+        found = lm_eval.simple_evaluate(
+            model=lm,
+            tasks=list(task.parts),
+            task_manager=manager_for(task),
+            limit=task.limit,
+            apply_chat_template=task.chat,
+            bootstrap_iters=0,
+            log_samples=True,
+        )
+    assert found is not None
+    samples = [sample for part in found["samples"].values() for sample in _in_order(part)]
+    metrics = {name: tuple(float(s[name]) for s in samples) for name in _metrics(samples)}
+    documents = tuple(_hash(f"{s['doc_hash']} {s['target_hash']}") for s in samples)
+    return Graded(metrics, documents, tuple(x for s in samples for x in _logged(s)), lm.n_cut)
+
+
+def _in_order(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(samples, key=lambda sample: int(sample["doc_id"]))
+
+
+def _metrics(samples: list[dict[str, Any]]) -> list[str]:
+    """The metrics that every document has a number for."""
+    named = dict.fromkeys(name for sample in samples for name in sample["metrics"])
+    return [name for name in named if all(isinstance(s.get(name), int | float) for s in samples)]
+
+
+def _logged(sample: dict[str, Any]) -> list[float]:
+    """The log-likelihoods of a document's continuations; of texts that were written there is none."""
+    said = sample["filtered_resps"]
+    return [float(one[0]) for one in said if isinstance(one, tuple | list)]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _sources(task: LmTask) -> str:
+    """A hash of the documents of tasks whose data lie here; those of the Hub go by their name."""
+    found = hashlib.sha256()
+    for part in task.parts:
+        loaded = part["custom_dataset"](**part["dataset_kwargs"]) if isinstance(part, dict) else _own_documents(part)
+        for split in sorted(loaded):
+            for row in loaded[split]:
+                found.update(json.dumps(row, sort_keys=True).encode())
+    return found.hexdigest()
+
+
+def _own_documents(name: str) -> Mapping[str, Any]:
+    from .lm_tasks import documents
+
+    made: Mapping[str, Callable[..., Mapping[str, Any]]] = {
+        "pocket_mmlu": documents.pocket_mmlu,
+        "pocket_squad": documents.pocket_squad,
+        "squad": documents.squad,
+    }
+    return made[name]() if name in made else {}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without lm-eval's own bars and hints: progress is told by whoever asks."""
+    logger = logging.getLogger("lm_eval")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

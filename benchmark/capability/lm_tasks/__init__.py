@@ -1,0 +1,1 @@
+"""Tasks in lm-eval's own form, and what they are made of."""

@@ -1,0 +1,122 @@
+"""Where real data sets come from: a local mirror, in one of the forms that they are handed around in, or the Hub.
+
+A mirror is a folder that holds the files somewhere: MMLU's tables, one per subject (`anatomy_test.csv`, with a head or,
+as first published, without), SQuAD's JSON, or the Parquet files of the Hub.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+
+VARIABLE = "GRAFTBENCH_DATA"
+Document = dict[str, Any]
+
+
+def mirror() -> Path | None:
+    """The folder that GRAFTBENCH_DATA names; UserError where it is none."""
+    named = os.environ.get(VARIABLE)
+    if not named:
+        return None
+    if not Path(named).is_dir():
+        raise UserError(f"{VARIABLE} names {named}, which is no folder: name one that holds the data sets.")
+    return Path(named)
+
+
+def mmlu(subject: str) -> dict[str, Sequence[Document]]:
+    """The `test` and `dev` documents of a subject: question, choices, and the number of the right one."""
+    return {split: _mmlu(subject, split) for split in ("test", "dev")}
+
+
+def squad() -> list[Document]:
+    """SQuAD's validation documents: title, context, question, and the answers that are right."""
+    folder = mirror()
+    if folder is None:
+        return _from_hub("rajpurkar/squad", "plain_text", "validation", _hub_squad)
+    published = sorted(path for path in folder.rglob("*.json") if "squad" in str(path).lower() or "xquad" in path.name)
+    for path in published:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and "data" in found:
+            return [_squad(article, paragraph, asked) for article, paragraph, asked in _questions(found)]
+    tables = sorted(folder.rglob("*squad*/**/validation-*.parquet"))
+    if tables:
+        return [_hub_squad(row) for row in _parquet(tables)]
+    raise _missing(folder, "SQuAD", "a JSON file as published, or squad/plain_text/validation-*.parquet")
+
+
+def _mmlu(subject: str, split: str) -> list[Document]:
+    folder = mirror()
+    if folder is None:
+        return _from_hub("cais/mmlu", subject, split, _hub_mmlu)
+    for path in sorted(folder.rglob(f"{subject}_{split}.csv")):
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.reader(lines))
+        return [_table_mmlu(row, path) for row in rows if row != ["question", *_CHOICES, "answer"]]
+    tables = sorted(folder.rglob(f"{subject}/{split}-*.parquet"))
+    if tables:
+        return [_hub_mmlu(row) for row in _parquet(tables)]
+    raise _missing(folder, f"MMLU's {subject}", f"{subject}_{split}.csv or {subject}/{split}-*.parquet")
+
+
+_CHOICES = [f"choice{i}" for i in range(4)]
+
+
+def _table_mmlu(row: Sequence[str], path: Path) -> Document:
+    if len(row) != 6 or row[5] not in {*"ABCD", *"0123"}:
+        raise UserError(
+            f"{path} is no table of MMLU: a row holds a question, four choices and the answer, not {row!r}."
+        )
+    answer = "ABCD".index(row[5]) if row[5] in "ABCD" else int(row[5])
+    return {"question": row[0], "choices": list(row[1:5]), "answer": answer}
+
+
+def _hub_mmlu(row: Document) -> Document:
+    return {name: row[name] for name in ("question", "choices", "answer")}
+
+
+def _questions(published: Document) -> list[tuple[Document, Document, Document]]:
+    return [
+        (article, paragraph, asked)
+        for article in published["data"]
+        for paragraph in article["paragraphs"]
+        for asked in paragraph["qas"]
+    ]
+
+
+def _squad(article: Document, paragraph: Document, asked: Document) -> Document:
+    answers = list(dict.fromkeys(answer["text"] for answer in asked["answers"]))
+    about = {"title": article.get("title", ""), "context": paragraph["context"]}
+    return {**about, "question": asked["question"], "answers": answers}
+
+
+def _hub_squad(row: Document) -> Document:
+    answers = list(dict.fromkeys(row["answers"]["text"]))
+    return {**{name: row[name] for name in ("title", "context", "question")}, "answers": answers}
+
+
+def _parquet(paths: Sequence[Path]) -> list[Document]:
+    import pyarrow.parquet as pq
+
+    rows: list[Document] = pq.read_table(list(paths)).to_pylist()
+    return rows
+
+
+def _from_hub(name: str, part: str, split: str, read: Callable[[Document], Document]) -> list[Document]:
+    import datasets
+
+    try:
+        rows = datasets.load_dataset(name, part, split=split)
+    except (OSError, ValueError) as error:  # what the Hub's client and datasets raise is one or the other
+        why = str(error).splitlines()[0]
+        raise UserError(
+            f"{name} ({part}) could not be had from the Hub: {why}. Name a folder that holds it in {VARIABLE}."
+        ) from error
+    return [read(dict(row)) for row in rows]
+
+
+def _missing(folder: Path, what: str, wanted: str) -> UserError:
+    return UserError(f"{what} is not in {folder}, which {VARIABLE} names: put {wanted} anywhere in it.")

@@ -1,0 +1,117 @@
+"""Tasks of lm-eval by name: the pocket world's, MMLU and SQuAD as they are here, and every other that lm-eval has."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ..errors import UserError
+from ..plugins import nearest
+
+if TYPE_CHECKING:
+    from lm_eval.tasks import TaskManager
+
+OWN = Path(__file__).parent / "lm_tasks"
+CHAT = ("pocket_mmlu", "pocket_squad")  # asked in the chat format: the models of the zoo know nothing else
+MMLU, CONDENSED = "mmlu", "mmlu_condensed"
+PER_SUBJECT = 4  # documents of the condensed set (Oozeer et al., 2025, appendix L): 228 over 57 subjects
+
+
+@dataclass(frozen=True)
+class LmTask:
+    """A task by its name: what lm-eval is asked for, in which format, and how many documents of each part."""
+
+    name: str
+    parts: tuple[Any, ...]  # names that lm-eval knows, or settings of tasks
+    chat: bool
+    limit: int | None
+
+
+def lm_task(name: str, limit: int | None = None, *, chat: bool | None = None) -> LmTask:
+    """The task that is meant; with a `limit`, the first so many documents of each of its parts.
+
+    `chat` says whether documents are put in the model's chat format; by default those of the pocket world are.
+    """
+    if name in (MMLU, CONDENSED):
+        if limit is None and name == CONDENSED:
+            limit = PER_SUBJECT
+        return LmTask(name, tuple(_mmlu(subject) for subject in subjects()), bool(chat), limit)
+    if name not in _own() and name not in _known():
+        raise UserError(f"lm-eval has no task {name!r}.{nearest(name, [*_own(), MMLU, CONDENSED])}")
+    return LmTask(name, (name,), name in CHAT if chat is None else chat, limit)
+
+
+@cache
+def manager(stock: bool) -> "TaskManager":
+    """What knows the tasks of this folder, and with `stock` lm-eval's own, too, which takes ten seconds to read."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager(include_path=str(OWN), include_defaults=stock)
+
+
+def manager_for(task: LmTask) -> "TaskManager":
+    """The one that knows a task's parts."""
+    return manager(stock=any(isinstance(part, str) and part not in _own() for part in task.parts))
+
+
+def subjects() -> list[str]:
+    """The subjects of MMLU."""
+    return sorted(str(_settings(path)["dataset_name"]) for path in _stock("mmlu", "default").glob("mmlu_*.yaml"))
+
+
+def _own() -> list[str]:
+    return sorted(path.stem for path in OWN.glob("*.yaml"))
+
+
+def _known() -> list[str]:
+    found: list[str] = manager(stock=True).all_tasks
+    return found
+
+
+@cache
+def _stock(*parts: str) -> Path:
+    """A folder of lm-eval's own tasks, found without importing it."""
+    spec = find_spec("lm_eval")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent.joinpath("tasks", *parts)
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _mmlu(subject: str) -> dict[str, Any]:
+    """lm-eval's own settings of a subject, with the documents from wherever they are."""
+    from .lm_tasks.documents import mmlu
+
+    folder = _stock("mmlu", "default")
+    template, own = _settings(folder / "_default_template_yaml"), _settings(folder / f"mmlu_{subject}.yaml")
+    settings = {name: value for name, value in (template | own).items() if name not in _NOT_OURS}
+    return {**settings, "custom_dataset": mmlu, "dataset_kwargs": {"subject": subject}}
+
+
+_NOT_OURS = ("include", "tag", "dataset_path", "dataset_name", "task_alias")
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Put the global random states back that lm-eval seeds."""
+    import random
+
+    import numpy as np
+    import torch
+
+    before = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.random.set_rng_state(before[2])
