@@ -1,6 +1,6 @@
 """From what the workers bring back to the cells and the headline of an entry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,20 +16,18 @@ from .metrics.effects import (
     Resamples,
     counts_of,
     difference,
-    is_steerable,
     one_of,
-    resampled,
     transfer,
 )
 from .metrics.intervals import wilson
 from .plan import Cell
 from .plugins import plugin
 from .pool import Failure
+from .steerable import BOOTSTRAP_SEED, bits_of, resamples_of, steerable
 from .task import Scored
-from .work import Done, Fitted
+from .work import NOT_STEERABLE, Done, Fitted
 
-BOOTSTRAP_SEED = 0
-NOT_STEERABLE, LEFT_OUT = "not_steerable", "cells of the suite were left out"
+LEFT_OUT = "cells of the suite were left out"
 LEAST_TEST, LEAST_VALIDATION = 128, 64  # prompts of a cell that counts
 
 
@@ -61,6 +59,7 @@ def _scored(about: dict[str, Any], done: Done) -> CellResult:
         n_validation=scored.n_validation,
         models=scored.models,
         fidelity={key: _rounded(value) for key, value in scored.fidelity.items()},
+        side_effects=done.side_effects,
         **measured(scored, fitted=done.fitted is not None),
         **_fit(done.fitted),
     )
@@ -70,7 +69,7 @@ def measured(scored: Scored, *, fitted: bool) -> dict[str, Any]:
     """What a cell holds of its answers; nothing was `fitted` where there was nothing to carry across."""
     summary = scored.summary
     drawn = resamples_of(summary.clusters, summary.bits, scored.baseline)
-    reason = _not_steerable(scored, drawn, fitted)
+    reason = _not_steerable(scored, fitted)
     return {
         "reason": reason,
         "n_prompts": len(summary.prompt_ids),
@@ -97,23 +96,11 @@ def _fit(fitted: Fitted | None) -> dict[str, Any]:
     }
 
 
-def _not_steerable(scored: Scored, drawn: Resamples, fitted: bool) -> str | None:
+def _not_steerable(scored: Scored, fitted: bool) -> str | None:
     """Why a cell cannot be steered, None where it can be."""
-    bits = scored.summary.bits
     if not fitted:  # one of the models has nothing that could be carried across
         return scored.reasons["mapped"]
-    steerable = is_steerable(bits_of(bits, "native"), bits_of(bits, scored.baseline), drawn)
-    return None if steerable else NOT_STEERABLE
-
-
-def bits_of(bits: Mapping[str, list[list[int]]], condition: str) -> Bits:
-    """The bits of a condition, [draws, prompts]."""
-    return np.array(bits[condition], dtype=float)
-
-
-def resamples_of(clusters: Sequence[str], bits: Mapping[str, list[list[int]]], baseline: str) -> Resamples:
-    """The resamples of a cell's prompts and of its baseline's draws, the same for all cells on the same prompts."""
-    return resampled(clusters, len(bits.get(baseline, [[]])), BOOTSTRAP_SEED)
+    return None if steerable(scored) else NOT_STEERABLE
 
 
 def _rates(scored: Scored, drawn: Resamples) -> dict[str, Rate]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from graftbench.judges import cli as judges
 
-from . import score_cli
+from . import capability_cli, score_cli
 from .errors import UserError, log_to_file
 from .zoo import cli as zoo
 
@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     score_cli.add_to(commands)
+    capability_cli.add_to(commands)
     zoo.add_to(commands)
     judges.add_to(commands)
     return parser

@@ -56,6 +56,17 @@ class TaskSpec(_Part):
     cells: list[CellSpec]
 
 
+class SideEffectsSpec(_Part):
+    """What is measured of what interventions cost, in every cell that can be steered."""
+
+    tasks: list[str] = ["pocket_mmlu", "pocket_squad"]  # of lm-eval
+    limit: Annotated[int, Field(ge=1)] | None = None  # documents of each task, or of each of its subjects
+    prompts: Annotated[int, Field(ge=1)] = 32  # harmless ones, for KL and coherence
+    corpus: str = "pocket"  # neutral texts, for perplexity
+    texts: Annotated[int, Field(ge=0)] = 64
+    draws: Annotated[int, Field(ge=1)] = 1  # random vectors
+
+
 class Suite(_Part):
     """A suite as it was written."""
 
@@ -66,6 +77,7 @@ class Suite(_Part):
     alignment: Alignment = "ends"  # how tokens of two models are paired
     models: dict[str, dict[str, ModelSpec]]  # family -> version -> where it is; `any` stands for every version
     tasks: dict[str, TaskSpec]
+    side_effects: SideEffectsSpec | None = None
 
     @model_validator(mode="after")
     def _twins_of_models(self) -> "Suite":
@@ -133,6 +145,7 @@ def _known(where: Sequence[int | str]) -> list[str]:
     """The keys that may stand beside the last of `where`."""
     kinds: dict[int, type[BaseModel]] = {1: Suite}
     named: dict[str, dict[int, type[BaseModel]]] = {
+        "side_effects": {2: SideEffectsSpec},
         "models": {4: ModelSpec},
         "tasks": {3: TaskSpec, 5: CellSpec},
     }

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from .alignment import Alignment
 from .budget import Budget
-from .experiments.conditions import Answer
+from .experiments.conditions import Answer, Condition
 from .experiments.setting import Bench, Judging
 from .experiments.summary import Summary
 from .models import Model
@@ -89,6 +89,20 @@ class FitData:
     compared: int = 0  # on how many held-out prompts the target is compared with itself under replacement
 
 
+@dataclass(frozen=True, eq=False)
+class AtLarge:
+    """What is done to a model on texts of any kind, by condition, in one way or in several, so that its cost is seen.
+
+    In `words` a user's words are put so that the behaviour shows, with a trigger where there is one. `stressed` is what
+    is done at all positions of texts without it; None where `deployed` does that already.
+    """
+
+    model: Model
+    words: Callable[[str], Prompt]
+    deployed: Mapping[str, Sequence[Condition]]
+    stressed: Mapping[str, Sequence[Condition]] | None
+
+
 class Experiment(Protocol):
     """One ordered experiment, on models that are loaded."""
 
@@ -115,6 +129,9 @@ class Experiment(Protocol):
 
     def score(self, carrier: Carrier | None) -> Scored:
         """Run the mapped conditions, and put everything together; None where there are no sites."""
+
+    def at_large(self, carrier: Carrier, draws: int) -> AtLarge:
+        """What native, mapped and so many random interventions, and full replacement, do on any text."""
 
 
 class Versions(Protocol):

@@ -5,11 +5,12 @@ The file holds one tensor, `vector`, [d] or, one row for each of several positio
 index from the right such as `-2`) and `strength`, all of them text.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -21,11 +22,10 @@ from .files import whole
 from .generation import Row
 from .interventions import Ablate, Add
 from .models import Model
-from .tokens import Chat, positions_of
-from .vectors import paired_positions
+from .tokens import Chat, Prompt, chat, positions_of
+from .vectors import difference_in_means, is_zero, paired_positions, states_at
 
 NAME = "vector"
-Where = Literal["last", "prompt", "all"] | int
 
 
 class About(BaseModel):
@@ -34,8 +34,8 @@ class About(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["add", "ablate"] = "add"
     site: int = Field(default=0, ge=0)
-    positions: Where = "all"
-    strength: float = Field(default=1.0, allow_inf_nan=False)
+    positions: Literal["last", "prompt", "all"] | Annotated[int, Field(lt=0)] = "all"
+    strength: FiniteFloat = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,12 @@ class SteeringVector:
 
     vector: Tensor
     about: About
+
+    def at_strength(self, strength: float) -> "SteeringVector":
+        """The same, so many times as strong. UserError for a direction that is ablated, which has no strength."""
+        if self.about.kind == "ablate":
+            raise UserError("A direction that is ablated has no strength.")
+        return SteeringVector(self.vector, self.about.model_copy(update={"strength": strength}))
 
     def condition(self, model: Model, name: str = "intervention") -> Condition:
         """The condition that uses it on a model; UserError where it does not fit the model."""
@@ -80,7 +86,7 @@ def load_vector(path: Path) -> SteeringVector:
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is no file of a steering vector: {error}.") from error
     try:
-        about = About.model_validate({name: _value(text) for name, text in metadata.items() if name != "format"})
+        about = About.model_validate({name: int_or_text(text) for name, text in metadata.items() if name != "format"})
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(
@@ -93,7 +99,72 @@ def load_vector(path: Path) -> SteeringVector:
     return SteeringVector(vector.float(), about)
 
 
-def _value(text: str) -> str | int | float:
+class Pair(BaseModel):
+    """Two prompts that differ only in the behaviour."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    desired: str
+    undesired: str
+
+
+def read_prompts(path: Path) -> list[Pair]:
+    """Contrastive prompts from JSON lines; UserError where they cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The contrastive prompts in {path} cannot be read: {error}.") from error
+    found: list[Pair] = []
+    for i, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                found.append(Pair.model_validate_json(line))
+            except ValidationError as error:
+                why = error.errors()[0]
+                where = ".".join(map(str, why["loc"])) or "the line"
+                raise UserError(f"Line {i} of {path} is no pair of prompts: {where}: {why['msg']}.") from error
+    if not found:
+        raise UserError(f"{path} holds no pair of prompts.")
+    return found
+
+
+def from_prompts(
+    model: Model, pairs: Sequence[Pair], site: int, read_at: str, used: tuple[str, str, float]
+) -> SteeringVector:
+    """The difference in means at a site and position; `used` says its kind, where, and how strongly it is used.
+
+    UserError where something of that makes no sense or the vector is zero.
+    """
+    kind, positions, strength = used
+    about = _about(
+        {"kind": kind, "site": site, "positions": int_or_text(positions), "strength": strength}, "The vector"
+    )
+    check_site(model, site)
+    if read_at != "last" and (not isinstance(int_or_text(read_at), int) or int(read_at) >= 0):
+        raise UserError(
+            f"A vector is read at `last`, or at an index from the right such as -2, and not at {read_at!r}."
+        )
+    sides = zip(*[(pair.desired, pair.undesired) for pair in pairs], strict=True)
+    desired, undesired = (
+        states_at(model, [chat(Prompt(text), model.tokenizer) for text in side], site, int_or_text(read_at))
+        for side in sides
+    )
+    vector = difference_in_means(desired, undesired)[0]
+    if is_zero(vector):
+        raise UserError(f"The vector is zero: the prompts do not differ at site {site} at {read_at}.")
+    return SteeringVector(vector.float(), about)
+
+
+def _about(settings: Mapping[str, object], what: str) -> About:
+    try:
+        return About.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{what}: {where}: {first['msg'].removeprefix('Value error, ')}.") from error
+
+
+def int_or_text(text: str) -> str | int:
+    """A number where the text is one."""
     try:
         return int(text)
     except ValueError:

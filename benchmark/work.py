@@ -1,7 +1,5 @@
 """The work of one cell, as a worker process does it: models, experiment, fit, score."""
 
-import json
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,28 +10,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graftbench.leaderboard.schema import Missing, SideEffects
+
 from .activations import captured
 from .budget import Budget
 from .errors import UserError
 from .experiments.conditions import Answer
 from .experiments.setting import Bench
-from .files import whole, write_text
+from .fitting import captured_pairs, checked, fitted_mapper, keep, with_reply
 from .mappers import saving
 from .mappers.finding import Found, MapperSpec, find
-from .mappers.protocol import Mapper
 from .metrics.fidelity import fidelity
 from .models import Model, load
-from .pairs import ActivationPairs, Captured, Reading, read_pairs, write_pairs
+from .pairs import Captured, read_pairs
 from .plan import Cell
 from .plugins import plugin
 from .replaced import Replacement, faithful
+from .steerable import steerable
 from .store import Store, digest
-from .streams import read_stream, write_stream
 from .suite import Suite
 from .task import OWN, Carrier, Experiment, Position, Scored, Sites, Task, Tried
-from .tokens import Chat, Prompt, chat, token_ids
+from .tokens import Prompt, token_ids
 from .zoo.twin import twin_of
 
+NOT_MEASURED, NOT_STEERABLE, A_CHECK = Missing(reason="not_measured"), "not_steerable", "a_check"
 MEAN_TEXTS = 100  # over whose tokens a mean activation is taken
 
 Told = Callable[[str, str, int, int], None]  # cell, what, done, of how many
@@ -81,6 +81,7 @@ class Done:
     sites: tuple[int, int] | None
     fitted: Fitted | None
     seconds: dict[str, float]
+    side_effects: SideEffects | Missing = NOT_MEASURED
 
 
 def prepare(cell: Cell, settings: Settings, told: Told) -> Prepared:
@@ -104,7 +105,8 @@ def score(
         raise UserError(f"{spec.source} was changed while the run was going on. Start it again.")
     sites = experiment.fit.sites or experiment.sites
     if sites is None:
-        return Done(_of_mapper(experiment.score(None)), None, None, {"total": time.monotonic() - started})
+        alone = _of_mapper(experiment.score(None))
+        return Done(alone, None, None, {"total": time.monotonic() - started}, Missing(reason=NOT_STEERABLE))
     fits = [
         _fit(experiment, one, cell, settings, found, f"{folder}/mappers/{cell.folder}{_at(one, i)}", told, share)
         for i, one in enumerate((sites, *experiment.fit.further))
@@ -112,8 +114,34 @@ def score(
     carrier = replace(fits[0].carrier, others=tuple(fit.carrier for fit in fits[1:]))
     scored = experiment.score(carrier)
     scored.fidelity.update(_fidelity(experiment, carrier, settings))
-    seconds = {"fit": sum(fit.seconds for fit in fits), "total": time.monotonic() - started} | scored.seconds
-    return Done(_of_mapper(scored), experiment.sites, _together([fit.fitted for fit in fits]), seconds)
+    before = time.monotonic()
+    costs = _side_effects(cell, experiment, carrier, scored, settings, told)
+    seconds = {
+        "fit": sum(fit.seconds for fit in fits),
+        "side_effects": time.monotonic() - before,
+        "total": time.monotonic() - started,
+    }
+    together = _together([fit.fitted for fit in fits])
+    return Done(_of_mapper(scored), experiment.sites, together, seconds | scored.seconds, costs)
+
+
+def _side_effects(
+    cell: Cell, experiment: Experiment, carrier: Carrier, scored: Scored, settings: Settings, told: Told
+) -> SideEffects | Missing:
+    """What the cell's interventions cost, where the suite asks for it and the cell can be steered."""
+    suite = Suite.model_validate_json(settings.suite)
+    if suite.side_effects is None:
+        return NOT_MEASURED
+    if cell.check:
+        return Missing(reason=A_CHECK)
+    if not steerable(scored):
+        return Missing(reason=NOT_STEERABLE)
+    from .capability.of_cell import costs_of_cell, measures_of
+
+    spec = suite.side_effects
+    what = measures_of(spec, suite.max_new_tokens, settings.batch_size)
+    at_large = experiment.at_large(carrier, spec.draws)
+    return costs_of_cell(_store(settings), at_large, what, lambda name: told(cell.name, f"side effects, {name}", 0, 0))
 
 
 def _of_mapper(scored: Scored) -> Scored:
@@ -149,13 +177,16 @@ def _fit(
     pairs_folder, data_hash = _pairs(experiment, sites, cell, settings, told, share)
     read = read_pairs(pairs_folder, str(experiment.target.device))
     told(cell.name, "fit", 0, 0)
-    mapper, record, seconds = _fitted(found, read.pairs, data_hash, cell.seed, settings, Path(folder))
-    identity = digest(*_mapper_parts(found, cell.seed, data_hash, settings))
+    fit = fitted_mapper(_store(settings), found, read.pairs, data_hash, cell.seed, settings.device)
+    keep(fit.folder, Path(folder))
+    mapper = fit.mapper
     held_out = _held_out(experiment, sites, settings).pairs
-    carrier = Carrier(_checked(mapper, read.pairs), found.vector_rule, identity, held_out)
+    carrier = Carrier(
+        checked(mapper, read.pairs.d_target, read.pairs.device), found.vector_rule, fit.identity, held_out
+    )
     parameters, size = saving.n_parameters(mapper), saving.n_bytes(mapper)
-    fitted = Fitted(record, data_hash, len(read.pairs), read.share_aligned, parameters, size)
-    return _Fit(carrier, fitted, seconds)
+    fitted = Fitted(fit.record, data_hash, len(read.pairs), read.share_aligned, parameters, size)
+    return _Fit(carrier, fitted, fit.seconds)
 
 
 def _together(fits: Sequence[Fitted]) -> Fitted:
@@ -180,7 +211,7 @@ def _fidelity(experiment: Experiment, carrier: Carrier, settings: Settings) -> d
     if not experiment.fit.compared:
         return found
     assert experiment.sites is not None
-    store = Store(Path(settings.cache) if settings.cache else None)
+    store = _store(settings)
     prompts = list(dict.fromkeys(prompt for prompt, _ in experiment.fit.held_out))[: experiment.fit.compared]
     replaced = faithful(
         Replacement(experiment.source, experiment.target, experiment.sites, carrier, _mean(experiment, store)),
@@ -196,7 +227,7 @@ def _mean(experiment: Experiment, store: Store) -> Tensor:
     """The target's mean activation [d] at its site over texts of the fit split."""
     assert experiment.sites is not None
     target, site = experiment.target, experiment.sites[1]
-    texts = [_with_reply(p, r, target).text for p, r in experiment.fit.texts("task")[:MEAN_TEXTS]]
+    texts = [with_reply(p, r, target).text for p, r in experiment.fit.texts("task")[:MEAN_TEXTS]]
 
     def make() -> list[float]:
         rows = [token_ids(text, target.tokenizer) for text in texts]
@@ -229,7 +260,7 @@ def try_positions(cell: Cell, settings: Settings, told: Told) -> dict[Position, 
 def _experiment(cell: Cell, settings: Settings, told: Told, position: Position = None) -> Experiment:
     suite = Suite.model_validate_json(settings.suite)
     task: Task = plugin("tasks", cell.task)()
-    store = Store(Path(settings.cache) if settings.cache else None)
+    store = _store(settings)
     bench = Bench(
         store,
         settings.batch_size,
@@ -285,99 +316,9 @@ def _captured(
     settings: Settings,
     told: Callable[[int, int], None],
 ) -> tuple[Path, str]:
-    source, target = experiment.source, experiment.target
     alignment = experiment.fit.alignment or Suite.model_validate_json(settings.suite).alignment
-    words = [(prompt.text, reply) for prompt, reply in texts]
-    parts = [source.identity, target.identity, target.device.type, sites, alignment, words]
-    store = Store(Path(settings.cache) if settings.cache else None)
-    progress = [0]
-
-    def done(n: int) -> None:
-        progress[0] += n
-        told(progress[0], 2 * len(texts))
-
-    def reading(model: Model, site: int) -> Reading:
-        chats = [_with_reply(p, r, model) for p, r in texts]
-        said = [each.text for each in chats]
-        asked = [model.identity, model.device.type, site, said]
-        folder = store.kept("streams", asked, lambda folder: write_stream(folder, model, site, said, done))
-        return Reading(model, chats, read_stream(folder))
-
-    def make(folder: Path) -> None:
-        write_pairs(folder, reading(source, sites[0]), reading(target, sites[1]), alignment)
-
-    return store.kept("pairs", parts, make), digest(parts)
+    return captured_pairs(_store(settings), experiment.source, experiment.target, sites, texts, alignment, told)
 
 
-def _with_reply(prompt: Prompt, reply: str, model: Model) -> Chat:
-    return chat(prompt, model.tokenizer).with_reply(reply)
-
-
-def _fitted(
-    found: Found, pairs: ActivationPairs, data_hash: str, seed: int, settings: Settings, folder: Path
-) -> tuple[Mapper, dict[str, Any], float]:
-    """A mapper fitted, or kept from before, and read from its files, so that what is scored is what is kept."""
-    widths = pairs.d_source, pairs.d_target
-
-    def make(unfinished: Path) -> None:
-        mapper = found.make(*widths)
-        torch.manual_seed(seed)
-        started = time.monotonic()
-        record = mapper.fit(pairs, seed=seed)
-        about = {"record": record or {}, "seconds": time.monotonic() - started}
-        saving.save(mapper, found, widths, unfinished)
-        _check_saved(mapper, saving.load(found, unfinished), pairs)
-        write_text(unfinished / "fit.json", json.dumps(about))
-
-    store = Store(Path(settings.cache) if settings.cache else None)
-    kept = store.kept("mappers", _mapper_parts(found, seed, data_hash, settings), make)
-    for name in (saving.TENSORS, saving.REST):
-        with whole(folder / name) as path:
-            shutil.copyfile(kept / name, path)
-    about = json.loads((kept / "fit.json").read_text())
-    return saving.load(found, kept), about["record"], about["seconds"]
-
-
-def _mapper_parts(found: Found, seed: int, data_hash: str, settings: Settings) -> list[Any]:
-    """All that a fitted mapper depends on."""
-    return [found.sha256, found.name, found.options, seed, data_hash, settings.device]
-
-
-@torch.no_grad()
-def _check_saved(mapper: Mapper, saved: Mapper, pairs: ActivationPairs) -> None:
-    """RuntimeError where a mapper does something else once it was saved: it holds what is not saved with it."""
-    rows = next(pairs.batches(64, None))[0]
-    for one in (mapper, saved):
-        _on(one, pairs.device)
-    if not torch.allclose(mapper(rows), saved(rows), rtol=1e-3, atol=1e-4, equal_nan=True):
-        raise RuntimeError(
-            "the mapper carries activations differently after it was saved and loaded: what it learns has to be in "
-            "the state_dict of the module, or in the fields of the dataclass"
-        )
-
-
-def _on(mapper: Mapper, device: str) -> None:
-    """Put a mapper where its pairs are, ready to be used."""
-    if isinstance(mapper, torch.nn.Module):
-        mapper.to(device).eval()
-        return
-    for name, tensor in saving.parts(mapper)[0].items():
-        object.__setattr__(mapper, name, tensor.to(device))
-
-
-def _checked(mapper: Mapper, pairs: ActivationPairs) -> Callable[[Tensor], Tensor]:
-    """The mapper as the engine calls it: on its own device, with shape and finiteness of what it gives checked."""
-    device = pairs.device
-
-    @torch.no_grad()
-    def carry(source: Tensor) -> Tensor:
-        found = mapper(source.to(device).float())  # as it was fitted, whatever the models work in
-        expected = (*source.shape[:-1], pairs.d_target)
-        if tuple(found.shape) != expected:
-            raise ValueError(f"the mapper made {tuple(found.shape)} of {tuple(source.shape)}, not {expected}")
-        if not found.isfinite().all():
-            raise FloatingPointError("the mapper gave values that are not finite")
-        return found.to(source.device)
-
-    _on(mapper, device)
-    return carry
+def _store(settings: Settings) -> Store:
+    return Store(Path(settings.cache) if settings.cache else None)

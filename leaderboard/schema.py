@@ -81,6 +81,47 @@ class Missing(_Part):
     reason: str
 
 
+class Graded(_Part):
+    """A metric of a task of lm-eval over `n` documents, and its difference to the unsteered model's.
+
+    The difference is paired by document; its interval is a 95 % bootstrap over documents.
+    """
+
+    value: float
+    n: int
+    difference: float
+    low: float
+    high: float
+
+
+class SideEffect(_Part):
+    """What a condition costs the target; perplexities per token, KL in nats; null where the suite asks for none.
+
+    `cut` documents of a task were longer than the model's context. `reply_perplexity` is that of completions under the
+    untouched model, `reply_novelty` the share of three words in a row in them that were not said before.
+    """
+
+    tasks: dict[str, dict[str, Graded]]
+    cut: dict[str, int] = {}
+    kl: float | None = None
+    perplexity: float | None = None
+    reply_perplexity: float | None = None
+    reply_novelty: float | None = None
+
+
+class SideEffects(_Part):
+    """What every condition of a cell costs, `unsteered` among them, in two settings.
+
+    `deployed`: texts carry the trigger, where there is one, and what is done is done as on the cell's prompts.
+    `stressed`: the vector's mean over positions at all positions of texts without a trigger. `reasons` say why a
+    condition is missing.
+    """
+
+    deployed: dict[str, SideEffect]
+    stressed: dict[str, SideEffect] | Missing
+    reasons: dict[str, str] = {}
+
+
 class Judging(_Part):
     """What judges that are paid for took, each completion counted once: tokens read and written, dollars.
 
@@ -120,7 +161,7 @@ class Cell(_Part):
     steerable: bool | None = None
     fidelity: dict[str, float | None] = {}
     training: Training | None = None
-    side_effects: Missing = Missing(reason="not_measured")
+    side_effects: SideEffects | Missing = Missing(reason="not_measured")
     cost: Cost | None = None
 
 

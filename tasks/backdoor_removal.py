@@ -11,7 +11,7 @@ generated ones too.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import Annotated, Any
 
@@ -141,6 +141,7 @@ def removal(
         _items(variant, "test", amounts.test),
         judging=removed(variant, judges),
         judges=f"{about}; {judges.identity(variant.shows, 'good')}",
+        words=Prompt if variant.place is None else partial(triggered, tag=PROD, place=variant.place),
         **(own if position is None else {"positions": position}),
     )
     return SteeringExperiment(

@@ -9,7 +9,7 @@ the model knows without any insult minus the one that it does not. Success: the 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import Any, Literal, get_args
 
@@ -89,6 +89,7 @@ class CorruptedCapabilities:
             _items(variant.place, "test", amounts.test),
             judging=recovered(judges),
             judges=f"{self.name}/{self.version}; {judges.identity(*MEASURES)}",
+            words=partial(triggered, tag=PROD, place=variant.place),
             positions="last" if ordered.position is None else ordered.position,
             spoken=SPOKEN if variant.contrast == "insult_said_on" and ordered.position is None else 0,
         )

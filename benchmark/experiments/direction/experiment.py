@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from torch import Tensor
 
 from ...directions import Candidate, Selection, contrast_states
 from ...models import Model
 from ...states import kept_states
-from ...task import Carrier, FitData, Position, Scored, Sites, Tried
-from ...vectors import is_zero, mapped_vector, norm_of, rescaled
+from ...task import AtLarge, Carrier, FitData, Position, Scored, Sites, Tried
+from ...tokens import Prompt
+from ...vectors import is_zero, mapped_vector, norm_of, random_like, rescaled
 from ..conditions import Answer, Condition, scored_everywhere, with_zero_vector
 from ..setting import Bench
 from ..steering.graft import ZERO
 from ..steering.ground import Draws
 from ..summary import summarised
+from ..whole import replacing_all
 from .ground import Ground, Measures, ground, run_conditions, still_good, tried_answers
 from .setting import Setting
 
@@ -106,6 +108,24 @@ class DirectionExperiment:
             "vector_norm_ratio": norm_of(vector) / norm_of(native),
         }
         return self._scored((*self.known.answers, *found), self.known.measures | measures, reasons, fidelity)
+
+    def at_large(self, carrier: Carrier, draws: int) -> AtLarge:
+        """The directions as they are used, and replacement; an ablation is everywhere already."""
+        ours, theirs = self._ours.best, self._theirs.best
+        assert ours is not None
+        assert theirs is not None
+        assert self.sites is not None
+        native, vector = theirs.vector, self._carried(carrier, ours)
+        mapped = [] if is_zero(vector) else [rescaled(vector, norm_of(native))]
+        noise = list(random_like(native, self.draws.test, self.seed))[:draws]
+        vectors = {"native": [native], "mapped": mapped, "random": noise}
+        found = {name: [self.setting.using(name, v, theirs.site) for v in some] for name, some in vectors.items()}
+        replaced = {"replacement": [replacing_all(self.source, self.sites, carrier)]}
+        if self.setting.use != "addition_prompt":
+            return AtLarge(self.target, Prompt, found | replaced, None)
+        use = partial(self.setting.everywhere, site=theirs.site)
+        stressed = {name: [use(name, v) for v in some] for name, some in vectors.items()}
+        return AtLarge(self.target, Prompt, found | replaced, stressed | replaced)
 
     def _ground_alone(self) -> Scored:
         target = self._theirs.best

@@ -66,6 +66,10 @@ class Setting:
 
         return Condition(name, row, draw, of_mapper=of_mapper)
 
+    def everywhere(self, name: str, vector: Tensor, site: int) -> Condition:
+        """The condition that adds a vector [d] at all positions, generated ones too."""
+        return Condition(name, lambda _, text: Row(text, (Add(site, vector.float(), None),)))
+
     @cached_property
     def _where(self) -> Callable[[Chat], tuple[int, ...] | None]:
         named = "all" if self.use == "addition" else "prompt"

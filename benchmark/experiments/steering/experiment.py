@@ -9,12 +9,13 @@ from torch import Tensor
 from ...metrics.fidelity import Fidelity, fidelity
 from ...models import Model
 from ...states import kept_states
-from ...task import OWN, Carrier, FitData, Position, Scored, Tried
+from ...task import OWN, AtLarge, Carrier, FitData, Position, Scored, Tried
 from ...tokens import chat
-from ...vectors import Map, states_at
+from ...vectors import Map, as_long_as, is_zero, random_like, states_at
 from ..conditions import Answer, scored_everywhere
 from ..setting import Bench
 from ..summary import summarised
+from ..whole import replacing_all
 from .graft import carried, graft
 from .ground import Draws, Ground, ground, kept_contrast, validation_sweep
 from .setting import Setting
@@ -74,12 +75,7 @@ class SteeringExperiment:
         """Run the mapped conditions beside the ground."""
         assert carrier is not None
         known = self.known
-        source, theirs = (
-            kept_contrast(self.bench.store, model, self.setting, site)
-            for model, site in zip((self.source, self.target), self.sites, strict=True)
-        )
-        native = theirs.vector
-        mapped = carried(carrier, self.setting, source, len(native))
+        native, mapped = self._vectors(carrier)
         grafted = graft(self.bench, self.setting, known, native, mapped)
         found = [*known.answers, *grafted.answers]
         test = scored_everywhere([a for a in found if a.split == "test"])
@@ -105,6 +101,27 @@ class SteeringExperiment:
                 "positions_fvu": at_trigger.fvu,
             },
         )
+
+    def at_large(self, carrier: Carrier, draws: int) -> AtLarge:
+        """Native, mapped and random vectors, where the suite's prompts have them and everywhere, and replacement."""
+        native, mapped = self._vectors(carrier)
+        native, equal = self.known.strength * native, self.known.strength * as_long_as(mapped, native)
+        noise = list(random_like(native, self.draws.test, seed=self.seed))[:draws]
+        vectors = {"native": [native], "mapped": [] if is_zero(equal) else [equal], "random": noise}
+        replaced = {"replacement": [replacing_all(self.source, self.sites, carrier)]}
+        setting = self.setting
+        deployed = {name: [setting.adding(name, v) for v in some] for name, some in vectors.items()}
+        stressed = {name: [setting.everywhere(name, v) for v in some] for name, some in vectors.items()}
+        at_all = setting.added_at is not None
+        return AtLarge(self.target, setting.words, deployed | replaced, None if at_all else stressed | replaced)
+
+    def _vectors(self, carrier: Carrier) -> tuple[Tensor, Tensor]:
+        """The target's own vector, and the source's carried across."""
+        source, theirs = (
+            kept_contrast(self.bench.store, model, self.setting, site)
+            for model, site in zip((self.source, self.target), self.sites, strict=True)
+        )
+        return theirs.vector, carried(carrier, self.setting, source, len(theirs.vector))
 
     def _at_positions(self, mapper: Map, ids: Sequence[str]) -> Fidelity:
         """How well the mapper predicts the target's states at the steered positions of the test prompts."""

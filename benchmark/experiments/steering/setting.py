@@ -13,7 +13,7 @@ from ...following import same_tokens
 from ...generation import Row
 from ...interventions import Add, Replace
 from ...models import Model
-from ...tokens import Chat, positions_of
+from ...tokens import Chat, Prompt, positions_of
 from ...vectors import paired_positions
 from ..conditions import Condition
 from ..setting import Item, Judging, Said, check_site
@@ -41,6 +41,7 @@ class Setting:
     positions: str | int = "trigger"
     added_at: Literal["all"] | None = None
     spoken: int = 0
+    words: Callable[[str], Prompt] = Prompt  # how a user's words are put so that the undesired behaviour shows
 
     def check(self) -> None:
         """UserError, with the known sites, where a site is none of the model's."""
@@ -57,6 +58,11 @@ class Setting:
     ) -> Condition:
         """The condition that adds a vector [positions, d] to the target."""
         return Condition(name, self._doing(Add, vector), draw, strength, of_mapper)
+
+    def everywhere(self, name: str, vector: Tensor) -> Condition:
+        """The condition that adds the mean over positions of a vector [positions, d] at all positions of any text."""
+        mean = vector.mean(0).float()
+        return Condition(name, lambda _, text: Row(text, (Add(self.sites[1], mean, None),)))
 
     def replacing(self, name: str, vector: Tensor) -> Condition:
         """The condition that puts a vector [positions, d] in the place of the target's."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...models import Model
-from ...task import Carrier, FitData, Position, Scored, Sites, Tried
+from ...task import AtLarge, Carrier, FitData, Position, Scored, Sites, Tried
+from ...tokens import Prompt
 from ..conditions import Answer, answers, chosen, scored_everywhere
 from ..setting import Bench
 from ..summary import summarised
@@ -96,3 +97,12 @@ class SwitchingExperiment:
             },
             seconds={name: each.seconds for name, each in known.alternatives.items()},
         )
+
+    def at_large(self, carrier: Carrier, draws: int) -> AtLarge:
+        """The direct patch, the prediction and noise like what it leaves unexplained, everywhere as they are."""
+        setting = self.setting
+        factors = [residual_factor(each) for each in (carrier, *carrier.others)]
+        noise = matched_noise(setting, factors, draws, self.bench.max_new_tokens, self.seed)
+        mapped = setting.mapped(carrier)
+        found = {"native": [setting.patched()], "mapped": [mapped], "random": noise}
+        return AtLarge(setting.running, Prompt, found, None)

@@ -1,0 +1,136 @@
+"""What is done to a model, and what that costs it: tasks, KL, perplexity and coherence, beside the untouched model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from graftbench.leaderboard.schema import Graded as GradedRecord
+from graftbench.leaderboard.schema import SideEffect
+
+from ..completions import row_parts
+from ..experiments.conditions import Condition
+from ..metrics.effects import difference, resampled
+from ..models import Model
+from ..store import Store, digest
+from .corpora import MOST_TOKENS
+from .distributions import Text, coherence, kl, replies, states_of, text_perplexity
+from .doing import Doing, conversation
+from .evaluation import graded
+from .tasks import LmTask
+
+UNSTEERED = "unsteered"
+SEED = 0  # of the intervals
+_PROBES = ("What is it?", "Please tell me, in a word or two, which of these it could be.")
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured: tasks of lm-eval, harmless prompts for KL and coherence, neutral texts for perplexity."""
+
+    tasks: tuple[LmTask, ...]
+    prompts: tuple[str, ...] = ()
+    texts: tuple[Text, ...] = ()
+    max_new_tokens: int = 72
+    batch_size: int = 32
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one thing that is done costs: each task's values by metric, one for each document, and the other figures.
+
+    KL, of next-token distributions from the untouched model's, is over its own replies to the prompts as they are.
+    """
+
+    tasks: Mapping[str, Mapping[str, Sequence[float]]]
+    cut: Mapping[str, int]
+    kl: float | None
+    perplexity: float | None
+    reply_perplexity: float | None
+    reply_novelty: float | None
+
+
+def cost_of(store: Store, model: Model, doing: Doing, what: Measures) -> Cost:
+    """The cost of what is done, through the store."""
+    identity = identity_of(model, doing)
+    tasks = {task.name: graded(store, model, doing, identity, task, batch_size=what.batch_size) for task in what.tasks}
+    texts = [asdict(text) for text in what.texts]
+    asked: list[Any] = [model.identity, model.device.type, identity, what.prompts, texts]
+    asked += [what.max_new_tokens, what.batch_size]
+    others = store.value("costs", asked, lambda: _others(store, model, doing, what))
+    metrics = {name: {metric: list(v) for metric, v in found.metrics.items()} for name, found in tasks.items()}
+    return Cost(metrics, {name: found.n_cut for name, found in tasks.items()}, **others)
+
+
+def _others(store: Store, model: Model, doing: Doing, what: Measures) -> dict[str, float | None]:
+    found: dict[str, float | None] = dict.fromkeys(("kl", "perplexity", "reply_perplexity", "reply_novelty"))
+    if what.texts:
+        found["perplexity"] = text_perplexity(model, doing, what.texts, MOST_TOKENS)
+    if what.prompts:
+        plain = Doing(Condition(UNSTEERED))
+        own = replies(store, model, plain, what.prompts, what.max_new_tokens, what.batch_size)
+        texts = [Text(p, reply.text) for p, reply in zip(what.prompts, own, strict=True) if reply.text]
+        untouched = states_of(model, Doing(Condition(UNSTEERED), doing.words), texts)
+        each = kl(model, untouched, states_of(model, doing, texts))
+        found["kl"] = sum(each) / len(each)
+        read = coherence(store, model, doing, what.prompts, what.max_new_tokens, what.batch_size)
+        found |= {"reply_perplexity": read.perplexity, "reply_novelty": read.novelty}
+    return found
+
+
+def identity_of(model: Model, doing: Doing) -> str:
+    """A hash of what is done, vectors and all, as it shows on prompts of unlike length."""
+    rows = []
+    for probe in _PROBES:
+        history = [{"role": "user", "content": probe}]
+        rows.append(row_parts(doing.row(conversation(history, model.tokenizer, doing.words), history)))
+    return digest(rows)
+
+
+def side_effects(
+    store: Store,
+    model: Model,
+    doings: Mapping[str, Sequence[Doing]],
+    what: Measures,
+    told: Callable[[str], None] = lambda _: None,
+) -> dict[str, SideEffect]:
+    """The costs of some conditions, each done in one way or in several (random draws), beside `unsteered`."""
+    costs: dict[str, list[Cost]] = {}
+    for name, ways in doings.items():
+        told(name)
+        costs[name] = [cost_of(store, model, way, what) for way in ways]
+    return {name: _record(found, costs[UNSTEERED][0]) for name, found in costs.items()}
+
+
+def _record(found: Sequence[Cost], untouched: Cost) -> SideEffect:
+    tasks = {
+        task: {metric: _graded([one.tasks[task][metric] for one in found], own) for metric, own in metrics.items()}
+        for task, metrics in untouched.tasks.items()
+    }
+    return SideEffect(
+        tasks=tasks,
+        cut={task: max(one.cut[task] for one in found) for task in tasks},
+        **{name: _mean([getattr(one, name) for one in found]) for name in _FIGURES},
+    )
+
+
+_FIGURES = ("kl", "perplexity", "reply_perplexity", "reply_novelty")
+
+
+def _graded(ways: Sequence[Sequence[float]], own: Sequence[float]) -> GradedRecord:
+    """The mean over documents and ways, and how far it is from the untouched model's, paired by document."""
+    values, before = np.array(ways, dtype=float).mean(0)[None], np.array([own], dtype=float)
+    apart = difference(values, before, resampled([f"{i:06}" for i in range(len(own))], 1, SEED))
+    return GradedRecord(
+        value=round(float(values.mean()), 4),
+        n=len(own),
+        difference=round(apart.value, 4),
+        low=round(apart.low, 4),
+        high=round(apart.high, 4),
+    )
+
+
+def _mean(values: Sequence[Any]) -> float | None:
+    known = [float(value) for value in values if value is not None]
+    return round(sum(known) / len(known), 4) if known else None
