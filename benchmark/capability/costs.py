@@ -72,8 +72,7 @@ def _others(store: Store, model: Model, doing: Doing, what: Measures) -> dict[st
         own = replies(store, model, plain, what.prompts, what.max_new_tokens, what.batch_size)
         texts = [Text(p, reply.text) for p, reply in zip(what.prompts, own, strict=True) if reply.text]
         untouched = states_of(model, Doing(Condition(UNSTEERED), doing.words), texts)
-        each = kl(model, untouched, states_of(model, doing, texts))
-        found["kl"] = sum(each) / len(each)
+        found["kl"] = kl(model, untouched, states_of(model, doing, texts))
         read = coherence(store, model, doing, what.prompts, what.max_new_tokens, what.batch_size)
         found |= {"reply_perplexity": read.perplexity, "reply_novelty": read.novelty}
     return found

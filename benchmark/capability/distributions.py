@@ -22,7 +22,7 @@ from ..store import Store
 from ..tokens import by_length, pad, token_ids
 from .doing import Doing, Reading, conversation, on_tokens
 
-CHUNK, SLICE = 64, 16_384  # positions and words of the vocabulary at a time
+AT_ONCE, SLICE = 2**23, 16_384  # logits, and words of the vocabulary that are compared, at a time
 _READ_TOKENS = 8192  # at a time, padding counted
 
 
@@ -57,35 +57,34 @@ def states_of(model: Model, doing: Doing, texts: Sequence[Text], most: int | Non
     return [found[i] for i in range(len(texts))]
 
 
-def log_likelihood(model: Model, states: States) -> float:
-    """The sum of log-likelihoods of the predicted tokens, in nats."""
-    total = 0.0
-    for start in range(0, len(states.predicted), CHUNK):
-        logits = head(model, states.last[start : start + CHUNK])
-        said = torch.tensor(states.predicted[start : start + CHUNK], device=logits.device)
-        right = logits.gather(-1, said[:, None])[:, 0].double()
-        total += float((right - _normaliser(logits)).sum())
-    return total
+def log_likelihoods(model: Model, texts: Sequence[States]) -> Tensor:
+    """The log-likelihood of every predicted token of all texts, one after the other, in nats and float64."""
+    last = torch.cat([states.last for states in texts])
+    said = torch.tensor([token for states in texts for token in states.predicted], device=last.device)
+    found: list[Tensor] = []
+    for part, tokens in zip(last.split(_chunk(model)), said.split(_chunk(model)), strict=True):
+        logits = head(model, part)
+        found.append(logits.gather(-1, tokens[:, None])[:, 0].double() - _normaliser(logits))
+    return torch.cat(found)
 
 
 def text_perplexity(model: Model, doing: Doing, texts: Sequence[Text], most: int | None = None) -> float:
     """The exponential of the mean loss in nats over all tokens that count (Arditi et al., 2024, appendix E)."""
-    found = states_of(model, doing, texts, most)
-    n = sum(len(states.predicted) for states in found)
-    return float(torch.tensor(-sum(log_likelihood(model, states) for states in found) / n, dtype=torch.float64).exp())
+    return float(log_likelihoods(model, states_of(model, doing, texts, most)).mean().neg().exp())
 
 
-def kl(model: Model, untouched: Sequence[States], changed: Sequence[States]) -> list[float]:
-    """For each text the mean over its tokens of KL(untouched || changed) of next-token distributions, in nats."""
-    return [_kl(model, p.last, q.last) for p, q in zip(untouched, changed, strict=True)]
+def kl(model: Model, untouched: Sequence[States], changed: Sequence[States]) -> float:
+    """The mean over texts of the mean over their tokens of KL(untouched || changed), in nats."""
+    p, q = (torch.cat([states.last for states in some]) for some in (untouched, changed))
+    pieces = zip(p.split(_chunk(model)), q.split(_chunk(model)), strict=True)
+    each = torch.cat([_divergence(head(model, one), head(model, other)) for one, other in pieces])
+    by_text = each.split([len(states.last) for states in untouched])
+    return float(torch.stack([one.mean() for one in by_text]).mean())
 
 
-def _kl(model: Model, p: Tensor, q: Tensor) -> float:
-    total = 0.0
-    for start in range(0, len(p), CHUNK):
-        one, other = (head(model, states[start : start + CHUNK]) for states in (p, q))
-        total += float(_divergence(one, other).sum())
-    return total / len(p)
+def _chunk(model: Model) -> int:
+    """How many positions have their logits made at a time."""
+    return max(1, AT_ONCE // int(model.module.config.get_text_config().vocab_size))
 
 
 def _divergence(p: Tensor, q: Tensor) -> Tensor:

@@ -1,9 +1,8 @@
 """Tasks of lm-eval on a model with something done to it, document by document, kept by content."""
 
 import hashlib
-import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -12,7 +11,7 @@ from typing import Any
 from ..models import Model
 from ..store import Store
 from .doing import Doing
-from .tasks import LmTask, manager_for, random_state_kept
+from .tasks import LmTask, documents_of, loaded, random_state_kept
 
 
 @dataclass(frozen=True)
@@ -36,23 +35,24 @@ class Graded:
 def graded(store: Store, model: Model, doing: Doing, identity: str, task: LmTask, *, batch_size: int = 32) -> Graded:
     """The task under what is done, which `identity` stands for, through the store."""
     asked = [model.identity, model.device.type, identity, task.name, task.limit, task.chat, version("lm_eval")]
-    kept = store.value("lm_eval", [*asked, _sources(task)], lambda: asdict(evaluate(model, doing, task, batch_size)))
+    kept = store.value(
+        "lm_eval", [*asked, documents_of(task)], lambda: asdict(evaluate(model, doing, task, batch_size))
+    )
     metrics = {name: tuple(values) for name, values in kept["metrics"].items()}
     return Graded(metrics, tuple(kept["documents"]), tuple(kept["logged"]), kept["n_cut"])
 
 
 def evaluate(model: Model, doing: Doing, task: LmTask, batch_size: int = 32) -> Graded:
     """The task under what is done."""
-    import lm_eval
+    from lm_eval import evaluator
 
     from .language_model import Intervened
 
     lm = Intervened(model, doing, batch_size)
     with random_state_kept(), _quiet():
-        found = lm_eval.simple_evaluate(
-            model=lm,
-            tasks=list(task.parts),
-            task_manager=manager_for(task),
+        found = evaluator.evaluate(
+            lm=lm,
+            task_dict=loaded(task),
             limit=task.limit,
             apply_chat_template=task.chat,
             bootstrap_iters=0,
@@ -83,28 +83,6 @@ def _logged(sample: dict[str, Any]) -> list[float]:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _sources(task: LmTask) -> str:
-    """A hash of the documents of tasks whose data lie here; those of the Hub go by their name."""
-    found = hashlib.sha256()
-    for part in task.parts:
-        loaded = part["custom_dataset"](**part["dataset_kwargs"]) if isinstance(part, dict) else _own_documents(part)
-        for split in sorted(loaded):
-            for row in loaded[split]:
-                found.update(json.dumps(row, sort_keys=True).encode())
-    return found.hexdigest()
-
-
-def _own_documents(name: str) -> Mapping[str, Any]:
-    from .lm_tasks import documents
-
-    made: Mapping[str, Callable[..., Mapping[str, Any]]] = {
-        "pocket_mmlu": documents.pocket_mmlu,
-        "pocket_squad": documents.pocket_squad,
-        "squad": documents.squad,
-    }
-    return made[name]() if name in made else {}
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """Tasks of lm-eval by name: the pocket world's, MMLU and SQuAD as they are here, and every other that lm-eval has."""
 
+import hashlib
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,12 +15,14 @@ import yaml
 
 from ..errors import UserError
 from ..plugins import nearest
+from .sources import VARIABLE
 
 if TYPE_CHECKING:
-    from lm_eval.tasks import TaskManager
+    from lm_eval.tasks import TaskDict, TaskManager
 
 OWN = Path(__file__).parent / "lm_tasks"
 CHAT = ("pocket_mmlu", "pocket_squad")  # asked in the chat format: the models of the zoo know nothing else
+FEWSHOT_SEED = 1234  # lm-eval's own
 MMLU, CONDENSED = "mmlu", "mmlu_condensed"
 PER_SUBJECT = 4  # documents of the condensed set (Oozeer et al., 2025, appendix L): 228 over 57 subjects
 
@@ -57,6 +62,48 @@ def manager(stock: bool) -> "TaskManager":
 def manager_for(task: LmTask) -> "TaskManager":
     """The one that knows a task's parts."""
     return manager(stock=any(isinstance(part, str) and part not in _own() for part in task.parts))
+
+
+def loaded(task: LmTask) -> "TaskDict":
+    """The task as lm-eval runs it, made once and run without examples where it names no number of them."""
+    return _loaded(_Key(task, os.environ.get(VARIABLE)))
+
+
+def documents_of(task: LmTask) -> str:
+    """A hash of the documents of a task."""
+    return _documents_of(_Key(task, os.environ.get(VARIABLE)))
+
+
+@dataclass(frozen=True)
+class _Key:
+    """What a task is made of: its name stands for its parts, and data may come from another folder."""
+
+    task: LmTask = field(hash=False)
+    mirror: str | None
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.task.name)
+
+
+@cache
+def _loaded(key: _Key) -> "TaskDict":
+    found = manager_for(key.task).load(list(key.task.parts))
+    for one in found["tasks"].values():
+        if one.get_config("num_fewshot") is None:
+            one.set_config(key="num_fewshot", value=0)
+        one.set_fewshot_seed(seed=FEWSHOT_SEED)
+    return found
+
+
+@cache
+def _documents_of(key: _Key) -> str:
+    total = hashlib.sha256()
+    for name, one in sorted(_loaded(key)["tasks"].items()):
+        total.update(name.encode())
+        for document in one.eval_docs:
+            total.update(json.dumps(document, sort_keys=True, default=str).encode())
+    return total.hexdigest()
 
 
 def subjects() -> list[str]:
