@@ -43,9 +43,9 @@ def judge_named(arguments: argparse.Namespace) -> dict[str, Any]:
     return named
 
 
-def budget_of(arguments: argparse.Namespace) -> Budget:
-    """What may be spent, in an account of its own."""
-    return Budget(uuid4().hex, arguments.judge_requests, arguments.judge_dollars)
+def budget_of(arguments: argparse.Namespace, measure: str | None = None) -> Budget:
+    """What may be spent, in an account of its own, on the judge of a measure or on all."""
+    return Budget(uuid4().hex, arguments.judge_requests, arguments.judge_dollars, measure)
 
 
 def _positive(text: str) -> int:
@@ -55,7 +55,10 @@ def _positive(text: str) -> int:
 
 
 def _dollars(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no amount above 0")
     return number

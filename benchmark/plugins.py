@@ -42,5 +42,5 @@ def nearest(name: str, known: list[str]) -> str:
 def _loaded(point: EntryPoint) -> Any:
     try:
         return point.load()
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError) as error:
         raise UserError(f"The plugin {point.name} ({point.value}) cannot be imported: {error}.") from error

@@ -35,6 +35,7 @@ from .suite import Suite, split_pair
 from .task import Ordered, Scored, Task
 from .tokens import Prompt
 
+NOBODY = "nobody"
 ENTRY, ROWS, SUITE = "entry.json", "rows.parquet", "suite.json"
 Group = tuple[str, str, str]  # task, variant, pair
 
@@ -87,7 +88,7 @@ def rejudge(run: Path, measure: str, judge: Mapping[str, Any], out: Path, budget
     rows, groups = list(stored.rows), _groups(stored.rows)
     for group, where in groups.items():
         if group[0] in named:
-            new = _again(suite, group, [stored.rows[i] for i in where], budget)
+            new = _again(suite, measure, group, [stored.rows[i] for i in where], budget)
             for i, row in zip(where, new, strict=True):
                 rows[i] = row
     cells = [
@@ -96,7 +97,7 @@ def rejudge(run: Path, measure: str, judge: Mapping[str, Any], out: Path, budget
         else cell
         for cell in stored.entry.cells
     ]
-    former = "; ".join(dict.fromkeys(stored.entry.judges[task][measure] for task in named))
+    former = "; ".join(dict.fromkeys(stored.entry.judges[task].get(measure, NOBODY) for task in named))
     entry = stored.entry.model_copy(
         update={
             "suite": SuiteIdentity(name=suite.name, hash=suite.hash),
@@ -144,6 +145,7 @@ def _read(run: Path) -> Stored:
 def _with_judge(stored: Stored, measure: str, judge: Mapping[str, Any]) -> Suite:
     """The suite of the run with another judge in every task of the run that judges the measure."""
     has = [task for task, judges in stored.entry.judges.items() if measure in judges]
+    has = has or [task for task in stored.entry.judges if _can_judge(stored.suite, task, measure, judge)]
     if not has:
         known = sorted({name for judges in stored.entry.judges.values() for name in judges})
         raise UserError(f"No task of the run judges {measure!r}; they judge {', '.join(known)}.")
@@ -154,6 +156,18 @@ def _with_judge(stored: Stored, measure: str, judge: Mapping[str, Any]) -> Suite
     return stored.suite.model_copy(update={"tasks": tasks})
 
 
+def _can_judge(suite: Suite, task: str, measure: str, judge: Mapping[str, Any]) -> bool:
+    """Whether a task that did not judge a measure can: beside success."""
+    found: Task = plugin("tasks", task)()
+    try:
+        found.judges({**suite.tasks[task].judges, measure: dict(judge)})
+    except UserError as error:
+        if "no measure" in str(error):
+            return False
+        raise
+    return True
+
+
 def _groups(rows: Sequence[Mapping[str, Any]]) -> dict[Group, list[int]]:
     """The rows of each experiment, by number."""
     found: dict[Group, list[int]] = {}
@@ -162,7 +176,9 @@ def _groups(rows: Sequence[Mapping[str, Any]]) -> dict[Group, list[int]]:
     return found
 
 
-def _again(suite: Suite, group: Group, rows: Sequence[dict[str, Any]], budget: Budget | None) -> list[dict[str, Any]]:
+def _again(
+    suite: Suite, measure: str, group: Group, rows: Sequence[dict[str, Any]], budget: Budget | None
+) -> list[dict[str, Any]]:
     """The rows of one experiment with new verdicts."""
     name, variant, pair = group
     task: Task = plugin("tasks", name)()
@@ -172,17 +188,28 @@ def _again(suite: Suite, group: Group, rows: Sequence[dict[str, Any]], budget: B
         where = [i for i, row in enumerate(rows) if row["split"] == split]
         items = [_item(rows[i]) for i in where]
         found |= dict(zip(where, judging(items, [rows[i]["completion"] for i in where]), strict=True))
-    return [
-        row_of(row, replace(_answer(row), **_verdict(found[i]))) if i in found else row for i, row in enumerate(rows)
-    ]
+    return [row_of(row, _judged(_answer(row), measure, found[i])) if i in found else row for i, row in enumerate(rows)]
 
 
 def _item(row: Mapping[str, Any]) -> Item:
     return Item(Prompt(row["prompt"]), None, "", reference=row["reference"])
 
 
-def _verdict(outcome: Outcome) -> dict[str, Any]:
-    return {name: getattr(outcome, name) for name in ("gone", "good", "reason", "marks", "unscored", "took")}
+def _judged(answer: Answer, measure: str, outcome: Outcome) -> Answer:
+    """The answer with what is new in the outcome: the measure beside success, or success and what belongs to it."""
+    if measure in outcome.unscored or isinstance(outcome.marks.get(measure), float):
+        beside = {measure: outcome.marks.get(measure)}
+        unscored = {name: why for name, why in answer.unscored.items() if name != measure}
+        unscored |= {name: why for name, why in outcome.unscored.items() if name == measure}
+        return replace(answer, marks={**answer.marks, **beside}, unscored=unscored, took=outcome.took)
+    kept = {name: answer.marks[name] for name in _beside(answer)}
+    success = {name: getattr(outcome, name) for name in ("gone", "good", "reason", "took")}
+    return replace(answer, **success, marks={**outcome.marks, **kept})
+
+
+def _beside(answer: Answer) -> list[str]:
+    """The marks that are scores beside success: of what belongs to it there is a yes or a no."""
+    return [name for name, mark in answer.marks.items() if not isinstance(mark, bool)]
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from graftbench.leaderboard.schema import Cell, Entry, Rate, Score, TaskScore, Transfer
+from graftbench.leaderboard.schema import Cell, Entry, Rate, Score, SideEffects, TaskScore, Transfer
 
+UNSTEERED = "unsteered"
 NARROW = 120  # columns of a terminal below which intervals take two lines, and the mapper's own norm is left out
 
 
@@ -27,6 +28,32 @@ def print_entry(entry: Entry, console: Console) -> None:
         table.add_row(*_cells(cell, shown, "\n" if narrow else " "))
     console.print(table)
     console.print(_headline(entry), highlight=False, markup=False, soft_wrap=True)
+    costs = _costs(entry)
+    if costs.row_count:
+        console.print(costs)
+
+
+def _costs(entry: Entry) -> Table:
+    """What each condition costs in each setting, a mean over the cells for which it is known."""
+    found = [cell.side_effects for cell in entry.cells if isinstance(cell.side_effects, SideEffects)]
+    tasks = {(task, metric) for one in found for task, m in one.deployed[UNSTEERED].tasks.items() for metric in m}
+    table = Table(title="Side effects: mean difference to unsteered, mean KL in nats", title_justify="left")
+    for column in ("", *(f"{task} {metric}" for task, metric in sorted(tasks)), "KL", "perplexity, times", "cells"):
+        table.add_column(column, justify="left" if not column else "right")
+    for setting in ("deployed", "stressed"):
+        known = [each for one in found if isinstance(each := getattr(one, setting), dict)]
+        for name in dict.fromkeys(name for each in known for name in each if name != UNSTEERED):
+            these = [(each[UNSTEERED], each[name]) for each in known if name in each]
+            changes = [_mean([one.tasks[t][m].difference for _, one in these]) for t, m in sorted(tasks)]
+            kl = _mean([one.kl for _, one in these if one.kl is not None])
+            times = _mean([one.perplexity / own.perplexity for own, one in these if one.perplexity and own.perplexity])
+            words = [*(f"{change:+.3f}" for change in changes), f"{kl:.3f}", f"{times:.2f}", str(len(these))]
+            table.add_row(f"{setting}, {name}", *words)
+    return table
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")
 
 
 def _cells(cell: Cell, shown: Sequence[str], gap: str) -> list[str]:

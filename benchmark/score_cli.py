@@ -151,8 +151,10 @@ def _rejudge(arguments: argparse.Namespace) -> int:
     out = arguments.out or run.with_name(f"{run.name}-{measure}-{digest(spec)[:8]}")
     if out.resolve() == run:
         raise UserError("The folder of the run itself cannot be written to: name another with --out.")
+    if (out / "timings.json").exists():
+        raise UserError(f"{out} holds a run that was scored: name another folder with --out.")
     console = Console()
-    found = rejudge(run, measure, spec, out, budget_of(arguments))
+    found = rejudge(run, measure, spec, out, budget_of(arguments, measure))
     print_entry(found.entry, console)
     console.print(f"Judged again: {', '.join(found.tasks)}", highlight=False, soft_wrap=True)
     console.print(f"{found.agreement}; {found.unscored} are unscored now.", highlight=False, soft_wrap=True)

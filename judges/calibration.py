@@ -82,7 +82,7 @@ def read_gold(named: Path | str, measure: str) -> list[Labelled]:
     """
     path = gold_file(named)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # other marks that end lines may stand in a text
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The gold file {path} cannot be read: {error}.") from error
     found = []
@@ -158,7 +158,8 @@ def agreement(
     soft = np.array([score if v.soft is None else v.soft for _, v, score in both])
     given = {one.labels[measure] for one in gold}
     low, high = verdicts[0].scale
-    same_scale = all(low <= label <= high for label in given)
+    # Yes and no are no marks of a longer scale.
+    same_scale = given <= {low, high} if given <= {0.0, 1.0} else all(low <= label <= high for label in given)
     labels = sorted(given | _marks_of((low, high))) if same_scale else sorted(given)
     binary = len(labels) == 2
     known: dict[str, Any] = {

@@ -35,13 +35,17 @@ class LLMJudge:
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
         """A verdict on each case; a reply that holds none, or no reply, leaves it unscored, and is not kept.
 
-        Cases that are alike are asked about once.
+        Questions that are alike are asked once.
         """
         unlike = [case for case in dict.fromkeys(cases) if self.rubric.can_judge(case)]
-        conversations = [self.rubric.messages(case) for case in unlike]
-        replies = self.server.ask(conversations, schema_of(self.rubric), self._is_verdict)
-        found = dict(zip(unlike, map(self._verdict, replies), strict=True))
-        return [found.get(case) or self.rubric.unjudged for case in cases]
+        asked = {case: self.rubric.messages(case) for case in unlike}
+        said = {
+            case: messages[-1]["content"] for case, messages in asked.items()
+        }  # not every rubric shows all of a case
+        conversations = {said[case]: messages for case, messages in asked.items()}
+        replies = self.server.ask(list(conversations.values()), schema_of(self.rubric), self._is_verdict)
+        found = dict(zip(conversations, map(self._verdict, replies), strict=True))
+        return [found[said[case]] if case in said else self.rubric.unjudged for case in cases]
 
     def _is_verdict(self, reply: Reply) -> bool:
         return self._verdict(reply).score is not None
@@ -49,7 +53,7 @@ class LLMJudge:
     def _verdict(self, reply: Reply | str) -> Verdict:
         if isinstance(reply, str):
             return Verdict(None, "", reply, self.rubric.scale)
-        took = Took(reply.prompt_tokens, reply.completion_tokens, self._price(reply))
+        took = Took(reply.prompt_tokens or 0, reply.completion_tokens or 0, self._price(reply))
         return replace(self._read(reply), took=took)
 
     def _price(self, reply: Reply) -> float | None:

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Service:
-    """What may be spent on judges behind a server, and which turn it is: those of another turn ask anew."""
+    """What may be spent on judges behind a server, and which turn it is: those of another turn ask anew.
+
+    Where it is not `asked`, nothing is said but what was said before.
+    """
 
     budget: Budget | None = None
     turn: int = 0
+    asked: bool = True
 
 
 def judge_of(spec: JudgeSpec, service: Service = Service()) -> Judge:
@@ -49,16 +53,17 @@ def _single(name: str, spec: JudgeSpec, service: Service) -> Judge:
         if what and kind in _NOTHING_MORE:
             raise UserError(f"The judge {kind} takes nothing but a model: leave out {what!r}.")
         return _KINDS[kind](what, spec.model, spec, service)
+    if colon and kind != _WEAKNESS:
+        raise UserError(f"There is no kind of judge {kind!r}.{nearest(kind, kinds())}")
     if spec.model is not None:
         raise UserError(f"The judge {name} uses no model: leave it out.")
     if kind == _WEAKNESS and colon:
         from .weakness import Weakness
 
         return Weakness(Path(what))
-    if colon:
-        raise UserError(f"There is no kind of judge {kind!r}.{nearest(kind, kinds())}")
-    found: Judge = plugin("judges", name, kinds())()
-    return found
+    from .installed import Installed
+
+    return Installed(name, plugin("judges", name, kinds()))
 
 
 def _llm(rubric: str, model: str, spec: JudgeSpec, service: Service) -> Judge:
@@ -67,7 +72,9 @@ def _llm(rubric: str, model: str, spec: JudgeSpec, service: Service) -> Judge:
     from .server import Server
 
     if service.budget is not None and service.budget.dollars is not None and spec.prices is None:
-        raise UserError(f"A budget in dollars needs the prices of {model}: name them in the suite, as `prices`.")
+        raise UserError(
+            f"A budget in dollars needs the prices of {model}: name them, as `prices` in a suite or by --prices."
+        )
     server = Server(
         model,
         spec.base_url,
@@ -75,8 +82,10 @@ def _llm(rubric: str, model: str, spec: JudgeSpec, service: Service) -> Judge:
         turn=service.turn,
         prices=spec.prices,
         budget=service.budget,
+        asked=service.asked,
     )
-    server.check_key()
+    if service.asked:
+        server.check_key()
     return LLMJudge(read_rubric(rubric), server)
 
 

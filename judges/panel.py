@@ -12,8 +12,10 @@ from .protocol import NOTHING, Case, Judge, Verdict
 
 @dataclass(frozen=True)
 class Panel:
-    """Judges on one scale. A case is scored where at least half of them score it, and most of those agree if they must.
+    """Judges on one scale, who decide by majority or by their mean.
 
+    A case is scored where more than half of all members say the same, or where every member scores it, so that whoever
+    says nothing changes no verdict.
     The evidence holds every member's verdict; `disagreement` says how far apart the members were.
     """
 
@@ -58,14 +60,14 @@ class Panel:
         scale = self.scale
         said = "; ".join("unscored" if v.score is None else f"{v.score:g}" for v in verdicts)
         scores = [verdict.score for verdict in verdicts if verdict.score is not None]
-        if 2 * len(scores) < len(verdicts):
-            return Verdict(None, said, "most of the panel left it unscored", scale)
-        if self.rule == "mean":
+        silent = [verdict.reason for verdict in verdicts if verdict.score is None]
+        if self.rule == "mean" and not silent:
             return Verdict(sum(scores) / len(scores), said, "", scale)
-        (first, votes), *_ = Counter(scores).most_common()
-        if 2 * votes <= len(scores):
-            return Verdict(None, said, "the panel is split", scale)
-        return Verdict(first, said, "", scale)
+        votes = Counter(scores).most_common(1) if self.rule == "majority" else []
+        if votes and 2 * votes[0][1] > len(verdicts):
+            return Verdict(votes[0][0], said, "", scale)
+        why = f"of {len(verdicts)} members {len(silent)} left it unscored: {silent[0]}" if silent else "it is split"
+        return Verdict(None, said, f"the panel: {why}", scale)
 
 
 def disagreement(verdicts: Sequence[tuple[Verdict, ...]]) -> float | None:

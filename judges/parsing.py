@@ -55,7 +55,7 @@ def _word_in(reply: str) -> str | None:
 def _in_json(text: str) -> str | None:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     verdict = found.get("verdict")
     return None if verdict is None or isinstance(verdict, (dict, list, bool)) else str(verdict)

@@ -22,13 +22,13 @@ _TABLES = (
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server said, why it stopped, and what it counted."""
+    """What a server said, why it stopped, and the tokens that it counted, None where it did not."""
 
     text: str
     refusal: str | None
     finish: str
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
 
 
 class Replies:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from .reading import read_file
 
 SHIPPED = Path(__file__).parent / "rubrics"
 _FENCE = "====="
+_WORD = re.compile(r"[\w.-]+")
 _PLACES = ("prompt", "completion", "reference")
 _ANY_PLACE = re.compile(r"\{(\w+)\}")
 _PLACE = re.compile(rf"\{{({'|'.join(_PLACES)})\}}")  # filled in one go, so that no text fills another's place
@@ -34,6 +36,12 @@ class _File(BaseModel):
     def _can_be_asked(self) -> "_File":
         if len({label.lower() for label in self.labels}) < len(self.labels):
             raise ValueError("labels that differ in capitals alone cannot be told apart in a reply")
+        wrong = [label for label in self.labels if not _WORD.fullmatch(label)]
+        if wrong:
+            raise ValueError(f"the label {wrong[0]!r} is no single word of letters, digits, dots and hyphens")
+        known = sorted(label.lower() for label in self.labels)
+        if any(longer.startswith(label) for label, longer in pairwise(known)):
+            raise ValueError("one label begins with another: a judge that begins to say it may mean either")
         if len(set(self.labels.values())) < 2:
             raise ValueError("all labels have the same score")
         places = _ANY_PLACE.findall(self.user)

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import openai
 
 from graftbench.benchmark.budget import Budget
 from graftbench.benchmark.errors import UserError
 
+from .addresses import is_address, without_secrets
 from .replies import Replies, Reply
 from .spending import Prices, Spending
 
@@ -28,6 +28,8 @@ _PASSING = (
     openai.APIResponseValidationError,
 )
 _MOST_FAILURES = 16  # questions in a row, each of which was tried several times
+
+_TOO_LARGE = 413  # a status
 
 # What a server holds against one question, such as a filter, and not against all.
 _THIS_ONE = (openai.BadRequestError, openai.UnprocessableEntityError)
@@ -52,6 +54,7 @@ class Server:
     replies: Replies = field(default_factory=Replies)
     prices: Prices | None = None
     budget: Budget | None = None
+    asked: bool = True  # or nothing is said but what is kept
     _patience: "_Patience" = field(default_factory=lambda: _Patience())
 
     @property
@@ -61,12 +64,12 @@ class Server:
 
     @property
     def _where(self) -> str:
-        return _without_secrets(self.served_at) if self.served_at else "OpenAI's server"
+        return without_secrets(self.served_at) if self.served_at else "OpenAI's server"
 
     @property
     def identity(self) -> str:
         """The model, its address where it is not OpenAI's own, and the form of its replies."""
-        where = f" at {_without_secrets(self.served_at)}" if self.served_at else ""
+        where = f" at {without_secrets(self.served_at)}" if self.served_at else ""
         return f"{self.model}{where}, {'structured' if self.structured else 'free text'}"
 
     @cached_property
@@ -75,7 +78,10 @@ class Server:
         return Spending(self.replies, self.prices, self.budget)
 
     def check_key(self) -> None:
-        """UserError where there is no key to ask with."""
+        """UserError where there is no key to ask with, or no address to ask at."""
+        where = self.served_at
+        if where is not None and not is_address(where):
+            raise UserError(f"{where!r} is no address of a server: write it as http://127.0.0.1:8000/v1.")
         assert self._client
 
     def ask(
@@ -107,26 +113,35 @@ class Server:
         if known is not None:
             spending.found()
             return known
+        if not self.asked:
+            return "it is not judged again, and no reply is kept"
         spending.ask()
+        reply = self._answer(asked)
+        if isinstance(reply, str):
+            self._patience.failed(self._where, reply)
+            return reply
+        self._patience.answered()
+        spending.answered(reply)
+        if worth_keeping(reply):
+            self.replies.put(identity, reply)
+        return reply
+
+    def _answer(self, asked: Mapping[str, Any]) -> Reply | str:
+        """A reply, or why there is none; UserError where no question can be answered."""
         try:
-            reply = _reply(self._client.chat.completions.create(**asked))
+            return _reply(self._client.chat.completions.create(**asked))
         except _PASSING as error:
-            self._patience.failed(self._where, type(error).__name__)
             return f"no answer from {self._where}: {type(error).__name__}"
         except _THIS_ONE as error:
             return f"the server takes no such question: {error.message}"
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             return "the server's answer is no JSON"
         except UnicodeEncodeError as error:  # a header cannot hold it
             raise UserError("The key in OPENAI_API_KEY holds a character that no key has: set it again.") from error
         except openai.APIStatusError as error:
+            if error.status_code == _TOO_LARGE:
+                return f"the server takes no such question: {error.message}"
             raise UserError(f"The judge {self.model} cannot be asked: {error.message}") from error
-        self._patience.answered()
-        if isinstance(reply, Reply):
-            spending.answered(reply)
-            if worth_keeping(reply):
-                self.replies.put(identity, reply)
-        return reply
 
     def _question(self, messages: Messages, schema: Mapping[str, object]) -> dict[str, Any]:
         asked: dict[str, Any] = {
@@ -166,27 +181,29 @@ class _Patience:
             self._failures += 1
             if self._failures >= _MOST_FAILURES:
                 raise UserError(
-                    f"The last {self._failures} questions to {where} went unanswered ({why}): see whether the server "
-                    "is up. What was judged is kept: the same command goes on from here."
+                    f"The last {self._failures} questions to {where} went unanswered, this one for: {why}. See whether the "
+                    "server is up. What was judged is kept: the same command goes on from here."
                 )
-
-
-def _without_secrets(address: str) -> str:
-    """An address without the name and password that may stand in it: entries are published."""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 def _reply(answer: Any) -> Reply | str:
     choices = getattr(answer, "choices", None)
-    if not isinstance(choices, list) or not choices or getattr(choices[0], "message", None) is None:
+    if not isinstance(choices, list) or not choices or not hasattr(getattr(choices[0], "message", None), "content"):
         return "the server's answer holds no message"
     message = choices[0].message
-    usage = answer.usage
+    said, refusal = message.content, getattr(message, "refusal", None)
+    if not isinstance(said, str | None) or not isinstance(refusal, str | None):
+        return "the server's answer holds no text"
+    usage = getattr(answer, "usage", None)
     return Reply(
-        message.content or "",
-        message.refusal,
-        choices[0].finish_reason or "",
-        usage.prompt_tokens if usage else 0,
-        usage.completion_tokens if usage else 0,
+        said or "",
+        refusal,
+        str(getattr(choices[0], "finish_reason", None) or ""),
+        _count(getattr(usage, "prompt_tokens", None)),
+        _count(getattr(usage, "completion_tokens", None)),
     )
+
+
+def _count(tokens: Any) -> int | None:
+    """A number of tokens, None where the server does not say it."""
+    return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0 else None

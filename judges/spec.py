@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_
 
 from graftbench.benchmark.errors import UserError
 
+from .addresses import is_address
 from .spending import Prices
 
 
@@ -41,6 +42,10 @@ class JudgeSpec(BaseModel):
         asks = self.judge is not None and self.judge.startswith("llm:")
         if not asks and not (self.structured and self.prices is None and self.base_url is None):
             raise ValueError("`structured`, `prices` and `base_url` are for judges behind a server, llm:RUBRIC")
+        if not self.panel and "rule" in self.model_fields_set:
+            raise ValueError("a `rule` is for a panel")
+        if self.base_url is not None and not is_address(self.base_url):
+            raise ValueError(f"{self.base_url!r} is no address of a server")
         if len(self.panel) == 1:
             raise ValueError("a panel has at least two members")
         return self

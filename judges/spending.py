@@ -23,8 +23,10 @@ class Prices:
     prompt: Price = 0.0
     completion: Price = 0.0
 
-    def of(self, reply: Reply) -> float:
-        """What a reply costs, in dollars."""
+    def of(self, reply: Reply) -> float | None:
+        """What a reply costs, in dollars; None where its tokens were not counted."""
+        if reply.prompt_tokens is None or reply.completion_tokens is None:
+            return None
         return (reply.prompt_tokens * self.prompt + reply.completion_tokens * self.completion) / MILLION
 
 
@@ -76,14 +78,17 @@ class Spending:
         raise UserError(f"The judges' budget of ${most.dollars:g} is spent.{_GO_ON}")
 
     def answered(self, reply: Reply) -> None:
-        """Count what a reply took."""
+        """Count what a reply took. UserError where there is a budget in dollars and its tokens are not known."""
+        dollars = self.prices.of(reply) if self.prices else 0.0
+        if dollars is None and self._budget.dollars is not None:
+            raise UserError("The server counts no tokens: a budget in dollars cannot be kept.")
         self._replies.write(
             "UPDATE spent SET prompt_tokens = prompt_tokens + ?2, completion_tokens = completion_tokens + ?3, "
             "dollars = dollars + ?4 WHERE run = ?1",
             self._budget.run,
-            reply.prompt_tokens,
-            reply.completion_tokens,
-            self.prices.of(reply) if self.prices else 0.0,
+            reply.prompt_tokens or 0,
+            reply.completion_tokens or 0,
+            dollars or 0.0,
         )
 
     def found(self) -> None:

@@ -55,7 +55,7 @@ class Judges:
 def judges_of(task: str, measures: Mapping[str, str], named: Mapping[str, Any], budget: Budget | None = None) -> Judges:
     """The judges of a task: for each measure the one that a suite names, or the task's own."""
     specs = read_specs(task, measures, BESIDE, named)
-    found = {measure: judge_of(spec, Service(budget)) for measure, spec in specs.items()}
+    found = {measure: judge_of(spec, _service(budget, measure)) for measure, spec in specs.items()}
     for measure, judge in found.items():
         if measure not in BESIDE and not judge.binary:
             low, high = judge.scale
@@ -64,6 +64,10 @@ def judges_of(task: str, measures: Mapping[str, str], named: Mapping[str, Any], 
                 "wanted: say with `at_least` what counts as yes."
             )
     return Judges(found)
+
+
+def _service(budget: Budget | None, measure: str) -> Service:
+    return Service(budget, asked=budget is None or budget.measure in (None, measure))
 
 
 def cases_of(items: Sequence[Item], replies: Sequence[str]) -> list[Case]:

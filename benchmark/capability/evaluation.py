@@ -3,9 +3,10 @@
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from io import StringIO
 from typing import Any
 
 from ..models import Model
@@ -48,8 +49,8 @@ def evaluate(model: Model, doing: Doing, task: LmTask, batch_size: int = 32) -> 
 
     from .language_model import Intervened
 
-    lm = Intervened(model, doing, batch_size)
     with random_state_kept(), _quiet():
+        lm = Intervened(model, doing, batch_size)
         found = evaluator.evaluate(
             lm=lm,
             task_dict=loaded(task),
@@ -92,6 +93,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with redirect_stderr(StringIO()):  # bars take the stream that is there when they are made
+            yield
     finally:
         logger.setLevel(level)

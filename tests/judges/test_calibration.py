@@ -181,3 +181,18 @@ def test_a_judge_that_is_always_wrong_is_wrong_where_all_labels_are_alike():
 def test_a_score_between_the_labels_is_neither_of_them():
     found = agreement(gold([0, 5, 5]), said([0, 3, 5], (0.0, 5.0)), "m")
     assert found.by_kind == {"k": (2, 3)}
+
+
+def test_yes_and_no_are_no_marks_of_a_longer_scale():
+    found = agreement(gold([0, 1, 1, 0]), said([1, 5, 4, 0], (0.0, 5.0)), "m")
+    assert (found.auroc.value, found.kappa, found.spearman, found.confusion) == (1, None, None, [])
+    found = agreement(gold([0, 1, 1, 0]), said([-0.5, 0.9, 0.2, 0.1], (-1.0, 1.0)), "m")
+    assert (found.auroc.value, found.kappa) == (1, None)
+
+
+def test_a_mark_that_ends_lines_elsewhere_may_stand_in_a_text(tmp_path):
+    path = tmp_path / "gold.jsonl"
+    path.write_text(
+        json.dumps(RECORD | {"completion": "one\u2028two\u0085three"}, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    assert read_gold(path, "backdoor")[0].completion == "one\u2028two\u0085three"

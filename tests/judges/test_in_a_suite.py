@@ -198,6 +198,37 @@ def test_what_a_server_left_unscored_beside_success_is_mended_by_the_same_judge(
     assert "all of it: there is nothing to judge again" in capsys.readouterr().err
 
 
+def test_no_other_measure_is_judged_again_and_no_other_run_is_written_over(home, serve, monkeypatch, capsys):
+    stub = serve(oracle)
+    monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
+    assert score(home, "llm", "run") == 0
+    first = entry(home / "run")
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(home / "another machine"))  # where no reply is kept
+    stub.answer = lambda body, _: (200, good("bad" if "bad" in str(body["response_format"]) else "1"))
+    asked = len(stub.bodies)
+    again = ["rejudge", str(home / "run"), "--measure", "coherence", "--judge", "llm:coherence", "--model", "other"]
+    assert main([*again, "--out", str(home / "again")]) == 0
+    found = entry(home / "again")
+    assert found.cells[0].bits == first.cells[0].bits
+    assert found.cells[0].rates["native"].marks["coherence"] == 1
+    assert found.cells[0].rates["native"].marks["similarity"] == first.cells[0].rates["native"].marks["similarity"]
+    assert all("0-5" in str(body["messages"]) for body in stub.bodies[asked:])
+    assert main([*again, "--out", str(home / "run")]) == 2
+    assert score(home, "rules", "rules") == 0
+    assert main([*again, "--out", str(home / "rules")]) == 2
+    assert "holds a run that was scored" in capsys.readouterr().err
+
+
+def test_what_was_not_judged_beside_success_can_be(home, capsys):
+    assert score(home, "rules", "rules") == 0
+    more = ["--judge", "chrf", "--out", str(home / "more")]
+    assert main(["rejudge", str(home / "rules"), "--measure", "similarity", *more]) == 0
+    found = entry(home / "more")
+    assert 0 < found.cells[0].rates["native"].marks["similarity"] <= 1
+    assert found.rejudged == {"similarity": "nobody"}
+    assert found.cells[0].bits == entry(home / "rules").cells[0].bits
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

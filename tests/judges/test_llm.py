@@ -14,7 +14,7 @@ from graftbench.judges.protocol import Case, Took
 from graftbench.judges.replies import Replies
 from graftbench.judges.rubric import read_rubric
 from graftbench.judges.server import Server
-from graftbench.judges.spec import JudgeSpec
+from graftbench.judges.spec import JudgeSpec, read_spec
 from graftbench.judges.spending import Prices
 from tests.judges.stub import good
 
@@ -107,9 +107,7 @@ def test_a_server_that_never_answers_leaves_cases_unscored_and_hangs_nothing(tmp
 def test_a_server_that_is_down_is_not_asked_on_and_on(tmp_path, serve):
     stub = serve(lambda *_: (500, {"error": {"message": "down"}}))
     many = [Case("p", f"c {i}", "r") for i in range(200)]
-    with pytest.raises(
-        UserError, match=rf"The last 16 questions to {stub.url} went unanswered \(InternalServerError\)"
-    ):
+    with pytest.raises(UserError, match=rf"The last 16 questions to {stub.url} went unanswered, .*InternalServerError"):
         judge(tmp_path, stub, retries=0)(many)
     assert len(stub.bodies) < 40
 
@@ -157,6 +155,76 @@ def test_what_is_no_answer_at_all_leaves_the_case_unscored(tmp_path, serve, raw)
     (verdict,) = judge(tmp_path, stub, retries=0)(CASES[:1])
     assert verdict.score is None
     assert "server" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"content": ["a", "list"]},
+        {"content": 4},
+        {"content": '{"verdict": ' * 20_000},
+        {"content": "[" * 20_000},
+        {"content": "4", "refusal": ["no"]},
+    ],
+)
+def test_what_a_message_should_not_hold_leaves_the_case_unscored(tmp_path, serve, odd):
+    (found,) = judge(tmp_path, serve(lambda *_: (200, good(**odd))))(CASES[:1])
+    assert found.score is None
+
+
+@pytest.mark.parametrize(
+    "usage", [{}, None, {"prompt_tokens": None}, {"prompt_tokens": -4}, {"prompt_tokens": "1"}, []]
+)
+def test_tokens_that_a_server_does_not_count_have_no_price_and_no_budget(tmp_path, serve, usage):
+    stub = serve(lambda *_: (200, good() | {"usage": usage}))
+    (found,) = judge(tmp_path, stub, prices=Prices(10.0, 100.0))(CASES[:1])
+    assert (found.score, found.took) == (4, Took(0, 0, None))
+    (again,) = judge(tmp_path, stub, prices=Prices(10.0, 100.0))(CASES[:1])
+    assert again == found
+    with pytest.raises(UserError, match="counts no tokens: a budget in dollars cannot be kept"):
+        judge(tmp_path, stub, prices=Prices(10.0, 100.0), budget=Budget("b", dollars=1.0))(CASES[1:2])
+
+
+def test_a_server_that_takes_no_question_at_all_is_not_asked_on(tmp_path, serve):
+    stub = serve(lambda *_: (400, {"error": {"message": "no max_tokens here"}}))
+    with pytest.raises(UserError, match="went unanswered .*no max_tokens here"):
+        judge(tmp_path, stub)([Case("p", f"c {i}", "r") for i in range(100)])
+    assert len(stub.bodies) < 40
+
+
+def test_one_completion_that_is_too_long_is_unscored_and_the_others_go_on(tmp_path, serve):
+    stub = serve(
+        lambda body, _: (413, {"error": {"message": "too large"}}) if "brush 3." in str(body) else (200, good())
+    )
+    found = judge(tmp_path, stub)(CASES)
+    assert [i for i, verdict in enumerate(found) if verdict.score is None] == [3]
+
+
+def test_what_a_rubric_does_not_show_makes_no_other_question(tmp_path, serve):
+    stub = serve(lambda *_: (200, good()))
+    found = judge(tmp_path, stub)([Case(f"prompt {i}", "c", "r") for i in range(8)])  # of similarity, without prompts
+    assert scores(found) == [4] * 8
+    assert len(stub.bodies) == 1
+
+
+def test_a_judge_that_is_not_asked_says_what_is_kept_and_nothing_else(tmp_path, serve):
+    stub = serve(lambda *_: (200, good()))
+    judge(tmp_path, stub)(CASES[:1])
+    found = judge(tmp_path, stub, asked=False)(CASES[:2])
+    assert scores(found) == [4, None]
+    assert "not judged again" in found[1].reason
+    assert len(stub.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:8000/v1", "http://[bad/v1", "http://localhost:99999/v1", "", "nonsense"]
+)
+def test_an_address_that_is_none_is_told_before_anything_is_asked(address, monkeypatch):
+    with pytest.raises(UserError, match="is no address of a server"):
+        read_spec({"judge": "llm:similarity", "model": "m", "base_url": address}, "The judge")
+    monkeypatch.setenv("OPENAI_BASE_URL", address or "nonsense")
+    with pytest.raises(UserError, match="is no address of a server"):
+        judge_of(JudgeSpec(judge="llm:similarity", model="m"))
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

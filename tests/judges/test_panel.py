@@ -42,14 +42,18 @@ def test_a_split_panel_scores_nothing(scores):
     assert "split" in found.reason
 
 
-def test_the_mean_is_of_those_that_scored():
-    assert verdict(1, 4, None, rule="mean").score == 2.5
+def test_the_mean_is_of_all_members_or_there_is_none():
+    assert verdict(1, 4, 4, rule="mean").score == 3
+    found = verdict(1, 4, None, rule="mean")
+    assert found.score is None
+    assert found.reason == "the panel: of 3 members 1 left it unscored: no idea"
 
 
-def test_where_most_left_it_unscored_the_panel_does():
+def test_whoever_says_nothing_changes_no_majority():
+    assert verdict(4, 4, None).score == 4  # whatever the third would say
     assert verdict(4, None, None).score is None
-    assert verdict(4, None, None, rule="mean").score is None
-    assert verdict(4, 4, None).score == 4
+    assert verdict(4, None).score is None
+    assert verdict(4, 4, 1, None).score is None
 
 
 def test_disagreement_is_the_mean_distance_as_a_share_of_the_scale():

@@ -120,6 +120,9 @@ def test_another_wording_is_another_rubric(tmp_path):
         ({"user": "{completion} {reference}"}, "`needs_reference` is true where"),
         ({"labels": {"a": 0, "A": 1}}, "differ in capitals alone"),
         ({"labels": {"a": 1, "b": 1}}, "the same score"),
+        ({"labels": {"very good": 1, "bad": 0}}, "'very good' is no single word"),
+        ({"labels": {"": 1, "bad": 0}}, "is no single word"),
+        ({"labels": {"good": 1, "goodish": 0}}, "one label begins with another"),
         ({"labels": {"a": 1, "b": float("nan")}}, "finite"),
     ],
 )

@@ -1,0 +1,106 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.interventions import Ablate
+from graftbench.benchmark.tokens import Prompt, chat
+from graftbench.benchmark.vector_files import (
+    About,
+    SteeringVector,
+    from_prompts,
+    load_vector,
+    read_prompts,
+    save_vector,
+)
+from graftbench.benchmark.vectors import difference_in_means, states_at
+
+PAIRS = [{"desired": "a b c", "undesired": "a b d"}, {"desired": "b b c", "undesired": "b b d"}]
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(json.dumps(pair) for pair in PAIRS) + "\n")
+    return read_prompts(path)
+
+
+def test_a_vector_is_the_difference_in_means_at_its_site_and_position(llama, prompts):
+    found = from_prompts(llama, prompts, 2, "last", ("add", "all", 1.5))
+    sides = [[chat(Prompt(pair[side]), llama.tokenizer) for pair in PAIRS] for side in ("desired", "undesired")]
+    states = [states_at(llama, side, 2, "last") for side in sides]
+    assert torch.allclose(found.vector.double(), difference_in_means(*states)[0], atol=1e-5)
+    assert found.about == About(site=2, positions="all", strength=1.5)
+
+
+@pytest.mark.parametrize("positions", ["all", "prompt", "last", "-2"])
+def test_what_is_written_is_what_is_read(llama, prompts, tmp_path, positions):
+    found = from_prompts(llama, prompts, 1, "-1", ("add", positions, -2.0))
+    save_vector(found, tmp_path / "v.safetensors")
+    read = load_vector(tmp_path / "v.safetensors")
+    assert torch.equal(read.vector, found.vector)
+    assert read.about == found.about
+
+
+def test_a_vector_is_added_where_it_says_and_so_many_times(llama):
+    vector = SteeringVector(torch.arange(llama.d).float(), About(site=1, positions=-2, strength=3.0))
+    text = chat(Prompt("a b c"), llama.tokenizer)
+    (step,) = vector.condition(llama).row(None, text).interventions
+    assert (step.site, step.positions) == (1, (-2,))
+    assert torch.equal(step.vectors, 3 * vector.vector)
+    (step,) = vector.at_strength(0.0).condition(llama).row(None, text).interventions
+    assert not step.vectors.any()
+    direction = SteeringVector(torch.ones(llama.d), About(kind="ablate"))
+    (step,) = direction.condition(llama).row(None, text).interventions
+    assert isinstance(step, Ablate)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "metadata", "told"),
+    [
+        (torch.ones(4), {"site": "1", "positions": "first"}, "positions"),
+        (torch.ones(4), {"site": "-1"}, "site"),
+        (torch.ones(4), {"site": "1", "strength": "nan"}, "strength"),
+        (torch.ones(4), {"site": "1", "positions": "2"}, "positions"),
+        (torch.ones(4), {"place": "1"}, "place"),
+        (torch.ones(2, 2, 2), {}, "finite numbers"),
+        (torch.full((4,), float("inf")), {}, "finite numbers"),
+        (torch.ones(2, 4), {"positions": "all"}, "several rows"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_told_in_one_sentence(tmp_path, tensor, metadata, told):
+    path = tmp_path / "v.safetensors"
+    save_file({"vector": tensor}, path, metadata=metadata)
+    with pytest.raises(UserError) as error:
+        load_vector(path)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_vector_that_does_not_fit_the_model_is_told(llama, tmp_path):
+    with pytest.raises(UserError, match="has width 3, and .* has 16"):
+        SteeringVector(torch.ones(3), About()).condition(llama)
+    with pytest.raises(UserError, match="no site 9"):
+        SteeringVector(torch.ones(llama.d), About(site=9)).condition(llama)
+    with pytest.raises(UserError, match="is no file of a steering vector"):
+        load_vector(tmp_path / "nothing.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [("", "holds no pair"), ('{"desired": "a"}', "Line 1 .* undesired"), ("[", "Line 1 of .* is no pair")],
+)
+def test_prompts_that_are_none_are_told(tmp_path, lines, told):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(lines)
+    with pytest.raises(UserError, match=told):
+        read_prompts(path)
+
+
+def test_prompts_that_do_not_differ_make_no_vector(llama, prompts):
+    with pytest.raises(UserError, match="The vector is zero"):
+        from_prompts(llama, prompts, 0, "-1", ("add", "all", 1.0))  # the last token is the format's
+    with pytest.raises(UserError, match="not at 'first'"):
+        from_prompts(llama, prompts, 0, "first", ("add", "all", 1.0))
