@@ -181,8 +181,8 @@ class _Patience:
             self._failures += 1
             if self._failures >= _MOST_FAILURES:
                 raise UserError(
-                    f"The last {self._failures} questions to {where} went unanswered, this one for: {why}. See whether the "
-                    "server is up. What was judged is kept: the same command goes on from here."
+                    f"The last {self._failures} questions to {where} went unanswered, this one for: {why}. See "
+                    "whether the server is up. What was judged is kept: the same command goes on from here."
                 )
 
 
