@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .arguments import positive
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     what.add_argument("--fit-on", default="pocket", help="with --mapper, unless it is fitted: pocket, alpaca")
     what.add_argument("--strength", type=float, metavar="X", help="use the vector so many times as strongly as it says")
     what.add_argument("--tasks", required=True, metavar="NAME,...", help="pocket_mmlu, mmlu, squad, ...")
-    what.add_argument("--limit", type=_positive, metavar="N", help="the first N documents of each task or subject")
+    what.add_argument("--limit", type=positive, metavar="N", help="the first N documents of each task or subject")
     what.add_argument("--chat", action=argparse.BooleanOptionalAction, help="put documents in the chat format, or not")
     what.add_argument("--perplexity", metavar="CORPUS", help="of neutral text, too: pocket, wikitext, alpaca, pile")
     what.add_argument("--prompts", action="store_true", help="KL and coherence on harmless prompts of the pocket world")
     what.add_argument("--data", type=Path, metavar="DIR", help="a local mirror of data sets (default: GRAFTBENCH_DATA)")
     what.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
     what.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default auto)")
-    what.add_argument("--batch-size", type=_positive, default=32, help="documents at a time (default 32)")
+    what.add_argument("--batch-size", type=positive, default=32, help="documents at a time (default 32)")
     what.add_argument("--out", type=Path, metavar="FILE", help="write the figures as JSON")
     what.set_defaults(run=_capability)
     vector = commands.add_parser("vector", help="write a steering vector from contrastive prompts")
@@ -51,12 +52,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     vector.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default auto)")
     vector.add_argument("--out", type=Path, required=True, metavar="FILE", help="the safetensors file")
     vector.set_defaults(run=_vector)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
 
 
 def _capability(arguments: argparse.Namespace) -> int:

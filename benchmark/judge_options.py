@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 from uuid import uuid4
 
+from .arguments import dollars, positive
 from .budget import Budget
 
 _NAMED = ("judge", "model", "base_url", "at_least")
@@ -27,9 +28,9 @@ def add_judge_options(parser: argparse.ArgumentParser) -> None:
 
 def add_budget_options(parser: argparse.ArgumentParser) -> None:
     """Add what judges behind a server may spend."""
-    parser.add_argument("--judge-requests", type=_positive, metavar="N", help="stop after so many requests to a server")
+    parser.add_argument("--judge-requests", type=positive, metavar="N", help="stop after so many requests to a server")
     parser.add_argument(
-        "--judge-dollars", type=_dollars, metavar="X", help="stop when judges behind a server cost so much"
+        "--judge-dollars", type=dollars, metavar="X", help="stop when judges behind a server cost so much"
     )
 
 
@@ -46,19 +47,3 @@ def judge_named(arguments: argparse.Namespace) -> dict[str, Any]:
 def budget_of(arguments: argparse.Namespace, measure: str | None = None) -> Budget:
     """What may be spent, in an account of its own, on the judge of a measure or on all."""
     return Budget(uuid4().hex, arguments.judge_requests, arguments.judge_dollars, measure)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
-
-
-def _dollars(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount above 0")
-    return number

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from .arguments import not_negative, positive
 from .errors import UserError
 from .judge_options import add_budget_options, add_judge_options, budget_of, judge_named
 
@@ -15,7 +16,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     score = commands.add_parser("score", help="score a mapper on a suite")
     _mapper(score)
     _suite(score)
-    score.add_argument("--seed", type=_not_negative, default=0, help="the mapper's first seed (default 0)")
+    score.add_argument("--seed", type=not_negative, default=0, help="the mapper's first seed (default 0)")
     score.add_argument("--cell-timeout", type=float, metavar="SECONDS", help="stop a cell that takes longer")
     score.add_argument("--out", type=Path, metavar="DIR", help="where the run is written")
     add_budget_options(score)
@@ -53,23 +54,9 @@ def _suite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", default="pocket", help="a suite that ships, or a YAML file (default pocket)")
     parser.add_argument("--task", action="append", default=[], help="run this task alone (may be repeated)")
     parser.add_argument("--pair", action="append", default=[], help="run this pair alone (may be repeated)")
-    parser.add_argument("--batch-size", type=_positive, default=256, help="rows at a time (default 256)")
+    parser.add_argument("--batch-size", type=positive, default=256, help="rows at a time (default 256)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default auto)")
-    parser.add_argument("--workers", type=_positive, default=2, help="cells at a time, on a CPU (default 2)")
-
-
-def _not_negative(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return number
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    parser.add_argument("--workers", type=positive, default=2, help="cells at a time, on a CPU (default 2)")
 
 
 def _score(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graftbench.benchmark.arguments import positive
 from graftbench.benchmark.judge_options import add_judge_options, budget_of, judge_named
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     verb.add_argument("--measure", required=True, help="which of their labels the judge is compared with")
     add_judge_options(verb)
-    verb.add_argument("--repeats", type=_positive, default=1, metavar="N", help="judge so often: how steady is it?")
+    verb.add_argument("--repeats", type=positive, default=1, metavar="N", help="judge so often: how steady is it?")
     verb.add_argument("--swap", action="store_true", help="judge the reference against the completion, too")
     verb.add_argument("--out", type=Path, metavar="FILE", help="write the report as JSON")
     verb.set_defaults(run=_calibrate)
@@ -69,12 +70,6 @@ def _report(_: argparse.Namespace) -> int:
 
     print(report(), end="")  # noqa: T201
     return 0
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
 
 
 def _print(found: "Agreement", console: object) -> None:

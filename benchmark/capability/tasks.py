@@ -88,7 +88,11 @@ class _Key:
 
 @cache
 def _loaded(key: _Key) -> "TaskDict":
-    found = manager_for(key.task).load(list(key.task.parts))
+    try:
+        found = manager_for(key.task).load(list(key.task.parts))
+    except (OSError, ValueError) as error:  # what the Hub's client and datasets raise is one or the other
+        why = str(error).splitlines()[0]
+        raise UserError(f"The documents of the task {key.name} could not be had: {why}") from error
     for one in found["tasks"].values():
         if one.get_config("num_fewshot") is None:
             one.set_config(key="num_fewshot", value=0)

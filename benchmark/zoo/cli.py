@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Column, Table
 
+from ..arguments import positive
 from ..errors import UserError
 from .names import WEIGHTS, Name, UnknownModelError, all_names, name_of
 
@@ -55,13 +56,7 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=_positive, default=2, metavar="N", help="models at a time (default 2)")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
+    parser.add_argument("--workers", type=positive, default=2, metavar="N", help="models at a time (default 2)")
 
 
 def _list(_: argparse.Namespace) -> int:
