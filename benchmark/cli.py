@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from graftbench.judges import cli as judges
+from graftbench.leaderboard import cli as leaderboard
 
 from . import capability_cli, score_cli
 from .errors import UserError, log_to_file
@@ -37,4 +38,5 @@ def _parser() -> argparse.ArgumentParser:
     capability_cli.add_to(commands)
     zoo.add_to(commands)
     judges.add_to(commands)
+    leaderboard.add_to(commands)
     return parser

@@ -19,7 +19,7 @@ from graftbench.leaderboard.build import leaderboard_of
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Entry, SuiteIdentity
 
-from .assemble import LEFT_OUT, headline, measured
+from .assemble import measured
 from .budget import Budget
 from .errors import UserError
 from .experiments.clean import CLEAN
@@ -28,6 +28,7 @@ from .experiments.direction.ground import still_good
 from .experiments.setting import Item, Outcome
 from .experiments.summary import summarised
 from .files import whole, write_text
+from .headline import LEFT_OUT, headline
 from .metrics.correlation import rank_correlation
 from .plugins import plugin
 from .rows import SCHEMA, row_of, table_of, what_they_took

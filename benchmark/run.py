@@ -19,10 +19,11 @@ from graftbench.leaderboard.build import leaderboard_of
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Entry, MapperRecord, SuiteIdentity
 
-from .assemble import cell_result, headline
+from .assemble import cell_result
 from .budget import Budget
 from .errors import UserError
 from .files import write_text
+from .headline import headline
 from .mappers.finding import Found, MapperSpec, find
 from .models import device_of
 from .plan import Cell, planned

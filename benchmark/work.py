@@ -18,6 +18,7 @@ from .errors import UserError
 from .experiments.conditions import Answer
 from .experiments.setting import Bench
 from .fitting import captured_pairs, checked, fitted_mapper, keep, with_reply
+from .from_bits import resamples_of, steerable
 from .mappers import saving
 from .mappers.finding import Found, MapperSpec, find
 from .metrics.fidelity import fidelity
@@ -26,7 +27,6 @@ from .pairs import Captured, read_pairs
 from .plan import Cell
 from .plugins import plugin
 from .replaced import Replacement, faithful
-from .steerable import steerable
 from .store import Store, digest
 from .suite import Suite
 from .task import OWN, Carrier, Experiment, Position, Scored, Sites, Task, Tried
@@ -134,7 +134,9 @@ def _side_effects(
         return NOT_MEASURED
     if cell.check:
         return Missing(reason=A_CHECK)
-    if not steerable(scored):
+    summary = scored.summary
+    drawn = resamples_of(summary.clusters, summary.bits, scored.baseline)
+    if not steerable(summary.bits, scored.baseline, drawn):
         return Missing(reason=NOT_STEERABLE)
     from .capability.of_cell import costs_of_cell, measures_of
 

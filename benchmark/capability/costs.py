@@ -1,5 +1,6 @@
 """What is done to a model, and what that costs it: tasks, KL, perplexity and coherence, beside the untouched model."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -131,5 +132,5 @@ def _graded(ways: Sequence[Sequence[float]], own: Sequence[float]) -> GradedReco
 
 
 def _mean(values: Sequence[Any]) -> float | None:
-    known = [float(value) for value in values if value is not None]
+    known = [float(value) for value in values if value is not None and math.isfinite(value)]
     return round(sum(known) / len(known), 4) if known else None

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from graftbench.benchmark.assemble import cell_result, headline
+from graftbench.benchmark.assemble import cell_result
 from graftbench.benchmark.experiments.summary import Parts, Summary
+from graftbench.benchmark.headline import headline
 from graftbench.benchmark.plan import Cell
 from graftbench.benchmark.pool import Failure
 from graftbench.benchmark.task import Scored

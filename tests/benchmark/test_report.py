@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from graftbench.benchmark.assemble import headline
+from graftbench.benchmark.headline import headline
 from graftbench.benchmark.report import print_entry
 from graftbench.leaderboard.schema import Entry, MapperRecord, SuiteIdentity
 from tests.benchmark.test_assemble import failed, result

@@ -1,0 +1,81 @@
+"""Whether an entry says what its own bits say: rates, transfer, what can be steered, and the scores."""
+
+from collections.abc import Iterator
+
+from graftbench.benchmark.from_bits import rate_of, resamples_of, steerable, transfer_of
+from graftbench.benchmark.headline import LEFT_OUT, headline
+
+from .schema import Cell, Entry, Rate
+
+_NEAR = 2e-4  # rounded figures of other machines
+
+
+def problems(entry: Entry) -> list[str]:
+    """Everything in an entry that does not follow from its bits, in one sentence each; none where it is whole."""
+    found = [f"{_name(cell)}: {what}" for cell in entry.cells for what in _of_cell(cell)]
+    if found:  # what follows from these would be wrong, too
+        return found
+    again = headline(entry.cells, filtered=entry.headline.reason == LEFT_OUT)
+    return [f"headline: {what}" for what in _apart(entry.headline.model_dump(), again.model_dump())]
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.task} {cell.variant} {cell.pair} {cell.track} seed {cell.seed}"
+
+
+def _of_cell(cell: Cell) -> Iterator[str]:
+    if cell.status != "ok":
+        return
+    shape = list(_shape(cell))
+    yield from shape
+    if shape or cell.transfer is None:
+        return
+    drawn = resamples_of(cell.clusters, cell.bits, cell.transfer.baseline)
+    for name in cell.bits:
+        yield from _rate(name, cell.rates[name], vars(rate_of(cell.bits, name, drawn)))
+    if "native" not in cell.bits or cell.transfer.baseline not in cell.bits:
+        return
+    well = cell.reason is None
+    if cell.reason in (None, "not_steerable") and steerable(cell.bits, cell.transfer.baseline, drawn) != well:
+        yield f"`steerable` is {well}, and the bits say {not well}"
+    if well and "mapped" in cell.bits:
+        for name, value in vars(transfer_of(cell.bits, cell.transfer.baseline, drawn)).items():
+            if not _near(getattr(cell.transfer, name), value):
+                yield f"transfer.{name} is {getattr(cell.transfer, name)}, and the bits say {value}"
+
+
+def _shape(cell: Cell) -> Iterator[str]:
+    n = len(cell.prompt_ids)
+    if len(cell.clusters) != n or cell.n_prompts != n:
+        yield "prompts, clusters and their number differ"
+    for name, draws in cell.bits.items():
+        if not draws or any(len(row) != n or not set(row) <= {0, 1} for row in draws):
+            yield f"the bits of {name} are not a 0 or a 1 for each of {n} prompts in each draw"
+        if name not in cell.rates:
+            yield f"{name} has bits and no rate"
+    if cell.transfer is None:
+        yield "it has no transfer"
+    if cell.steerable != (cell.reason is None):
+        yield "`steerable` and `reason` contradict each other"
+
+
+def _rate(name: str, told: Rate, found: dict[str, float]) -> Iterator[str]:
+    for part, value in found.items():
+        if not _near(getattr(told, part), value):
+            yield f"rates.{name}.{part} is {getattr(told, part)}, and the bits say {value}"
+
+
+def _near(told: float | None, found: float) -> bool:
+    return told is not None and abs(told - found) <= _NEAR * max(1.0, abs(found))
+
+
+def _apart(told: object, found: object, where: str = "") -> Iterator[str]:
+    """Where two nested records differ by more than rounding."""
+    if isinstance(told, dict) and isinstance(found, dict):
+        for name in sorted({*told, *found}):
+            yield from _apart(told.get(name), found.get(name), f"{where}.{name}" if where else str(name))
+    elif isinstance(told, float) and isinstance(found, float):
+        if not _near(told, found):
+            yield f"{where} is {told}, and the cells say {found}"
+    elif told != found:
+        yield f"{where} is {told!r}, and the cells say {found!r}"

