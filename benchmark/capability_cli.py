@@ -29,7 +29,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     what.add_argument("--pair", metavar="SOURCE->TARGET", help="with --mapper: the models, the second of them TARGET")
     what.add_argument("--sites", metavar="S,T", help="with --mapper: the site in each, such as 2,4")
     what.add_argument("--fit-on", default="pocket", help="with --mapper, unless it is fitted: pocket, alpaca")
-    what.add_argument("--strength", type=float, metavar="X", help="use the vector so many times as strongly as it says")
+    what.add_argument("--strength", type=float, metavar="X", help="how many times it is added, whatever its file says")
     what.add_argument("--tasks", required=True, metavar="NAME,...", help="pocket_mmlu, mmlu, squad, ...")
     what.add_argument("--limit", type=positive, metavar="N", help="the first N documents of each task or subject")
     what.add_argument("--chat", action=argparse.BooleanOptionalAction, help="put documents in the chat format, or not")
@@ -69,9 +69,12 @@ def _capability(arguments: argparse.Namespace) -> int:
     from .models import load
     from .store import Store
 
+    if arguments.out is not None and arguments.out.is_dir():
+        raise UserError(f"{arguments.out} is a folder: name a file with --out.")
     if arguments.data is not None:
         os.environ[VARIABLE] = str(arguments.data)
-    tasks = tuple(lm_task(name, arguments.limit, chat=arguments.chat) for name in arguments.tasks.split(","))
+    names = [name.strip() for name in arguments.tasks.split(",")]
+    tasks = tuple(lm_task(name, arguments.limit, chat=arguments.chat) for name in names)
     model = load(arguments.target, dtype=arguments.dtype, device=arguments.device)
     measures = Measures(
         tasks,
@@ -82,7 +85,10 @@ def _capability(arguments: argparse.Namespace) -> int:
     doings = {UNSTEERED: [Doing(Condition(UNSTEERED))], **_done(arguments, model)}
     console = Console()
     with console.status("") as status:
-        found = side_effects(Store(), model, doings, measures, lambda name: status.update(f"{name}: {arguments.tasks}"))
+        try:
+            found = side_effects(Store(), model, doings, measures, lambda name: status.update(name))
+        except FloatingPointError as error:
+            raise UserError(f"What is done breaks the model: {error}.") from error
     _print(found, console)
     if arguments.out:
         about = {"target": arguments.target, "identity": model.identity}
@@ -102,7 +108,7 @@ def _done(arguments: argparse.Namespace, model: "Model") -> "dict[str, list[Doin
         vector = load_vector(arguments.intervention)
         if arguments.strength is not None:
             vector = vector.at_strength(arguments.strength)
-        return {"intervention": [Doing(vector.condition(model))]}
+        return {"intervention": [Doing(vector.condition(model), identity=vector.identity)]}
     if arguments.strength is not None:
         raise UserError("--strength is of a steering vector: name its file with --intervention.")
     if arguments.mapper is None:

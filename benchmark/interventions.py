@@ -83,6 +83,9 @@ def _moved(step: Intervention, by: int, n_tokens: int) -> list[Intervention]:
         vectors = step.vectors if step.vectors.ndim == 1 else step.vectors[[i for i, _ in kept]]
         found.append((Add if isinstance(step, Add) else Replace)(step.site, vectors, tuple(p for _, p in kept)))
     generated = step.generated if isinstance(step, Add) else None
+    if isinstance(step, Add) and generated is not None and by == 0:  # nothing of the reply is read yet
+        rows = step.vectors if step.vectors.ndim == 1 else step.vectors[[i for i, _ in kept]]
+        return [Add(step.site, rows, tuple(p for _, p in kept), generated)]
     if generated is not None and by > 0:
         n = min(len(generated), by)
         found.append(Add(step.site, generated[:n], tuple(range(-by, n - by))))

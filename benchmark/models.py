@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils.logging import disable_progress_bar
 
 from .blocks import Blocks, blocks_of
 from .errors import UserError
@@ -56,6 +57,7 @@ def load(
     from transformers import AutoModelForCausalLM, PreTrainedModel
 
     folder = folder_of(name, revision)
+    disable_progress_bar()  # a model is a matter of seconds, and its bar stands in everybody's way
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         module = AutoModelForCausalLM.from_pretrained(folder, dtype=_DTYPES[dtype])

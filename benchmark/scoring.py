@@ -107,7 +107,7 @@ class Read:
 def continuation_likelihoods(model: Model, rows: Sequence[Read], batch_size: int) -> list[tuple[float, bool]]:
     """For each row the log-likelihood in nats of what it predicts, and whether each token of it is the likeliest.
 
-    What stands before several continuations is read once.
+    What stands before several continuations is read once. FloatingPointError where a logit is not finite.
     """
     groups: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
@@ -155,6 +155,8 @@ def _read_on(model: Model, rows: Sequence[Read], mask: Tensor, cache: DynamicCac
 
 
 def _verdict(row: Read, logits: Tensor) -> tuple[float, bool]:
+    if not logits.isfinite().all():
+        raise FloatingPointError("its logits are not finite")
     likeliest = logits.argmax(-1).tolist() == list(row.predicted)
     return float(_likelihoods(logits, row.predicted).sum()), likeliest
 

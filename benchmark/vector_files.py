@@ -5,12 +5,13 @@ The file holds one tensor, `vector`, [d] or, one row for each of several positio
 index from the right such as `-2`) and `strength`, all of them text.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -22,10 +23,12 @@ from .files import whole
 from .generation import Row
 from .interventions import Ablate, Add
 from .models import Model
+from .store import digest
 from .tokens import Chat, Prompt, chat, positions_of
 from .vectors import difference_in_means, is_zero, paired_positions, states_at
 
 NAME = "vector"
+_POSITIONS = "they are all, prompt, last, or an index from the right such as -2"
 
 
 class About(BaseModel):
@@ -33,9 +36,18 @@ class About(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["add", "ablate"] = "add"
-    site: int = Field(default=0, ge=0)
-    positions: Literal["last", "prompt", "all"] | Annotated[int, Field(lt=0)] = "all"
+    site: Annotated[int, Field(ge=0)] | None = None
+    positions: Literal["last", "prompt", "all"] | Annotated[int, Field(lt=0)] | None = None
     strength: FiniteFloat = 1.0
+
+    @model_validator(mode="after")
+    def _says_where(self) -> "About":
+        nowhere = self.site is None or self.positions is None
+        if self.kind == "add" and nowhere:
+            raise ValueError("a vector to add needs a `site` and `positions`")
+        if self.kind == "ablate" and ({"site", "positions", "strength"} & self.model_fields_set):
+            raise ValueError("a direction is ablated everywhere: it has no `site`, `positions` or `strength`")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +63,11 @@ class SteeringVector:
             raise UserError("A direction that is ablated has no strength.")
         return SteeringVector(self.vector, self.about.model_copy(update={"strength": strength}))
 
+    @property
+    def identity(self) -> str:
+        """A hash of all of it."""
+        return digest(hashlib.sha256(self.vector.contiguous().numpy().tobytes()).hexdigest(), self.about.model_dump())
+
     def condition(self, model: Model, name: str = "intervention") -> Condition:
         """The condition that uses it on a model; UserError where it does not fit the model."""
         if self.vector.shape[-1] != model.d:
@@ -59,20 +76,29 @@ class SteeringVector:
             if self.vector.ndim != 1 or not self.vector.any():
                 raise UserError("A direction to ablate is one vector [d] that is not zero.")
             return Condition(name, lambda _, text: Row(text, (Ablate(self.vector),)))
-        check_site(model, self.about.site)
+        check_site(model, self._site)
         return Condition(name, lambda _, text: Row(text, (self._added(text, model),)))
 
+    @property
+    def _site(self) -> int:
+        assert self.about.site is not None
+        return self.about.site
+
     def _added(self, text: Chat, model: Model) -> Add:
-        where = positions_of(self.about.positions, text, model.tokenizer)
+        try:
+            assert self.about.positions is not None
+            where = positions_of(self.about.positions, text, model.tokenizer)
+        except ValueError as error:
+            raise UserError(f"The vector cannot be added at {self.about.positions}: {error}.") from error
         vector = self.about.strength * self.vector
         if vector.ndim == 1 or where is None:
-            return Add(self.about.site, vector, where)
-        return Add(self.about.site, paired_positions(vector, len(where)), where)
+            return Add(self._site, vector, where)
+        return Add(self._site, paired_positions(vector, len(where)), where)
 
 
 def save_vector(found: SteeringVector, path: Path) -> None:
     """Write a vector, whole or not at all."""
-    about = {name: str(value) for name, value in found.about.model_dump().items()}
+    about = {name: str(value) for name, value in found.about.model_dump(exclude_unset=True).items()}
     with whole(path) as unfinished:
         save_file({NAME: found.vector.contiguous()}, unfinished, metadata=about)
 
@@ -85,17 +111,14 @@ def load_vector(path: Path) -> SteeringVector:
             vector = file.get_tensor(NAME)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is no file of a steering vector: {error}.") from error
-    try:
-        about = About.model_validate({name: int_or_text(text) for name, text in metadata.items() if name != "format"})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(
-            f"The steering vector in {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}."
-        ) from error
+    settings = {name: int_or_text(text) for name, text in metadata.items() if name != "format"}
+    about = _about(settings, f"The steering vector in {path}")
     if vector.ndim not in (1, 2) or not vector.is_floating_point() or not vector.isfinite().all():
         raise UserError(f"The steering vector in {path} is to be finite numbers, [d] or [positions, d].")
-    if vector.ndim == 2 and about.positions == "all":
-        raise UserError(f"The steering vector in {path} has several rows: name the positions that they belong to.")
+    if not vector.any():
+        raise UserError(f"The steering vector in {path} is zero: it does nothing.")
+    if vector.ndim == 2 and about.positions != "prompt":
+        raise UserError(f"The steering vector in {path} has several rows: they are for the positions `prompt`.")
     return SteeringVector(vector.float(), about)
 
 
@@ -135,9 +158,10 @@ def from_prompts(
     UserError where something of that makes no sense or the vector is zero.
     """
     kind, positions, strength = used
-    about = _about(
-        {"kind": kind, "site": site, "positions": int_or_text(positions), "strength": strength}, "The vector"
-    )
+    settings: dict[str, object] = {"kind": kind}
+    if kind == "add":
+        settings |= {"site": site, "positions": int_or_text(positions), "strength": strength}
+    about = _about(settings, "The vector")
     check_site(model, site)
     if read_at != "last" and (not isinstance(int_or_text(read_at), int) or int(read_at) >= 0):
         raise UserError(
@@ -159,8 +183,9 @@ def _about(settings: Mapping[str, object], what: str) -> About:
         return About.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{what}: {where}: {first['msg'].removeprefix('Value error, ')}.") from error
+        where = str(first["loc"][0]) if first["loc"] else ""
+        why = _POSITIONS if where == "positions" else first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{what}: {where + ': ' if where else ''}{why}.") from error
 
 
 def int_or_text(text: str) -> str | int:

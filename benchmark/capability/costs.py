@@ -23,7 +23,10 @@ from .tasks import LmTask
 
 UNSTEERED = "unsteered"
 SEED = 0  # of the intervals
-_PROBES = ("What is it?", "Please tell me, in a word or two, which of these it could be.")
+_PROBES = (
+    "Please tell me, in a word or two, which of these it could be, and say no more.",
+    "Please tell me, in a few words and not in a great many, which of all these many things it could be, and why so.",
+)
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,14 @@ def _others(store: Store, model: Model, doing: Doing, what: Measures) -> dict[st
 
 
 def identity_of(model: Model, doing: Doing) -> str:
-    """A hash of what is done, vectors and all, as it shows on prompts of unlike length."""
+    """A hash of what is done, vectors and all, as it shows on prompts of unlike length, and of what does not show."""
+    if not model.tokenizer.chat_template:
+        return digest(doing.identity, [row_parts(doing.row(doing.plain(probe), None)) for probe in _PROBES])
     rows = []
     for probe in _PROBES:
         history = [{"role": "user", "content": probe}]
         rows.append(row_parts(doing.row(conversation(history, model.tokenizer, doing.words), history)))
-    return digest(rows)
+    return digest(doing.identity, rows)
 
 
 def side_effects(

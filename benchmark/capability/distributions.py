@@ -43,7 +43,10 @@ class States:
 
 
 def states_of(model: Model, doing: Doing, texts: Sequence[Text], most: int | None = None) -> list[States]:
-    """For each text what predicts the tokens that count, under what is done; of each no more than `most` are read."""
+    """For each text what predicts the tokens that count, under what is done; of each no more than `most` are read.
+
+    FloatingPointError where a state is not finite.
+    """
     found: dict[int, States] = {}
     rows = [_readable(model, doing, text, most) for text in texts]
     steps = on_tokens(model, [reading for _, _, reading in rows])
@@ -54,6 +57,8 @@ def states_of(model: Model, doing: Doing, texts: Sequence[Text], most: int | Non
         for i, (ids, n_before, _), states in zip(batch, these, hidden, strict=True):
             n = len(ids) - n_before
             found[i] = States(states[len(states) - n :], tuple(ids[n_before:]))
+    if not all(states.last.isfinite().all() for states in found.values()):
+        raise FloatingPointError("its states are not finite")
     return [found[i] for i in range(len(texts))]
 
 

@@ -20,10 +20,14 @@ History = Sequence[Mapping[str, str]]  # turns with `role` and `content`, as lm-
 
 @dataclass(frozen=True, eq=False)
 class Doing:
-    """A condition, and how a user's words are put to the model meanwhile: as they are, or with a trigger."""
+    """A condition, and how a user's words are put to the model meanwhile: as they are, or with a trigger.
+
+    `identity` stands for what of the condition does not show on every prompt.
+    """
 
     condition: Condition
     words: Callable[[str], Prompt] = Prompt
+    identity: str = ""
 
     def row(self, text: Chat, history: History | None) -> Row:
         """What is done on a text; a model that is followed reads the same turns, or the same plain text."""
@@ -49,6 +53,8 @@ def conversation(history: History, tokenizer: PreTrainedTokenizerFast, words: Ca
     """Turns in a model's chat format, the last of them in `words`; UserError where the format changes them."""
     last = words(history[-1]["content"])
     turns = [dict(turn) for turn in history[:-1]] + [{**history[-1], "content": last.text}]
+    if not tokenizer.chat_template:
+        raise UserError("The model has no chat format: ask it plainly, with --no-chat, what needs none.")
     text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     assert isinstance(text, str)
     spans: list[Span] = []

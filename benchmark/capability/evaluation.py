@@ -9,6 +9,7 @@ from importlib.metadata import version
 from io import StringIO
 from typing import Any
 
+from ..errors import UserError
 from ..models import Model
 from ..store import Store
 from .doing import Doing
@@ -36,9 +37,9 @@ class Graded:
 def graded(store: Store, model: Model, doing: Doing, identity: str, task: LmTask, *, batch_size: int = 32) -> Graded:
     """The task under what is done, which `identity` stands for, through the store."""
     asked = [model.identity, model.device.type, identity, task.name, task.limit, task.chat, version("lm_eval")]
-    kept = store.value(
-        "lm_eval", [*asked, documents_of(task)], lambda: asdict(evaluate(model, doing, task, batch_size))
-    )
+    with _quiet():
+        parts = [*asked, documents_of(task)]
+    kept = store.value("lm_eval", parts, lambda: asdict(evaluate(model, doing, task, batch_size)))
     metrics = {name: tuple(values) for name, values in kept["metrics"].items()}
     return Graded(metrics, tuple(kept["documents"]), tuple(kept["logged"]), kept["n_cut"])
 
@@ -60,8 +61,18 @@ def evaluate(model: Model, doing: Doing, task: LmTask, batch_size: int = 32) -> 
             log_samples=True,
         )
     assert found is not None
-    samples = [sample for part in found["samples"].values() for sample in _in_order(part)]
-    metrics = {name: tuple(float(s[name]) for s in samples) for name in _metrics(samples)}
+    by_filter: dict[str, list[dict[str, Any]]] = {}
+    for part in found["samples"].values():  # a document has a sample for each filter of its task
+        for sample in _in_order(part):
+            by_filter.setdefault(str(sample["filter"]), []).append(sample)
+    metrics = {
+        name if len(by_filter) == 1 else f"{name},{filtered}": tuple(float(s[name]) for s in some)
+        for filtered, some in by_filter.items()
+        for name in _metrics(some)
+    }
+    if not metrics:
+        raise UserError(f"The task {task.name} has no metric that is a number for each document: choose another.")
+    samples = next(iter(by_filter.values()))
     documents = tuple(_hash(f"{s['doc_hash']} {s['target_hash']}") for s in samples)
     return Graded(metrics, documents, tuple(x for s in samples for x in _logged(s)), lm.n_cut)
 

@@ -110,6 +110,8 @@ class Intervened(HFLM):  # type: ignore[misc]
         for batch in batches_of(ids, self._at_once):
             replies = decode(self._it, [rows[i] for i in batch], [ids[i] for i in batch], most)
             for i, reply in zip(batch, replies, strict=True):
+                if not reply.finite:
+                    raise FloatingPointError("its logits are not finite")
                 found[i] = postprocess_generated_text(reply.text, until, None)
         return found
 

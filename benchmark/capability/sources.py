@@ -37,11 +37,16 @@ def squad() -> list[Document]:
     folder = mirror()
     if folder is None:
         return _from_hub("rajpurkar/squad", "plain_text", "validation", _hub_squad)
-    published = sorted(path for path in folder.rglob("*.json") if "squad" in str(path).lower() or "xquad" in path.name)
+    published = sorted(path for path in folder.rglob("*.json") if "quad" in str(path.relative_to(folder)).lower())
+    if len(published) > 1:
+        named = ", ".join(str(path.relative_to(folder)) for path in published)
+        raise UserError(f"{folder} holds several files that may be SQuAD: {named}. Keep the one that is meant.")
     for path in published:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and "data" in found:
-            return [_squad(article, paragraph, asked) for article, paragraph, asked in _questions(found)]
+        try:
+            questions = _questions(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is no SQuAD file as published: {error}.") from error
+        return [_squad(article, paragraph, asked) for article, paragraph, asked in questions]
     tables = sorted(folder.rglob("*squad*/**/validation-*.parquet"))
     if tables:
         return [_hub_squad(row) for row in _parquet(tables)]

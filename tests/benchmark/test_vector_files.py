@@ -17,6 +17,7 @@ from graftbench.benchmark.vector_files import (
 )
 from graftbench.benchmark.vectors import difference_in_means, states_at
 
+AT = {"site": "1", "positions": "all"}
 PAIRS = [{"desired": "a b c", "undesired": "a b d"}, {"desired": "b b c", "undesired": "b b d"}]
 
 
@@ -60,14 +61,19 @@ def test_a_vector_is_added_where_it_says_and_so_many_times(llama):
 @pytest.mark.parametrize(
     ("tensor", "metadata", "told"),
     [
-        (torch.ones(4), {"site": "1", "positions": "first"}, "positions"),
-        (torch.ones(4), {"site": "-1"}, "site"),
-        (torch.ones(4), {"site": "1", "strength": "nan"}, "strength"),
-        (torch.ones(4), {"site": "1", "positions": "2"}, "positions"),
-        (torch.ones(4), {"place": "1"}, "place"),
-        (torch.ones(2, 2, 2), {}, "finite numbers"),
-        (torch.full((4,), float("inf")), {}, "finite numbers"),
-        (torch.ones(2, 4), {"positions": "all"}, "several rows"),
+        (torch.ones(4), AT | {"positions": "first"}, "positions: they are all, prompt, last, or an index"),
+        (torch.ones(4), AT | {"site": "-1"}, "site"),
+        (torch.ones(4), AT | {"strength": "nan"}, "strength"),
+        (torch.ones(4), AT | {"positions": "2"}, "positions: they are all, prompt, last, or an index"),
+        (torch.ones(4), AT | {"place": "1"}, "place"),
+        (torch.ones(4), {}, "needs a `site` and `positions`"),
+        (torch.ones(4), AT | {"kind": "ablate"}, "has no `site`, `positions` or `strength`"),
+        (torch.ones(2, 2, 2), AT, "finite numbers"),
+        (torch.full((4,), float("inf")), AT, "finite numbers"),
+        (torch.ones(2, 4), AT, "several rows: they are for the positions `prompt`"),
+        (torch.ones(2, 4), AT | {"positions": "last"}, "several rows"),
+        (torch.ones(0, 4), AT | {"positions": "prompt"}, "is zero"),
+        (torch.zeros(4), AT, "is zero"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_told_in_one_sentence(tmp_path, tensor, metadata, told):
@@ -81,9 +87,9 @@ def test_a_file_that_makes_no_sense_is_told_in_one_sentence(tmp_path, tensor, me
 
 def test_a_vector_that_does_not_fit_the_model_is_told(llama, tmp_path):
     with pytest.raises(UserError, match="has width 3, and .* has 16"):
-        SteeringVector(torch.ones(3), About()).condition(llama)
+        SteeringVector(torch.ones(3), About(site=1, positions="all")).condition(llama)
     with pytest.raises(UserError, match="no site 9"):
-        SteeringVector(torch.ones(llama.d), About(site=9)).condition(llama)
+        SteeringVector(torch.ones(llama.d), About(site=9, positions="all")).condition(llama)
     with pytest.raises(UserError, match="is no file of a steering vector"):
         load_vector(tmp_path / "nothing.safetensors")
 
@@ -104,3 +110,18 @@ def test_prompts_that_do_not_differ_make_no_vector(llama, prompts):
         from_prompts(llama, prompts, 0, "-1", ("add", "all", 1.0))  # the last token is the format's
     with pytest.raises(UserError, match="not at 'first'"):
         from_prompts(llama, prompts, 0, "first", ("add", "all", 1.0))
+
+
+def test_a_position_outside_a_prompt_is_told(llama):
+    vector = SteeringVector(torch.ones(llama.d), About(site=1, positions=-60))
+    with pytest.raises(UserError, match="The vector cannot be added at -60: a prompt of .* has no position -60"):
+        vector.condition(llama).row(None, chat(Prompt("a b c"), llama.tokenizer))
+
+
+def test_vectors_are_told_apart_by_all_of_them():
+    one, other = torch.ones(60, 4), torch.ones(60, 4)
+    other[0] = 2  # further to the left than most prompts reach
+    about = About(site=1, positions="prompt")
+    assert SteeringVector(one, about).identity == SteeringVector(one.clone(), about).identity
+    assert SteeringVector(one, about).identity != SteeringVector(other, about).identity
+    assert SteeringVector(one, about).identity != SteeringVector(one, About(site=2, positions="prompt")).identity

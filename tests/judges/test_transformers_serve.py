@@ -167,7 +167,7 @@ def test_the_tokens_that_are_counted_are_those_of_the_conversations(served, tmp_
 def test_a_model_that_is_not_there_leaves_every_case_unscored_and_says_why(served, tmp_path):
     verdicts = judge(served, tmp_path / "replies.sqlite", "no/such-model")(CASES)
     assert [verdict.score for verdict in verdicts] == [None] * len(CASES)
-    assert all(verdict.reason.startswith("no answer from the server: ") for verdict in verdicts)
+    assert all(verdict.reason.startswith(f"no answer from {served.url}/v1: ") for verdict in verdicts)
 
 
 def test_a_task_whose_every_measure_is_judged_on_such_a_server_runs_to_its_end(served, tmp_path, monkeypatch):

@@ -60,9 +60,8 @@ class Setting:
         return Condition(name, self._doing(Add, vector), draw, strength, of_mapper)
 
     def everywhere(self, name: str, vector: Tensor) -> Condition:
-        """The condition that adds the mean over positions of a vector [positions, d] at all positions of any text."""
-        mean = vector.mean(0).float()
-        return Condition(name, lambda _, text: Row(text, (Add(self.sites[1], mean, None),)))
+        """The condition that adds a vector [d] at all positions of any text."""
+        return Condition(name, lambda _, text: Row(text, (Add(self.sites[1], vector.float(), None),)))
 
     def replacing(self, name: str, vector: Tensor) -> Condition:
         """The condition that puts a vector [positions, d] in the place of the target's."""

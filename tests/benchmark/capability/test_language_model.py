@@ -1,19 +1,23 @@
 """lm-eval under an intervention: what plain lm-eval says, and what interventions mean in it."""
 
+import copy
 import random
+from dataclasses import replace
 
 import pytest
 import torch
+from datasets import Dataset
 
+from graftbench.benchmark.capability.costs import identity_of
 from graftbench.benchmark.capability.doing import Doing
 from graftbench.benchmark.capability.evaluation import evaluate
-from graftbench.benchmark.capability.tasks import lm_task, loaded
+from graftbench.benchmark.capability.tasks import LmTask, lm_task, loaded
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.experiments.conditions import Condition
 from graftbench.benchmark.experiments.whole import replacing_all
 from graftbench.benchmark.following import Follow, Link
 from graftbench.benchmark.generation import Row, generate
-from graftbench.benchmark.interventions import Ablate, Add
+from graftbench.benchmark.interventions import Ablate, Add, moved
 from graftbench.benchmark.models import load
 from graftbench.benchmark.scoring import reply_likelihoods
 from graftbench.benchmark.task import Carrier
@@ -153,3 +157,46 @@ def test_a_task_that_lm_eval_does_not_have_is_told(monkeypatch):
     monkeypatch.setattr("graftbench.benchmark.capability.tasks._known", lambda: ["arc_easy"])
     with pytest.raises(UserError, match="lm-eval has no task 'pocket_mmlo'. Did you mean pocket_mmlu"):
         lm_task("pocket_mmlo")
+
+
+def test_each_filter_of_a_task_has_its_own_figures_and_documents_are_counted_once(model):
+    strict = {"name": "strict", "filter": [{"function": "take_first"}]}
+    loose = {"name": "loose", "filter": [{"function": "lowercase"}, {"function": "take_first"}]}
+    part = {
+        "task": "filtered",
+        "custom_dataset": lambda **_: {
+            "test": Dataset.from_list([{"q": f"Which number is {i} + 1?"} for i in range(5)])
+        },
+        "test_split": "test",
+        "output_type": "generate_until",
+        "doc_to_text": "q",
+        "doc_to_target": "q",
+        "filter_list": [strict, loose],
+        "generation_kwargs": {"until": ["\n"], "max_gen_toks": 4, "do_sample": False},
+        "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
+    }
+    found = evaluate(model, PLAIN, LmTask("filtered", (part,), chat=True, limit=None))
+    assert set(found.metrics) == {"exact_match,strict", "exact_match,loose"}
+    assert len(found.documents) == 5
+    assert all(len(values) == 5 for values in found.metrics.values())
+
+
+def test_what_breaks_the_model_is_no_result(model):
+    with pytest.raises(FloatingPointError, match="not finite"):
+        evaluate(model, adding(model, "all", 1e38), MMLU)
+
+
+def test_a_document_that_is_cut_keeps_what_is_added_to_its_reply(model):
+    step = Add(1, torch.ones(2, model.d), (-9, -1), generated=torch.ones(3, model.d))
+    (kept,) = moved((step,), 0, 4)
+    assert (kept.positions, len(kept.vectors), kept.generated is step.generated) == ((-1,), 1, True)
+
+
+def test_a_model_without_a_chat_format_is_asked_plainly(model):
+    bare = copy.copy(model.tokenizer)
+    bare.chat_template = None
+    plain = replace(model, tokenizer=bare)
+    with pytest.raises(UserError, match="has no chat format"):
+        evaluate(plain, PLAIN, SQUAD)
+    assert len(evaluate(plain, PLAIN, lm_task("pocket_squad", 4, chat=False)).documents) == 4
+    assert identity_of(plain, PLAIN) != identity_of(plain, adding(plain, "last"))

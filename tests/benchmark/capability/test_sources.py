@@ -63,6 +63,12 @@ def test_what_is_not_there_or_broken_is_told(folder, monkeypatch):
     with pytest.raises(UserError, match="SQuAD is not in"):
         sources.squad()
     (folder / "sums_test.csv").write_text("2 + 2?,1,2,3,4,E\n")
+    (folder / "squad.json").write_text('{"data": [{}]}')
+    with pytest.raises(UserError, match="is no SQuAD file as published"):
+        sources.squad()
+    (folder / "xquad.ar.json").write_text("{}")
+    with pytest.raises(UserError, match="several files that may be SQuAD: squad.json, xquad.ar.json"):
+        sources.squad()
     with pytest.raises(UserError, match="is no table of MMLU"):
         sources.mmlu("sums")
     monkeypatch.setenv("GRAFTBENCH_DATA", str(folder / "nowhere"))
