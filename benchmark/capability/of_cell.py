@@ -15,7 +15,8 @@ from .doing import Doing
 from .tasks import lm_task
 
 DEPLOYED_EVERYWHERE = "deployed_everywhere"  # there is no more to be done
-ZERO = "zero_vector"
+ZERO, REPLACEMENT = "zero_vector", "replacement"
+MAPPED_ALREADY = "mapped_already"  # where whole activations are carried, that is what `mapped` is
 
 
 def measures_of(spec: SideEffectsSpec, max_new_tokens: int, batch_size: int) -> Measures:
@@ -34,8 +35,11 @@ def costs_of_cell(store: Store, at_large: AtLarge, what: Measures, told: Callabl
         return side_effects(store, at_large.model, doings, what, told)
 
     stressed = at_large.stressed
+    reasons = {name: ZERO for name, some in at_large.deployed.items() if not some}
+    if REPLACEMENT not in at_large.deployed:
+        reasons[REPLACEMENT] = MAPPED_ALREADY
     return SideEffects(
         deployed=found(at_large.deployed, at_large.words),
         stressed=Missing(reason=DEPLOYED_EVERYWHERE) if stressed is None else found(stressed, Prompt),
-        reasons={name: ZERO for name, some in at_large.deployed.items() if not some},
+        reasons=reasons,
     )
