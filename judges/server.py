@@ -115,6 +115,7 @@ class Server:
             return known
         if not self.asked:
             return "it is not judged again, and no reply is kept"
+        self._patience.check(self._where)
         spending.ask()
         reply = self._answer(asked)
         if isinstance(reply, str):
@@ -169,19 +170,25 @@ class _Patience:
     """How many questions in a row went unanswered, over all threads: a server that is not there is not asked on."""
 
     def __init__(self) -> None:
-        self._lock, self._failures = threading.Lock(), 0
+        self._lock, self._failures, self._why = threading.Lock(), 0, ""
 
     def answered(self) -> None:
+        """A question was answered."""
         with self._lock:
             self._failures = 0
 
     def failed(self, where: str, why: str) -> None:
-        """UserError after too many in a row."""
+        """A question was not. UserError after too many in a row."""
         with self._lock:
-            self._failures += 1
+            self._failures, self._why = self._failures + 1, why
+        self.check(where)
+
+    def check(self, where: str) -> None:
+        """UserError where too many in a row were not answered, for every thread that would ask on."""
+        with self._lock:
             if self._failures >= _MOST_FAILURES:
                 raise UserError(
-                    f"The last {self._failures} questions to {where} went unanswered, this one for: {why}. See "
+                    f"The last {self._failures} questions to {where} went unanswered, this one for: {self._why}. See "
                     "whether the server is up. What was judged is kept: the same command goes on from here."
                 )
 
