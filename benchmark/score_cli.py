@@ -40,6 +40,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     add_judge_options(again)
     again.add_argument("--out", type=Path, metavar="DIR", help="where it is written (default RUN-MEASURE-HASH)")
     again.set_defaults(run=_rejudge)
+    shown = commands.add_parser("show", help="print a run: its table, its scores, and what was said")
+    shown.add_argument("run_folder", type=Path, metavar="RUN", help="the folder of a run")
+    shown.add_argument(
+        "--examples", type=not_negative, default=1, metavar="N", help="prompts of each cell that are shown (default 1)"
+    )
+    shown.set_defaults(run=_show)
     check = commands.add_parser("check", help="take a mapper through its paces, in seconds")
     _mapper(check)
     check.set_defaults(run=_check)
@@ -151,6 +157,15 @@ def _rejudge(arguments: argparse.Namespace) -> int:
         where = f"{cell.variant} {cell.pair} {cell.track}"
         console.print(f"{where} {cell.status}: {cell.reason}", style="red", highlight=False, markup=False)
     return 1 if failed else 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from .show import show
+
+    show(arguments.run_folder, Console(), arguments.examples)
+    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:

