@@ -60,8 +60,12 @@ def planned(
 ) -> list[Cell]:
     """The cells of a suite for a mapper, in the order in which they run.
 
-    UserError where a task, a variant, a pair or a model is not known, or nothing is left to do.
+    UserError where a task, a variant, a pair, a model or a side effect is not known, or nothing is left to do.
     """
+    if suite.side_effects is not None:
+        from .capability.of_cell import check
+
+        check(suite.side_effects)
     _known("task", tasks, list(suite.tasks))
     _known("pair", pairs, sorted({spec.pair for task in suite.tasks.values() for spec in task.cells}))
     seeds = [seed] if deterministic else [seed + i for i in range(suite.seeds)]

@@ -86,6 +86,7 @@ def refit(
     found = find(spec)
     if over == "seed" and found.deterministic:
         raise UserError(f"{found.name} is deterministic: every seed gives the same fit.")
+    suite = suite.model_copy(update={"side_effects": None})  # what it costs is no part of what is varied
     settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root))
     asked = list({replace(cell, seed=0).name: replace(cell, seed=0) for cell in cells if not cell.check}.values())
     if not asked:

@@ -21,9 +21,14 @@ MOST_TOKENS = 256  # of a text
 
 def corpus(name: str, n: int) -> list[Text]:
     """The first `n` texts of a corpus; UserError where there is none of that name or it cannot be had."""
+    return list(islice(known_corpus(name)(), n))
+
+
+def known_corpus(name: str) -> Callable[[], Iterator[Text]]:
+    """What gives the texts of a corpus; UserError where there is none of that name."""
     if name not in CORPORA:
         raise UserError(f"There is no corpus {name!r}.{nearest(name, sorted(CORPORA))}")
-    return list(islice(CORPORA[name](), n))
+    return CORPORA[name]
 
 
 @cache

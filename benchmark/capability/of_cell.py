@@ -9,7 +9,7 @@ from ..store import Store
 from ..suite import SideEffectsSpec
 from ..task import AtLarge
 from ..tokens import Prompt
-from .corpora import corpus, harmless_prompts
+from .corpora import corpus, harmless_prompts, known_corpus
 from .costs import UNSTEERED, Measures, side_effects
 from .doing import Doing
 from .tasks import lm_task
@@ -17,6 +17,13 @@ from .tasks import lm_task
 DEPLOYED_EVERYWHERE = "deployed_everywhere"  # there is no more to be done
 ZERO, REPLACEMENT = "zero_vector", "replacement"
 MAPPED_ALREADY = "mapped_already"  # where whole activations are carried, that is what `mapped` is
+
+
+def check(spec: SideEffectsSpec) -> None:
+    """UserError where a suite asks for a task or a corpus that there is not."""
+    for name in spec.tasks:
+        lm_task(name)
+    known_corpus(spec.corpus)
 
 
 def measures_of(spec: SideEffectsSpec, max_new_tokens: int, batch_size: int) -> Measures:

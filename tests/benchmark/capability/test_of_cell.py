@@ -75,3 +75,19 @@ def test_a_model_that_is_carried_to_itself_costs_nothing_and_a_poor_map_all(scor
     assert between.side_effects.stressed["replacement"].kl > itself.side_effects.stressed["replacement"].kl
     same = itself.side_effects.deployed
     assert same["mapped"].tasks["pocket_mmlu"] == same["native"].tasks["pocket_mmlu"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"tasks": ["pocket_mmlo"]}, "lm-eval has no task 'pocket_mmlo'"),
+        ({"corpus": "pockett"}, "Did you mean pocket?"),
+        ({"draw": 3}, "draw is not known here"),
+    ],
+)
+def test_what_a_suite_should_not_ask_for_is_told_before_anything_runs(tmp_path, monkeypatch, capsys, wrong, told):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr("graftbench.benchmark.capability.tasks._known", list)
+    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(SUITE | {"side_effects": wrong}))
+    assert main(["score", "ridge", "--suite", str(tmp_path / "wrong.yaml"), "--dry-run"]) == 2
+    assert told in capsys.readouterr().err
