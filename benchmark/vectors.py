@@ -123,6 +123,15 @@ def as_long_as(vector: Tensor, other: Tensor) -> Tensor:
     return scaled
 
 
+def means_over_positions(vectors: Sequence[Tensor], other: Tensor) -> list[Tensor]:
+    """The mean [d] over positions of each vector [positions, d], as long as that of `other`; none of one that is zero.
+
+    Rows that point elsewhere cancel in a mean, so that vectors of the same norms have means of unlike norms.
+    """
+    means = [vector.mean(0) for vector in vectors]
+    return [rescaled(mean, norm_of(other.mean(0))) for mean in means if not is_zero(mean)]
+
+
 def random_like(vector: Tensor, draws: int, seed: int) -> Tensor:
     """`draws` random vectors [draws, ..., d], each position as long as that of `vector` [..., d]."""
     noise = torch.randn((draws, *vector.shape), generator=Generator().manual_seed(seed), dtype=torch.float64)

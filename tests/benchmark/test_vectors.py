@@ -7,6 +7,7 @@ from graftbench.benchmark.vectors import (
     as_long_as,
     difference_in_means,
     mapped_vector,
+    means_over_positions,
     norm_of,
     paired_positions,
     permuted_contrasts,
@@ -93,6 +94,14 @@ def test_a_vector_takes_another_ones_norm_at_every_position():
 def test_where_a_vector_holds_rounding_errors_it_is_not_made_longer():
     vector = torch.tensor([[3.0, 4.0], [1e-9, 0.0], [0.0, 0.0]])
     assert as_long_as(vector, torch.ones(3, 2))[1:].tolist() == [[0, 0], [0, 0]]
+
+
+def test_means_over_positions_are_as_long_as_the_other_ones():
+    native = torch.tensor([[3.0, 0.0], [3.0, 0.0]])
+    unlike, cancelling = torch.tensor([[3.0, 0.0], [0.0, 3.0]]), torch.tensor([[3.0, 0.0], [-3.0, 0.0]])
+    same, other = means_over_positions([native, unlike, cancelling], native)
+    assert same.tolist() == [3, 0]
+    assert other.norm() == pytest.approx(3)
 
 
 def test_random_vectors_copy_the_norms_of_every_position_and_follow_the_seed():

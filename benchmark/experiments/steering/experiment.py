@@ -11,7 +11,7 @@ from ...models import Model
 from ...states import kept_states
 from ...task import OWN, AtLarge, Carrier, FitData, Position, Scored, Tried
 from ...tokens import chat
-from ...vectors import Map, as_long_as, is_zero, norm_of, random_like, rescaled, states_at
+from ...vectors import Map, as_long_as, is_zero, means_over_positions, random_like, states_at
 from ..conditions import Answer, scored_everywhere
 from ..setting import Bench
 from ..summary import summarised
@@ -111,7 +111,10 @@ class SteeringExperiment:
         replaced = {"replacement": [replacing_all(self.source, self.sites, carrier)]}
         setting = self.setting
         deployed = {name: [setting.adding(name, v) for v in some] for name, some in vectors.items()}
-        stressed = {name: [setting.everywhere(name, v) for v in _means(some, native)] for name, some in vectors.items()}
+        stressed = {
+            name: [setting.everywhere(name, v) for v in means_over_positions(some, native)]
+            for name, some in vectors.items()
+        }
         at_all = setting.added_at is not None
         return AtLarge(self.target, setting.words, deployed | replaced, None if at_all else stressed | replaced)
 
@@ -141,9 +144,3 @@ class SteeringExperiment:
             return [states_at(model, [chat(p, model.tokenizer) for p in prompts], site, positions)]
 
         return kept_states(self.bench.store, model, site, [positions, [asdict(p) for p in prompts]], make)[0]
-
-
-def _means(vectors: Sequence[Tensor], native: Tensor) -> list[Tensor]:
-    """The mean over positions [d] of each vector, as long as that of native: unlike rows cancel in a mean."""
-    means = [vector.mean(0) for vector in vectors]
-    return [rescaled(mean, norm_of(native.mean(0))) for mean in means if not is_zero(mean)]
