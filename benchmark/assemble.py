@@ -7,9 +7,7 @@ from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Cost, Rate, Training, Transfer
 
 from .from_bits import rate_of, resamples_of, steerable, transfer_of
-from .metrics.effects import (
-    Resamples,
-)
+from .metrics.effects import Resamples
 from .plan import Cell
 from .plugins import plugin
 from .pool import Failure

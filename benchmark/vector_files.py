@@ -22,6 +22,7 @@ from .experiments.setting import check_site
 from .files import whole
 from .generation import Row
 from .interventions import Ablate, Add
+from .json_lines import read_lines
 from .models import Model
 from .store import digest
 from .tokens import Chat, Prompt, chat, positions_of
@@ -132,19 +133,7 @@ class Pair(BaseModel):
 
 def read_prompts(path: Path) -> list[Pair]:
     """Contrastive prompts from JSON lines; UserError where they cannot be read."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The contrastive prompts in {path} cannot be read: {error}.") from error
-    found: list[Pair] = []
-    for i, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                found.append(Pair.model_validate_json(line))
-            except ValidationError as error:
-                why = error.errors()[0]
-                where = ".".join(map(str, why["loc"])) or "the line"
-                raise UserError(f"Line {i} of {path} is no pair of prompts: {where}: {why['msg']}.") from error
+    found = read_lines(path, Pair, "file of contrastive prompts", "pair of prompts")
     if not found:
         raise UserError(f"{path} holds no pair of prompts.")
     return found

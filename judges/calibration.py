@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.json_lines import read_lines
 from graftbench.benchmark.metrics.correlation import rank_correlation
 
 from .protocol import Case, Judge, Verdict
@@ -81,20 +82,7 @@ def read_gold(named: Path | str, measure: str) -> list[Labelled]:
     UserError where it cannot be read or none has.
     """
     path = gold_file(named)
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # other marks that end lines may stand in a text
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The gold file {path} cannot be read: {error}.") from error
-    found = []
-    for i, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            found.append(Labelled.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the line"
-            raise UserError(f"Line {i} of {path} is no labelled completion: {where}: {first['msg']}.") from error
+    found = read_lines(path, Labelled, "gold file", "labelled completion")
     known = sorted({name for one in found for name in one.labels})
     asked = [one for one in found if measure in one.labels]
     if not asked:

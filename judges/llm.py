@@ -6,26 +6,16 @@ from dataclasses import dataclass, replace
 from .parsing import schema_of, verdict_in
 from .protocol import Case, Took, Verdict
 from .replies import Reply
-from .rubric import Rubric
+from .rubric import ByRubric, Rubric
 from .server import Server
 
 
 @dataclass(frozen=True, eq=False)
-class LLMJudge:
+class LLMJudge(ByRubric):
     """Asks a model behind a server for the verdict that its rubric wants."""
 
     rubric: Rubric
     server: Server
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """The rubric's."""
-        return self.rubric.scale
-
-    @property
-    def binary(self) -> bool:
-        """Whether the rubric's labels are yes and no."""
-        return self.rubric.binary
 
     @property
     def identity(self) -> str:

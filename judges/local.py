@@ -11,28 +11,18 @@ from graftbench.benchmark.scoring import reply_likelihoods
 from graftbench.benchmark.tokens import Chat, Prompt, chat, token_ids
 
 from .protocol import Case, Verdict
-from .rubric import Rubric
+from .rubric import ByRubric, Rubric
 
 _LABELLED = " Verdict: {label}"
 _ROOM = 32  # tokens of a labelled verdict, at the most
 
 
 @dataclass(frozen=True, eq=False)
-class LocalJudge:
+class LocalJudge(ByRubric):
     """Compares the likelihoods of all labels of its rubric as the model's reply."""
 
     rubric: Rubric
     model: Model
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """The rubric's."""
-        return self.rubric.scale
-
-    @property
-    def binary(self) -> bool:
-        """Whether the rubric's labels are yes and no."""
-        return self.rubric.binary
 
     @property
     def identity(self) -> str:

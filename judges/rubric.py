@@ -114,6 +114,22 @@ class Rubric:
         return [{"role": "system", "content": f"{self.system.strip()}\n\n{rules}"}, {"role": "user", "content": asked}]
 
 
+class ByRubric:
+    """Of a judge that scores by a rubric's labels."""
+
+    rubric: Rubric
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The rubric's."""
+        return self.rubric.scale
+
+    @property
+    def binary(self) -> bool:
+        """Whether the rubric's labels are yes and no."""
+        return self.rubric.binary
+
+
 def read_rubric(name: str) -> Rubric:
     """A rubric that ships, by its name, or one in a YAML file; UserError where it cannot be read."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else SHIPPED / f"{name}.yaml"

@@ -105,6 +105,12 @@ def test_prompts_that_are_none_are_told(tmp_path, lines, told):
         read_prompts(path)
 
 
+def test_a_mark_that_ends_lines_elsewhere_may_stand_in_a_prompt(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"desired": "a\u2028b", "undesired": "c"}\n', encoding="utf-8")
+    assert read_prompts(path)[0].desired == "a\u2028b"
+
+
 def test_prompts_that_do_not_differ_make_no_vector(llama, prompts):
     with pytest.raises(UserError, match="The vector is zero"):
         from_prompts(llama, prompts, 0, "-1", ("add", "all", 1.0))  # the last token is the format's
