@@ -61,6 +61,8 @@ def measured(scored: Scored, *, fitted: bool) -> dict[str, Any]:
         "clusters": summary.clusters,
         "bits": summary.bits,
         "rates": _rates(scored, drawn),
+        "sweep": summary.sweep,
+        "examples": summary.examples,
         "transfer": _transfer(scored, reason, drawn),
         "steerable": reason is None,
     }

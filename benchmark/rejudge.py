@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from sklearn.metrics import cohen_kappa_score
 
 from graftbench.leaderboard.build import leaderboard_of
+from graftbench.leaderboard.entries import entry_text
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Entry, SuiteIdentity
 
@@ -284,7 +285,7 @@ def _write(out: Path, entry: Entry, suite: Suite, rows: Sequence[dict[str, Any]]
         pq.write_table(table_of(rows), unfinished, compression="zstd")
     write_text(out / SUITE, suite.model_dump_json(indent=1) + "\n")
     write_text(out / "leaderboard.json", json.dumps(leaderboard_of([entry]), indent=1) + "\n")
-    write_text(out / ENTRY, entry.model_dump_json(indent=1) + "\n")
+    write_text(out / ENTRY, entry_text(entry))
 
 
 def _compared(measure: str, both: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:

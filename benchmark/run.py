@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from graftbench.leaderboard.build import leaderboard_of
+from graftbench.leaderboard.entries import entry_text
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Entry, MapperRecord, SuiteIdentity
 
@@ -198,7 +199,7 @@ def write_run(
 ) -> None:
     """The files of a run folder, each written whole."""
     write_text(folder / "suite.json", suite.model_dump_json(indent=1) + "\n")
-    write_text(folder / "entry.json", entry.model_dump_json(indent=1) + "\n")
+    write_text(folder / "entry.json", entry_text(entry))
     write_text(folder / "leaderboard.json", json.dumps(leaderboard_of([entry]), indent=1) + "\n")
     write_rows(folder / "rows.parquet", cells, results)
     timings = {cell.name: done.seconds for cell in cells if isinstance(done := results[cell.name], Done)}

@@ -45,11 +45,14 @@ def _build(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     from .checking import problems
     from .entries import read_entry
+    from .schema import SCHEMA_VERSION
 
     paths = [arguments.entry] if arguments.entry else sorted((arguments.leaderboard / "entries").glob("*.json"))
     wrong = 0
     for path in paths:
-        found = problems(read_entry(path))
+        entry = read_entry(path)
+        found = problems(entry)
         wrong += bool(found)
-        print(f"{path}: {'follows from its bits' if not found else '; '.join(found)}")  # noqa: T201
+        old = f" (schema version {entry.schema_version})" if entry.schema_version != SCHEMA_VERSION else ""
+        print(f"{path}: {'; '.join(found) or 'follows from its bits'}{old}")  # noqa: T201
     return 1 if wrong or not paths else 0

@@ -1,6 +1,8 @@
 """Entries as files: read with suspicion, for they come from anybody."""
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,7 +11,7 @@ from graftbench.benchmark.errors import UserError
 
 from .schema import SCHEMA_VERSION, Entry
 
-MOST_BYTES = 2**26  # of an entry; the pocket suite's are four million
+MOST_BYTES = 2**26  # of an entry; the pocket suite's are a few million
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
 
 
@@ -35,11 +37,31 @@ def read_entry(path: Path) -> Entry:
 
 
 def _first(error: ValidationError) -> str:
-    first = error.errors(include_input=False)[0]
+    first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     if where == "schema_version":
-        return f"its schema has another version than {SCHEMA_VERSION}; score again, or take a newer graftbench."
+        told = str(first["input"])[:20]
+        return f"its schema has version {told}, and versions 1 to {SCHEMA_VERSION} are read: take a newer graftbench."
     return f"{where + ': ' if where else ''}{first['msg']}."
+
+
+def entry_text(entry: Entry) -> str:
+    """An entry as it is written: a line for each cell, so that a file is small and what changed in it is seen."""
+    return "".join(_lines(entry)) + "\n"
+
+
+def _lines(entry: Entry) -> Iterator[str]:
+    for name, value in entry.model_dump(mode="json").items():
+        yield f"{',' if name != 'schema_version' else '{'}\n{json.dumps(name)}: "
+        if isinstance(value, list):
+            yield "[\n" + ",\n".join(map(_compact, value)) + "\n]"
+        else:
+            yield _compact(value)
+    yield "\n}"
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def file_name(entry: Entry) -> str:

@@ -1,10 +1,10 @@
 """The form of an entry: one mapper's results on one suite. Other people's tools read it."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 2  # version 1 had no `sweep` and no `examples`
 
 
 class _Part(BaseModel):
@@ -133,6 +133,30 @@ class Judging(_Part):
     dollars: float | None = 0.0
 
 
+class AtStrength(_Part):
+    """The success rate of a condition at one strength, over `n` answers to validation prompts in all its draws."""
+
+    strength: float
+    value: float
+    n: int
+
+
+class Said(_Part):
+    """What was said, and whether that is success; null where it is unscored."""
+
+    completion: str
+    success: bool | None
+
+
+class Example(_Part):
+    """What is said to one test prompt under each condition, in its first draw; a reply that is known to be good."""
+
+    item: str
+    prompt: str
+    reference: str | None
+    said: dict[str, Said]
+
+
 class Cell(_Part):
     """One (task, variant, pair, track, seed) of one mapper."""
 
@@ -157,6 +181,8 @@ class Cell(_Part):
     clusters: list[str] = []
     bits: dict[str, list[list[int]]] = {}
     rates: dict[str, Rate] = {}
+    sweep: dict[str, list[AtStrength]] = {}
+    examples: list[Example] = []
     transfer: Transfer | None = None
     steerable: bool | None = None
     fidelity: dict[str, float | None] = {}
@@ -197,7 +223,7 @@ class Headline(Score):
 class Entry(_Part):
     """One mapper's results on one suite."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     graftbench_version: str
     suite: SuiteIdentity
     judges: dict[str, dict[str, str]]

