@@ -44,3 +44,9 @@ def _loaded(point: EntryPoint) -> Any:
         return point.load()
     except (ImportError, AttributeError, SyntaxError) as error:
         raise UserError(f"The plugin {point.name} ({point.value}) cannot be imported: {error}.") from error
+
+
+def comes_with(kind: Kind, name: str) -> bool:
+    """Whether the plugin `name` comes with this package."""
+    points = _points(kind)
+    return name in points and points[name].value.startswith("graftbench.")

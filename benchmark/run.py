@@ -26,6 +26,7 @@ from .errors import UserError
 from .files import write_text
 from .headline import headline
 from .mappers.finding import Found, MapperSpec, find
+from .mappers.sources import hashes_of, keep_source
 from .models import device_of
 from .plan import Cell, planned
 from .plugins import plugin
@@ -45,6 +46,7 @@ class Request:
     mapper: MapperSpec
     tasks: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()  # cells by name, where others are left out
     seed: int = 0
     batch_size: int = 256
     device: str = "auto"
@@ -57,9 +59,10 @@ class Request:
 
     def cells(self, found: Found) -> list[Cell]:
         """The cells, in the order in which they run."""
-        return planned(
+        cells = planned(
             self.suite, deterministic=found.deterministic, seed=self.seed, tasks=self.tasks, pairs=self.pairs
         )
+        return [cell for cell in cells if not self.only or cell.name in self.only]
 
     @property
     def budget(self) -> Budget:
@@ -100,6 +103,7 @@ def run(request: Request, console: Console) -> Run:
     with _alone_in(folder):
         results, seconds = _results(request, found, cells, folder, console)
         entry = _entry(request, found, cells, results)
+        keep_source(found, folder)
         write_run(folder, request.suite, entry, cells, results, seconds)
     return Run(entry, folder)
 
@@ -172,6 +176,7 @@ def _entry(request: Request, found: Found, cells: Sequence[Cell], results: dict[
             name=found.name,
             source=request.mapper.source,
             sha256=found.sha256,
+            files=hashes_of(found),
             options=found.options,
             deterministic=found.deterministic,
             vector_rule=found.vector_rule,

@@ -55,6 +55,10 @@ def _shape(cell: Cell) -> Iterator[str]:
             yield f"{name} has bits and no rate"
     if cell.transfer is None:
         yield "it has no transfer"
+        return
+    for name in dict.fromkeys(("unsteered", "native", cell.transfer.baseline, "mapped")):
+        if name not in cell.bits and (name not in cell.rates or not cell.rates[name].reason):
+            yield f"{name} has neither bits nor a reason"
     if cell.steerable != (cell.reason is None):
         yield "`steerable` and `reason` contradict each other"
 

@@ -13,6 +13,7 @@ from .schema import SCHEMA_VERSION, Entry
 
 MOST_BYTES = 2**26  # of an entry; the pocket suite's are a few million
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
+_FILE = re.compile(r"\w[\w-]{0,63}\.py")
 
 
 def read_entry(path: Path) -> Entry:
@@ -33,6 +34,9 @@ def read_entry(path: Path) -> Entry:
             f"{path}: a mapper's name has up to 64 letters, digits, dots, hyphens, plus signs and underscores, which "
             f"{entry.mapper.name[:80]!r} is not."
         )
+    for name in entry.mapper.files:
+        if not _FILE.fullmatch(name):
+            raise UserError(f"{path}: {name[:80]!r} is no name of a source file beside a mapper.")
     return entry
 
 

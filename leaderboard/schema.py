@@ -19,11 +19,12 @@ class SuiteIdentity(_Part):
 
 
 class MapperRecord(_Part):
-    """Which mapper, from which source, and what its fits recorded, by cell."""
+    """Which mapper, from which source, with which options; `files` are those of a submission, by name, with hashes."""
 
     name: str
     source: str
     sha256: str
+    files: dict[str, str] = {}
     options: dict[str, str | int | float | bool]
     deterministic: bool
     vector_rule: str

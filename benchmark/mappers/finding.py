@@ -39,6 +39,11 @@ class Found:
     sha256: str  # of the source files
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of a submission, the mapper's own and what lies beside it; none where it is installed."""
+        return _submitted(self.kind)
+
+    @property
     def deterministic(self) -> bool:
         """Whether the seed changes nothing."""
         return bool(vars_of(self.kind).get("deterministic", False))
@@ -75,13 +80,17 @@ def find(spec: MapperSpec) -> Found:
 def _source_hash(kind: type) -> str:
     """A hash of which class it is, of the files of its class and parents, and of what lies beside a submitted file."""
     own = [part for part in kind.__mro__ if part.__module__.partition(".")[0] not in ("torch", "builtins", "typing")]
-    files = {file for part in own if (file := _file_of(part))}
-    if kind.__module__.startswith(_SUBMISSION):
-        files |= {str(file) for file in Path(_file_of(kind) or "").parent.glob("*.py")}
+    files = {Path(file) for part in own if (file := _file_of(part))} | set(_submitted(kind))
     total = hashlib.sha256(f"{kind.__qualname__}\n".encode())
-    for file in sorted(files):
-        total.update(Path(file).read_bytes())
+    for path in sorted(files, key=lambda path: (path.name, path)):  # the same wherever they lie
+        total.update(path.read_bytes())
     return total.hexdigest()
+
+
+def _submitted(kind: type) -> tuple[Path, ...]:
+    if not kind.__module__.startswith(_SUBMISSION):
+        return ()
+    return tuple(sorted(Path(_file_of(kind) or "").parent.glob("*.py")))
 
 
 def _file_of(kind: type) -> str | None:

@@ -24,7 +24,7 @@ def scored(native, mapped, random, **more):
     bits = {"unsteered": [some(0)], "native": [some(native)], "random": [some(random, i) for i in range(16)]}
     if mapped is not None:
         bits |= {"mapped": [some(mapped)], "mapped_own_norm": [some(mapped)]}
-    parts = {name: Parts(1.0, 0.5, 0.5, {"quoted": 0.25}, {"fraud": 0.5}) for name in bits}
+    parts = {name: Parts(1.0, float(np.mean(bits[name])), 0.5, {"quoted": 0.25}, {"fraud": 0.5}) for name in bits}
     ids = [f"p{i}" for i in range(N)]
     about = {
         "summary": Summary(ids, ids, bits, parts, []),

