@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from graftbench.leaderboard.schema import Cell, Entry, Rate, Score, SideEffects, TaskScore, Transfer
+from graftbench.leaderboard.beside import side_effects
+from graftbench.leaderboard.schema import Cell, Entry, Rate, Score, TaskScore, Transfer
 
-UNSTEERED = "unsteered"
 NARROW = 120  # columns of a terminal below which intervals take two lines, and the mapper's own norm is left out
 
 
@@ -35,25 +35,21 @@ def print_entry(entry: Entry, console: Console) -> None:
 
 def _costs(entry: Entry) -> Table:
     """What each condition costs in each setting, a mean over the cells for which it is known."""
-    found = [cell.side_effects for cell in entry.cells if isinstance(cell.side_effects, SideEffects)]
-    tasks = {(task, metric) for one in found for task, m in one.deployed[UNSTEERED].tasks.items() for metric in m}
+    found = side_effects(entry.cells)
+    rows = [(f"{setting}, {name}", told) for setting, each in found.items() for name, told in each.items()]
+    graded = sorted({name for _, told in rows for name in told["tasks"]})
     table = Table(title="Side effects: mean difference to unsteered, mean KL in nats", title_justify="left")
-    for column in ("", *(f"{task} {metric}" for task, metric in sorted(tasks)), "KL", "perplexity, times", "cells"):
+    for column in ("", *graded, "KL", "perplexity, times", "cells"):
         table.add_column(column, justify="left" if not column else "right")
-    for setting in ("deployed", "stressed"):
-        known = [each for one in found if isinstance(each := getattr(one, setting), dict)]
-        for name in dict.fromkeys(name for each in known for name in each if name != UNSTEERED):
-            these = [(each[UNSTEERED], each[name]) for each in known if name in each]
-            changes = [_mean([one.tasks[t][m].difference for _, one in these]) for t, m in sorted(tasks)]
-            kl = _mean([one.kl for _, one in these if one.kl is not None])
-            times = _mean([one.perplexity / own.perplexity for own, one in these if one.perplexity and own.perplexity])
-            words = [*(f"{change:+.3f}" for change in changes), f"{kl:.3f}", f"{times:.2f}", str(len(these))]
-            table.add_row(f"{setting}, {name}", *words)
+    for name, told in rows:
+        changes = [_figure(told["tasks"].get(task), "+.3f") for task in graded]
+        more = [_figure(told["kl"], ".3f"), _figure(told["perplexity"], ".2f"), str(told["cells"])]
+        table.add_row(name, *changes, *more)
     return table
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _cells(cell: Cell, shown: Sequence[str], gap: str) -> list[str]:

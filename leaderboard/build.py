@@ -8,6 +8,7 @@ import numpy as np
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.headline import score_of, score_resamples
 
+from .beside import cost, fidelity, side_effects
 from .schema import SCHEMA_VERSION, Cell, Entry
 
 LOOKUP = "lookup"  # the control whose score on the `task` track shows how much of it is memory
@@ -80,7 +81,8 @@ def _score(entry: Entry, track: str) -> float | None:
 
 
 def _row(entry: Entry, track: str) -> dict[str, Any]:
-    about = {"mapper": entry.mapper.name, "sha256": entry.mapper.sha256, "options": entry.mapper.options}
+    about: dict[str, Any] = {"mapper": entry.mapper.name, "sha256": entry.mapper.sha256}
+    about |= {"options": entry.mapper.options, "schema_version": entry.schema_version}
     about |= {"rejudged": entry.rejudged} if entry.rejudged else {}  # another judge chose its strengths
     cells = [cell for cell in _on(entry, track) if not cell.check]
     return {
@@ -88,7 +90,9 @@ def _row(entry: Entry, track: str) -> dict[str, Any]:
         "suite": entry.suite.model_dump(),
         **entry.headline.by_track[track].model_dump(),
         "by_pair": _by_pair(cells),
-        "cost": _cost(cells),
+        "side_effects": side_effects(cells),
+        "fidelity": fidelity(cells),
+        "cost": cost(cells),
     }
 
 
@@ -97,12 +101,3 @@ def _by_pair(cells: Sequence[Cell]) -> dict[str, dict[str, float | None]]:
     names = sorted({(cell.task, cell.pair) for cell in cells})
     found = {f"{t} {p}": score_of([cell for cell in cells if (cell.task, cell.pair) == (t, p)]) for t, p in names}
     return {name: {part: getattr(score, part) for part in ("score", "low", "high")} for name, score in found.items()}
-
-
-def _cost(cells: Sequence[Cell]) -> dict[str, int]:
-    """The most that a cell's mapper takes up."""
-    costs = [cell.cost for cell in cells if cell.cost is not None]
-    return {
-        "parameters": max((cost.parameters for cost in costs), default=0),
-        "bytes": max((cost.bytes for cost in costs), default=0),
-    }

@@ -20,6 +20,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     build = verbs.add_parser("build", help="make leaderboard.json from the entries alone")
     _folder(build)
     build.set_defaults(run=_build)
+    page = verbs.add_parser("page", help="write the leaderboard as one HTML file, from the entries alone")
+    _folder(page)
+    page.set_defaults(run=_page)
     _add_verify(verbs.add_parser("verify", help="compute everything again that follows from files"))
 
 
@@ -57,6 +60,13 @@ def _build(arguments: argparse.Namespace) -> int:
     from .writing import build
 
     print(f"Written to {build(arguments.leaderboard)}")  # noqa: T201
+    return 0
+
+
+def _page(arguments: argparse.Namespace) -> int:
+    from .page.writing import write_page
+
+    print(f"Written to {write_page(arguments.leaderboard)}")  # noqa: T201
     return 0
 
 

