@@ -12,8 +12,8 @@ from graftbench.benchmark.errors import UserError
 from .schema import SCHEMA_VERSION, Entry
 
 MOST_BYTES = 2**26  # of an entry; the pocket suite's are a few million
-_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
-_FILE = re.compile(r"\w[\w-]{0,63}\.py")
+_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
+_FILE = re.compile(r"\w[\w-]{0,63}\.py", re.ASCII)
 
 
 def read_entry(path: Path) -> Entry:

@@ -71,9 +71,9 @@ def sources_apart(entry: Entry, folder: Path) -> list[str]:
 def _check_beside(entry: Entry, others: Sequence[Entry]) -> None:
     """UserError where an entry cannot stand beside others."""
     for other in others:
-        if (other.mapper.name, other.suite.hash) == (entry.mapper.name, entry.suite.hash):
+        if other.mapper.name.casefold() == entry.mapper.name.casefold() and other.suite.hash == entry.suite.hash:
             raise UserError(
-                f"There is a mapper called {entry.mapper.name} already, of another source: give yours another `name`."
+                f"There is a mapper called {other.mapper.name} already, of another source: give yours another `name`."
             )
     check_comparable([*others, entry])
     for other in others:

@@ -1,0 +1,133 @@
+"""Whatever stands in a file: it is refused in one sentence, or it is an entry that nothing stumbles over."""
+
+import json
+from copy import deepcopy
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from graftbench.benchmark.cli import main
+from graftbench.benchmark.errors import UserError
+from graftbench.leaderboard.checking import problems
+from graftbench.leaderboard.entries import entry_text, file_name, read_entry
+from graftbench.leaderboard.page.writing import page_of
+from graftbench.leaderboard.writing import as_json
+from tests.leaderboard.planted import entry, of, run_of
+
+PLAIN = json.loads(entry("mine", *of(0.5)).model_dump_json())
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+calmly = settings(
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def places(value, path=()):
+    """Every place in a record, the first few of long lists only."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from places(one, (*path, key))
+
+
+PLACES = [path for path in places(PLAIN) if path]
+
+
+def at(record, path):
+    for key in path:
+        record = record[key]
+    return record
+
+
+def like(value):
+    """Values of the same kind, which a schema does not refuse."""
+    kinds = {bool: st.booleans(), int: st.integers(), float: st.floats(-1e6, 1e6), str: st.text(max_size=40)}
+    return kinds.get(type(value), VALUES)
+
+
+CHANGES = st.sampled_from(PLACES).flatmap(lambda path: st.tuples(st.just(path), like(at(PLAIN, path)) | VALUES))
+
+
+def replaced(path, value):
+    record = deepcopy(PLAIN)
+    at(record, path[:-1])[path[-1]] = value
+    return record
+
+
+def read(path, text):
+    """The entry in a file with this text, None where it is refused in one sentence."""
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    try:
+        return read_entry(path)
+    except UserError as error:
+        said = str(error)
+    assert "\n" not in said
+    return None
+
+
+@calmly
+@given(text=st.text() | VALUES.map(json.dumps))
+@example(text="\ud800")
+@example(text='{"schema_version":' * 5000)
+def test_what_is_no_entry_is_refused(tmp_path, text):
+    assert read(tmp_path / "entry.json", text) is None
+
+
+@calmly
+@given(change=CHANGES)
+def test_an_entry_with_one_thing_changed_is_refused_or_found_out_or_as_good_as_before(tmp_path, change):
+    found = read(tmp_path / "entry.json", json.dumps(replaced(*change)))
+    if found is None or problems(found):
+        return
+    assert read(tmp_path / "again.json", entry_text(found)) == found
+    assert as_json([found]) == as_json([found])
+    assert page_of([found]).count("<script") == 1
+
+
+@calmly
+@given(path=st.sampled_from([path for path in PLACES if path[0] == "cells"]))
+def test_an_entry_that_lacks_something_is_refused_or_found_out_or_as_good_as_before(tmp_path, path):
+    record = deepcopy(PLAIN)
+    del at(record, path[:-1])[path[-1]]
+    found = read(tmp_path / "entry.json", json.dumps(record))
+    if found is not None and not problems(found):
+        assert page_of([found]).count("<script") == 1
+
+
+@calmly
+@given(name=st.text(max_size=80) | st.sampled_from(["..", "a/b", "a\\b", ".hidden", "CON", "a\x00b", "\u202egnp.exe"]))
+def test_no_name_of_a_mapper_leads_out_of_the_folder(tmp_path, name):
+    record = deepcopy(PLAIN)
+    record["mapper"]["name"] = name
+    found = read(tmp_path / "entry.json", json.dumps(record))
+    if found is not None:
+        path = tmp_path / file_name(found)
+        assert path.parent == tmp_path
+        assert path.name.isprintable()
+        assert path.name.isascii()
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("board")
+    run = run_of(tmp_path_factory.mktemp("run"), entry("ours", *of(0.8)))
+    assert main(["submit", run, "--leaderboard", str(folder)]) == 0
+    return folder
+
+
+@settings(parent=calmly, max_examples=25)
+@given(change=CHANGES)
+def test_whatever_is_submitted_what_is_there_stays(tmp_path, board, change):
+    before = {file: file.read_bytes() for file in (board / "entries").iterdir()}
+    run = run_of(tmp_path / "run", entry("mine", *of(0.5)))
+    (tmp_path / "run" / "entry.json").write_text(json.dumps(replaced(*change)))
+    main(["submit", run, "--leaderboard", str(board)])
+    after = {file: file.read_bytes() for file in (board / "entries").iterdir()}
+    assert before.items() <= after.items()
+    for file in after.keys() - before.keys():
+        assert problems(read_entry(file)) == []
+        file.unlink()
