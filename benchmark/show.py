@@ -41,6 +41,8 @@ def _print_examples(entry: Entry, rows: Sequence[Mapping[str, Any]], console: Co
     for cell in entry.cells:
         if cell.steerable and not cell.check and cell.seed == min(c.seed for c in entry.cells):
             console.print(_examples(cell, rows, examples))
+            if cell.sweep:
+                console.print(_sweep(cell))
 
 
 def _examples(cell: Cell, rows: Sequence[Mapping[str, Any]], examples: int) -> Table:
@@ -59,6 +61,16 @@ def _examples(cell: Cell, rows: Sequence[Mapping[str, Any]], examples: int) -> T
         found = [said[item, name] for name in conditions if (item, name) in said]
         if found:
             table.add_row(escape(found[0]["prompt"]), *(_said(row) for row in found))
+    return table
+
+
+def _sweep(cell: Cell) -> Table:
+    """Success on validation prompts over the strengths that were tried."""
+    strengths = sorted({one.strength for tried in cell.sweep.values() for one in tried})
+    table = Table("over strengths", *(f"{strength:g}" for strength in strengths))
+    for name, tried in cell.sweep.items():
+        at = {one.strength: f"{one.value:.2f}" for one in tried}
+        table.add_row(name.replace("_", " "), *(at.get(strength, "-") for strength in strengths))
     return table
 
 

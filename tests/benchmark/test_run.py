@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it"),
 ]
+EXAMPLE = Path(__file__).parents[2] / "examples" / "my_mapper.py"
 SUITE = {
     "name": "small",
     "seeds": 1,
@@ -134,6 +135,13 @@ def test_identity_does_not(home, ridge):
     _, entry = score(home, "identity", "identity")
     assert all(abs(cell.fidelity["vector_cosine"]) < 0.5 for cell in entry.cells)
     assert all(cell.bits["mapped"] != cell.bits["native"] for cell in entry.cells)
+
+
+def test_the_example_mapper_does_better_than_identity(home, ridge):
+    _, example = score(home, f"{EXAMPLE}:MyMapper", "example")
+    _, identity = score(home, "identity", "identity")
+    for mine, other in zip(example.cells, identity.cells, strict=True):
+        assert mine.rates["mapped"].value > other.rates["mapped"].value + 0.2
 
 
 @pytest.mark.parametrize("mapper", ["zero", "mean"])

