@@ -1,6 +1,7 @@
 """What stands beside the rank of a mapper: side effects, fidelity and cost, over its cells."""
 
 from collections.abc import Iterator, Sequence
+from math import exp, log
 from statistics import fmean
 from typing import Any
 
@@ -15,7 +16,8 @@ Pairs = list[tuple[SideEffect, SideEffect]]  # unsteered and a condition, of one
 def side_effects(cells: Sequence[Cell]) -> dict[str, dict[str, dict[str, Any]]]:
     """What each condition costs in each setting: means, over the cells for which it is known, of what changed.
 
-    `tasks` are differences to unsteered, `kl` is in nats, `perplexity` how many times the unsteered model's.
+    `tasks` are differences to unsteered, `kl` is in nats, `perplexity` how many times the unsteered model's, a geometric
+    mean.
     """
     found = [cell.side_effects for cell in cells if isinstance(cell.side_effects, SideEffects)]
     told: dict[str, dict[str, dict[str, Any]]] = {}
@@ -33,10 +35,14 @@ def _changes(pairs: Pairs) -> dict[str, Any]:
         "cells": len(pairs),
         "tasks": {f"{task} {metric}": _mean(_differences(pairs, task, metric)) for task, metric in graded},
         "kl": _mean([one.kl for _, one in pairs if one.kl is not None]),
-        "perplexity": _mean(
-            [one.perplexity / own.perplexity for own, one in pairs if one.perplexity and own.perplexity]
-        ),
+        "perplexity": _times(pairs),
     }
+
+
+def _times(pairs: Pairs) -> float | None:
+    """How many times the unsteered model's perplexity, in the geometric mean: one broken cell is not all there is."""
+    logs = [log(one.perplexity / own.perplexity) for own, one in pairs if one.perplexity and own.perplexity]
+    return round(exp(fmean(logs)), 4) if logs else None
 
 
 def _differences(pairs: Pairs, task: str, metric: str) -> Iterator[float]:

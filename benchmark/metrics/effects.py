@@ -7,7 +7,7 @@ that it does better than random vectors do, and not only than they do on the mea
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -36,9 +36,20 @@ class Resamples:
     clusters: Floats  # [resamples, clusters]
     draws: Floats  # [resamples, draws], one of each row is 1
     member: NDArray[np.int64]  # the cluster of each prompt
+    known: dict[bytes, Floats] = field(default_factory=dict, repr=False, compare=False)
 
     def rate(self, bits: Bits) -> Floats:
-        """The success rate of a condition in each resample, in the draw of that resample where it has several."""
+        """The success rate of a condition in each resample, in the draw of that resample where it has several.
+
+        Rates are kept by bits: controls are the same for all mappers, and every score asks for them again.
+        """
+        key = bits.tobytes()
+        if key not in self.known:
+            self.known[key] = self._rate(bits)
+            self.known[key].setflags(write=False)
+        return self.known[key]
+
+    def _rate(self, bits: Bits) -> Floats:
         n_clusters = self.clusters.shape[1]
         sums = np.stack([np.bincount(self.member, weights=row, minlength=n_clusters) for row in bits])
         sizes = np.bincount(self.member, minlength=n_clusters)
