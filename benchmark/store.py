@@ -19,6 +19,7 @@ from filelock import FileLock
 from .errors import UserError, cache_folder
 from .files import write_text
 from .identity import sha256_of
+from .plugins import sources_from_elsewhere
 
 _log = logging.getLogger("graftbench.store")
 _MANIFEST, _UNFINISHED = "manifest.json", ".unfinished-"
@@ -26,12 +27,17 @@ _MANIFEST, _UNFINISHED = "manifest.json", ".unfinished-"
 
 @cache
 def code_version() -> str:
-    """A hash of the code that results depend on: every Python file of the package, and the libraries below it."""
+    """A hash of the code that results depend on: every Python file of the package and of installed tasks and judges.
+
+    The libraries below them are in it by their versions.
+    """
     package = Path(__file__).parent
     total = hashlib.sha256("".join(version(name) for name in ("torch", "transformers", "tokenizers")).encode())
     for room in (package, *(package.parent / name for name in ("tasks", "judges"))):
         for file in sorted(room.rglob("*.py")):
             total.update(f"{file.relative_to(package.parent)}\n".encode() + file.read_bytes())
+    for file in sources_from_elsewhere():
+        total.update(f"{file.name}\n".encode() + file.read_bytes())
     return total.hexdigest()[:16]
 
 

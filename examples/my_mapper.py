@@ -15,10 +15,10 @@ class MyMapper:
 
     def fit(self, pairs, *, seed: int) -> None:  # noqa: ANN001, ARG002
         """Solve the normal equations, with a little on the diagonal."""
-        xx, xy = torch.zeros(pairs.d_source, pairs.d_source), torch.zeros(pairs.d_source, pairs.d_target)
+        xx = xy = torch.zeros(())  # so that they lie where the batches lie
         for source, target in pairs.batches(4096, None):
             xx, xy = xx + source.T @ source, xy + source.T @ target
-        self.weight = torch.linalg.solve(xx + 1e-3 * xx.trace() / len(xx) * torch.eye(len(xx)), xy)
+        self.weight = torch.linalg.solve(xx + 1e-3 * xx.trace() / len(xx) * torch.eye(len(xx), device=xx.device), xy)
 
     def __call__(self, source: torch.Tensor) -> torch.Tensor:
         """Activations [..., d_source] of the source, carried to [..., d_target]."""

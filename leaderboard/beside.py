@@ -16,8 +16,8 @@ Pairs = list[tuple[SideEffect, SideEffect]]  # unsteered and a condition, of one
 def side_effects(cells: Sequence[Cell]) -> dict[str, dict[str, dict[str, Any]]]:
     """What each condition costs in each setting: means, over the cells for which it is known, of what changed.
 
-    `tasks` are differences to unsteered, `kl` is in nats, `perplexity` how many times the unsteered model's, a geometric
-    mean.
+    `tasks` are differences to unsteered, `kl` is in nats, `perplexity` how many times the unsteered model's, in the
+    geometric mean.
     """
     found = [cell.side_effects for cell in cells if isinstance(cell.side_effects, SideEffects)]
     told: dict[str, dict[str, dict[str, Any]]] = {}

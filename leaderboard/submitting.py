@@ -34,7 +34,7 @@ def submit(run: Path, folder: Path) -> Path:
     suite = read_suite_file(run / SUITE)
     refuse_where(f"{run} is not the whole of its suite", apart_from(suite, entry))
     path = folder / "entries" / file_name(entry)
-    others = [other for other in _present(folder) if file_name(other) != path.name]
+    others = [other for other in _present(folder) if not _same(other, entry)]
     _check_beside(entry, others)
     _keep_mapper(entry, run, folder / MAPPERS / path.stem)
     write_text(folder / SUITE, suite.model_dump_json(indent=1) + "\n")
@@ -73,7 +73,8 @@ def _check_beside(entry: Entry, others: Sequence[Entry]) -> None:
     for other in others:
         if other.mapper.name.casefold() == entry.mapper.name.casefold() and other.suite.hash == entry.suite.hash:
             raise UserError(
-                f"There is a mapper called {other.mapper.name} already, of another source: give yours another `name`."
+                f"There is a mapper called {other.mapper.name} already, of another source or with other options: "
+                "give yours another `name`."
             )
     check_comparable([*others, entry])
     for other in others:
@@ -92,6 +93,11 @@ def _keep_mapper(entry: Entry, run: Path, to: Path) -> None:
     for path in fitted:
         where = path.relative_to(run / MAPPERS)
         copy_files({path.name: sha256_of(path)}, path.parent, to / where.parent)
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    """Whether both are of one mapper, so that the newer takes the older's place."""
+    return file_name(one) == file_name(other) and one.mapper.options == other.mapper.options
 
 
 def _present(folder: Path) -> list[Entry]:

@@ -28,6 +28,14 @@ def test_the_wheel_holds_the_four_rooms_as_files(wheel):
     assert "graftbench/py.typed" in names
 
 
+def test_the_wheel_holds_the_page_and_no_entries(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    for file in ("page/page.html.j2", "page/page.css", "page/page.js", "entry.schema.json"):
+        assert f"graftbench/leaderboard/{file}" in names
+    kept = {name.split("/")[2] for name in names if name.startswith("graftbench/leaderboard/")}
+    assert not kept & {"entries", "mappers", "sweeps", "suite.json", "leaderboard.json", "index.html"}
+
+
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 def test_the_wheel_holds_the_zoo(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())

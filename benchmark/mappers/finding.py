@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..plugins import nearest, plugin
+from ..plugins import files_of_package, nearest, plugin
 from ..vectors import VECTOR_RULES, VectorRule
 from .protocol import Mapper
 
@@ -78,13 +78,19 @@ def find(spec: MapperSpec) -> Found:
 
 
 def _source_hash(kind: type) -> str:
-    """A hash of which class it is, of the files of its class and parents, and of what lies beside a submitted file."""
+    """A hash of which class it is, of the files of its class and parents, and of what lies beside them elsewhere."""
     own = [part for part in kind.__mro__ if part.__module__.partition(".")[0] not in ("torch", "builtins", "typing")]
-    files = {Path(file) for part in own if (file := _file_of(part))} | set(_submitted(kind))
+    files = {Path(file) for part in own if (file := _file_of(part))} | set(_beside(kind))
     total = hashlib.sha256(f"{kind.__qualname__}\n".encode())
     for path in sorted(files, key=lambda path: (path.name, path)):  # the same wherever they lie
         total.update(path.read_bytes())
     return total.hexdigest()
+
+
+def _beside(kind: type) -> tuple[Path, ...]:
+    """What a class may draw on that is no part of this package: what lies beside it, or all of its package."""
+    top = kind.__module__.partition(".")[0]
+    return _submitted(kind) if top in ("graftbench", kind.__module__) else tuple(files_of_package(top))
 
 
 def _submitted(kind: type) -> tuple[Path, ...]:

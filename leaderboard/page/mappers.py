@@ -8,6 +8,11 @@ from ..beside import fidelity, side_effects
 from ..schema import SCHEMA_VERSION, Entry
 from .bars import Bar, of_score, words
 
+TRACKS = {
+    "task": "fitted on the task's own conversations, as in the paper: what a mapper keeps here may be memory",
+    "unseen": "the same without any prompt that shows the behaviour: it never saw what it is asked to carry",
+    "general": "fitted on harmless text of the world at large, the same for every task",
+}
 # What mappers of this kind show, rather than being put forward: said beside their names.
 CONTROLS = {
     "zero": "carries nothing",
@@ -73,7 +78,8 @@ class Card:
 def rankings(board: Mapping[str, Any], entries: Sequence[Entry]) -> list[Ranking]:
     """The rankings of a leaderboard."""
     known = {(entry.mapper.name, entry.mapper.sha256): entry for entry in entries}
-    return [_ranking(track, rows, known) for track, rows in board["tracks"].items()]
+    order = [*TRACKS, *sorted(board["tracks"].keys() - TRACKS.keys())]
+    return [_ranking(track, board["tracks"][track], known) for track in order if track in board["tracks"]]
 
 
 def _ranking(track: str, rows: Sequence[Mapping[str, Any]], known: Mapping[tuple[str, str], Entry]) -> Ranking:

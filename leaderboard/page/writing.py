@@ -15,16 +15,11 @@ from ..entries import file_name, read_entries
 from ..schema import Entry
 from ..submitting import check
 from .cells import experiments
-from .mappers import card, rankings
+from .mappers import TRACKS, card, rankings
 from .sweeps import Swept, by_task, sweeps_in
 
 HERE = Path(__file__).parent
 PAGE = "index.html"
-TRACKS = {
-    "task": "fitted on the task's own conversations, as in the paper: what a mapper keeps here may be memory",
-    "unseen": "the same without any prompt that shows the behaviour: it never saw what it is asked to carry",
-    "general": "fitted on harmless text of the world at large, the same for every task",
-}
 
 
 def write_page(folder: Path) -> Path:
@@ -48,7 +43,7 @@ def page_of(entries: Sequence[Entry], sweeps: Sequence[Swept] = ()) -> str:
     )
     return environment.get_template("page.html.j2").render(
         suite=entries[0].suite,
-        tracks={name: TRACKS.get(name, "") for name in board["tracks"]},
+        tracks=TRACKS,
         rankings=rankings(board, entries),
         cards=[card(entry) for entry in best_first],
         experiments=[one for one in found if not one.check],

@@ -191,3 +191,10 @@ def test_a_part_of_a_suite_is_no_submission(tmp_path, capsys):
 def test_an_empty_leaderboard_says_what_to_do(tmp_path, capsys):
     assert main(["leaderboard", "build", "--leaderboard", str(tmp_path)]) == 2
     assert "`graftbench submit RUN` adds one" in capsys.readouterr().err
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path, capsys):
+    with (tmp_path / "entry.json").open("wb") as file:
+        file.truncate(2**26 + 1)
+    assert main(["submit", str(tmp_path), "--leaderboard", str(tmp_path / "board")]) == 2
+    assert "has 67108865 bytes, and an entry has no more than 67108864" in capsys.readouterr().err

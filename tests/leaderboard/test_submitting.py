@@ -204,3 +204,15 @@ def test_headline_and_cells_of_a_part_are_no_submission(tmp_path, board, capsys)
     (tmp_path / "run" / "entry.json").write_text(entry_text(part))
     assert submitted(tmp_path / "run", board) == 2
     assert refused(capsys, "has no score, for cells of the suite were left out")
+
+
+def test_other_options_under_the_same_name_do_not_take_an_entry_s_place(tmp_path, board, capsys):
+    def with_options(**options):
+        found = entry("mine", *of(0.9))
+        return found.model_copy(update={"mapper": found.mapper.model_copy(update={"options": options})})
+
+    assert submitted(run_of(tmp_path / "one", with_options()), board) == 0
+    before = [file.read_bytes() for file in (board / "entries").iterdir()]
+    assert submitted(run_of(tmp_path / "other", with_options(ridge=0.1)), board) == 2
+    assert refused(capsys, "of another source or with other options")
+    assert [file.read_bytes() for file in (board / "entries").iterdir()] == before
