@@ -1,0 +1,60 @@
+"""What is asked of a run: a suite, a mapper, which of its cells, and how they are run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from .budget import Budget
+from .mappers.finding import Found, MapperSpec
+from .models import device_of
+from .plan import Cell, planned
+from .store import Store, digest
+from .suite import Suite
+from .work import Settings
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be run."""
+
+    suite: Suite
+    mapper: MapperSpec
+    tasks: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    seed: int = 0
+    batch_size: int = 256
+    device: str = "auto"
+    workers: int = 2
+    cell_timeout: float | None = None
+    out: Path | None = None
+    cache: Path | None = None
+    judge_requests: int | None = None  # that judges behind a server may take, and what they may cost
+    judge_dollars: float | None = None
+
+    def cells(self, found: Found) -> list[Cell]:
+        """The cells, in the order in which they run."""
+        return planned(
+            self.suite, deterministic=found.deterministic, seed=self.seed, tasks=self.tasks, pairs=self.pairs
+        )
+
+    def settings(self) -> Settings:
+        """How its cells are run in one go, with what its judges may spend over all its processes."""
+        budget = Budget(uuid4().hex, self.judge_requests, self.judge_dollars)
+        device, cache = device_of(self.device), Store(self.cache).root
+        return Settings(self.suite.model_dump_json(), self.batch_size, str(device), str(cache), budget)
+
+    def leaves_out(self, found: Found, chosen: Sequence[Cell]) -> bool:
+        """Whether cells of the suite that count are not among the chosen ones."""
+        whole = planned(self.suite, deterministic=found.deterministic, seed=self.seed)
+        names = {cell.name for cell in chosen}
+        return any(not cell.check and cell.name not in names for cell in whole)
+
+    def folder(self, found: Found) -> Path:
+        """Where the run is written."""
+        if self.out is not None:
+            return self.out
+        name = digest(self.suite.hash, found.sha256, found.options, self.seed, self.tasks, self.pairs)[:8]
+        return RUNS / f"{self.suite.name}-{found.name}-{name}"
