@@ -38,7 +38,7 @@ def entry_of(
         ),
         judging=what_they_took(rows_that_took(tables), judges),
         environment=_environment(request),
-        headline=headline(results, filtered=request.leaves_out(found, cells)),
+        headline=headline(results, filtered=bool(request.left_out(found, cells))),
         cells=list(results),
     )
 

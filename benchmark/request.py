@@ -46,15 +46,18 @@ class Request:
         device, cache = device_of(self.device), Store(self.cache).root
         return Settings(self.suite.model_dump_json(), self.batch_size, str(device), str(cache), budget)
 
-    def leaves_out(self, found: Found, chosen: Sequence[Cell]) -> bool:
-        """Whether cells of the suite that count are not among the chosen ones."""
+    def left_out(self, found: Found, chosen: Sequence[Cell]) -> list[Cell]:
+        """The cells of the suite that count and are not among the chosen ones."""
         whole = planned(self.suite, deterministic=found.deterministic, seed=self.seed)
         names = {cell.name for cell in chosen}
-        return any(not cell.check and cell.name not in names for cell in whole)
+        return [cell for cell in whole if not cell.check and cell.name not in names]
 
-    def folder(self, found: Found) -> Path:
-        """Where the run is written."""
+    def folder(self, found: Found, chosen: Sequence[Cell]) -> Path:
+        """Where the run is written; one that is left with a part of its cells does not take the place of the whole."""
         if self.out is not None:
             return self.out
-        name = digest(self.suite.hash, found.sha256, found.options, self.seed, self.tasks, self.pairs)[:8]
-        return RUNS / f"{self.suite.name}-{found.name}-{name}"
+        what = [self.suite.hash, found.sha256, found.options, self.seed, self.tasks, self.pairs]
+        names = [cell.name for cell in chosen]
+        if names != [cell.name for cell in self.cells(found)]:
+            what.append(names)
+        return RUNS / f"{self.suite.name}-{found.name}-{digest(*what)[:8]}"

@@ -23,7 +23,8 @@ from .work import Done, Prepared, Settings, prepare, score
 def run(request: Request, console: Console) -> Run:
     """Run every cell and write entry, rows, timings and leaderboard; a cell that fails is recorded."""
     found = find(request.mapper)
-    cells, folder = request.cells(found), request.folder(found)
+    cells = request.cells(found)
+    folder = request.folder(found, cells)
     with alone_in(folder):
         started = time.monotonic()
         results = _results(request, cells, found.sha256, folder, console)
