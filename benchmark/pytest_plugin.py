@@ -17,8 +17,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "MAPPER",
         "help": "a mapper's name, or path/to/file.py:Class (may be repeated; default ridge and the controls)",
     },
-    "--suite": {"help": "a suite that ships, or a YAML file (default pocket)"},
-    "--task": {"action": "append", "help": "run this task alone (may be repeated)"},
+    "--suite": {"metavar": "SUITE", "help": "a suite that ships, or a YAML file (default pocket)"},
+    "--task": {"action": "append", "metavar": "TASK", "help": "run this task alone (may be repeated)"},
     "--min-transfer": {
         "type": float,
         "metavar": "FLOOR",

@@ -62,7 +62,7 @@ def to_itself():
     task = suite["tasks"]["backdoor_removal"]
     task["settings"] |= {"validation": 64, "test": 128, "strengths": [1.0]}
     task["settings"]["draws"] = {"test": 2, "validation": 1, "contrast": 1}
-    task["cells"][0] |= {"pair": "llama-s->llama-s", "tracks": ["task"]}
+    task["cells"][0] |= {"pair": "llama-s->llama-s", "min_transfer": 1.5}
     return suite
 
 
@@ -244,20 +244,12 @@ def test_two_processes_give_the_same_and_failures_are_on_record(busy, bare, alon
 
 @zoo
 @pytest.mark.slow
-def test_a_part_of_a_suite_above_the_floor_that_was_given(bare, alone, run):
-    more = ["-k", "ridge and unseen", "--min-transfer", "0.5"]
-    status, told = run(bare, "-m", "benchmark", "--mapper", "ridge", "--suite=../floors.yaml", *more)
-    assert status == 0, told
-    assert "1 passed, 1 deselected" in told
-    entries = [Entry.model_validate_json(file.read_text()) for file in bare.glob("runs/small-ridge-*/entry.json")]
-    (part,) = [entry for entry in entries if len(entry.cells) == 1]
-    assert part.headline.reason == LEFT_OUT
-
-
-@zoo
-@pytest.mark.slow
-def test_a_control_that_does_something_fails_the_session(bare, run):
-    status, told = run(bare, "-m", "benchmark", "--mapper", "identity", "--suite=../itself.yaml")
+def test_a_part_above_the_floor_that_was_given_passes_and_a_control_that_does_something_fails(bare, run):
+    part = ["--suite=../itself.yaml", "-k", "identity and task", "--min-transfer", "0.5"]
+    status, told = run(bare, "-m", "benchmark", "--mapper", "identity", *part)
     assert status == 1, told
-    assert "1 failed, 1 passed" in told
+    assert "1 failed, 1 passed, 1 deselected" in told
     assert "identity is a control that ought to do nothing, and scores 100.0 (100.0 to 100.0) on the track task" in told
+    entry = entry_in(bare, "identity")
+    assert [cell.track for cell in entry.cells] == ["task"]
+    assert entry.headline.reason == LEFT_OUT
