@@ -12,7 +12,8 @@ from graftbench.leaderboard.schema import Cell, Entry
 from .errors import UserError
 from .mappers.finding import MapperSpec, find
 from .plugins import comes_with, names
-from .run import Request, run
+from .request import Request
+from .run import run
 from .suite import Suite
 
 MOST_APART = 0.02  # of the bits of a condition: another kind of CPU may turn a token

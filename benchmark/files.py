@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,3 +38,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     with whole(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+
+
+def copy_into(folder: Path, source: Path) -> None:
+    """Copy every file below `source` to its place below `folder`, each whole."""
+    for file in sorted(source.rglob("*")):
+        if file.is_file():
+            with whole(folder / file.relative_to(source)) as unfinished:
+                shutil.copyfile(file, unfinished)

@@ -40,6 +40,12 @@ class Failure:
     trace: str
 
 
+def failure_of(error: BaseException, trace: str = "") -> Failure:
+    """What a job that raised an error has in place of a result; a traceback of its own, where it is known better."""
+    trace = trace or "".join(traceback.format_exception(error))
+    return Failure("failed", f"{type(error).__name__}: {error}", trace)
+
+
 def stop_at_failure(what: str, results: Mapping[str, Any]) -> None:
     """UserError, with the first job that has no result and why, where there is one."""
     for name, result in results.items():
@@ -108,12 +114,10 @@ def _result(future: Future[Any]) -> Any:
     except ProcessExpired as error:
         return Failure("failed", _ended(error.exitcode), "")
     except Exception as error:  # noqa: BLE001 (whatever a job raised is its result)
-        trace = getattr(error, "traceback", None)  # of the worker, where the job itself raised it
-        if isinstance(error, TimeoutError) and trace is None:
+        trace = getattr(error, "traceback", "")  # of the worker, where the job itself raised it
+        if isinstance(error, TimeoutError) and not trace:
             return Failure("timeout", "its time was over", "")
-        return Failure(
-            "failed", f"{type(error).__name__}: {error}", trace or "".join(traceback.format_exception(error))
-        )
+        return failure_of(error, trace)
 
 
 def _ended(status: int) -> str:

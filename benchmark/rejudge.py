@@ -15,8 +15,6 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 from sklearn.metrics import cohen_kappa_score
 
-from graftbench.leaderboard.build import leaderboard_of
-from graftbench.leaderboard.entries import entry_text
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Entry, SuiteIdentity
 
@@ -28,17 +26,16 @@ from .experiments.conditions import Answer, scored_everywhere
 from .experiments.direction.ground import still_good
 from .experiments.setting import Item, Outcome
 from .experiments.summary import summarised
-from .files import whole, write_text
 from .headline import LEFT_OUT, headline
 from .metrics.correlation import rank_correlation
 from .plugins import plugin
 from .rows import SCHEMA, row_of, table_of, what_they_took
+from .run_folder import ENTRY, ROWS, SUITE, write_run
 from .suite import Suite, split_pair
 from .task import Ordered, Scored, Task
 from .tokens import Prompt
 
 NOBODY = "nobody"
-ENTRY, ROWS, SUITE = "entry.json", "rows.parquet", "suite.json"
 Group = tuple[str, str, str]  # task, variant, pair
 
 
@@ -110,7 +107,7 @@ def rejudge(run: Path, measure: str, judge: Mapping[str, Any], out: Path, budget
             "headline": headline(cells, filtered=stored.entry.headline.reason == LEFT_OUT),
         }
     )
-    _write(out, entry, suite, rows)
+    write_run(out, suite, entry, [table_of(rows)], timings=None)
     both = [(a, b) for a, b in zip(stored.rows, rows, strict=True) if a["task"] in named and a["split"] != CLEAN]
     return Rejudged(entry, tuple(named), **_compared(measure, both))
 
@@ -278,14 +275,6 @@ def _known(row: Mapping[str, Any], cluster: str) -> Item:
 
 def _measures(former: Mapping[str, float | None], good: float | None) -> dict[str, float | None]:
     return {**former, **({"good_harmless": good} if "good_harmless" in former else {})}
-
-
-def _write(out: Path, entry: Entry, suite: Suite, rows: Sequence[dict[str, Any]]) -> None:
-    with whole(out / ROWS) as unfinished:
-        pq.write_table(table_of(rows), unfinished, compression="zstd")
-    write_text(out / SUITE, suite.model_dump_json(indent=1) + "\n")
-    write_text(out / "leaderboard.json", json.dumps(leaderboard_of([entry]), indent=1) + "\n")
-    write_text(out / ENTRY, entry_text(entry))
 
 
 def _compared(measure: str, both: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a run found, in a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +32,27 @@ def print_entry(entry: Entry, console: Console) -> None:
     costs = _costs(entry)
     if costs.row_count:
         console.print(costs)
+
+
+def print_leaderboard(board: Mapping[str, Any], console: Console) -> None:
+    """Rank and score of each mapper on each fit track, the best on the first track first."""
+    tracks: dict[str, dict[str, Any]] = {
+        name: {row["mapper"]: row for row in rows} for name, rows in board["tracks"].items()
+    }
+    table = Table(title="Rank and score by fit track, with 95 % intervals", title_justify="left")
+    for column in ("mapper", *tracks):
+        table.add_column(column, overflow="fold")
+    for mapper in dict.fromkeys(mapper for rows in tracks.values() for mapper in rows):
+        table.add_row(mapper, *(_ranked(rows.get(mapper)) for rows in tracks.values()))
+    console.print(table)
+
+
+def _ranked(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "-"
+    if row["rank"] is None:
+        return f"no rank: {_words(row['reason'])}"
+    return f"{row['rank']}: {row['score']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
 
 
 def _costs(entry: Entry) -> Table:

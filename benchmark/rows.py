@@ -1,12 +1,13 @@
 """Every answer of a run as a Parquet table: what was asked, what was done, what was said, what the judges say."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from graftbench.leaderboard.schema import Judging
@@ -43,12 +44,52 @@ _FIELDS: "list[pa.Field[Any]]" = [
 SCHEMA = pa.schema(_FIELDS)
 
 
-def write_rows(path: Path, cells: Sequence[Cell], results: Mapping[str, Any]) -> None:
-    """Write the answers of all cells; those that cells share are written once."""
+def write_rows(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write tables of answers, one after the other."""
     with whole(path) as unfinished, pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
-        for about, answers in _in_turn(cells, results):
-            if answers:
-                writer.write_table(table_of([row_of(about, answer) for answer in answers]))
+        for table in tables:
+            if table.num_rows:
+                writer.write_table(table)
+
+
+def tables_of(cells: Sequence[Cell], results: Mapping[str, Any]) -> Iterator[pa.Table]:
+    """The answers of every cell of a run, given what the workers brought back."""
+
+    def shared(cell: Cell) -> pa.Table | None:
+        ground = results.get(cell.ground)
+        return shared_table(cell, ground) if isinstance(ground, Prepared) else None
+
+    def own(cell: Cell) -> pa.Table | None:
+        done = results[cell.name]
+        return own_table(cell, done) if isinstance(done, Done) else None
+
+    return in_turn(cells, shared, own)
+
+
+def in_turn(
+    cells: Sequence[Cell], shared: Callable[[Cell], pa.Table | None], own: Callable[[Cell], pa.Table | None]
+) -> Iterator[pa.Table]:
+    """The answers of each cell, where there are any, after those that it shares with others, which come once."""
+    told: set[str] = set()
+    for cell in cells:
+        ground = None if cell.ground in told else shared(cell)
+        told.add(cell.ground)
+        yield from (table for table in (ground, own(cell)) if table is not None)
+
+
+def shared_table(cell: Cell, ground: Prepared) -> pa.Table:
+    """The answers that a cell shares with others: no mapper has a part in them."""
+    return _table(cell, {"track": None, "seed": None}, ground.answers)
+
+
+def own_table(cell: Cell, done: Done) -> pa.Table:
+    """The answers of a cell that the mapper has a part in."""
+    return _table(cell, {"track": cell.track, "seed": cell.seed}, done.scored.summary.rows)
+
+
+def _table(cell: Cell, of_mapper: Mapping[str, Any], answers: Sequence[Answer]) -> pa.Table:
+    about = {"task": cell.task, "variant": cell.variant, "pair": cell.pair, **of_mapper}
+    return table_of([row_of(about, answer) for answer in answers])
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -84,20 +125,8 @@ def what_they_took(rows: Iterable[Mapping[str, Any]], judges: Mapping[str, Mappi
     return Judging(prompt_tokens=int(prompt), completion_tokens=int(completion), dollars=dollars)
 
 
-def rows_of(cells: Sequence[Cell], results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every answer of a run as a row."""
-    for about, answers in _in_turn(cells, results):
-        yield from (row_of(about, answer) for answer in answers)
-
-
-def _in_turn(cells: Sequence[Cell], results: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], Sequence[Answer]]]:
-    """The answers of each cell, after those that it shares with others, each with what they are of."""
-    told: set[str] = set()
-    for cell in cells:
-        about = {"task": cell.task, "variant": cell.variant, "pair": cell.pair}
-        ground, done = results.get(cell.ground), results[cell.name]
-        if isinstance(ground, Prepared) and cell.ground not in told:
-            yield about | {"track": None, "seed": None}, ground.answers
-            told.add(cell.ground)
-        if isinstance(done, Done):
-            yield about | {"track": cell.track, "seed": cell.seed}, done.scored.summary.rows
+def rows_that_took(tables: Iterable[pa.Table]) -> Iterator[dict[str, Any]]:
+    """Of some tables, what is told of the answers whose judges took something."""
+    for table in tables:
+        paid = table.filter(pc.is_valid(table["took"]))
+        yield from paid.select(["task", "item", "completion", "took"]).to_pylist()

@@ -70,7 +70,8 @@ def _score(arguments: argparse.Namespace) -> int:
 
     from .mappers.finding import find, spec_of
     from .report import print_entry
-    from .run import Request, run
+    from .request import Request
+    from .run import run
     from .suite import read_suite
 
     console = Console()

@@ -12,7 +12,7 @@ _NEAR = 2e-4  # rounded figures of other machines
 
 def problems(entry: Entry) -> list[str]:
     """Everything in an entry that does not follow from its bits, in one sentence each; none where it is whole."""
-    found = [f"{_name(cell)}: {what}" for cell in entry.cells for what in _of_cell(cell)]
+    found = [f"{_name(cell)}: {what}" for cell in entry.cells for what in problems_of_cell(cell)]
     if found:  # what follows from these would be wrong, too
         return found
     again = headline(entry.cells, filtered=entry.headline.reason == LEFT_OUT)
@@ -23,7 +23,8 @@ def _name(cell: Cell) -> str:
     return f"{cell.task} {cell.variant} {cell.pair} {cell.track} seed {cell.seed}"
 
 
-def _of_cell(cell: Cell) -> Iterator[str]:
+def problems_of_cell(cell: Cell) -> Iterator[str]:
+    """Everything in a cell that does not follow from its bits."""
     if cell.status != "ok":
         return
     shape = list(_shape(cell))

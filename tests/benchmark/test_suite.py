@@ -73,6 +73,13 @@ def test_the_hash_depends_on_the_content_alone(changed, tmp_path):
     assert read_suite(changed(["seeds"], 4)).hash != pocket.hash
 
 
+def test_what_is_asked_of_a_score_is_no_part_of_the_hash(changed):
+    assert read_suite("pocket").hash == "52233426edbac88d"  # entries are compared by it: change it on purpose alone
+    with_floor = read_suite(changed([*CELL, "min_transfer"], 0.5))
+    assert with_floor.hash == read_suite("pocket").hash
+    assert '"min_transfer":0.5' in with_floor.model_dump_json()
+
+
 def test_a_mapper_that_is_not_deterministic_runs_with_three_seeds():
     suite = read_suite("pocket")
     once, thrice = (planned(suite, deterministic=d) for d in (True, False))

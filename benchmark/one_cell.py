@@ -1,0 +1,64 @@
+"""One cell in the process that asks for it, as a worker process does it; what comes out is written as a part."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+
+from graftbench.leaderboard.schema import Cell as CellResult
+
+from .assemble import cell_result
+from .contenders import Contender
+from .errors import UserError
+from .parts import Parts
+from .plan import Cell
+from .pool import Failure, failure_of
+from .usual_warnings import usual_warnings
+from .work import Done, Settings, prepare, score
+
+T = TypeVar("T")
+
+
+def score_here(contender: Contender, cell: Cell, settings: Settings, parts: Parts) -> CellResult:
+    """Score a cell and write its part; a cell that fails is recorded."""
+    with _as_in_a_worker(settings):
+        outcome = _outcome(contender, cell, settings, parts)
+        result = _tried(lambda: cell_result(cell, outcome))
+    if isinstance(result, Failure):  # it came out, and is nothing that an entry can hold
+        outcome, result = result, cell_result(cell, result)
+    parts.add(cell, result, outcome)
+    return result
+
+
+def _outcome(contender: Contender, cell: Cell, settings: Settings, parts: Parts) -> Done | Failure:
+    ground = parts.ground(cell) or parts.add_ground(cell, _tried(lambda: prepare(cell, settings, _silent)))
+    if ground.failure is not None:
+        return ground.failure
+    spec, sha256, folder = contender.request.mapper, contender.found.sha256, str(parts.folder)
+    return _tried(lambda: score(cell, settings, spec, sha256, folder, _silent))
+
+
+def _tried(work: Callable[[], T]) -> T | Failure:
+    try:
+        return work()
+    except UserError as error:
+        return Failure("failed", str(error), "")
+    except Exception as error:  # noqa: BLE001 (whatever the work raised is its result)
+        return failure_of(error)
+
+
+@contextmanager
+def _as_in_a_worker(settings: Settings) -> Iterator[None]:
+    """With the threads and warnings of a worker process, and those of whoever asks afterwards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(settings.threads)
+    try:
+        with usual_warnings():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _silent(*_: object) -> None:
+    """Progress is shown by pytest."""

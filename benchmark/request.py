@@ -1,0 +1,65 @@
+"""What is asked of a run: a suite, a mapper, which of its cells, and how they are run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from .budget import Budget
+from .mappers.finding import Found, MapperSpec
+from .models import device_of
+from .plan import Cell, planned
+from .store import Store, digest
+from .suite import Suite
+from .work import Settings
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be run."""
+
+    suite: Suite
+    mapper: MapperSpec
+    tasks: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()  # cells by name, where others are left out
+    seed: int = 0
+    batch_size: int = 256
+    device: str = "auto"
+    workers: int = 2
+    cell_timeout: float | None = None
+    out: Path | None = None
+    cache: Path | None = None
+    judge_requests: int | None = None  # that judges behind a server may take, and what they may cost
+    judge_dollars: float | None = None
+
+    def cells(self, found: Found) -> list[Cell]:
+        """The cells, in the order in which they run."""
+        cells = planned(
+            self.suite, deterministic=found.deterministic, seed=self.seed, tasks=self.tasks, pairs=self.pairs
+        )
+        return [cell for cell in cells if not self.only or cell.name in self.only]
+
+    def settings(self) -> Settings:
+        """How its cells are run in one go, with what its judges may spend over all its processes."""
+        budget = Budget(uuid4().hex, self.judge_requests, self.judge_dollars)
+        device, cache = device_of(self.device), Store(self.cache).root
+        return Settings(self.suite.model_dump_json(), self.batch_size, str(device), str(cache), budget)
+
+    def left_out(self, found: Found, chosen: Sequence[Cell]) -> list[Cell]:
+        """The cells of the suite that count and are not among the chosen ones."""
+        whole = planned(self.suite, deterministic=found.deterministic, seed=self.seed)
+        names = {cell.name for cell in chosen}
+        return [cell for cell in whole if not cell.check and cell.name not in names]
+
+    def folder(self, found: Found, chosen: Sequence[Cell]) -> Path:
+        """Where the run is written; one that is left with a part of its cells does not take the place of the whole."""
+        if self.out is not None:
+            return self.out
+        what = [self.suite.hash, found.sha256, found.options, self.seed, self.tasks, self.pairs]
+        names = [cell.name for cell in chosen]
+        if names != [cell.name for cell in self.cells(found)]:
+            what.append(names)
+        return RUNS / f"{self.suite.name}-{found.name}-{digest(*what)[:8]}"

@@ -1,0 +1,55 @@
+import json
+
+import pytest
+
+from graftbench.benchmark import closing
+from graftbench.benchmark.closing import closed
+from graftbench.benchmark.contenders import contenders
+from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.run_folder import Run
+from tests.benchmark.test_assemble import result, some
+from tests.leaderboard.test_leaderboard import entry
+
+
+@pytest.fixture
+def close(tmp_path, monkeypatch):
+    """Closes a session of ridge and procrustes, given what came out of each."""
+    monkeypatch.chdir(tmp_path)
+
+    def close(**outcomes):
+        def gathered(contender, *_):
+            if isinstance(outcomes[contender.name], UserError):
+                raise outcomes[contender.name]
+            return Run(entry(contender.name, outcomes[contender.name]), tmp_path / contender.name)
+
+        monkeypatch.setattr(closing, "gathered", gathered)
+        return closed([(one, one.cells, None) for one in contenders(list(outcomes), "pocket", [])], 1.0)
+
+    return close
+
+
+def test_mappers_that_were_measured_alike_are_ranked(close, tmp_path):
+    found = close(ridge=result(mapped=0.8), procrustes=result(mapped=0.2))
+    assert found.wrong == []
+    ranked = json.loads((tmp_path / "runs" / "pocket-leaderboard.json").read_text())["tracks"]["task"]
+    assert [(row["mapper"], row["rank"]) for row in ranked] == [("ridge", 1), ("procrustes", 2)]
+
+
+def test_mappers_that_were_not_measured_alike_are_told(close):
+    cell = result()
+    other = cell.model_copy(update={"bits": cell.bits | {"unsteered": [some(0.5)]}})
+    ((name, told),) = close(ridge=cell, procrustes=other).wrong
+    assert name == "comparable"
+    assert told.endswith("their bits of unsteered differ")
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_others(close):
+    found = close(ridge=UserError("no room"), procrustes=result())
+    assert found.wrong == [("ridge::written", "no room")]
+    assert [run.entry.mapper.name for run in found.runs] == ["procrustes"]
+
+
+def test_parts_of_a_suite_that_differ_in_their_tasks_have_no_leaderboard(close):
+    other = result().model_copy(update={"task": "refusal_ablation"})
+    ((name, told),) = close(ridge=result(), procrustes=other).wrong
+    assert (name, "versions of tasks differ" in told) == ("leaderboard", True)
