@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from graftbench.leaderboard.checking import problems_of_cell
 from graftbench.leaderboard.schema import Cell, Entry
+from graftbench.leaderboard.shared import ground_apart
 
-from .experiments.conditions import MOST_UNSCORED
 from .headline import score_of
 from .mappers.controls import Identity, Mean, RandomMap, Shuffled, Zero
 from .mappers.finding import Found
@@ -18,20 +18,7 @@ def invalid(cell: Cell) -> list[str]:
     """What is wrong with a cell; a figure in it that is not finite cannot be, for a record takes none."""
     if cell.status != "ok":
         return [cell.reason or cell.status]
-    return [*problems_of_cell(cell), *_missing(cell)]
-
-
-def _missing(cell: Cell) -> Iterator[str]:
-    """Conditions without which nothing can be compared, where the cell does not say why they are not there."""
-    for name in _free(cell):
-        rate = cell.rates.get(name)
-        if rate is None or (rate.value is None and rate.reason is None):
-            yield f"it has no condition {name}, and does not say why"
-
-
-def _free(cell: Cell) -> list[str]:
-    """The conditions that no mapper has a part in."""
-    return ["unsteered", "native", *([cell.transfer.baseline] if cell.transfer else [])]
+    return list(problems_of_cell(cell))
 
 
 def floor_of(suite: Suite, cell: Cell, overall: float | None) -> float | None:
@@ -67,32 +54,6 @@ def off(found: Found, cells: Sequence[Cell]) -> Iterator[str]:
 
 def incomparable(entries: Sequence[Entry]) -> Iterator[str]:
     """Where two mappers were not measured alike: what no mapper has a part in differs between them."""
-    first: dict[tuple[str, str, str, str], tuple[str, Cell]] = {}
-    for entry in entries:
-        for cell in (cell for cell in entry.cells if cell.status == "ok"):
-            key = cell.task, cell.variant, cell.pair, cell.track
-            name, known = first.setdefault(key, (entry.mapper.name, cell))
-            for what in _apart(known, cell):
-                yield f"{name} and {entry.mapper.name} cannot be compared in {' '.join(key)}: their {what} differ"
-
-
-def _apart(one: Cell, other: Cell) -> Iterator[str]:
-    baselines = [cell.transfer and cell.transfer.baseline for cell in (one, other)]
-    if baselines[0] != baselines[1]:
-        yield "baselines"
-    clusters = [dict(zip(cell.prompt_ids, cell.clusters, strict=True)) for cell in (one, other)]
-    common = [prompt for prompt in clusters[0] if prompt in clusters[1]]
-    # What judges leave unscored under one mapper leaves that mapper's prompts alone.
-    if any(len(known) - len(common) > MOST_UNSCORED * len(known) for known in clusters):
-        yield "prompts"
-    if any(clusters[0][prompt] != clusters[1][prompt] for prompt in common):
-        yield "clusters"
-    for name in _free(one):
-        if _bits(one, name, common) != _bits(other, name, common):
-            yield f"bits of {name}"
-
-
-def _bits(cell: Cell, condition: str, prompts: Sequence[str]) -> list[list[int]]:
-    """The bits of a condition on some prompts, none where it was not run."""
-    where = {prompt: i for i, prompt in enumerate(cell.prompt_ids)}
-    return [[draw[where[prompt]] for prompt in prompts] for draw in cell.bits.get(condition, [])]
+    for other in entries[1:]:
+        for what in ground_apart(other, entries[0]):
+            yield f"{entries[0].mapper.name} and {other.mapper.name} cannot be compared in {what}"

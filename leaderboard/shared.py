@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from .schema import Cell, Entry
 
-MOST_APART = 0.02  # of prompts or bits: another kind of CPU may turn a token, another benchmark turns more
+MOST_APART = 0.02  # of bits: another kind of CPU may turn a token, another benchmark turns more
+MOST_OTHERS = 0.05  # of prompts: those that a judge leaves unscored under one mapper leave that mapper alone
 Name = tuple[str, str, str, str]
 
 
@@ -31,9 +32,12 @@ def _apart(cell: Cell, other: Cell) -> Iterator[str]:
         yield f"the baseline is {mine}, and elsewhere {theirs}"
         return
     shared = [item for item in cell.prompt_ids if item in set(other.prompt_ids)]
-    if len(shared) < (1 - MOST_APART) * max(len(cell.prompt_ids), len(other.prompt_ids)):
+    if len(shared) < (1 - MOST_OTHERS) * max(len(cell.prompt_ids), len(other.prompt_ids)):
         yield "the prompts are others"
         return
+    clusters = [dict(zip(one.prompt_ids, one.clusters, strict=True)) for one in (cell, other)]
+    if any(clusters[0][item] != clusters[1][item] for item in shared):
+        yield "the clusters of prompts are others"
     for condition in ("unsteered", "native", mine or "unsteered"):
         told, found = (_bits(one, condition, shared) for one in (cell, other))
         if len(told) != len(found):

