@@ -1,8 +1,8 @@
 """From what the workers bring back to the cells and the headline of an entry."""
 
-import math
 from typing import Any
 
+from graftbench.leaderboard.names import MOST
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Cost, Rate, Training, Transfer
 
@@ -119,4 +119,4 @@ def _transfer(scored: Scored, reason: str | None, drawn: Resamples) -> Transfer:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(value, 4)
+    return None if value is None or not abs(value) <= MOST else round(value, 4)

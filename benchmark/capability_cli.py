@@ -59,8 +59,10 @@ def _capability(arguments: argparse.Namespace) -> int:
 
     from rich.console import Console
 
+    from graftbench.leaderboard.schema import UNSTEERED
+
     from .capability.corpora import corpus, harmless_prompts
-    from .capability.costs import UNSTEERED, Measures, side_effects
+    from .capability.costs import Measures, side_effects
     from .capability.doing import Doing
     from .capability.sources import VARIABLE
     from .capability.tasks import lm_task
@@ -127,7 +129,7 @@ def _done(arguments: argparse.Namespace, model: "Model") -> "dict[str, list[Doin
 def _print(found: "dict[str, SideEffect]", console: "Console") -> None:
     from rich.table import Table
 
-    from .capability.costs import UNSTEERED
+    from graftbench.leaderboard.schema import UNSTEERED
 
     untouched = found[UNSTEERED]
     table = Table("", *found, title="beside unsteered, with 95 % intervals", title_justify="left")

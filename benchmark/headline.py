@@ -1,6 +1,7 @@
 """Scores from the cells of an entry, of tasks, of fit tracks and of everything, with the resamples behind them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -90,14 +91,15 @@ Gains = tuple[float, float, Floats, Floats]  # mapped and native above the basel
 
 def _task_score(cells: Sequence[CellResult]) -> tuple[TaskScore, tuple[float, Floats] | None]:
     steerable = [cell for cell in cells if cell.steerable and cell.status == "ok"]
-    counts = {"n_steerable": len(steerable), "n_cells": len(cells)}
-    if _why_not(cells) is not None:
-        return TaskScore(score=None, low=None, high=None, **counts), None
+    about: dict[str, Any] = {"reason": _why_not(cells), "n_steerable": len(steerable), "n_cells": len(cells)}
+    if about["reason"] is not None:
+        return TaskScore(score=None, low=None, high=None, **about), None
     gains = [_over_seeds(fits, i) for i, fits in enumerate(_by_fit(steerable))]
     value = 100 * sum(g[0] for g in gains) / sum(g[1] for g in gains)
-    resamples = 100 * np.sum([g[2] for g in gains], axis=0) / np.sum([g[3] for g in gains], axis=0)
-    low, high = np.quantile(resamples, [0.025, 0.975])
-    score = TaskScore(score=round(value, 4), low=round(float(low), 4), high=round(float(high), 4), **counts)
+    mapped, native = np.sum([g[2] for g in gains], axis=0), np.sum([g[3] for g in gains], axis=0)
+    resamples = np.divide(100 * mapped, native, out=np.full_like(mapped, np.nan), where=native > 0)
+    low, high = np.nanquantile(resamples, [0.025, 0.975])  # as in a transfer: where native adds nothing, there is none
+    score = TaskScore(score=round(value, 4), low=round(float(low), 4), high=round(float(high), 4), **about)
     return score, (value, resamples)
 
 
@@ -134,5 +136,5 @@ def _gains(cell: CellResult) -> Gains:
 
 def _mean(scores: Sequence[tuple[float, Floats]]) -> Interval:
     resamples = np.mean([resamples for _, resamples in scores], axis=0)
-    low, high = np.quantile(resamples, [0.025, 0.975])
+    low, high = np.nanquantile(resamples, [0.025, 0.975])
     return Interval(float(np.mean([value for value, _ in scores])), float(low), float(high))

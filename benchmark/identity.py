@@ -37,3 +37,8 @@ def sha256_of(file: Path) -> str:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     write_text(memo, json.dumps({"key": key, "sha256": found}))
     return found
+
+
+def submission_hash(name: str, file_sha256: str) -> str:
+    """The hash of a mapper that is a class of this name in a file with this hash."""
+    return hashlib.sha256(f"{name}\n{file_sha256}".encode()).hexdigest()

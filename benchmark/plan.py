@@ -68,8 +68,21 @@ def planned(
         check(suite.side_effects)
     _known("task", tasks, list(suite.tasks))
     _known("pair", pairs, sorted({spec.pair for task in suite.tasks.values() for spec in task.cells}))
+    for name in suite.tasks:
+        if not tasks or name in tasks:
+            _check(suite, name)
+    cells = listed(suite, deterministic=deterministic, seed=seed, tasks=tasks, pairs=pairs)
+    if not cells:
+        raise UserError("No cell of the suite is left: the tasks and pairs that were named have none in common.")
+    return cells
+
+
+def listed(
+    suite: Suite, *, deterministic: bool, seed: int = 0, tasks: Sequence[str] = (), pairs: Sequence[str] = ()
+) -> list[Cell]:
+    """The cells that a suite lists, whether or not they can be run here: no task, judge or model is looked at."""
     seeds = [seed] if deterministic else [seed + i for i in range(suite.seeds)]
-    cells = [
+    return [
         Cell(
             name,
             spec.variant,
@@ -83,14 +96,11 @@ def planned(
         )
         for name, task in suite.tasks.items()
         if not tasks or name in tasks
-        for spec in _checked(suite, name)
+        for spec in task.cells
         if not pairs or spec.pair in pairs
         for track in spec.tracks
         for one in seeds
     ]
-    if not cells:
-        raise UserError("No cell of the suite is left: the tasks and pairs that were named have none in common.")
-    return cells
 
 
 def _known(kind: str, wanted: Sequence[str], known: list[str]) -> None:
@@ -99,7 +109,7 @@ def _known(kind: str, wanted: Sequence[str], known: list[str]) -> None:
             raise UserError(f"The suite has no {kind} {name!r}.{nearest(name, known)}")
 
 
-def _checked(suite: Suite, name: str) -> list[CellSpec]:
+def _check(suite: Suite, name: str) -> None:
     task: Task = plugin("tasks", name)()
     task.check(suite.tasks[name].settings)
     task.judges(suite.tasks[name].judges)
@@ -113,7 +123,6 @@ def _checked(suite: Suite, name: str) -> list[CellSpec]:
         for family in split_pair(spec.pair):
             for version in task.variants[spec.variant]:
                 _model_known(suite, family, version)
-    return suite.tasks[name].cells
 
 
 def _known_variant(task: Task, variant: str) -> None:

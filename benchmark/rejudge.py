@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 from sklearn.metrics import cohen_kappa_score
 
@@ -25,18 +23,17 @@ from .experiments.clean import CLEAN
 from .experiments.conditions import Answer, scored_everywhere
 from .experiments.direction.ground import still_good
 from .experiments.setting import Item, Outcome
-from .experiments.summary import summarised
 from .headline import LEFT_OUT, headline
 from .metrics.correlation import rank_correlation
 from .plugins import plugin
-from .rows import SCHEMA, row_of, table_of, what_they_took
+from .rows import row_of, table_of, what_they_took
 from .run_folder import ENTRY, ROWS, SUITE, write_run
+from .stored_answers import Group, answer_of_row, groups_of, of_cell, stored_rows, summary_of
 from .suite import Suite, split_pair
 from .task import Ordered, Scored, Task
 from .tokens import Prompt
 
 NOBODY = "nobody"
-Group = tuple[str, str, str]  # task, variant, pair
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def rejudge(run: Path, measure: str, judge: Mapping[str, Any], out: Path, budget
     suite = _with_judge(stored, measure, judge)
     judges = {task: plugin("tasks", task)().judges(suite.tasks[task].judges) for task in stored.entry.judges}
     named = _worth_judging(stored, measure, judges)
-    rows, groups = list(stored.rows), _groups(stored.rows)
+    rows, groups = list(stored.rows), groups_of(stored.rows)
     for group, where in groups.items():
         if group[0] in named:
             new = _again(suite, measure, group, [stored.rows[i] for i in where], budget)
@@ -131,14 +128,10 @@ def _read(run: Path) -> Stored:
     try:
         entry = Entry.model_validate_json((run / ENTRY).read_text(encoding="utf-8"))
         suite = Suite.model_validate_json((run / SUITE).read_text(encoding="utf-8"))
-        table = pq.read_table(run / ROWS)
-    except (OSError, ValidationError, pa.ArrowInvalid) as error:
+        return Stored(entry, suite, stored_rows(run / ROWS))
+    except (OSError, ValidationError, UserError) as error:
         why = str(error).splitlines()[0]
         raise UserError(f"{run} is no folder of a run that can be judged again: {why}") from error
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
-    if missing:
-        raise UserError(f"{run / ROWS} has no column {missing[0]!r}: it was written by another version. Score again.")
-    return Stored(entry, suite, table.to_pylist())
 
 
 def _with_judge(stored: Stored, measure: str, judge: Mapping[str, Any]) -> Suite:
@@ -167,14 +160,6 @@ def _can_judge(suite: Suite, task: str, measure: str, judge: Mapping[str, Any]) 
     return True
 
 
-def _groups(rows: Sequence[Mapping[str, Any]]) -> dict[Group, list[int]]:
-    """The rows of each experiment, by number."""
-    found: dict[Group, list[int]] = {}
-    for i, row in enumerate(rows):
-        found.setdefault((row["task"], row["variant"], row["pair"]), []).append(i)
-    return found
-
-
 def _again(
     suite: Suite, measure: str, group: Group, rows: Sequence[dict[str, Any]], budget: Budget | None
 ) -> list[dict[str, Any]]:
@@ -187,7 +172,9 @@ def _again(
         where = [i for i, row in enumerate(rows) if row["split"] == split]
         items = [_item(rows[i]) for i in where]
         found |= dict(zip(where, judging(items, [rows[i]["completion"] for i in where]), strict=True))
-    return [row_of(row, _judged(_answer(row), measure, found[i])) if i in found else row for i, row in enumerate(rows)]
+    return [
+        row_of(row, _judged(answer_of_row(row), measure, found[i])) if i in found else row for i, row in enumerate(rows)
+    ]
 
 
 def _item(row: Mapping[str, Any]) -> Item:
@@ -211,19 +198,11 @@ def _beside(answer: Answer) -> list[str]:
     return [name for name, mark in answer.marks.items() if not isinstance(mark, bool)]
 
 
-def _answer(row: Mapping[str, Any]) -> Answer:
-    took = json.loads(row["took"]) if row["took"] else (0, 0, 0.0)
-    known = {name: row[name] for name in Answer.__dataclass_fields__ if name in row}
-    held = {"marks": json.loads(row["marks"]), "unscored": json.loads(row["unscored"] or "{}"), "took": took}
-    return Answer(**(known | held | {"of_mapper": row["track"] is not None}))
-
-
 def _cell(cell: CellResult, rows: Sequence[Mapping[str, Any]]) -> CellResult:
     """A cell by the new verdicts on the rows of its experiment; failed where more than 5 % of prompts are unscored."""
     if cell.status != "ok":
         return cell
-    mine = [row for row in rows if row["track"] is None or (row["track"], row["seed"]) == (cell.track, cell.seed)]
-    found = [_answer(row) for row in mine]
+    found = [answer_of_row(row) for row in of_cell(rows, cell.track, cell.seed)]
     try:
         scored = scored_everywhere([a for a in found if a.split == "test"])
         good = still_good(found)
@@ -238,10 +217,8 @@ def _cell(cell: CellResult, rows: Sequence[Mapping[str, Any]]) -> CellResult:
                 "bits": {},
             }
         )
-    where = dict(zip(cell.prompt_ids, cell.clusters, strict=True))
-    items = [_known(row, where[row["item"]]) for row in _first(mine) if row["item"] in where]
     ids = [prompt for prompt in cell.prompt_ids if prompt in scored]
-    summary = summarised(found, items, ids, {})
+    summary = summary_of(found, ids, dict(zip(cell.prompt_ids, cell.clusters, strict=True)))
     assert cell.transfer is not None
     again = Scored(
         summary=summary,
@@ -262,15 +239,6 @@ def _cell(cell: CellResult, rows: Sequence[Mapping[str, Any]]) -> CellResult:
             for name, rate in new["rates"].items()
         }
     return cell.model_copy(update=new)
-
-
-def _first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """One row for each test prompt, in order."""
-    return list({row["item"]: row for row in reversed(rows) if row["split"] == "test"}.values())[::-1]
-
-
-def _known(row: Mapping[str, Any], cluster: str) -> Item:
-    return Item(Prompt(row["prompt"]), None, cluster, row["group"])
 
 
 def _measures(former: Mapping[str, float | None], good: float | None) -> dict[str, float | None]:

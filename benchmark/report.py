@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from graftbench.leaderboard.beside import side_effects
@@ -51,7 +52,7 @@ def _ranked(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return "-"
     if row["rank"] is None:
-        return f"no rank: {_words(row['reason'])}"
+        return f"no rank: {escape(_words(row['reason']))}"
     return f"{row['rank']}: {row['score']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
 
 
@@ -76,7 +77,7 @@ def _figure(value: float | None, form: str) -> str:
 
 def _cells(cell: Cell, shown: Sequence[str], gap: str) -> list[str]:
     fit = f"fit: {cell.track}" + (f", seed {cell.seed}" if cell.seed else "") + (" (check)" if cell.check else "")
-    name = f"{cell.task}\n  {cell.variant}\n  {cell.pair}\n  {fit}"
+    name = escape(f"{cell.task}\n  {cell.variant}\n  {cell.pair}\n  {fit}")
     if cell.status != "ok":
         return [name, *[""] * (len(shown) + 2), cell.status]
     baseline = cell.transfer.baseline if cell.transfer else "random"
@@ -91,7 +92,7 @@ def _value_of(found: Rate | Transfer | None, gap: str) -> str:
     if found is None:
         return "-"
     if found.value is None:
-        return f"-\n{_words(found.reason)}"
+        return f"-\n{escape(_words(found.reason))}"
     return f"{found.value:.2f}\n{found.low:.2f} to{gap}{found.high:.2f}"
 
 

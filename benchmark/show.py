@@ -55,7 +55,7 @@ def _examples(cell: Cell, rows: Sequence[Mapping[str, Any]], examples: int) -> T
     ]
     said = {(row["item"], row["condition"]): row for row in mine}
     conditions = [name for name in SHOWN if name in cell.bits]
-    table = Table("prompt", *conditions, title=f"{cell.task}, {cell.variant}, {cell.pair}, fit: {cell.track}")
+    table = Table("prompt", *conditions, title=escape(f"{cell.task}, {cell.variant}, {cell.pair}, fit: {cell.track}"))
     table.title_justify = "left"
     for item in cell.prompt_ids[:examples]:
         found = [said[item, name] for name in conditions if (item, name) in said]

@@ -1,4 +1,4 @@
-"""What changed in a leaderboard since another revision of it, row by row."""
+"""What changed in a leaderboard since another revision of it, row by row and file by file."""
 
 import json
 import subprocess
@@ -9,17 +9,62 @@ from typing import Any
 from graftbench.benchmark.errors import UserError
 
 Board = Mapping[str, Any]
+GONE, NEW = "is gone", "is new"
 
 
-def board_at(revision: str, folder: Path) -> Board:
-    """The leaderboard in a folder as a revision of its git repository has it; UserError where there is none."""
-    command = ["git", "-C", str(folder), "show", "--end-of-options", f"{revision}:./leaderboard.json"]
+def told_against(revision: str, folder: Path) -> list[str]:
+    """What changed since a revision of the leaderboard's git repository: rows, then files, then cells of entries.
+
+    UserError where the revision has no leaderboard of this folder, or one of both cannot be read.
+    """
+    after = _board((folder / "leaderboard.json").read_bytes() if (folder / "leaderboard.json").exists() else b"")
+    before = _board(_git(folder, "show", "--end-of-options", f"{revision}:./leaderboard.json"))
+    if before is None or after is None:
+        where = folder if after is None else f"{folder} at {revision}"
+        raise UserError(f"There is no leaderboard.json in {where} that can be read.")
+    told = list(changes(before, after)) or [f"No row is other than at {revision}."]
+    return [*told, *_files(revision, folder)]
+
+
+def _board(raw: bytes) -> Board | None:
     try:
-        done = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 (the revision is one argument)
-        board: Board = json.loads(done.stdout)
-    except (OSError, subprocess.CalledProcessError, ValueError) as error:
-        raise UserError(f"{revision} has no leaderboard of {folder} that can be read.") from error
-    return board
+        board = json.loads(raw)
+    except ValueError:
+        return None
+    return board if isinstance(board, dict) and isinstance(board.get("tracks"), dict) else None
+
+
+def _git(folder: Path, *words: str) -> bytes:
+    """What git says; nothing where it cannot."""
+    command = ["git", "-C", str(folder), *words]
+    try:
+        return subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 (words are arguments)
+    except (OSError, subprocess.CalledProcessError):
+        return b""
+
+
+def _files(revision: str, folder: Path) -> Iterator[str]:
+    """The files of entries and mappers that are other, and of entries which cells."""
+    for place in ("entries", "mappers"):
+        listed = _git(folder, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", f"{revision}:./{place}")
+        before = {name for name in listed.decode(errors="replace").split("\0") if name}
+        after = {p.relative_to(folder / place).as_posix() for p in (folder / place).rglob("*") if p.is_file()}
+        for name in sorted(before | after):
+            if name not in after:
+                yield f"{place}/{name} {GONE}"
+            elif name not in before:
+                yield f"{place}/{name} {NEW}"
+            else:
+                old = _git(folder, "show", "--end-of-options", f"{revision}:./{place}/{name}")
+                new = (folder / place / name).read_bytes()
+                if old != new:
+                    yield f"{place}/{name} is other{_lines(old, new) if place == 'entries' else ''}"
+
+
+def _lines(old: bytes, new: bytes) -> str:
+    """How many lines are other: an entry has one for each cell, and one for each thing that is said of all of it."""
+    lines = new.splitlines()
+    return f" in {len(set(lines) - set(old.splitlines()))} of {len(lines)} lines, a line for each cell"
 
 
 def changes(before: Board, after: Board) -> Iterator[str]:

@@ -5,9 +5,8 @@ from math import exp, log
 from statistics import fmean
 from typing import Any
 
-from .schema import Cell, SideEffect, SideEffects
+from .schema import UNSTEERED, Cell, SideEffect, SideEffects
 
-UNSTEERED = "unsteered"
 SETTINGS = ("deployed", "stressed")
 FIDELITY = ("cosine", "fvu")
 Pairs = list[tuple[SideEffect, SideEffect]]  # unsteered and a condition, of one cell each

@@ -1,5 +1,6 @@
 """A leaderboard from entries alone: who is surely better than whom, on each fit track."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.headline import score_of, score_resamples
+from graftbench.benchmark.metrics.effects import Floats
 
 from .beside import cost, fidelity, side_effects
 from .schema import SCHEMA_VERSION, Cell, Entry
@@ -27,6 +29,11 @@ def leaderboard_of(entries: Sequence[Entry]) -> dict[str, Any]:
         "suites": sorted({entry.suite.hash for entry in entries}),
         "tracks": {track: _ranked(entries, track) for track in tracks},
     }
+
+
+def as_json(entries: Sequence[Entry]) -> str:
+    """The leaderboard as it is written."""
+    return json.dumps(leaderboard_of(entries), indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def check_comparable(entries: Sequence[Entry]) -> None:
@@ -56,28 +63,76 @@ def _short(value: object) -> str:
 
 def _ranked(entries: Sequence[Entry], track: str) -> list[dict[str, Any]]:
     here = [entry for entry in entries if track in entry.headline.by_track]
-    drawn = [score_resamples(_on(entry, track)) if _score(entry, track) is not None else None for entry in here]
-    lookup = next((_score(entry, track) for entry in here if entry.mapper.name == LOOKUP), None)
-    rows = [
-        _row(entry, track) | {"rank": _rank(i, drawn)} | ({"lookup": lookup} if track == "task" else {})
-        for i, entry in enumerate(here)
-    ]
+    ranks = _ranks([_on(entry, track) for entry in here])
+    lookup = _lookup(here, track) if track == "task" else {}
+    rows = [_row(entry, track) | {"rank": rank} | lookup for entry, rank in zip(here, ranks, strict=True)]
     return sorted(rows, key=lambda row: (row["rank"] is None, row["rank"], -(row["score"] or 0.0), row["mapper"]))
 
 
-def _rank(i: int, drawn: Sequence["np.ndarray[Any, Any] | None"]) -> int | None:
-    own = drawn[i]
-    if own is None:
+def _lookup(here: Sequence[Entry], track: str) -> dict[str, Any]:
+    """What a look-up table scores, as a whole, by task and by pair: beside every score of the track."""
+    for entry in here:
+        if entry.mapper.source == LOOKUP:
+            row = _row(entry, track)
+            by = {name: {key: one["score"] for key, one in row[name].items()} for name in ("by_task", "by_pair")}
+            return {"lookup": {"score": row["score"], **by}}
+    return {"lookup": None, "lookup_reason": "there is no entry of lookup"}
+
+
+def _ranks(cells: Sequence[list[Cell]]) -> list[int | None]:
+    """One more than the number of mappers that are surely better; None for those without a score."""
+    drawn = [score_resamples(these) for these in cells]
+    return [
+        None if own is None else 1 + sum(_better(cells[j], other, cells[i], own) for j, other in enumerate(drawn))
+        for i, own in enumerate(drawn)
+    ]
+
+
+def _better(cells: list[Cell], drawn: Floats | None, than: list[Cell], own: Floats) -> bool:
+    """Whether one mapper is surely better than another, on the same resamples of the prompts that both have."""
+    if drawn is None:
+        return False
+    if [cell.prompt_ids for cell in cells] == [cell.prompt_ids for cell in than]:
+        return _surely(drawn, own)
+    both = _on_shared(cells, than)
+    return both is not None and _surely(*both)
+
+
+def _surely(one: Floats, other: Floats) -> bool:
+    return float(np.nanquantile(one - other, 0.025)) > 0
+
+
+def _on_shared(one: list[Cell], other: list[Cell]) -> tuple[Floats, Floats] | None:
+    """The resamples of two mappers over the prompts that both have in each cell; None where they have none."""
+    prompts = [{_place(cell): set(cell.prompt_ids) for cell in cells} for cells in (one, other)]
+    kept = [
+        [_kept(c, prompts[0].get(_place(c), set()) & prompts[1].get(_place(c), set())) for c in cells]
+        for cells in (one, other)
+    ]
+    if any(cell.steerable and not cell.prompt_ids for cells in kept for cell in cells):
         return None
-    return 1 + sum(float(np.quantile(other - own, 0.025)) > 0 for other in drawn if other is not None)
+    first, second = (score_resamples(cells) for cells in kept)
+    return None if first is None or second is None else (first, second)
+
+
+def _place(cell: Cell) -> tuple[str, str, str]:
+    return cell.task, cell.variant, cell.pair
+
+
+def _kept(cell: Cell, shared: set[str]) -> Cell:
+    """A cell with these of its prompts alone."""
+    at = [i for i, item in enumerate(cell.prompt_ids) if item in shared]
+    return cell.model_copy(
+        update={
+            "prompt_ids": [cell.prompt_ids[i] for i in at],
+            "clusters": [cell.clusters[i] for i in at],
+            "bits": {name: [[draw[i] for i in at] for draw in draws] for name, draws in cell.bits.items()},
+        }
+    )
 
 
 def _on(entry: Entry, track: str) -> list[Cell]:
     return [cell for cell in entry.cells if cell.track == track]
-
-
-def _score(entry: Entry, track: str) -> float | None:
-    return entry.headline.by_track[track].score
 
 
 def _row(entry: Entry, track: str) -> dict[str, Any]:
@@ -96,8 +151,11 @@ def _row(entry: Entry, track: str) -> dict[str, Any]:
     }
 
 
-def _by_pair(cells: Sequence[Cell]) -> dict[str, dict[str, float | None]]:
+def _by_pair(cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
     """The score of each task on each pair."""
     names = sorted({(cell.task, cell.pair) for cell in cells})
     found = {f"{t} {p}": score_of([cell for cell in cells if (cell.task, cell.pair) == (t, p)]) for t, p in names}
-    return {name: {part: getattr(score, part) for part in ("score", "low", "high")} for name, score in found.items()}
+    return {
+        name: {part: getattr(score, part) for part in ("score", "low", "high", "reason")}
+        for name, score in found.items()
+    }

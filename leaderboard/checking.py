@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 from graftbench.benchmark.from_bits import rate_of, resamples_of, steerable, transfer_of
 from graftbench.benchmark.headline import LEFT_OUT, headline
+from graftbench.benchmark.metrics.effects import Resamples
 
 from .schema import Cell, Entry, Rate
 
+NOT_STEERABLE = "not_steerable"
+MOST_DRAWS = 1000  # of one condition
 _NEAR = 2e-4  # rounded figures of other machines
 
 
@@ -26,6 +29,9 @@ def _name(cell: Cell) -> str:
 def problems_of_cell(cell: Cell) -> Iterator[str]:
     """Everything in a cell that does not follow from its bits."""
     if cell.status != "ok":
+        if cell.check or not (cell.bits or cell.transfer or cell.steerable):
+            return
+        yield f"it {cell.status}, and has results"
         return
     shape = list(_shape(cell))
     yield from shape
@@ -34,31 +40,47 @@ def problems_of_cell(cell: Cell) -> Iterator[str]:
     drawn = resamples_of(cell.clusters, cell.bits, cell.transfer.baseline)
     for name in cell.bits:
         yield from _rate(name, cell.rates[name], vars(rate_of(cell.bits, name, drawn)))
-    if "native" not in cell.bits or cell.transfer.baseline not in cell.bits:
-        return
-    well = cell.reason is None
-    if cell.reason in (None, "not_steerable") and steerable(cell.bits, cell.transfer.baseline, drawn) != well:
-        yield f"`steerable` is {well}, and the bits say {not well}"
-    if well and "mapped" in cell.bits:
+    well = _can_be_steered(cell, drawn)
+    if cell.steerable != well:
+        yield f"`steerable` is {cell.steerable}, and the bits say {well}"
+    elif well and "mapped" in cell.bits:
         for name, value in vars(transfer_of(cell.bits, cell.transfer.baseline, drawn)).items():
             if not _near(getattr(cell.transfer, name), value):
                 yield f"transfer.{name} is {getattr(cell.transfer, name)}, and the bits say {value}"
+    elif cell.transfer.value is not None or not cell.transfer.reason:
+        yield "it has a transfer, and nothing to have it from"
+
+
+def _can_be_steered(cell: Cell, drawn: Resamples) -> bool:
+    """What the bits say, where there is something to carry at all: else nothing was fitted."""
+    assert cell.transfer is not None
+    nothing = cell.training is None and cell.cost is None and "mapped" not in cell.bits
+    if "native" not in cell.bits or cell.transfer.baseline not in cell.bits:
+        return False
+    return not (nothing and cell.reason not in (None, NOT_STEERABLE)) and steerable(
+        cell.bits, cell.transfer.baseline, drawn
+    )
 
 
 def _shape(cell: Cell) -> Iterator[str]:
     n = len(cell.prompt_ids)
-    if len(cell.clusters) != n or cell.n_prompts != n:
-        yield "prompts, clusters and their number differ"
+    if len(cell.clusters) != n or cell.n_prompts != n or n == 0:
+        yield "prompts, clusters and their number differ, or there are none"
+    if len(set(cell.prompt_ids)) != n:
+        yield "a prompt is in it more than once"
     for name, draws in cell.bits.items():
-        if not draws or any(len(row) != n or not set(row) <= {0, 1} for row in draws):
+        if not 0 < len(draws) <= MOST_DRAWS or any(len(row) != n or not set(row) <= {0, 1} for row in draws):
             yield f"the bits of {name} are not a 0 or a 1 for each of {n} prompts in each draw"
         if name not in cell.rates:
             yield f"{name} has bits and no rate"
+    for name, rate in cell.rates.items():
+        if name not in cell.bits and ((rate.value, rate.low, rate.high) != (None, None, None) or not rate.reason):
+            yield f"{name} has neither bits nor a reason"
     if cell.transfer is None:
         yield "it has no transfer"
         return
     for name in dict.fromkeys(("unsteered", "native", cell.transfer.baseline, "mapped")):
-        if name not in cell.bits and (name not in cell.rates or not cell.rates[name].reason):
+        if name not in cell.bits and name not in cell.rates:
             yield f"{name} has neither bits nor a reason"
     if cell.steerable != (cell.reason is None):
         yield "`steerable` and `reason` contradict each other"

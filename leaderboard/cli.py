@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from graftbench.benchmark.arguments import positive
-from graftbench.benchmark.errors import UserError
 
 CELLS = 3  # that --rerun runs again
 
@@ -74,46 +73,40 @@ def _verify(arguments: argparse.Namespace) -> int:
     from .verifying import verify, verify_all
 
     folder = arguments.leaderboard
-    found = [verify(arguments.entry, folder)] if arguments.entry else list(verify_all(folder))
-    if not found:
-        raise UserError(f"{folder / 'entries'} holds no entry: `graftbench submit RUN` adds one.")
+    found = [verify(arguments.entry, folder)] if arguments.entry else verify_all(folder)
     for one in found:
         print(one.told)  # noqa: T201
-    if arguments.against:
-        _print_changes(arguments.against, folder)
+    good = [one.path for one in found if one.entry is not None and not one.wrong]
     wrong = any(one.wrong for one in found)
-    if arguments.rerun and not wrong:
-        wrong = _run_again([one.path for one in found if one.entry is not None], arguments)
+    if arguments.against:
+        from .against import told_against
+
+        print("\n".join(told_against(arguments.against, folder)))  # noqa: T201
+    if arguments.rerun:
+        wrong = _run_again(good, arguments) or wrong
     return 1 if wrong else 0
 
 
-def _print_changes(revision: str, folder: Path) -> None:
-    from .against import board_at, changes
-    from .build import leaderboard_of
-    from .entries import read_entries
-
-    told = list(changes(board_at(revision, folder), leaderboard_of(read_entries(folder))))
-    print("\n".join(told) or f"No row is other than at {revision}.")  # noqa: T201
-
-
 def _run_again(paths: list[Path], arguments: argparse.Namespace) -> bool:
+    """Whether something came out otherwise; what is there of each mapper is looked at before any of it runs."""
     from tempfile import TemporaryDirectory
 
     from rich.console import Console
 
     from graftbench.benchmark.again import run_again
 
-    from .entries import file_name, read_entry
-    from .submitting import MAPPERS
-    from .whole import SUITE, read_suite_file
+    from .entries import read_entry
+    from .mapper_files import kept_apart
+    from .submitting import refuse_where
+    from .verifying import kept_of, suite_of
+    from .whole import read_suite_file
 
     wrong = False
     for path in paths:
-        entry, folder = read_entry(path), arguments.leaderboard
-        beside = path.with_name(SUITE)
-        suite = read_suite_file(beside if beside.exists() else folder / SUITE)
-        source = path.with_name("source")
-        kept = source if source.is_dir() else folder / MAPPERS / Path(file_name(entry)).stem
+        entry, suite = read_entry(path), read_suite_file(suite_of(path, arguments.leaderboard))
+        kept = kept_of(path, arguments.leaderboard)
+        if entry.mapper.files:
+            refuse_where(f"{path} cannot be run again", kept_apart(entry, kept))
         with TemporaryDirectory() as out:
             told = run_again(
                 entry, suite, kept, arguments.rerun, trust=arguments.trust_code, out=Path(out), console=Console()

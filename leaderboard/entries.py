@@ -1,7 +1,6 @@
 """Entries as files: read with suspicion, for they come from anybody."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,35 +8,38 @@ from pydantic import ValidationError
 
 from graftbench.benchmark.errors import UserError
 
+from .names import MAPPER, MAPPER_IN_WORDS, SOURCE_FILE
 from .schema import SCHEMA_VERSION, Entry
 
 MOST_BYTES = 2**26  # of an entry; the pocket suite's are a few million
-_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
-_FILE = re.compile(r"\w[\w-]{0,63}\.py", re.ASCII)
 
 
 def read_entry(path: Path) -> Entry:
     """The entry in a file; UserError, in one sentence, where it is none."""
-    try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise UserError(f"{path} has {size} bytes, and an entry has no more than {MOST_BYTES}.")
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    raw = read_bytes(path)
     try:
         entry = Entry.model_validate_json(raw)
     except ValidationError as error:
         raise UserError(f"{path} is no entry: {_first(error)}") from error
-    if not _NAME.fullmatch(entry.mapper.name):
-        raise UserError(
-            f"{path}: a mapper's name has up to 64 letters, digits, dots, hyphens, plus signs and underscores, which "
-            f"{entry.mapper.name[:80]!r} is not."
-        )
+    if "schema_version" not in entry.model_fields_set:
+        raise UserError(f"{path} is no entry: it does not say which version of the schema it is written in.")
+    if not MAPPER.fullmatch(entry.mapper.name):
+        raise UserError(f"{path}: a mapper's name is {MAPPER_IN_WORDS}; {entry.mapper.name[:80]!r} is not.")
     for name in entry.mapper.files:
-        if not _FILE.fullmatch(name):
+        if not SOURCE_FILE.fullmatch(name):
             raise UserError(f"{path}: {name[:80]!r} is no name of a source file beside a mapper.")
     return entry
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """What is in a file; UserError where it cannot be read, or is too large."""
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise UserError(f"{path} has {size} bytes, and may have no more than {most}.")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _first(error: ValidationError) -> str:
@@ -46,7 +48,7 @@ def _first(error: ValidationError) -> str:
     if where == "schema_version":
         told = str(first["input"])[:20]
         return f"its schema has version {told}, and versions 1 to {SCHEMA_VERSION} are read: take a newer graftbench."
-    return f"{where + ': ' if where else ''}{first['msg']}."
+    return f"{where[:200] + ': ' if where else ''}{first['msg'].splitlines()[0]}."
 
 
 def entry_text(entry: Entry) -> str:
@@ -71,11 +73,3 @@ def _compact(value: object) -> str:
 def file_name(entry: Entry) -> str:
     """The name of an entry's file: mapper, the beginning of its source's hash, suite."""
     return f"{entry.mapper.name}-{entry.mapper.sha256[:8]}-{entry.suite.hash[:8]}.json"
-
-
-def read_entries(folder: Path) -> list[Entry]:
-    """All entries of a leaderboard's folder, by file name; UserError where there are none."""
-    paths = sorted((folder / "entries").glob("*.json"))
-    if not paths:
-        raise UserError(f"{folder / 'entries'} holds no entry: `graftbench submit RUN` adds one.")
-    return [read_entry(path) for path in paths]

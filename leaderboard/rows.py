@@ -1,87 +1,83 @@
-"""Whether the bits of an entry, and the parts of success, are those of the rows that were stored with it."""
+"""Whether an entry is what the rows say that were stored with it: bits, parts of success, strengths, examples."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from graftbench.benchmark.experiments.conditions import Answer, scored_everywhere
+from graftbench.benchmark.experiments.summary import Parts, Summary
+from graftbench.benchmark.stored_answers import answer_of_row, groups_of, of_cell, stored_rows, summary_of
 
-from graftbench.benchmark.errors import UserError
+from .schema import Cell, Entry, Rate
 
-from .schema import Cell, Entry
-
-_GROUP = ("task", "variant", "pair")
-_COLUMNS = (*_GROUP, "track", "seed", "split", "item", "condition", "draw", "gone", "good", "success")
 _NEAR = 1e-4  # figures have four decimals
 
 
-@dataclass(frozen=True)
-class _Mark:
-    """What is stored of one answer."""
-
-    gone: bool | None
-    good: bool | None
-    success: bool | None
-
-
-Marks = dict[str, dict[int, dict[str, _Mark]]]  # condition -> draw -> prompt
-
-
 def apart_from_rows(entry: Entry, path: Path) -> list[str]:
-    """Where the cells of an entry are not what its rows say, in one sentence each."""
-    by_group: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in _read(path):
-        by_group.setdefault(tuple(row[name] for name in _GROUP), []).append(row)
+    """Where the cells of an entry are not what its rows say, in one sentence each. UserError where there are none."""
+    rows = stored_rows(path)
+    groups = groups_of(rows)
     found = []
-    for cell in entry.cells:
-        rows = by_group.get((cell.task, cell.variant, cell.pair), [])
+    for cell in (cell for cell in entry.cells if cell.status == "ok"):
+        these = [rows[i] for i in groups.get((cell.task, cell.variant, cell.pair), [])]
+        answers = [answer_of_row(row) for row in of_cell(these, cell.track, cell.seed)]
         name = f"{cell.task} {cell.variant} {cell.pair} {cell.track} seed {cell.seed}"
-        found += [f"{name}: {what}" for what in _apart(cell, rows)]
+        found += [f"{name}: {what}" for what in _apart(cell, answers)]
     return found
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _apart(cell: Cell, answers: Sequence[Answer]) -> Iterator[str]:
+    test = [a for a in answers if a.split == "test"]
     try:
-        return pq.read_table(path, columns=list(_COLUMNS), filters=[("split", "=", "test")]).to_pylist()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from error
+        counted = scored_everywhere(test)
+    except RuntimeError as error:
+        yield str(error)
+        return
+    if counted != set(cell.prompt_ids):
+        yield "the prompts that count are not those of its rows"
+    elif any({a.item for a in test if a.condition == name} != {a.item for a in test} for name in cell.bits):
+        yield "some of its rows are missing"
+    else:
+        yield from _of_summary(
+            cell, summary_of(answers, cell.prompt_ids, dict(zip(cell.prompt_ids, cell.clusters, strict=True)))
+        )
+        yield from _chosen(cell, answers)
 
 
-def _apart(cell: Cell, rows: list[dict[str, Any]]) -> Iterator[str]:
-    marks = _marks(cell, rows)
-    for name, draws in cell.bits.items():
-        stored = [marks.get(name, {})[draw] for draw in sorted(marks.get(name, {}))]
-        if any(m.success != _success(m) for draw in stored for m in draw.values()):
-            yield f"the rows of {name} call something success that is not gone and good"
-        elif [[int(bool(_of(draw, item).success)) for item in cell.prompt_ids] for draw in stored] != draws:
+def _of_summary(cell: Cell, summary: Summary) -> Iterator[str]:
+    for name in sorted({*cell.bits, *summary.bits}):
+        if cell.bits.get(name) != summary.bits.get(name):
             yield f"the bits of {name} are not those of its rows"
         else:
-            yield from _parts(cell, name, stored)
+            yield from _parts(name, cell.rates[name], summary.parts[name])
+    if cell.sweep and cell.sweep != summary.sweep:
+        yield "the strengths that were tried are not those of its rows"
+    if cell.examples and cell.examples != summary.examples:
+        yield "the examples are not those of its rows"
 
 
-def _marks(cell: Cell, rows: list[dict[str, Any]]) -> Marks:
-    """The answers of a cell's own, after those that it shares with others."""
-    found: Marks = {}
-    mine = [row for row in rows if row["track"] is None or (row["track"], row["seed"]) == (cell.track, cell.seed)]
-    for row in sorted(mine, key=lambda row: row["track"] is not None):
-        draws = found.setdefault(row["condition"], {})
-        draws.setdefault(row["draw"], {})[row["item"]] = _Mark(row["gone"], row["good"], row["success"])
-    return found
+def _parts(name: str, told: Rate, found: Parts) -> Iterator[str]:
+    for part in ("gone", "good", "equal_clean"):
+        value = getattr(found, part)
+        if value is not None and _differ(getattr(told, part), value):
+            yield f"rates.{name}.{part} is {getattr(told, part)}, and the rows say {value:.4f}"
+    for part in ("marks", "groups"):
+        mine, theirs = getattr(told, part), getattr(found, part)
+        for key in sorted({*mine, *theirs}):
+            if _differ(mine.get(key), theirs.get(key)):
+                yield f"rates.{name}.{part}.{key} is {mine.get(key)}, and the rows say {theirs.get(key)}"
 
 
-def _of(draw: dict[str, _Mark], item: str) -> _Mark:
-    return draw.get(item, _Mark(None, None, None))
+def _chosen(cell: Cell, answers: Sequence[Answer]) -> Iterator[str]:
+    """What was chosen on validation prompts: how many there were, and the strength that native was run at."""
+    tried = {a.item for a in answers if a.split == "validation"}
+    if tried and cell.n_validation != len(tried):
+        yield f"n_validation is {cell.n_validation}, and the rows say {len(tried)}"
+    strengths = {a.strength for a in answers if a.split == "test" and a.condition == "native"}
+    if strengths - {cell.strength, None}:  # where directions are added, rows have none
+        yield f"the strength is {cell.strength}, and the rows of native say otherwise"
 
 
-def _success(mark: _Mark) -> bool | None:
-    return None if mark.gone is None or mark.good is None else mark.gone and mark.good
-
-
-def _parts(cell: Cell, name: str, stored: list[dict[str, _Mark]]) -> Iterator[str]:
-    these = [_of(draw, item) for draw in stored for item in cell.prompt_ids]
-    for part in ("gone", "good"):
-        told, found = getattr(cell.rates[name], part), sum(bool(getattr(m, part)) for m in these) / len(these)
-        if told is None or abs(told - found) > _NEAR:
-            yield f"rates.{name}.{part} is {told}, and the rows say {found:.4f}"
+def _differ(told: float | None, found: float | None) -> bool:
+    if told is None or found is None:
+        return told is not found
+    return abs(told - found) > _NEAR

@@ -1,9 +1,13 @@
 """The form of an entry: one mapper's results on one suite. Other people's tools read it."""
 
-from typing import Any, Final, Literal
+import json
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from .names import MOST, Count, Figure, Sha256, SuiteHash, Word
+
+UNSTEERED = "unsteered"
 SCHEMA_VERSION: Final = 2  # version 1 had no `sweep` and no `examples`
 
 
@@ -15,16 +19,21 @@ class SuiteIdentity(_Part):
     """Which suite, by name and by hash of everything in it."""
 
     name: str
-    hash: str
+    hash: SuiteHash
 
 
 class MapperRecord(_Part):
-    """Which mapper, from which source, with which options; `files` are those of a submission, by name, with hashes."""
+    """Which mapper, from which source, with which options.
+
+    `files` is the file of a mapper in one, `fitted` what was fitted of a mapper that an installed package brings, as a
+    leaderboard keeps them, by name with their hashes.
+    """
 
     name: str
     source: str
-    sha256: str
-    files: dict[str, str] = {}
+    sha256: Sha256
+    files: dict[str, Sha256] = {}
+    fitted: dict[str, Sha256] = {}
     options: dict[str, str | int | float | bool]
     deterministic: bool
     vector_rule: str
@@ -62,10 +71,10 @@ class Transfer(_Part):
 class Cost(_Part):
     """What the mapper takes up and what it was fitted on."""
 
-    parameters: int
-    bytes: int
-    pairs: int
-    share_aligned: float
+    parameters: Count
+    bytes: Count
+    pairs: Count
+    share_aligned: Figure
 
 
 class Training(_Part):
@@ -73,6 +82,15 @@ class Training(_Part):
 
     data_hash: str
     record: dict[str, Any]
+
+    @field_validator("record")
+    @classmethod
+    def _finite(cls, record: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(record, allow_nan=False)
+        except ValueError as error:
+            raise ValueError("a figure in it is not finite") from error
+        return record
 
 
 class Missing(_Part):
@@ -88,11 +106,11 @@ class Graded(_Part):
     The difference is paired by document; its interval is a 95 % bootstrap over documents.
     """
 
-    value: float
-    n: int
-    difference: float
-    low: float
-    high: float
+    value: Figure
+    n: Count
+    difference: Figure
+    low: Figure
+    high: Figure
 
 
 class SideEffect(_Part):
@@ -104,10 +122,10 @@ class SideEffect(_Part):
 
     tasks: dict[str, dict[str, Graded]]
     cut: dict[str, int] = {}
-    kl: float | None = None
-    perplexity: float | None = None
-    reply_perplexity: float | None = None
-    reply_novelty: float | None = None
+    kl: Annotated[float, Field(ge=-0.01, le=MOST)] | None = None  # rounding may take it below 0
+    perplexity: Annotated[float, Field(ge=1, le=MOST)] | None = None
+    reply_perplexity: Figure | None = None
+    reply_novelty: Figure | None = None
 
 
 class SideEffects(_Part):
@@ -121,6 +139,13 @@ class SideEffects(_Part):
     deployed: dict[str, SideEffect]
     stressed: dict[str, SideEffect] | Missing
     reasons: dict[str, str] = {}
+
+    @field_validator("deployed", "stressed")
+    @classmethod
+    def _beside_unsteered(cls, found: dict[str, SideEffect] | Missing) -> dict[str, SideEffect] | Missing:
+        if isinstance(found, dict) and UNSTEERED not in found:
+            raise ValueError("nothing is said of the unsteered model")
+        return found
 
 
 class Judging(_Part):
@@ -161,10 +186,10 @@ class Example(_Part):
 class Cell(_Part):
     """One (task, variant, pair, track, seed) of one mapper."""
 
-    task: str
+    task: Word
     task_version: int
-    variant: str
-    pair: str
+    variant: Word
+    pair: Word
     check: bool
     track: Literal["task", "unseen", "general"]
     seed: int
@@ -186,18 +211,19 @@ class Cell(_Part):
     examples: list[Example] = []
     transfer: Transfer | None = None
     steerable: bool | None = None
-    fidelity: dict[str, float | None] = {}
+    fidelity: dict[str, Figure | None] = {}
     training: Training | None = None
     side_effects: SideEffects | Missing = Missing(reason="not_measured")
     cost: Cost | None = None
 
 
 class TaskScore(_Part):
-    """The score of one task: ratio of sums over its steerable cells, times 100."""
+    """The score of one task: ratio of sums over its steerable cells, times 100; null with a reason."""
 
     score: float | None
     low: float | None
     high: float | None
+    reason: str | None = None
     n_steerable: int
     n_cells: int
 

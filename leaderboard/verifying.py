@@ -1,20 +1,23 @@
 """Computing again everything about entries that follows from files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.mappers.sources import SOURCE
 
-from .build import check_comparable
+from .build import as_json
 from .checking import problems
-from .entries import file_name, read_entry
+from .entries import file_name, read_bytes, read_entry
+from .mapper_files import MAPPERS, kept_apart, mapper_apart
 from .rows import apart_from_rows
 from .schema import SCHEMA_VERSION, Entry
-from .shared import ground_apart
-from .submitting import MAPPERS, sources_apart
+from .shared import beside_each_other
+from .submitting import refuse_where
 from .whole import SUITE, apart_from, read_suite_file
-from .writing import BOARD, as_json
+
+BOARD = "leaderboard.json"
 
 
 @dataclass(frozen=True)
@@ -37,45 +40,77 @@ class Verified:
 
 
 def verify(path: Path, folder: Path) -> Verified:
-    """Verify one entry, with the rows, the suite and the source that lie beside it or in the leaderboard's folder."""
+    """Verify one entry: of a leaderboard with what lies in its folder, else with what lies beside it."""
     try:
         entry = read_entry(path)
-        looked_at, wrong = ["bits"], problems(entry)
-        rows = path.with_name("rows.parquet")
-        if rows.exists():
-            looked_at.append("rows")
-            wrong += apart_from_rows(entry, rows)
-        suite = next((beside for beside in (path.with_name(SUITE), folder / SUITE) if beside.exists()), None)
-        if suite is not None:
+        looked_at = ["bits", "source"]
+        wrong = [*problems(entry), *mapper_apart(entry)]
+        if in_leaderboard(path, folder):
             looked_at.append("suite")
-            wrong += apart_from(read_suite_file(suite), entry)
-        if path.parent == folder / "entries":
+            wrong += apart_from(read_suite_file(suite_of(path, folder)), entry)
             wrong += [] if path.name == file_name(entry) else [f"its name should be {file_name(entry)}"]
-            wrong += sources_apart(entry, folder / MAPPERS / path.stem)
+            wrong += kept_apart(entry, kept_of(path, folder))
+        else:
+            found = dict(_beside(entry, path))
+            looked_at += found
+            wrong += [what for these in found.values() for what in these]
     except UserError as error:
         return Verified(path, None, (str(error),))
     return Verified(path, entry, tuple(wrong), tuple(looked_at))
 
 
-def verify_all(folder: Path) -> Iterator[Verified]:
+def in_leaderboard(path: Path, folder: Path) -> bool:
+    """Whether an entry's file is one of a leaderboard."""
+    return path.resolve().parent == (folder / "entries").resolve()
+
+
+def suite_of(path: Path, folder: Path) -> Path:
+    """Where the suite of an entry lies: a leaderboard has one for all, a run its own."""
+    return folder / SUITE if in_leaderboard(path, folder) else path.with_name(SUITE)
+
+
+def kept_of(path: Path, folder: Path) -> Path:
+    """Where the mapper of an entry is kept: never beside it in a leaderboard, where anybody may put a file."""
+    return folder / MAPPERS / path.stem if in_leaderboard(path, folder) else path.with_name(SOURCE)
+
+
+def _beside(entry: Entry, path: Path) -> Iterator[tuple[str, list[str]]]:
+    rows, suite = path.with_name("rows.parquet"), path.with_name(SUITE)
+    if rows.exists():
+        yield "rows", apart_from_rows(entry, rows)
+    if suite.exists():
+        yield "suite", apart_from(read_suite_file(suite), entry)
+
+
+def verify_all(folder: Path) -> list[Verified]:
     """Verify every entry of a leaderboard, whether they can stand beside each other, and the leaderboard itself."""
-    found = [verify(path, folder) for path in sorted((folder / "entries").glob("*.json"))]
-    yield from found
+    found = _entries(folder)
     entries = [one.entry for one in found if one.entry is not None and not one.wrong]
-    board = folder / BOARD
-    if board.exists() and len(entries) == len(found):
-        yield Verified(board, None, tuple(_of_board(board, entries)), ("entries",))
+    wrong = beside_each_other(entries)
+    if len(entries) == len(found) and not wrong:
+        wrong = _of_board(folder / BOARD, entries)
+    return [*found, Verified(folder / BOARD, None, tuple(wrong), ("entries",))]
 
 
-def _of_board(board: Path, entries: list[Entry]) -> Iterator[str]:
-    try:
-        check_comparable(entries)
-    except UserError as error:
-        yield str(error)
-        return
-    for other in entries[1:]:
-        apart = ground_apart(other, entries[0])
-        if apart:
-            yield f"{other.mapper.name} and {entries[0].mapper.name} cannot be compared: {apart[0]}"
-    if board.read_text(encoding="utf-8") != as_json(entries):
-        yield "it is not what `graftbench leaderboard build` makes of its entries"
+def sound_entries(folder: Path) -> list[Entry]:
+    """All entries of a leaderboard, by file name; UserError where one is not sound, or cannot stand beside another."""
+    found = _entries(folder)
+    refuse_where("The leaderboard cannot be built", [one.told for one in found if one.wrong])
+    entries = [one.entry for one in found if one.entry is not None]
+    refuse_where("The leaderboard cannot be built", beside_each_other(entries))
+    return entries
+
+
+def _entries(folder: Path) -> list[Verified]:
+    found = [verify(path, folder) for path in sorted((folder / "entries").glob("*.json"))]
+    if not found:
+        raise UserError(f"{folder / 'entries'} holds no entry: `graftbench submit RUN` adds one.")
+    return found
+
+
+def _of_board(board: Path, entries: Sequence[Entry]) -> list[str]:
+    if not board.exists():
+        return ["it is not there: `graftbench leaderboard build` makes it"]
+    if read_bytes(board) != as_json(entries).encode():
+        return ["it is not what `graftbench leaderboard build` makes of its entries"]
+    return []

@@ -7,20 +7,23 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.plan import planned
+from graftbench.benchmark.plan import Cell as Planned
+from graftbench.benchmark.plan import listed
 from graftbench.benchmark.suite import Suite
 
+from .entries import read_bytes
 from .schema import Cell, Entry
 
 SUITE = "suite.json"
+MOST_BYTES = 2**22
 Name = tuple[str, str, str, str, int, bool]
 
 
 def read_suite_file(path: Path) -> Suite:
     """The suite that lies beside a run or a leaderboard; UserError where there is none."""
     try:
-        return Suite.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return Suite.model_validate_json(read_bytes(path, MOST_BYTES))
+    except ValidationError as error:
         raise UserError(f"{path} holds no suite: {str(error).splitlines()[0]}.") from error
 
 
@@ -34,19 +37,21 @@ def apart_from(suite: Suite, entry: Entry) -> list[str]:
 
 
 def _cells_apart(suite: Suite, entry: Entry) -> Iterator[str]:
-    first = min((cell.seed for cell in entry.cells), default=0)
-    wanted: Counter[Name] = Counter(
-        (cell.task, cell.variant, cell.pair, cell.track, cell.seed, cell.check)
-        for cell in planned(suite, deterministic=entry.mapper.deterministic, seed=first)
-    )
-    there: Counter[Name] = Counter(_name(cell) for cell in entry.cells)
+    cells = listed(suite, deterministic=entry.mapper.deterministic)  # seeds from 0: none is picked out
+    sites = {_name(cell): cell.sites for cell in cells}
+    wanted = Counter(map(_name, cells))
+    there = Counter(map(_name, entry.cells))
     for name in wanted - there:
         yield f"{_words(name)} is missing"
     for name in there - wanted:
         yield f"{_words(name)} is in it {there[name]} times, and {wanted[name]} times in the suite"
+    for cell in entry.cells:
+        asked = sites.get(_name(cell))
+        if cell.status == "ok" and asked is not None and cell.sites != asked:
+            yield f"{_words(_name(cell))} was run at the sites {cell.sites}, and the suite says {asked}"
 
 
-def _name(cell: Cell) -> Name:
+def _name(cell: Cell | Planned) -> Name:
     return cell.task, cell.variant, cell.pair, cell.track, cell.seed, cell.check
 
 

@@ -1,14 +1,14 @@
 """What is done to a model, and what that costs it: tasks, KL, perplexity and coherence, beside the untouched model."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from graftbench.leaderboard.names import MOST
+from graftbench.leaderboard.schema import UNSTEERED, SideEffect
 from graftbench.leaderboard.schema import Graded as GradedRecord
-from graftbench.leaderboard.schema import SideEffect
 
 from ..completions import row_parts
 from ..experiments.conditions import Condition
@@ -21,7 +21,6 @@ from .doing import Doing, conversation
 from .evaluation import graded
 from .tasks import LmTask
 
-UNSTEERED = "unsteered"
 SEED = 0  # of the intervals
 _PROBES = (
     "Please tell me, in a word or two, which of these it could be, and say no more.",
@@ -137,5 +136,5 @@ def _graded(ways: Sequence[Sequence[float]], own: Sequence[float]) -> GradedReco
 
 
 def _mean(values: Sequence[Any]) -> float | None:
-    known = [float(value) for value in values if value is not None and math.isfinite(value)]
+    known = [float(value) for value in values if value is not None and abs(value) <= MOST]
     return round(sum(known) / len(known), 4) if known else None

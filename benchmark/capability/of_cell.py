@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from graftbench.leaderboard.schema import Missing, SideEffect, SideEffects
+from graftbench.leaderboard.schema import UNSTEERED, Missing, SideEffect, SideEffects
 
 from ..experiments.conditions import Condition
 from ..store import Store
@@ -10,7 +10,7 @@ from ..suite import SideEffectsSpec
 from ..task import AtLarge
 from ..tokens import Prompt
 from .corpora import corpus, harmless_prompts, known_corpus
-from .costs import UNSTEERED, Measures, side_effects
+from .costs import Measures, side_effects
 from .doing import Doing
 from .tasks import lm_task
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graftbench.leaderboard.names import MAPPER, MAPPER_IN_WORDS, SOURCE_FILE
+
 from ..errors import UserError
+from ..identity import sha256_of, submission_hash
 from ..plugins import files_of_package, nearest, plugin
 from ..vectors import VECTOR_RULES, VectorRule
 from .protocol import Mapper
@@ -36,12 +39,13 @@ class Found:
     kind: type[Mapper]
     options: dict[str, Option]
     name: str
-    sha256: str  # of the source files
+    sha256: str  # of the source
+    file: Path | None = None  # of a submission
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files of a submission, the mapper's own and what lies beside it; none where it is installed."""
-        return _submitted(self.kind)
+        """The file of a submission; none where the mapper is installed."""
+        return () if self.file is None else (self.file,)
 
     @property
     def deterministic(self) -> bool:
@@ -68,35 +72,37 @@ def vars_of(kind: type) -> dict[str, Any]:
 
 def find(spec: MapperSpec) -> Found:
     """The class behind a spec; UserError, in one sentence, where it cannot serve as a mapper."""
-    kind = _from_file(spec.source) if ":" in spec.source else plugin("mappers", spec.source)
+    path, colon, class_name = spec.source.rpartition(":")
+    file = Path(path) if colon else None
+    kind = _from_file(spec.source) if colon else plugin("mappers", spec.source)
     _check(kind, spec.source)
     said = vars_of(kind)
     rule = said.get("vector_rule", "difference")
     if rule not in VECTOR_RULES:
         raise UserError(f"{spec.source} asks for a vector rule {rule!r}.{nearest(str(rule), list(VECTOR_RULES))}")
-    return Found(kind, dict(spec.options), str(said.get("name", kind.__name__)), _source_hash(kind))
+    name = str(said.get("name", kind.__name__))
+    if not MAPPER.fullmatch(name):
+        raise UserError(f"{spec.source}: a mapper's name is {MAPPER_IN_WORDS}; {name[:80]!r} is not.")
+    if file is not None and not SOURCE_FILE.fullmatch(file.name):
+        raise UserError(f"{path}: call the file of a mapper by letters, digits and underscores, such as my_mapper.py.")
+    sha256 = _source_hash(kind) if file is None else submission_hash(class_name, sha256_of(file))
+    return Found(kind, dict(spec.options), name, sha256, file)
 
 
 def _source_hash(kind: type) -> str:
-    """A hash of which class it is, of the files of its class and parents, and of what lies beside them elsewhere."""
+    """A hash of which class it is, of the files of its class and parents, and of its package elsewhere."""
     own = [part for part in kind.__mro__ if part.__module__.partition(".")[0] not in ("torch", "builtins", "typing")]
-    files = {Path(file) for part in own if (file := _file_of(part))} | set(_beside(kind))
+    files = {Path(file) for part in own if (file := _file_of(part))} | set(_package_of(kind))
     total = hashlib.sha256(f"{kind.__qualname__}\n".encode())
     for path in sorted(files, key=lambda path: (path.name, path)):  # the same wherever they lie
         total.update(path.read_bytes())
     return total.hexdigest()
 
 
-def _beside(kind: type) -> tuple[Path, ...]:
-    """What a class may draw on that is no part of this package: what lies beside it, or all of its package."""
+def _package_of(kind: type) -> list[Path]:
+    """What a class from elsewhere may draw on: all of its package."""
     top = kind.__module__.partition(".")[0]
-    return _submitted(kind) if top in ("graftbench", kind.__module__) else tuple(files_of_package(top))
-
-
-def _submitted(kind: type) -> tuple[Path, ...]:
-    if not kind.__module__.startswith(_SUBMISSION):
-        return ()
-    return tuple(sorted(Path(_file_of(kind) or "").parent.glob("*.py")))
+    return [] if top in ("graftbench", kind.__module__) else files_of_package(top)
 
 
 def _file_of(kind: type) -> str | None:

@@ -1,10 +1,10 @@
 """The source of a submitted mapper, kept with its run: what was scored can be read, and run again by who trusts it."""
 
-import hashlib
 from pathlib import Path
 
 from ..errors import UserError
 from ..files import whole
+from ..identity import sha256_of
 from .finding import Found
 
 SOURCE = "source"  # the folder in a run's
@@ -28,8 +28,3 @@ def copy_files(files: dict[str, str], origin: Path, to: Path) -> None:
     for name in files:
         with whole(to / name) as path:
             path.write_bytes((origin / name).read_bytes())
-
-
-def sha256_of(file: Path) -> str:
-    """The hash of a file's bytes."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -49,8 +49,7 @@ def of_transfer(found: Transfer | None) -> Bar:
 def of_score(found: Score | TaskScore) -> Bar:
     """The bar of a score; zero lies a sixth of the width to the right, for scores may be below it."""
     if found.score is None or found.low is None or found.high is None:
-        reason = found.reason if isinstance(found, Score) else None
-        return Bar("-", reason=words(reason or "no cell that can be steered"))
+        return Bar("-", reason=words(found.reason))
     at = (_share(found.score), _share(found.low), _share(found.high))
     return Bar(f"{found.score:.1f}", _interval(found.low, found.high, 1), *at, zero=_share(0.0))
 

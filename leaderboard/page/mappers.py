@@ -46,7 +46,7 @@ class Ranking:
 
     track: str
     tasks: tuple[str, ...]
-    lookup: float | None
+    lookup: Mapping[str, Any] | None  # what a look-up table scores; None where it has no entry
     standings: tuple[Standing, ...]
 
 
@@ -96,7 +96,7 @@ def _standing(row: Mapping[str, Any], entry: Entry, track: str, tasks: Sequence[
         CONTROLS.get(entry.mapper.source, ""),
         of_score(score),
         -1e9 if score.score is None else score.score,
-        tuple(of_score(score.by_task[task]) for task in tasks),
+        tuple(of_score(score.by_task[task]) if task in score.by_task else Bar("-") for task in tasks),
         f"{score.n_steerable} of {score.n_cells}",
         row["fidelity"],
         row["cost"]["parameters"],

@@ -11,9 +11,8 @@ from markupsafe import Markup
 from graftbench.benchmark.files import write_text
 
 from ..build import leaderboard_of
-from ..entries import file_name, read_entries
 from ..schema import Entry
-from ..submitting import check
+from ..verifying import sound_entries
 from .cells import experiments
 from .mappers import TRACKS, card, rankings
 from .sweeps import Swept, by_task, sweeps_in
@@ -23,12 +22,9 @@ PAGE = "index.html"
 
 
 def write_page(folder: Path) -> Path:
-    """Write the page of a leaderboard, whose entries are checked first."""
-    entries = read_entries(folder)
-    for entry in entries:
-        check(entry, file_name(entry))
+    """Write the page of a leaderboard, whose entries are verified first."""
     path = folder / PAGE
-    write_text(path, page_of(entries, sweeps_in(folder)))
+    write_text(path, page_of(sound_entries(folder), sweeps_in(folder)))
     return path
 
 

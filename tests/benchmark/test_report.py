@@ -10,10 +10,10 @@ from tests.benchmark.test_assemble import failed, result
 
 
 def printed(width, *cells, filtered=False):
-    about = {"name": "mine", "source": "mine.py", "sha256": "0", "options": {}, "deterministic": True}
+    about = {"name": "mine", "source": "mine.py", "sha256": "0" * 64, "options": {}, "deterministic": True}
     entry = Entry(
         graftbench_version="0",
-        suite=SuiteIdentity(name="pocket", hash="0"),
+        suite=SuiteIdentity(name="pocket", hash="0" * 16),
         judges={},
         mapper=MapperRecord(**about, vector_rule="difference"),
         environment={},

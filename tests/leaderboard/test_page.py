@@ -60,6 +60,7 @@ def test_failures_and_vectors_of_zero_stand_on_the_page_with_their_reasons():
     assert "1 of 3 cells failed" in text
     assert "failed: ValueError: no" in text
     assert "zero vector" in text
+    assert "no cell that can be steered" not in text
 
 
 def test_seeds_are_told_apart():

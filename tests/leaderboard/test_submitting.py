@@ -3,12 +3,18 @@
 import json
 import subprocess
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from graftbench.benchmark.cli import main
+from graftbench.benchmark.from_bits import rate_of, resamples_of, transfer_of
 from graftbench.benchmark.headline import headline
-from graftbench.benchmark.mappers.sources import sha256_of
-from graftbench.leaderboard.entries import entry_text, file_name
+from graftbench.benchmark.identity import sha256_of, submission_hash
+from graftbench.benchmark.mappers.finding import MapperSpec, find
+from graftbench.leaderboard.checking import problems
+from graftbench.leaderboard.entries import entry_text, file_name, read_entry
+from graftbench.leaderboard.schema import Cell, Entry
 from tests.benchmark.test_assemble import result
 from tests.leaderboard.planted import VARIANTS, entry, of, rows_of, run_of, suite_of
 
@@ -44,7 +50,7 @@ def test_success_that_is_not_gone_and_good_is_refused(tmp_path, board, capsys):
     found = entry("mine", *of(0.9))
     rows = [row | {"good": False} if row["condition"] == "mapped" else row for row in rows_of(found)]
     assert submitted(run_of(tmp_path / "run", found, rows=rows), board) == 2
-    assert refused(capsys, "the rows of mapped call something success that is not gone and good")
+    assert refused(capsys, "the bits of mapped are not those of its rows")
 
 
 def test_parts_of_success_that_are_not_those_of_the_rows_are_refused(tmp_path, board, capsys):
@@ -58,7 +64,7 @@ def test_a_run_without_its_rows_or_suite_is_refused(tmp_path, board, capsys):
     run_of(tmp_path / "run", entry("mine", *of(0.9)))
     (tmp_path / "run" / "suite.json").unlink()
     assert submitted(tmp_path / "run", board) == 2
-    assert refused(capsys, "suite.json holds no suite")
+    assert refused(capsys, "suite.json cannot be read")
     (tmp_path / "run" / "rows.parquet").write_bytes(b"PAR1")
     assert submitted(tmp_path / "run", board) == 2
     assert refused(capsys, "rows.parquet cannot be read")
@@ -106,20 +112,27 @@ def with_source(tmp_path, text="class Mine: ...\n"):
     folder = tmp_path / "run" / "source"
     folder.mkdir(parents=True)
     (folder / "mine.py").write_text(text)
-    found = entry("mine", *of(0.9), files={"mine.py": sha256_of(folder / "mine.py")})
-    found = found.model_copy(update={"mapper": found.mapper.model_copy(update={"source": "mine.py:Mine"})})
+    sha256 = sha256_of(folder / "mine.py")
+    found = entry("mine", *of(0.9), files={"mine.py": sha256}, sha256=submission_hash("Mine", sha256))
+    found = found.model_copy(update={"mapper": found.mapper.model_copy(update={"source": "here/mine.py:Mine"})})
     return run_of(tmp_path / "run", found), found
 
 
 def test_the_source_of_a_mapper_in_a_file_is_kept_with_it(tmp_path, board, capsys):
     run, found = with_source(tmp_path)
     assert submitted(run, board) == 0
+    assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
     kept = board / "mappers" / file_name(found).removesuffix(".json") / "mine.py"
     assert kept.read_text() == "class Mine: ...\n"
     assert verified(board) == 0
+    (kept.parent / "more.py").write_text("import os\n")
+    assert verified(board) == 1
+    assert "more.py belongs to no entry" in capsys.readouterr().out
     kept.write_text("import os\n")
     assert verified(board) == 1
     assert "mine.py is not the file that was scored" in capsys.readouterr().out
+    entry_file = board / "entries" / file_name(found)
+    assert main(["leaderboard", "verify", str(entry_file.resolve()), "--leaderboard", str(board)]) == 1
 
 
 def test_a_source_that_was_changed_after_the_run_is_refused(tmp_path, board, capsys):
@@ -127,7 +140,30 @@ def test_a_source_that_was_changed_after_the_run_is_refused(tmp_path, board, cap
     (tmp_path / "run" / "source" / "mine.py").write_text("import os\n")
     assert submitted(run, board) == 2
     assert refused(capsys, "mine.py is not the file that was scored: score the mapper again")
-    assert not board.exists()
+    assert not (board / "entries").exists()
+
+
+def test_a_hash_that_is_not_that_of_the_source_is_refused(tmp_path, board, capsys):
+    _, found = with_source(tmp_path)
+    other = found.model_copy(update={"mapper": found.mapper.model_copy(update={"sha256": "1" * 64})})
+    assert submitted(run_of(tmp_path / "run", other), board) == 2
+    assert refused(capsys, "the hash of mine is not that of the class 'Mine' in its file")
+
+
+@pytest.mark.parametrize(
+    "edit", [{"sha256": "1" * 64}, {"name": "other"}, {"deterministic": False}, {"vector_rule": "linear"}]
+)
+def test_what_says_that_it_is_built_in_has_to_be(tmp_path, board, capsys, edit):
+    ridge = find(MapperSpec("ridge"))
+    found = entry("ridge", *of(0.9), sha256=ridge.sha256)
+    about = {"source": "ridge", "deterministic": True, "vector_rule": "difference"}
+    found = found.model_copy(update={"mapper": found.mapper.model_copy(update=about)})
+    assert submitted(run_of(tmp_path / "fine", found), board) == 0
+    other = found.model_copy(update={"mapper": found.mapper.model_copy(update=edit)})
+    assert main(["leaderboard", "verify", str(board / "entries" / file_name(found)), "--leaderboard", str(board)]) == 0
+    (board / "entries" / file_name(other)).write_text(entry_text(other))
+    assert main(["leaderboard", "verify", str(board / "entries" / file_name(other)), "--leaderboard", str(board)]) == 1
+    assert "it is not of the mapper ridge that comes with this graftbench" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["../mine.py", "/etc/mine.py", "mine", ".mine.py", "a b.py"])
@@ -142,13 +178,103 @@ def test_what_a_mapper_from_elsewhere_was_fitted_to_is_kept(tmp_path, board, cap
     found = entry("mine", *of(0.9))
     found = found.model_copy(update={"mapper": found.mapper.model_copy(update={"source": "not_built_in"})})
     run_of(tmp_path / "run", found)
+    fitted = tmp_path / "run" / "mappers" / "cell" / "mapper.safetensors"
+    fitted.rename(tmp_path / "elsewhere")
     assert submitted(tmp_path / "run", board) == 2
     assert refused(capsys, "holds no fitted mapper")
-    (tmp_path / "run" / "mappers" / "cell").mkdir(parents=True)
-    (tmp_path / "run" / "mappers" / "cell" / "mapper.safetensors").write_bytes(b"0")
+    (tmp_path / "elsewhere").rename(fitted)
     assert submitted(tmp_path / "run", board) == 0
-    stem = file_name(found).removesuffix(".json")
-    assert (board / "mappers" / stem / "cell" / "mapper.safetensors").read_bytes() == b"0"
+    path = board / "entries" / file_name(found)
+    assert read_entry(path).mapper.fitted == {"cell/mapper.safetensors": sha256_of(fitted)}
+    kept = board / "mappers" / path.stem / "cell" / "mapper.safetensors"
+    assert kept.read_bytes() == fitted.read_bytes()
+    kept.unlink()
+    assert verified(board) == 1
+    assert "mapper.safetensors is not the file that was scored" in capsys.readouterr().out
+
+
+def with_cells(found, *edits):
+    """An entry with its first cells edited and everything that follows from them computed again."""
+    record = json.loads(found.model_dump_json())
+    for cell, edit in zip(record["cells"], edits, strict=False):
+        edit(cell)
+    cells = [Cell.model_validate(cell) for cell in record["cells"]]
+    return found.model_copy(update={"cells": cells, "headline": headline(cells)})
+
+
+def only_the_first(cell):
+    n = len(cell["prompt_ids"])
+    best = next(i for i in range(n) if cell["bits"]["mapped"][0][i] and cell["bits"]["native"][0][i])
+    for name in ("prompt_ids", "clusters"):
+        cell[name] = [cell[name][best]] * n
+    cell["bits"] = {name: [[draw[best]] * n for draw in draws] for name, draws in cell["bits"].items()}
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (only_the_first, "a prompt is in it more than once"),
+        (
+            lambda cell: cell.update(steerable=False, reason="no_direction", transfer=nothing("no_direction")),
+            "`steerable` is False, and the bits say True",
+        ),
+        (lambda cell: cell["bits"].pop("mapped_own_norm"), "mapped_own_norm has neither bits nor a reason"),
+        (
+            lambda cell: cell["rates"].update(mapped_best={"value": 0.99, "low": 0.9, "high": 1.0}),
+            "mapped_best has neither bits nor a reason",
+        ),
+        (lambda cell: cell["bits"].update(random=cell["bits"]["random"] * 100), "are not a 0 or a 1 for each"),
+    ],
+)
+def test_cells_that_were_made_better_are_found(edit, told):
+    assert any(told in what for what in problems(with_cells(entry("mine", *of(0.9)), edit))), told
+
+
+def nothing(reason):
+    return {"value": None, "low": None, "high": None, "baseline": "random", "reason": reason}
+
+
+def test_a_transfer_without_a_vector_is_found():
+    cells = [result(variant=name, mapped=None, reasons={"mapped": "zero_vector"}) for name in VARIANTS]
+    found = with_cells(entry("zero", *cells), lambda cell: cell["transfer"].update(value=1.0, low=1.0, high=1.0))
+    assert any("it has a transfer, and nothing to have it from" in what for what in problems(found))
+
+
+def test_what_is_steerable_without_an_effect_of_native_is_found_and_nothing_breaks():
+    def edit(cell):
+        cell["bits"]["native"] = [[0] * len(cell["prompt_ids"])]
+
+    record = json.loads(entry("mine", *of(0.9)).model_dump_json())
+    edit(record["cells"][0])
+    assert any("`steerable` is True, and the bits say False" in what for what in problems(Entry.model_validate(record)))
+
+
+def test_prompts_that_are_not_those_of_the_rows_are_found(tmp_path, board, capsys):
+    found = entry("mine", *of(0.5))
+
+    def without_the_last(cell):
+        cell["prompt_ids"], cell["clusters"] = cell["prompt_ids"][:-1], cell["clusters"][:-1]
+        cell["bits"] = {name: [draw[:-1] for draw in draws] for name, draws in cell["bits"].items()}
+        cell["n_prompts"] -= 1
+
+    fewer = with_cells(found, without_the_last)
+    short = result(variant=VARIANTS[0], mapped=0.5)
+    record = json.loads(fewer.model_dump_json())
+    drawn = resamples_of(record["cells"][0]["clusters"], record["cells"][0]["bits"], "random")
+    for name, rate in record["cells"][0]["rates"].items():
+        rate.update(vars(rate_of(record["cells"][0]["bits"], name, drawn)))
+    record["cells"][0]["transfer"].update(vars(transfer_of(record["cells"][0]["bits"], "random", drawn)))
+    honest_looking = Entry.model_validate(record)
+    assert short.n_prompts == honest_looking.cells[0].n_prompts + 1
+    assert problems(honest_looking) == []
+    assert submitted(run_of(tmp_path / "run", honest_looking, rows=list(rows_of(found))), board) == 2
+    assert refused(capsys, "the prompts that count are not those of its rows")
+
+
+def test_seeds_are_not_picked_out(tmp_path, board, capsys):
+    cells = [result(variant=name, mapped=0.9, seed=7) for name in VARIANTS]
+    assert submitted(run_of(tmp_path / "run", entry("mine", *cells)), board) == 2
+    assert refused(capsys, "task seed 0 is missing")
 
 
 def test_a_leaderboard_that_is_not_what_its_entries_make_is_found(tmp_path, board, capsys):
@@ -180,21 +306,25 @@ def test_what_changed_since_another_revision_is_told_row_by_row(tmp_path, board,
         assert submitted(run_of(tmp_path / found.mapper.name, found), board) == 0
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
     git("init", "-q", "-b", "main")
-    git("add", "leaderboard.json")
+    git("add", ".")
     git("commit", "-qm", "the first")
     assert verified(board, "--against", "main") == 0
     assert "No row is other than at main." in capsys.readouterr().out
     (board / "entries" / file_name(entry("gone", *of(0.5)))).unlink()
     assert submitted(run_of(tmp_path / "new", entry("new", *of(0.9))), board) == 0
     assert submitted(run_of(tmp_path / "ours", entry("ours", *of(0.3))), board) == 0
-    verified(board, "--against", "main")
+    assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
+    assert verified(board, "--against", "main") == 0
     told = capsys.readouterr().out
     assert "task: new (00000000) is new: rank 1, 100.0" in told
     assert "task: gone (00000000) is gone: it was rank 2, 50.0" in told
     assert "task: ours (00000000): rank 1, 87.5" in told
     assert "became rank 2, 25.0" in told
+    assert f"entries/{file_name(entry('gone', *of(0.5)))} is gone" in told
+    assert f"entries/{file_name(ours)} is other in 3 of" in told
+    assert "/cell/mapper.safetensors is new" in told
     assert verified(board, "--against", "nowhere") == 2
-    assert "nowhere has no leaderboard" in capsys.readouterr().err
+    assert "There is no leaderboard.json in" in capsys.readouterr().err
 
 
 def test_headline_and_cells_of_a_part_are_no_submission(tmp_path, board, capsys):
@@ -216,3 +346,61 @@ def test_other_options_under_the_same_name_do_not_take_an_entry_s_place(tmp_path
     assert submitted(run_of(tmp_path / "other", with_options(ridge=0.1)), board) == 2
     assert refused(capsys, "of another source or with other options")
     assert [file.read_bytes() for file in (board / "entries").iterdir()] == before
+
+
+def test_of_a_leaderboard_nothing_beside_an_entry_is_read_or_run(tmp_path, board, capsys):
+    run, found = with_source(tmp_path, "raise SystemExit('run unasked')\n")
+    assert submitted(run, board) == 0
+    path = board / "entries" / file_name(found)
+    (board / "entries" / "source").mkdir()
+    (board / "entries" / "source" / "mine.py").write_text("raise SystemExit('run instead')\n")
+    (board / "entries" / "suite.json").write_text("{}")
+    assert main(["leaderboard", "verify", str(path), "--leaderboard", str(board)]) == 0
+    assert main(["leaderboard", "verify", str(path), "--leaderboard", str(board), "--rerun", "1"]) == 2
+    assert f"{board / 'mappers' / path.stem} is somebody's: --trust-code runs it again" in capsys.readouterr().err
+    (board / "mappers" / path.stem / "mine.py").write_text("raise SystemExit('changed')\n")
+    more = ["--leaderboard", str(board), "--rerun", "1", "--trust-code"]
+    assert main(["leaderboard", "verify", str(path), *more]) == 1
+
+
+def test_a_leaderboard_without_a_suite_or_with_a_mapper_twice_is_found(tmp_path, board, capsys):
+    found = entry("mine", *of(0.8))
+    assert submitted(run_of(tmp_path / "run", found), board) == 0
+    (board / "suite.json").rename(board / "kept.json")
+    assert verified(board) == 1
+    assert "suite.json cannot be read" in capsys.readouterr().out
+    assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 2
+    (board / "kept.json").rename(board / "suite.json")
+    other = found.model_copy(update={"mapper": found.mapper.model_copy(update={"sha256": "1" * 64, "name": "Mine"})})
+    (board / "entries" / file_name(other)).write_text(entry_text(other))
+    assert verified(board) == 1
+    assert "there is a mapper called mine already" in capsys.readouterr().out
+    assert main(["leaderboard", "page", "--leaderboard", str(board)]) == 2
+
+
+def test_a_part_of_a_suite_is_ranked_nowhere(tmp_path, board, capsys):
+    assert submitted(run_of(tmp_path / "run", entry("mine", *of(0.8))), board) == 0
+    part = entry("part", of(0.9)[0])
+    (board / "entries" / file_name(part)).write_text(entry_text(part))
+    assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 2
+    assert refused(capsys, "is missing")
+    assert not (board / "leaderboard.json").exists()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda row: row.update(split=1),
+        lambda row: row.update(draw="x"),
+        lambda row: row.pop("condition"),
+    ],
+)
+def test_rows_of_another_form_are_refused(tmp_path, board, capsys, edit):
+    found = entry("mine", *of(0.5))
+    run_of(tmp_path / "run", found)
+    rows = list(rows_of(found))
+    for row in rows:
+        edit(row)
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "run" / "rows.parquet")
+    assert submitted(tmp_path / "run", board) == 2
+    assert refused(capsys, "rows.parquet has no column")
