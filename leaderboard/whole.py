@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.plan import Cell as Planned
 from graftbench.benchmark.plan import listed
+from graftbench.benchmark.plugins import names, plugin
 from graftbench.benchmark.suite import Suite
 
 from .entries import read_bytes
@@ -33,7 +34,14 @@ def apart_from(suite: Suite, entry: Entry) -> list[str]:
         return [f"it says that it is of the suite {entry.suite.hash}, and the suite beside it is {suite.hash}"]
     if entry.environment.get("dtype") != suite.dtype:
         return [f"it ran in {entry.environment.get('dtype')}, and the suite says {suite.dtype}"]
-    return list(_cells_apart(suite, entry))
+    return [*_versions_apart(entry), *_cells_apart(suite, entry)]
+
+
+def _versions_apart(entry: Entry) -> Iterator[str]:
+    """Where tasks were of another version than those that are installed; what is not installed cannot be told."""
+    for name, version in sorted({(cell.task, cell.task_version) for cell in entry.cells}):
+        if name in names("tasks") and plugin("tasks", name)().version != version:
+            yield f"{name} was of version {version}, and is of {plugin('tasks', name)().version} here: score it again"
 
 
 def _cells_apart(suite: Suite, entry: Entry) -> Iterator[str]:

@@ -404,3 +404,9 @@ def test_rows_of_another_form_are_refused(tmp_path, board, capsys, edit):
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "run" / "rows.parquet")
     assert submitted(tmp_path / "run", board) == 2
     assert refused(capsys, "rows.parquet has no column")
+
+
+def test_a_task_of_another_version_is_found(tmp_path, board, capsys):
+    cells = [cell.model_copy(update={"task_version": 77}) for cell in of(0.9)]
+    assert submitted(run_of(tmp_path / "run", entry("mine", *cells)), board) == 2
+    assert refused(capsys, "backdoor_removal was of version 77, and is of")
