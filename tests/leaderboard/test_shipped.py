@@ -1,0 +1,20 @@
+"""The leaderboard that ships: its entries are sound, of the pocket suite as it is, and ranked as they should be."""
+
+from pathlib import Path
+
+import pytest
+
+from graftbench.benchmark.suite import read_suite
+from graftbench.leaderboard.verifying import verify_all
+from graftbench.leaderboard.whole import read_suite_file
+
+FOLDER = Path(__file__).parents[2] / "leaderboard"
+
+
+@pytest.mark.slow
+def test_every_entry_follows_from_its_files_and_the_leaderboard_from_the_entries():
+    assert [one.told for one in verify_all(FOLDER) if one.wrong] == []
+
+
+def test_it_is_of_the_pocket_suite_as_it_is():
+    assert read_suite_file(FOLDER / "suite.json").hash == read_suite("pocket").hash
