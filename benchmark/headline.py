@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def _task_score(cells: Sequence[CellResult]) -> tuple[TaskScore, tuple[float, Fl
     about: dict[str, Any] = {"reason": _why_not(cells), "n_steerable": len(steerable), "n_cells": len(cells)}
     if about["reason"] is not None:
         return TaskScore(score=None, low=None, high=None, **about), None
-    gains = [_over_seeds(fits, i) for i, fits in enumerate(_by_fit(steerable))]
+    gains = [_over_seeds(fits) for fits in _by_fit(steerable)]
     value = 100 * sum(g[0] for g in gains) / sum(g[1] for g in gains)
     mapped, native = np.sum([g[2] for g in gains], axis=0), np.sum([g[3] for g in gains], axis=0)
     resamples = np.divide(100 * mapped, native, out=np.full_like(mapped, np.nan), where=native > 0)
@@ -111,10 +112,15 @@ def _by_fit(cells: Sequence[CellResult]) -> list[list[CellResult]]:
     return list(found.values())
 
 
-def _over_seeds(fits: Sequence[CellResult], stream: int) -> Gains:
-    """The mean over the mapper's seeds, which are drawn again as prompts and draws are."""
+def _over_seeds(fits: Sequence[CellResult]) -> Gains:
+    """The mean over the mapper's seeds, which are drawn again as prompts and draws are.
+
+    Prompts and draws are the same for all mappers, and are drawn alike; the seeds of one have nothing to do with those
+    of another. So what they are drawn by hangs on what came of them.
+    """
     gains = [_gains(cell) for cell in fits]
-    weights = counts_of(np.random.default_rng((BOOTSTRAP_SEED, stream)), len(fits), RESAMPLES)
+    own = crc32(b"".join(bits_of(cell.bits, "mapped").astype(np.uint8).tobytes() for cell in fits))
+    weights = counts_of(np.random.default_rng((BOOTSTRAP_SEED, own)), len(fits), RESAMPLES)
     shares = weights / weights.sum(1, keepdims=True)
     mapped, native = (np.sum([g[i] * shares[:, s] for s, g in enumerate(gains)], axis=0) for i in (2, 3))
     return float(np.mean([g[0] for g in gains])), float(np.mean([g[1] for g in gains])), mapped, native
