@@ -13,6 +13,7 @@ from .contenders import Contender
 from .errors import UserError
 from .files import write_text
 from .gathering import gathered
+from .headline import LEFT_OUT
 from .parts import Parts
 from .plan import Cell
 from .report import print_entry, print_leaderboard
@@ -72,7 +73,8 @@ def _off(contender: Contender, ran: Sequence[Cell], run: Run) -> Iterator[str]:
 def _rank(found: Closed) -> None:
     """Write the leaderboard, where the mappers ran in the same tasks."""
     entries = [run.entry for run in found.runs]
-    path = RUNS / f"{entries[0].suite.name}-leaderboard.json"
+    part = "-part" if any(entry.headline.reason == LEFT_OUT for entry in entries) else ""
+    path = RUNS / f"{entries[0].suite.name}{part}-leaderboard.json"
     try:
         found.board = leaderboard_of(entries)
         write_text(path, leaderboard_text(found.board))

@@ -79,7 +79,7 @@ def _why_not(counted: Sequence[CellResult]) -> str | None:
     few = [c for c in run if (c.n_prompts or 0) < LEAST_TEST or (c.n_validation or 0) < LEAST_VALIDATION]
     if few:
         least = f"{LEAST_TEST} test or {LEAST_VALIDATION} validation prompts"
-        return f"{len(few)} of {len(counted)} cells have fewer than {least}"
+        return f"{len(few)} of {len(counted)} cells have fewer than {least} whose clean answer is good: ask for more"
     steerable = [cell for cell in counted if cell.steerable]
     if not steerable:
         return "no cell can be steered"

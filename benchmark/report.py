@@ -93,7 +93,7 @@ def _value_of(found: Rate | Transfer | None, gap: str) -> str:
         return "-"
     if found.value is None:
         return f"-\n{escape(_words(found.reason))}"
-    return f"{found.value:.2f}\n{found.low:.2f} to{gap}{found.high:.2f}"
+    return f"{found.value:z.2f}\n{found.low:z.2f} to{gap}{found.high:z.2f}"
 
 
 def _words(reason: str | None) -> str:
@@ -117,4 +117,4 @@ def _score(score: Score) -> str:
 def _value(score: Score | TaskScore) -> str:
     if score.score is None:
         return "no score"
-    return f"{score.score:.1f} ({score.low:.1f} to {score.high:.1f})"
+    return f"{score.score:z.1f} ({score.low:z.1f} to {score.high:z.1f})"

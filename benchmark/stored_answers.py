@@ -23,6 +23,8 @@ Group = tuple[str, str, str]  # task, variant, pair
 
 def stored_rows(path: Path) -> list[dict[str, Any]]:
     """The rows in a file; UserError where they are none, or were written by another version."""
+    if not path.is_file():
+        raise UserError(f"{path} is not there.")
     try:
         file = pq.ParquetFile(path)
         kinds = {field.name: field.type for field in file.schema_arrow}

@@ -46,7 +46,9 @@ def _git(folder: Path, *words: str) -> bytes:
 def _files(revision: str, folder: Path) -> Iterator[str]:
     """The files of entries and mappers that are other, and of entries which cells."""
     for place in ("entries", "mappers"):
-        listed = _git(folder, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", f"{revision}:./{place}")
+        listed = _git(
+            folder, "ls-tree", "--full-tree", "-r", "-z", "--name-only", "--end-of-options", f"{revision}:./{place}"
+        )
         before = {name for name in listed.decode(errors="replace").split("\0") if name}
         after = {p.relative_to(folder / place).as_posix() for p in (folder / place).rglob("*") if p.is_file()}
         for name in sorted(before | after):

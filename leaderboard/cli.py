@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from graftbench.benchmark.arguments import positive
+from graftbench.benchmark.errors import UserError
 
 CELLS = 3  # that --rerun runs again
 
@@ -26,7 +27,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _add_verify(verify: argparse.ArgumentParser) -> None:
-    verify.add_argument("entry", nargs="?", type=Path, metavar="ENTRY", help="one entry's file (default: all of them)")
+    verify.add_argument("entry", nargs="?", type=Path, metavar="ENTRY", help="an entry's file, or a run (default: all)")
     _folder(verify)
     verify.add_argument(
         "--rerun",
@@ -48,6 +49,8 @@ def _folder(parser: argparse.ArgumentParser) -> None:
 
 
 def _submit(arguments: argparse.Namespace) -> int:
+    if not arguments.run_folder.is_dir():  # before anything heavy is loaded
+        raise UserError(f"{arguments.run_folder} is no folder of a run: `graftbench score` says where it wrote one.")
     from .submitting import submit
 
     path = submit(arguments.run_folder, arguments.leaderboard)
@@ -72,7 +75,7 @@ def _page(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     from .verifying import verify, verify_all
 
-    folder = arguments.leaderboard
+    folder = arguments.leaderboard = _folder_of(arguments)
     found = [verify(arguments.entry, folder)] if arguments.entry else verify_all(folder)
     for one in found:
         print(one.told)  # noqa: T201
@@ -85,6 +88,17 @@ def _verify(arguments: argparse.Namespace) -> int:
     if arguments.rerun:
         wrong = _run_again(good, arguments) or wrong
     return 1 if wrong else 0
+
+
+def _folder_of(arguments: argparse.Namespace) -> Path:
+    """The leaderboard that an entry is of, where it lies in one; a run's folder stands for its entry."""
+    entry: Path | None = arguments.entry
+    folder: Path = arguments.leaderboard
+    if entry is None:
+        return folder
+    if entry.is_dir():
+        arguments.entry = entry = entry / "entry.json"
+    return entry.resolve().parent.parent if entry.resolve().parent.name == "entries" else folder
 
 
 def _run_again(paths: list[Path], arguments: argparse.Namespace) -> bool:

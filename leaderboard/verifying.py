@@ -33,7 +33,8 @@ class Verified:
     def told(self) -> str:
         """The result in one line."""
         if self.wrong:
-            return f"{self.path}: {'; '.join(self.wrong)}"
+            told = "; ".join(self.wrong)
+            return told if told.startswith(str(self.path)) else f"{self.path}: {told}"
         old = self.entry is not None and self.entry.schema_version != SCHEMA_VERSION
         version = f" (schema version {self.entry.schema_version})" if self.entry and old else ""
         return f"{self.path}: follows from its {' and its '.join(self.looked_at)}{version}"
@@ -87,7 +88,9 @@ def verify_all(folder: Path) -> list[Verified]:
     found = _entries(folder)
     entries = [one.entry for one in found if one.entry is not None and not one.wrong]
     wrong = beside_each_other(entries)
-    if len(entries) == len(found) and not wrong:
+    if len(entries) < len(found):
+        wrong = ["it was not compared, for an entry is wrong"]
+    elif not wrong:
         wrong = _of_board(folder / BOARD, entries)
     return [*found, Verified(folder / BOARD, None, tuple(wrong), ("entries",))]
 

@@ -36,14 +36,14 @@ def of_rate(found: Rate | None) -> Bar:
     """The bar of a success rate."""
     if found is None or found.value is None:
         return Bar("-", reason=words(found.reason) if found else "not run")
-    return Bar(f"{found.value:.2f}", _interval(found.low, found.high, 2), found.value, found.low, found.high)
+    return Bar(f"{found.value:z.2f}", _interval(found.low, found.high, 2), found.value, found.low, found.high)
 
 
 def of_transfer(found: Transfer | None) -> Bar:
     """A transfer, in words."""
     if found is None or found.value is None:
         return Bar("-", reason=words(found.reason) if found else "not run")
-    return Bar(f"{found.value:.2f}", _interval(found.low, found.high, 2))
+    return Bar(f"{found.value:z.2f}", _interval(found.low, found.high, 2))
 
 
 def of_score(found: Score | TaskScore) -> Bar:
@@ -51,7 +51,7 @@ def of_score(found: Score | TaskScore) -> Bar:
     if found.score is None or found.low is None or found.high is None:
         return Bar("-", reason=words(found.reason))
     at = (_share(found.score), _share(found.low), _share(found.high))
-    return Bar(f"{found.score:.1f}", _interval(found.low, found.high, 1), *at, zero=_share(0.0))
+    return Bar(f"{found.score:z.1f}", _interval(found.low, found.high, 1), *at, zero=_share(0.0))
 
 
 @dataclass(frozen=True)
@@ -86,4 +86,4 @@ def _share(score: float) -> float:
 
 
 def _interval(low: float | None, high: float | None, digits: int) -> str:
-    return "" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
+    return "" if low is None or high is None else f"{low:z.{digits}f} to {high:z.{digits}f}"

@@ -294,19 +294,21 @@ def test_an_entry_that_cannot_be_read_does_not_hide_the_others(tmp_path, board, 
     assert verified(board) == 1
     told = capsys.readouterr().out
     assert "broken.json is no entry" in told
+    assert told.count("broken.json") == 1
+    assert "leaderboard.json: it was not compared, for an entry is wrong" in told
     assert "follows from its bits" in told
 
 
 def test_what_changed_since_another_revision_is_told_row_by_row(tmp_path, board, capsys):
     def git(*words):
-        subprocess.run(["git", "-C", str(board), "-c", "user.name=a", "-c", "user.email=a", *words], check=True)
+        subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a", *words], check=True)
 
     ours = entry("ours", *of(0.8))
     for found in (ours, entry("gone", *of(0.5))):
         assert submitted(run_of(tmp_path / found.mapper.name, found), board) == 0
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
     git("init", "-q", "-b", "main")
-    git("add", ".")
+    git("add", "board")
     git("commit", "-qm", "the first")
     assert verified(board, "--against", "main") == 0
     assert "No row is other than at main." in capsys.readouterr().out
