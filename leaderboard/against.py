@@ -88,7 +88,7 @@ def changes(before: Board, after: Board) -> Iterator[str]:
 def _standing(row: Mapping[str, Any]) -> str:
     if row["score"] is None:
         return f"without a score ({row['reason']})"
-    return f"rank {row['rank']}, {row['score']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
+    return f"rank {row['rank']}, {row['score']:z.1f} ({row['low']:z.1f} to {row['high']:z.1f})"
 
 
 def _more(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
