@@ -52,13 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def asked_for(expression: str) -> bool:
-    """Whether the expression after -m names benchmarks, and selects what is marked as nothing else."""
+    """Whether the expression after -m names benchmarks, and selects what is marked as nothing else.
+
+    UsageError where it is no expression.
+    """
     if not re.search(rf"\b{MARKER}\b", expression):
         return False
     try:
         return Expression.compile(expression).evaluate(lambda name, /, **_: name == MARKER)
-    except Exception:  # noqa: BLE001 (of another class in other versions of pytest, which tells the mistake itself)
-        return False
+    except Exception as error:  # of another class in other versions of pytest
+        raise pytest.UsageError(f"-m {expression!r} is no expression of markers: {error}") from error
 
 
 def _dest(option: str) -> str:

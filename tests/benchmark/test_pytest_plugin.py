@@ -126,11 +126,15 @@ def entry_in(repository, mapper):
         ("not slow", False),
         ("benchmarks", False),
         ("", False),
-        ("benchmark and", False),
     ],
 )
 def test_benchmarks_are_asked_for_by_name(expression, asked):
     assert asked_for(expression) == asked
+
+
+def test_what_is_no_expression_is_told():
+    with pytest.raises(pytest.UsageError, match="-m 'benchmark and' is no expression of markers"):
+        asked_for("benchmark and")
 
 
 @pytest.mark.parametrize("arguments", [[], ["-m", "", "-n", "1", "-k", "own"]])
