@@ -71,7 +71,9 @@ def run(home):
     """Runs pytest in a repository; gives the exit status and what was told."""
 
     def run(repository, *arguments):
-        environment = os.environ | {"PYTHONPATH": str(home / "site"), "GRAFTBENCH_CACHE": str(home / "cache")}
+        # What the pytest around this one tells its workers is none of the inner one's business.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment |= {"PYTHONPATH": str(home / "site"), "GRAFTBENCH_CACHE": str(home / "cache")}
         environment |= {"OMP_NUM_THREADS": "1", "COLUMNS": "130"}
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
         done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, timeout=300)
