@@ -68,6 +68,7 @@ def _capability(arguments: argparse.Namespace) -> int:
     from .capability.tasks import lm_task
     from .experiments.conditions import Condition
     from .files import write_text
+    from .memory import keep_freed_memory
     from .models import load
     from .store import Store
 
@@ -75,6 +76,7 @@ def _capability(arguments: argparse.Namespace) -> int:
         raise UserError(f"{arguments.out} is a folder: name a file with --out.")
     if arguments.data is not None:
         os.environ[VARIABLE] = str(arguments.data)
+    keep_freed_memory()
     names = [name.strip() for name in arguments.tasks.split(",")]
     tasks = tuple(lm_task(name, arguments.limit, chat=arguments.chat) for name in names)
     model = load(arguments.target, dtype=arguments.dtype, device=arguments.device)

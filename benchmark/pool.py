@@ -160,9 +160,11 @@ def _start(queue: "Queue[Message]", threads: int) -> None:
     import transformers
 
     from .errors import log_to_file
+    from .memory import keep_freed_memory
 
     global _queue
     log_to_file()
+    keep_freed_memory()
     _queue = queue
     torch.set_num_threads(threads)
     transformers.logging.disable_progress_bar()
