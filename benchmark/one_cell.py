@@ -11,6 +11,7 @@ from graftbench.leaderboard.schema import Cell as CellResult
 from .assemble import cell_result
 from .contenders import Contender
 from .errors import UserError
+from .memory import keep_freed_memory
 from .parts import Parts
 from .plan import Cell
 from .pool import Failure, failure_of
@@ -50,7 +51,8 @@ def _tried(work: Callable[[], T]) -> T | Failure:
 
 @contextmanager
 def _as_in_a_worker(settings: Settings) -> Iterator[None]:
-    """With the threads and warnings of a worker process, and those of whoever asks afterwards."""
+    """With the threads, warnings and memory of a worker process; threads and warnings are given back."""
+    keep_freed_memory()
     threads = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
     try:
