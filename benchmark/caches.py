@@ -4,11 +4,12 @@ transformers' own layer copies all that it holds for every new token, which was 
 small model; this one copies it when its room is used up.
 """
 
+from math import inf
 from typing import Any
 
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from .models import Model
 
@@ -46,6 +47,12 @@ def new_cache(model: Model) -> DynamicCache:
     cache = DynamicCache(config=model.module.config)
     cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def window_of(cache: DynamicCache) -> float:
+    """How many of the newest tokens every layer of a cache still sees; infinite where none has a window."""
+    windows = [layer.sliding_window for layer in cache.layers if isinstance(layer, DynamicSlidingWindowLayer)]
+    return min(windows, default=inf)
 
 
 def _roomy(held: Tensor | None, new: Tensor, n_held: int) -> Tensor:

@@ -7,16 +7,13 @@ end no source token shares keeps the last prediction that had a partner.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
-from transformers import DynamicCache
 
-from .activations import residuals
 from .alignment import ends, paired
-from .caches import new_cache
 from .interventions import Replace
 from .models import Model
-from .tokens import Chat, pad, token_ids
+from .rereading import Reader
+from .tokens import Chat, token_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +47,7 @@ class Follower:
         self._same = same_tokens(follow.source, target) and all(
             a.text == b.text for a, b in zip(source_texts, texts, strict=True)
         )
-        self._cache: DynamicCache | None = None
-        self._mask = torch.empty(0)
+        self._reader = Reader(follow.source, [link.source_site for link in follow.links])
         self._last: list[tuple[Tensor, ...] | None] = [None] * len(texts)  # the newest predictions, by link
 
     def prompt(self) -> list[tuple[Replace, ...]]:
@@ -63,8 +59,8 @@ class Follower:
         if self._follow.prompt_only:
             return [()] * len(tokens)
         if self._same:
-            predictions = self._predict(self._read_on(tokens))
-            return [self._everywhere(each) for each in zip(*predictions, strict=True)]
+            longer = [[*row, token] for row, token in zip(self._reader.rows, tokens, strict=True)]
+            return [self._everywhere(each) for each in self._newest(longer)]
         return self._reread(replies)
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -72,10 +68,8 @@ class Follower:
         self._source_texts = [self._source_texts[i] for i in rows]
         self._texts = [self._texts[i] for i in rows]
         self._last = [self._last[i] for i in rows]
-        if self._cache is not None:
-            index = torch.tensor(rows, dtype=torch.long, device=self._mask.device)  # of none, when all have ended
-            self._cache.batch_select_indices(index)
-            self._mask = self._mask[index]
+        if self._reader.rows:
+            self._reader.keep(rows)
 
     def _everywhere(self, predictions: Sequence[Tensor]) -> tuple[Replace, ...]:
         return tuple(Replace(link.site, p, None) for link, p in zip(self._follow.links, predictions, strict=True))
@@ -94,17 +88,20 @@ class Follower:
         return tuple(Replace(link.site, each[held], where) for link, each in links)
 
     def _reread(self, replies: Sequence[str]) -> list[tuple[Replace, ...]]:
-        longer = [text.with_reply(reply) for text, reply in zip(self._source_texts, replies, strict=True)]
+        longer = [text.text + reply for text, reply in zip(self._source_texts, replies, strict=True)]
+        read = self._follow.source.tokenizer(longer, add_special_tokens=False, return_offsets_mapping=True)
         found: list[tuple[Replace, ...]] = []
-        for i, states in enumerate(self._read(longer)):
-            source = ends(longer[i], self._follow.source.tokenizer)
-            end = (2 * len(longer[i].spans) - 1, len(replies[i]), 0)
-            if end in source:
-                at_end = [each[source.index(end)][None] for each in states]
-                self._last[i] = tuple(each[0] for each in self._predict(at_end))
+        for i, predictions in enumerate(self._newest(read["input_ids"])):
+            if replies[i] and read["offset_mapping"][i][-1][1] == len(longer[i]):  # both have read as far
+                self._last[i] = predictions
             last = self._last[i]
             found.append(() if last is None else self._everywhere(last))
         return found
+
+    def _newest(self, rows: Sequence[Sequence[int]]) -> list[tuple[Tensor, ...]]:
+        """For each row the predictions [d_target] of each link at its newest token."""
+        states = self._reader.newest(rows)
+        return list(zip(*self._predict([states[link.source_site] for link in self._follow.links]), strict=True))
 
     def _predict(self, states: Sequence[Tensor]) -> list[Tensor]:
         links = zip(self._follow.links, states, strict=True)
@@ -112,32 +109,10 @@ class Follower:
 
     def _read(self, texts: Sequence[Chat]) -> list[list[Tensor]]:
         """For each text the source's states [tokens, d_source] of each link, from the beginning."""
-        source = self._follow.source
-        rows = [token_ids(text.text, source.tokenizer) for text in texts]
-        inputs = pad(rows, source)
-        if self._same:
-            self._cache, self._mask = new_cache(source), inputs["attention_mask"]
-        hidden = self._hidden(inputs)
-        longest = inputs["input_ids"].shape[1]
-        return [[each[i, longest - len(row) :] for each in hidden] for i, row in enumerate(rows)]
-
-    def _hidden(self, inputs: dict[str, Tensor]) -> list[Tensor]:
-        """The source's states [rows, tokens, d_source] of each link."""
-        sites = [link.source_site for link in self._follow.links]
-        found = residuals(self._follow.source, inputs, sorted(set(sites)), self._cache)
-        return [found[site] for site in sites]
-
-    def _read_on(self, tokens: Sequence[int]) -> list[Tensor]:
-        """The source's states [rows, d_source] of each link at one more token of each row."""
-        assert self._cache is not None
-        source = self._follow.source
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
-        inputs = {
-            "input_ids": torch.tensor(tokens, device=source.device)[:, None],
-            "attention_mask": self._mask,
-            "position_ids": self._mask.sum(-1, keepdim=True) - 1,
-        }
-        return [each[:, -1] for each in self._hidden(inputs)]
+        rows = [token_ids(text.text, self._follow.source.tokenizer) for text in texts]
+        states = self._reader.read(rows)
+        hidden = [states[link.source_site] for link in self._follow.links]
+        return [[each[i, -len(row) :] for each in hidden] for i, row in enumerate(rows)]
 
 
 def same_tokens(a: Model, b: Model) -> bool:

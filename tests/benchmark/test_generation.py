@@ -4,6 +4,7 @@ import torch
 from graftbench.benchmark.following import Follow, Link
 from graftbench.benchmark.generation import Row, generate, stop_tokens
 from graftbench.benchmark.interventions import Ablate, Add, Batch, Replace, Rewrite
+from graftbench.benchmark.rereading import Reader
 from graftbench.benchmark.tokens import Prompt, chat, token_ids
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 
@@ -149,6 +150,14 @@ def test_at_several_sites_each_is_followed(vocabulary):
     elsewhere = wrapped(other.module, vocabulary)  # reads other tokens, or the same
     both = [tokens_of(one, following(elsewhere, one, sites=sites)) for sites in ((1, 2), (2, 1))]
     assert both[0] == both[1]
+
+
+def test_following_a_model_that_reads_on_gives_what_reading_anew_gives(model, monkeypatch):
+    elsewhere = wrapped(untrained("gpt2"), 300)  # which cuts text otherwise
+    rows = following(elsewhere, model)
+    reading_on = tokens_of(model, rows)
+    monkeypatch.setattr(Reader, "_can_go_on", lambda *_: False)
+    assert tokens_of(model, rows) == reading_on
 
 
 def test_rows_that_follow_and_rows_that_do_not_share_a_batch():
