@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from statistics import fmean
 
 from ..schema import AtStrength, Rate, Score, TaskScore, Transfer
 
@@ -39,11 +41,24 @@ def of_rate(found: Rate | None) -> Bar:
     return Bar(f"{found.value:z.2f}", _interval(found.low, found.high, 2), found.value, found.low, found.high)
 
 
+def over_seeds(bars: Sequence[Bar]) -> Bar:
+    """The mean over a mapper's seeds, and from where to where they reach; the bar itself where there is one alone."""
+    if len(bars) == 1:
+        return bars[0]
+    missing = [bar for bar in bars if bar.value is None]
+    if missing:
+        return missing[0]
+    values = [bar.value for bar in bars if bar.value is not None]
+    low, high = min(values), max(values)
+    told = f"{low:z.2f} to {high:z.2f} over {len(bars)} seeds"
+    return Bar(f"{fmean(values):z.2f}", told, fmean(values), low, high)
+
+
 def of_transfer(found: Transfer | None) -> Bar:
     """A transfer, in words."""
     if found is None or found.value is None:
         return Bar("-", reason=words(found.reason) if found else "not run")
-    return Bar(f"{found.value:z.2f}", _interval(found.low, found.high, 2))
+    return Bar(f"{found.value:z.2f}", _interval(found.low, found.high, 2), found.value, found.low, found.high)
 
 
 def of_score(found: Score | TaskScore) -> Bar:
@@ -62,9 +77,12 @@ class Spark:
     text: str
 
 
-def spark(tried: Sequence[AtStrength]) -> Spark | None:
-    """The line of a condition over strengths; None where nothing was tried."""
-    return line([(f"{one.strength:g}", one.value) for one in tried])
+def spark(tried: Sequence[Sequence[AtStrength]]) -> Spark | None:
+    """The line of a condition over strengths, in the mean over seeds; None where nothing was tried."""
+    found: dict[float, list[float]] = {}
+    for one in chain(*tried):
+        found.setdefault(one.strength, []).append(one.value)
+    return line([(f"{strength:g}", fmean(values)) for strength, values in found.items()])
 
 
 def line(values: Sequence[tuple[str, float]]) -> Spark | None:

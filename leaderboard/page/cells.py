@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..schema import Cell, Entry, Example, Said
-from .bars import Bar, Spark, of_rate, of_transfer, spark, words
+from .bars import Bar, Spark, of_rate, of_transfer, over_seeds, spark, words
 
 MAPPED = "mapped"
 SHARED = ("unsteered", "random", "random_contrast", "mean_ablated", "matched_noise", "native")
@@ -22,10 +22,9 @@ class Condition:
 
 @dataclass(frozen=True)
 class Mapped:
-    """What one mapper's vector did in one cell."""
+    """What one mapper's vector did in one cell, in the mean over its seeds."""
 
     mapper: str
-    seed: int | None  # None where it has one alone
     rate: Bar
     own_norm: Bar
     best: Bar
@@ -110,31 +109,36 @@ def _on_track(track: str, found: Sequence[tuple[Entry, Cell]]) -> OnTrack:
         words(one.reason),
         baseline,
         one.n_prompts or 0,
-        tuple(Condition(name, of_rate(one.rates[name]), spark(one.sweep.get(name, []))) for name in names),
-        tuple(_mapped(entry, cell) for entry, cell in found),
+        tuple(Condition(name, of_rate(one.rates[name]), spark([one.sweep.get(name, [])])) for name in names),
+        tuple(_mapped(name, cells) for name, cells in _by_mapper(found).items()),
         tuple(_exchanges(well)),
     )
 
 
-def _mapped(entry: Entry, cell: Cell) -> Mapped:
-    if cell.status != "ok":
-        failed = Bar("-", reason=f"{cell.status}: {cell.reason}")
-        return Mapped(entry.mapper.name, _seed(entry, cell), failed, failed, failed, failed, None)
-    mapped, own, best = (of_rate(cell.rates.get(name)) for name in (MAPPED, "mapped_own_norm", "mapped_best"))
-    swept = spark(cell.sweep.get(MAPPED, []))
-    return Mapped(entry.mapper.name, _seed(entry, cell), mapped, own, best, of_transfer(cell.transfer), swept)
+def _by_mapper(found: Sequence[tuple[Entry, Cell]]) -> dict[str, list[Cell]]:
+    """The cells of each mapper, which differ in its seed; no two mappers have the same name."""
+    mappers: dict[str, list[Cell]] = {}
+    for entry, cell in found:
+        mappers.setdefault(entry.mapper.name, []).append(cell)
+    return mappers
 
 
-def _seed(entry: Entry, cell: Cell) -> int | None:
-    return None if entry.mapper.deterministic else cell.seed
+def _mapped(mapper: str, cells: Sequence[Cell]) -> Mapped:
+    wrong = [cell for cell in cells if cell.status != "ok"]
+    if wrong:
+        failed = Bar("-", reason=f"{wrong[0].status}: {wrong[0].reason}")
+        return Mapped(mapper, failed, failed, failed, failed, None)
+    mapped, own, best = (
+        over_seeds([of_rate(cell.rates.get(name)) for cell in cells])
+        for name in (MAPPED, "mapped_own_norm", "mapped_best")
+    )
+    transfer = over_seeds([of_transfer(cell.transfer) for cell in cells])
+    return Mapped(mapper, mapped, own, best, transfer, spark([cell.sweep.get(MAPPED, []) for cell in cells]))
 
 
 def _exchanges(well: Sequence[tuple[Entry, Cell]]) -> Iterator[Exchange]:
     """What was said, of each mapper's first seed."""
-    firsts: dict[str, tuple[Entry, Cell]] = {}
-    for entry, cell in well:
-        firsts.setdefault(f"{entry.mapper.name} {entry.mapper.sha256}", (entry, cell))
-    told = [(entry.mapper.name, {one.item: one for one in cell.examples}) for entry, cell in firsts.values()]
+    told = [(name, {one.item: one for one in cells[0].examples}) for name, cells in _by_mapper(well).items()]
     for item, example in next((known for _, known in told if known), {}).items():
         shared = [Speech(name, None, example.said[name]) for name in SHARED if name in example.said]
         own = [Speech(MAPPED, name, said) for name, known in told if (said := _said(known.get(item)))]

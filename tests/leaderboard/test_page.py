@@ -63,10 +63,23 @@ def test_failures_and_vectors_of_zero_stand_on_the_page_with_their_reasons():
     assert "no cell that can be steered" not in text
 
 
-def test_seeds_are_told_apart():
-    found = entry("mine", *[result(seed=seed, variant=name) for name in VARIANTS for seed in range(3)])
-    found = found.model_copy(update={"mapper": found.mapper.model_copy(update={"deterministic": False})})
-    assert page_of([found]).count("<small>seed 2</small>") == 2
+def of_seeds(*mapped, **more):
+    found = entry("mine", *[result(mapped=m, seed=i, variant=n) for n in VARIANTS for i, m in enumerate(mapped)])
+    return found.model_copy(update={"mapper": found.mapper.model_copy(update={"deterministic": False}), **more})
+
+
+def test_seeds_are_told_together():
+    text = text_of(page_of([of_seeds(0.2, 0.5, 0.5)]))
+    assert text.count("0.40 0.20 to 0.50 over 3 seeds") == 2 * 2  # in two cells, at native's norm and at its own
+    assert text.count("0.38 0.12 to 0.50 over 3 seeds") == 2  # the transfer
+
+
+def test_a_seed_that_failed_is_told():
+    found = of_seeds(0.2, 0.5)
+    broken = failed().model_copy(update={"variant": VARIANTS[0], "seed": 1})
+    page = page_of([found.model_copy(update={"cells": [found.cells[0], broken, *found.cells[2:]]})])
+    assert text_of(page).count("failed: ValueError: no") == 4  # the rate, the transfer, two other norms
+    assert "over 2 seeds" in page
 
 
 def test_what_was_said_stands_side_by_side():
