@@ -55,6 +55,11 @@ class Blocks:
         return [block.get_submodule(name) for block in self.modules for name in self.writers]
 
 
+def is_known(model: nn.Module) -> bool:
+    """Whether a model's class is one whose blocks, and what they are given, are known."""
+    return type(model).__name__ in LAYOUTS
+
+
 def blocks_of(model: nn.Module, path: str | None = None, writers: Sequence[str] = _PLAIN.writers) -> Blocks:
     """The blocks of a model of a known architecture, or those at `path` with the parts called `writers`.
 
@@ -62,7 +67,7 @@ def blocks_of(model: nn.Module, path: str | None = None, writers: Sequence[str] 
     """
     kind = type(model).__name__
     if path is None:
-        if kind not in LAYOUTS:
+        if not is_known(model):
             raise UserError(
                 f"The blocks of a {kind} are not known to graftbench (it knows {', '.join(LAYOUTS)}). Name the list "
                 "in the model's entry in the suite, as `blocks: model.decoder.layers`, and the parts of a block that "

@@ -68,8 +68,7 @@ class Follower:
         self._source_texts = [self._source_texts[i] for i in rows]
         self._texts = [self._texts[i] for i in rows]
         self._last = [self._last[i] for i in rows]
-        if self._reader.rows:
-            self._reader.keep(rows)
+        self._reader.keep(rows)
 
     def _everywhere(self, predictions: Sequence[Tensor]) -> tuple[Replace, ...]:
         return tuple(Replace(link.site, p, None) for link, p in zip(self._follow.links, predictions, strict=True))
@@ -92,13 +91,14 @@ class Follower:
         read = self._follow.source.tokenizer(longer, add_special_tokens=False, return_offsets_mapping=True)
         found: list[tuple[Replace, ...]] = []
         for i, predictions in enumerate(self._newest(read["input_ids"])):
-            if replies[i] and read["offset_mapping"][i][-1][1] == len(longer[i]):  # both have read as far
+            ends_at = [stop for _, stop in read["offset_mapping"][i][-1:]]
+            if replies[i] and ends_at == [len(longer[i])]:  # both have read as far
                 self._last[i] = predictions
             last = self._last[i]
             found.append(() if last is None else self._everywhere(last))
         return found
 
-    def _newest(self, rows: Sequence[Sequence[int]]) -> list[tuple[Tensor, ...]]:
+    def _newest(self, rows: Sequence[list[int]]) -> list[tuple[Tensor, ...]]:
         """For each row the predictions [d_target] of each link at its newest token."""
         states = self._reader.newest(rows)
         return list(zip(*self._predict([states[link.source_site] for link in self._follow.links]), strict=True))
@@ -110,9 +110,10 @@ class Follower:
     def _read(self, texts: Sequence[Chat]) -> list[list[Tensor]]:
         """For each text the source's states [tokens, d_source] of each link, from the beginning."""
         rows = [token_ids(text.text, self._follow.source.tokenizer) for text in texts]
-        states = self._reader.read(rows)
+        states = self._reader.read(rows, once=self._follow.prompt_only)
         hidden = [states[link.source_site] for link in self._follow.links]
-        return [[each[i, -len(row) :] for each in hidden] for i, row in enumerate(rows)]
+        longest = max(map(len, rows))
+        return [[each[i, longest - len(row) :] for each in hidden] for i, row in enumerate(rows)]
 
 
 def same_tokens(a: Model, b: Model) -> bool:

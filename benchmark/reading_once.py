@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .blocks import LAYOUTS
+from .blocks import is_known
 from .models import Model
 
 
@@ -54,8 +54,8 @@ def alike(ids: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
 
 def can_be_shared(model: Model, site: int, n_prompts: int, n_rows: int) -> bool:
     """Whether it is known what the blocks of a model are given, and whether anything is saved."""
-    known = type(model.module).__name__ in LAYOUTS
-    return known and site > 0 and 1 < n_prompts < n_rows  # one prompt: what is for all cannot be told from what is its
+    # With one prompt, what is for all cannot be told from what is its.
+    return is_known(model.module) and site > 0 and 1 < n_prompts < n_rows
 
 
 def as_index(of: Sequence[int], device: torch.device) -> Tensor:

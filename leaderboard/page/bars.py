@@ -82,7 +82,7 @@ def spark(tried: Sequence[Sequence[AtStrength]]) -> Spark | None:
     found: dict[float, list[float]] = {}
     for one in chain(*tried):
         found.setdefault(one.strength, []).append(one.value)
-    return line([(f"{strength:g}", fmean(values)) for strength, values in found.items()])
+    return line([(f"{strength:g}", fmean(values)) for strength, values in sorted(found.items())])
 
 
 def line(values: Sequence[tuple[str, float]]) -> Spark | None:

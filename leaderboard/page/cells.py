@@ -126,7 +126,8 @@ def _by_mapper(found: Sequence[tuple[Entry, Cell]]) -> dict[str, list[Cell]]:
 def _mapped(mapper: str, cells: Sequence[Cell]) -> Mapped:
     wrong = [cell for cell in cells if cell.status != "ok"]
     if wrong:
-        failed = Bar("-", reason=f"{wrong[0].status}: {wrong[0].reason}")
+        seed = f"seed {wrong[0].seed} " if len(cells) > 1 else ""
+        failed = Bar("-", reason=f"{seed}{wrong[0].status}: {wrong[0].reason}")
         return Mapped(mapper, failed, failed, failed, failed, None)
     mapped, own, best = (
         over_seeds([of_rate(cell.rates.get(name)) for cell in cells])

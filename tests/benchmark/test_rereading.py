@@ -2,10 +2,13 @@ import random
 
 import pytest
 import torch
+from transformers import GPTNeoConfig, GPTNeoForCausalLM
 
 from graftbench.benchmark import rereading
+from graftbench.benchmark.blocks import blocks_of
+from graftbench.benchmark.models import Model
 from graftbench.benchmark.rereading import Reader
-from tests.benchmark.conftest import untrained, wrapped
+from tests.benchmark.conftest import byte_pairs, untrained, wrapped
 
 SITES = (2, 1)
 STEPS = 12
@@ -82,13 +85,13 @@ def test_a_row_that_is_another_is_read_anew(llama, widths):
     assert widths[:2] == [20, 20]
 
 
-def test_when_masked_slots_are_as_many_as_tokens_everything_is_read_anew(llama, widths):
+def test_when_masked_slots_are_many_everything_is_read_anew(llama, widths):
     row = [5] * 20
     reader = Reader(llama, SITES)
     reader.read([row])
-    for token in range(8, 22):
+    for token in range(8, 16):
         reader.newest([[*row, token, token]])
-    assert widths == [20, *[2] * 12, 22, 2]
+    assert widths == [20, *[2] * 6, 22, 2]
 
 
 def test_a_row_that_did_not_change_is_as_it_was(llama):
@@ -98,12 +101,51 @@ def test_a_row_that_did_not_change_is_as_it_was(llama):
     assert same(reader.newest(rows), as_read_anew(llama, rows))
 
 
+@pytest.mark.parametrize("architecture", ["gemma2", "gemma3"])
+def test_masked_slots_within_a_window_are_no_part_of_it(architecture, widths):
+    model = wrapped(untrained(architecture, sliding_window=60))
+    luck = random.Random(3)
+    rows = [a_row(luck, n) for n in (20, 30)]
+    reader = Reader(model, SITES)
+    reader.read(rows)
+    for _ in range(STEPS):
+        rows = [changed(luck, row) for row in rows]
+        assert same(reader.newest(rows), as_read_anew(model, rows))
+    assert sum(width < 10 for width in widths) > STEPS // 2
+
+
 def test_a_window_that_masked_slots_would_fill_is_read_anew(widths):
     gemma = wrapped(untrained("gemma2"))  # its window has six tokens
-    luck = random.Random(2)
-    row = a_row(luck, 12)
+    row = a_row(random.Random(2), 12)
     reader = Reader(gemma, SITES)
     reader.read([row])
     reader.newest([[*row, 7]])
-    reader.newest([[*row, 8]])
-    assert widths == [12, 1, 13]
+    assert same(reader.newest([[*row, 8]]), as_read_anew(gemma, [[*row, 8]]))
+    assert widths[:3] == [12, 1, 13]
+
+
+def test_an_architecture_that_is_not_known_is_read_anew_unless_it_only_grew(widths):
+    """The windows of GPT-Neo are in its own blocks, and count slots."""
+    shape = {"num_layers": 3, "num_heads": 4, "attention_types": [[["local"], 3]], "window_size": 6}
+    config = GPTNeoConfig(vocab_size=320, hidden_size=16, intermediate_size=24, max_position_embeddings=128, **shape)
+    torch.manual_seed(0)
+    module = GPTNeoForCausalLM(config).eval()
+    blocks = blocks_of(module, "transformer.h", ("attn", "mlp"))
+    model = Model("untrained", module, byte_pairs(320), blocks, "")
+    luck = random.Random(4)
+    rows = [a_row(luck, n) for n in (12, 20)]
+    reader = Reader(model, SITES)
+    reader.read(rows)
+    for token in (7, 8):
+        longer = [[*row, token] for row in rows]
+        assert same(reader.newest(longer), as_read_anew(model, longer))
+    assert widths == [20, 1, 21, 21, 21]  # read, grown, read anew to compare; another, and to compare
+
+
+def test_what_is_read_once_is_not_kept(llama):
+    reader = Reader(llama, SITES)
+    found = reader.read([[5, 6, 7]], once=True)
+    reader.keep([0])
+    assert same({site: states[:, -1] for site, states in found.items()}, as_read_anew(llama, [[5, 6, 7]]))
+    with pytest.raises(AssertionError):
+        _ = reader.rows

@@ -78,7 +78,7 @@ def test_a_seed_that_failed_is_told():
     found = of_seeds(0.2, 0.5)
     broken = failed().model_copy(update={"variant": VARIANTS[0], "seed": 1})
     page = page_of([found.model_copy(update={"cells": [found.cells[0], broken, *found.cells[2:]]})])
-    assert text_of(page).count("failed: ValueError: no") == 4  # the rate, the transfer, two other norms
+    assert text_of(page).count("seed 1 failed: ValueError: no") == 4  # the rate, the transfer, two other norms
     assert "over 2 seeds" in page
 
 
