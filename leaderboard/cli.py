@@ -54,28 +54,32 @@ def _submit(arguments: argparse.Namespace) -> int:
     from .submitting import submit
 
     path = submit(arguments.run_folder, arguments.leaderboard)
-    print(f"Added as {path}. `graftbench leaderboard build` ranks it.")  # noqa: T201
+    print(f"The entry is {path}. `graftbench leaderboard build` ranks it.")  # noqa: T201
     return 0
 
 
 def _build(arguments: argparse.Namespace) -> int:
+    folder = _with_entries(arguments.leaderboard)
     from .writing import build
 
-    print(f"Written to {build(arguments.leaderboard)}")  # noqa: T201
+    print(f"Written to {build(folder)}")  # noqa: T201
     return 0
 
 
 def _page(arguments: argparse.Namespace) -> int:
+    folder = _with_entries(arguments.leaderboard)
     from .page.writing import write_page
 
-    print(f"Written to {write_page(arguments.leaderboard)}")  # noqa: T201
+    print(f"Written to {write_page(folder)}")  # noqa: T201
     return 0
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    folder = arguments.leaderboard = _folder_of(arguments)
+    if arguments.entry is None:
+        _with_entries(folder)
     from .verifying import verify, verify_all
 
-    folder = arguments.leaderboard = _folder_of(arguments)
     found = [verify(arguments.entry, folder)] if arguments.entry else verify_all(folder)
     for one in found:
         print(one.told)  # noqa: T201
@@ -88,6 +92,14 @@ def _verify(arguments: argparse.Namespace) -> int:
     if arguments.rerun:
         wrong = _run_again(good, arguments) or wrong
     return 1 if wrong else 0
+
+
+def _with_entries(folder: Path) -> Path:
+    """A leaderboard's folder that holds entries; UserError, before anything heavy is loaded, where it does not."""
+    from .entries import entry_files
+
+    entry_files(folder)
+    return folder
 
 
 def _folder_of(arguments: argparse.Namespace) -> Path:

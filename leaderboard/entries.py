@@ -14,6 +14,14 @@ from .schema import SCHEMA_VERSION, Entry
 MOST_BYTES = 2**26  # of an entry; the pocket suite's are a few million
 
 
+def entry_files(folder: Path) -> list[Path]:
+    """The files of all entries of a leaderboard; UserError where there are none."""
+    found = sorted((folder / "entries").glob("*.json"))
+    if not found:
+        raise UserError(f"{folder / 'entries'} holds no entry: `graftbench submit RUN` adds one.")
+    return found
+
+
 def read_entry(path: Path) -> Entry:
     """The entry in a file; UserError, in one sentence, where it is none."""
     raw = read_bytes(path)

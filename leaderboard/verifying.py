@@ -9,7 +9,7 @@ from graftbench.benchmark.mappers.sources import SOURCE
 
 from .build import as_json
 from .checking import problems
-from .entries import file_name, read_bytes, read_entry
+from .entries import entry_files, file_name, read_bytes, read_entry
 from .mapper_files import MAPPERS, kept_apart, mapper_apart
 from .rows import apart_from_rows
 from .schema import SCHEMA_VERSION, Entry
@@ -105,10 +105,7 @@ def sound_entries(folder: Path) -> list[Entry]:
 
 
 def _entries(folder: Path) -> list[Verified]:
-    found = [verify(path, folder) for path in sorted((folder / "entries").glob("*.json"))]
-    if not found:
-        raise UserError(f"{folder / 'entries'} holds no entry: `graftbench submit RUN` adds one.")
-    return found
+    return [verify(path, folder) for path in entry_files(folder)]
 
 
 def _of_board(board: Path, entries: Sequence[Entry]) -> list[str]:
