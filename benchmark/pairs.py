@@ -1,7 +1,7 @@
 """Paired activations of a source and a target model, on disk, to fit mappers on."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -22,6 +22,7 @@ Rows = tuple[Tensor, Tensor]  # source [n, d_source] and target [n, d_target], f
 
 _MAPPED = 2**23  # bytes of the arrays in memory at a time
 _AROUND = 2**16  # bytes that Linux maps around one that is asked for
+_HELD = 2**26  # bytes of both arrays that are read whole to be shuffled: rows here and there cost a page each
 
 
 class Pairs(Protocol):
@@ -88,10 +89,11 @@ class ActivationPairs:
     def batches(self, size: int, shuffle_seed: int | None) -> Iterator[Rows]:
         """All pairs once, `size` at a time: as they come with None, else in the order of that seed."""
         order = None if shuffle_seed is None else np.random.default_rng(shuffle_seed).permutation(len(self))
+        pairs = self if order is None or self._bytes() > _HELD else self._held()
         per_map = max(1, _MAPPED // (size * self._bytes_touched(shuffled=order is not None)))
         for i, start in enumerate(range(0, len(self), size)):
             if i % per_map == 0:
-                source, target = stored.mapped(self.source), stored.mapped(self.target)
+                source, target = stored.mapped(pairs.source), stored.mapped(pairs.target)
             rows = slice(start, start + size) if order is None else order[start : start + size]
             yield self._tensor(source[rows]), self._tensor(target[rows])
 
@@ -103,6 +105,14 @@ class ActivationPairs:
         row = int(self.starts[n])
         first = ActivationPairs(self.source[:row], self.target[:row], self.starts[:n], self.device)
         return first, ActivationPairs(self.source[row:], self.target[row:], self.starts[n:] - row, self.device)
+
+    def _held(self) -> "ActivationPairs":
+        """The same pairs, in memory."""
+        return replace(self, source=stored.held(self.source), target=stored.held(self.target))
+
+    def _bytes(self) -> int:
+        """How much memory all of the pairs take."""
+        return 4 * len(self) * (self.d_source + self.d_target)
 
     def _bytes_touched(self, *, shuffled: bool) -> int:
         """How much of the arrays comes into memory for one pair."""

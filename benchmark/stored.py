@@ -32,6 +32,11 @@ class OnDisk:
         """The rows as an array that is mapped as long as it is held."""
         return np.memmap(self.path, DTYPE, "r", self.offset, self.shape)
 
+    def read(self) -> NDArray[np.float32]:
+        """The rows as an array in memory."""
+        n, d = self.shape
+        return np.fromfile(self.path, DTYPE, n * d, offset=self.offset).reshape(self.shape)
+
 
 Rows = NDArray[np.float32] | OnDisk
 
@@ -39,6 +44,11 @@ Rows = NDArray[np.float32] | OnDisk
 def mapped(rows: Rows) -> NDArray[np.float32]:
     """Rows as an array, wherever they lie."""
     return rows.mapped() if isinstance(rows, OnDisk) else rows
+
+
+def held(rows: Rows) -> NDArray[np.float32]:
+    """Rows as an array in memory, wherever they lie."""
+    return rows.read() if isinstance(rows, OnDisk) else rows
 
 
 def on_disk(path: Path) -> OnDisk:

@@ -83,7 +83,9 @@ def test_a_split_keeps_texts_whole():
     assert last.split(0.5)[1].source[0, 0] == 8
 
 
-def test_rows_on_disk_are_those_in_memory(tmp_path):
+@pytest.mark.parametrize("most", [0, 2**26], ids=["mapped", "held"])
+def test_rows_on_disk_are_those_in_memory(tmp_path, monkeypatch, most):
+    monkeypatch.setattr("graftbench.benchmark.pairs._HELD", most)
     pairs = numbered(1000)
     for side, rows in (("source", pairs.source), ("target", pairs.target)):
         np.save(tmp_path / f"{side}.npy", rows)
