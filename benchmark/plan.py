@@ -138,10 +138,24 @@ def _sites_given(task: Task, spec: CellSpec) -> None:
         raise UserError(f"The task {task.name} needs `sites: [SOURCE, TARGET]` at {spec.variant} on {spec.pair}.")
 
 
+def _hub_id(named: str, where: str) -> None:
+    """UserError where it cannot be the id of a model on the Hub; whether it is one, nobody is asked."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(named)
+    except HFValidationError as error:
+        raise UserError(f"{where}: there is no folder {named}, and it is no Hub id (owner/name).") from error
+
+
 def _model_known(suite: Suite, family: str, version: str) -> None:
     """UserError where a model is neither of the zoo, nor a local folder, nor a Hub id."""
     named = suite.spec(family, version).model
-    if named is None or "/" in named or Path(named).is_dir():
+    if named is None or Path(named).is_dir():
+        return
+    if "/" in named:
+        _hub_id(named, f"{family} {version} of the suite")
         return
     try:
         name_of(named)

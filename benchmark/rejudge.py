@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from sklearn.metrics import cohen_kappa_score
 
+from graftbench.leaderboard.entries import read_entry
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Entry, SuiteIdentity
+from graftbench.leaderboard.whole import read_suite_file
 
 from .assemble import measured
 from .budget import Budget
@@ -126,12 +127,9 @@ def _worth_judging(stored: Stored, measure: str, judges: Mapping[str, Mapping[st
 
 def _read(run: Path) -> Stored:
     try:
-        entry = Entry.model_validate_json((run / ENTRY).read_text(encoding="utf-8"))
-        suite = Suite.model_validate_json((run / SUITE).read_text(encoding="utf-8"))
-        return Stored(entry, suite, stored_rows(run / ROWS))
-    except (OSError, ValidationError, UserError) as error:
-        why = str(error).splitlines()[0]
-        raise UserError(f"{run} is no folder of a run that can be judged again: {why}") from error
+        return Stored(read_entry(run / ENTRY), read_suite_file(run / SUITE), stored_rows(run / ROWS))
+    except UserError as error:
+        raise UserError(f"{run} is no folder of a run that can be judged again: {error}") from error
 
 
 def _with_judge(stored: Stored, measure: str, judge: Mapping[str, Any]) -> Suite:

@@ -41,9 +41,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     again.add_argument("--out", type=Path, metavar="DIR", help="where it is written (default RUN-MEASURE-HASH)")
     again.set_defaults(run=_rejudge)
     shown = commands.add_parser("show", help="print a run: its table, its scores, and what was said")
-    shown.add_argument("run_folder", type=Path, metavar="RUN", help="the folder of a run")
+    shown.add_argument("run_folder", type=Path, metavar="RUN", help="the folder of a run, or an entry's file")
     shown.add_argument(
-        "--examples", type=not_negative, default=1, metavar="N", help="prompts of each cell that are shown (default 1)"
+        "--examples",
+        type=not_negative,
+        default=1,
+        metavar="N",
+        help="prompts of each cell that are shown (default 1; an entry's file holds two)",
     )
     shown.set_defaults(run=_show)
     check = commands.add_parser("check", help="take a mapper through its paces, in seconds")

@@ -1,6 +1,6 @@
-"""A run folder in a terminal: its table and scores, and what is said under each condition, side by side."""
+"""A run, or an entry, in a terminal: its table and scores, and what is said under each condition, side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,24 @@ from rich.markup import escape
 from rich.table import Table
 
 from graftbench.leaderboard.entries import read_entry
-from graftbench.leaderboard.schema import Cell, Entry
+from graftbench.leaderboard.schema import Cell, Entry, Example, Said
 
 from .errors import UserError
 from .report import print_entry
 
 LONGEST = 200  # characters of a completion
 SHOWN = ("unsteered", "random", "mapped", "native")
+Row = Mapping[str, Any]
 
 
 def show(run: Path, console: Console, examples: int) -> None:
-    """Print a run; UserError where the folder holds none."""
-    entry = read_entry(run / "entry.json")
+    """Print a run's folder, or an entry's file, which holds a few examples; UserError where it is neither."""
+    whole = run.is_dir()
+    entry = read_entry(run / "entry.json" if whole else run)
     print_entry(entry, console)
     if examples:
-        _print_examples(entry, _rows(run / "rows.parquet"), console, examples)
+        rows = _rows(run / "rows.parquet") if whole else None
+        _print_examples(entry, rows, console, examples)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -37,30 +40,38 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return table.to_pylist()
 
 
-def _print_examples(entry: Entry, rows: Sequence[Mapping[str, Any]], console: Console, examples: int) -> None:
+def _print_examples(entry: Entry, rows: Sequence[Row] | None, console: Console, examples: int) -> None:
     for cell in entry.cells:
         if cell.steerable and not cell.check and cell.seed == min(c.seed for c in entry.cells):
-            console.print(_examples(cell, rows, examples))
+            found = cell.examples[:examples] if rows is None else list(_of_rows(cell, rows, examples))
+            if found:
+                console.print(_examples(cell, found))
             if cell.sweep:
                 console.print(_sweep(cell))
 
 
-def _examples(cell: Cell, rows: Sequence[Mapping[str, Any]], examples: int) -> Table:
-    """What is said to the first prompts of a cell, a column for each condition."""
+def _of_rows(cell: Cell, rows: Sequence[Row], examples: int) -> Iterator[Example]:
+    """What is said to the first prompts of a cell."""
     mine = [
         row
         for row in rows
         if (row["task"], row["variant"], row["pair"]) == (cell.task, cell.variant, cell.pair)
         and (row["track"], row["seed"]) in ((None, None), (cell.track, cell.seed))
     ]
-    said = {(row["item"], row["condition"]): row for row in mine}
+    for item in cell.prompt_ids[:examples]:
+        these = [row for row in mine if row["item"] == item]
+        said = {row["condition"]: Said(completion=row["completion"], success=row["success"]) for row in these}
+        if these:
+            yield Example(item=item, prompt=these[0]["prompt"], reference=None, said=said)
+
+
+def _examples(cell: Cell, examples: Sequence[Example]) -> Table:
+    """What is said to some prompts of a cell, a column for each condition."""
     conditions = [name for name in SHOWN if name in cell.bits]
     table = Table("prompt", *conditions, title=escape(f"{cell.task}, {cell.variant}, {cell.pair}, fit: {cell.track}"))
     table.title_justify = "left"
-    for item in cell.prompt_ids[:examples]:
-        found = [said[item, name] for name in conditions if (item, name) in said]
-        if found:
-            table.add_row(escape(found[0]["prompt"]), *(_said(row) for row in found))
+    for one in examples:
+        table.add_row(escape(one.prompt), *(_said(one.said.get(name)) for name in conditions))
     return table
 
 
@@ -74,7 +85,9 @@ def _sweep(cell: Cell) -> Table:
     return table
 
 
-def _said(row: Mapping[str, Any]) -> str:
-    mark = {True: "[green]good[/green]", False: "[red]no[/red]", None: "unscored"}[row["success"]]
-    words = row["completion"] if len(row["completion"]) <= LONGEST else f"{row['completion'][: LONGEST - 3]}..."
+def _said(said: Said | None) -> str:
+    if said is None:
+        return "-"
+    mark = {True: "[green]good[/green]", False: "[red]no[/red]", None: "unscored"}[said.success]
+    words = said.completion if len(said.completion) <= LONGEST else f"{said.completion[: LONGEST - 3]}..."
     return f"{escape(words)}\n{mark}"

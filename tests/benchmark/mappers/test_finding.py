@@ -110,6 +110,7 @@ def test_what_is_wrong_with_a_submission_is_told(submit, capsys, change, told):
     [
         ("rigde", [], "no mapper called 'rigde'. Did you mean ridge?"),
         ("nowhere/mine.py:Mine", [], "There is no file nowhere/mine.py"),
+        (__file__, [], f"{__file__} is a file: name the class in it, too, as in {__file__}:Mine."),
         ("ridge", ["penalti=1"], "no option 'penalti'. Did you mean penalty?"),
         ("ridge", ["penalty"], "not of the form name=value"),
         ("ridge", ["penalty=much"], "is of type float; 'much' is not"),
