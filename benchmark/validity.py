@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from graftbench.leaderboard.checking import problems_of_cell
 from graftbench.leaderboard.schema import Cell, Entry
-from graftbench.leaderboard.shared import ground_apart
+from graftbench.leaderboard.shared import ground_apart, of_both
 
 from .headline import score_of
 from .mappers.controls import Identity, Mean, RandomMap, Shuffled, Zero
@@ -53,7 +53,7 @@ def off(found: Found, cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def incomparable(entries: Sequence[Entry]) -> Iterator[str]:
-    """Where two mappers were not measured alike: what no mapper has a part in differs between them."""
-    for other in entries[1:]:
+    """Where two mappers were not measured alike: what no mapper has a part in differs between them, or its seeds."""
+    for other in entries:
         for what in ground_apart(other, entries[0]):
-            yield f"{entries[0].mapper.name} and {other.mapper.name} cannot be compared in {what}"
+            yield f"{of_both(entries[0], other)} cannot be compared in {what}"

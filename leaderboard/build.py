@@ -1,7 +1,7 @@
 """A leaderboard from entries alone: who is surely better than whom, on each fit track."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def check_comparable(entries: Sequence[Entry]) -> None:
     """UserError, with the field that differs, where two entries were not made under the same conditions."""
     first = entries[0]
     for other in entries[1:]:
-        for field, one, another in zip(_FIELDS, _conditions(first), _conditions(other), strict=True):
+        for field, one, another in _conditions(first, other):
             if one != another:
                 raise UserError(
                     f"{first.mapper.name} and {other.mapper.name} cannot be compared: their {field} differ "
@@ -48,12 +48,20 @@ def check_comparable(entries: Sequence[Entry]) -> None:
                 )
 
 
-_FIELDS = ("suites", "versions of tasks", "judges", "dtypes")
+def _conditions(first: Entry, other: Entry) -> Iterator[tuple[str, object, object]]:
+    """What two entries have to have alike: by name, what each of them has."""
+    tasks = [{cell.task for cell in entry.cells} for entry in (first, other)]
+    both = tasks[0] & tasks[1]
+    yield "suites", first.suite.hash, other.suite.hash
+    if first.headline.score is not None and other.headline.score is not None:  # parts of a suite are not ranked
+        yield "tasks", sorted(tasks[0]), sorted(tasks[1])
+    yield "versions of tasks", _versions(first, both), _versions(other, both)
+    yield "judges", *({task: entry.judges.get(task) for task in sorted(both)} for entry in (first, other))
+    yield "dtypes", first.environment.get("dtype"), other.environment.get("dtype")
 
 
-def _conditions(entry: Entry) -> tuple[object, ...]:
-    versions = sorted({(cell.task, cell.task_version) for cell in entry.cells})
-    return entry.suite.hash, versions, entry.judges, entry.environment.get("dtype")
+def _versions(entry: Entry, tasks: Set[str]) -> list[tuple[str, int]]:
+    return sorted({(cell.task, cell.task_version) for cell in entry.cells if cell.task in tasks})
 
 
 def _short(value: object) -> str:
@@ -63,7 +71,8 @@ def _short(value: object) -> str:
 
 def _ranked(entries: Sequence[Entry], track: str) -> list[dict[str, Any]]:
     here = [entry for entry in entries if track in entry.headline.by_track]
-    ranks = _ranks([_on(entry, track) for entry in here])
+    ranked = [_on(entry, track) if entry.headline.by_track[track].score is not None else None for entry in here]
+    ranks = _ranks(ranked)
     lookup = _lookup(here, track) if track == "task" else {}
     rows = [_row(entry, track) | {"rank": rank} | lookup for entry, rank in zip(here, ranks, strict=True)]
     return sorted(rows, key=lambda row: (row["rank"] is None, row["rank"], -(row["score"] or 0.0), row["mapper"]))
@@ -79,19 +88,15 @@ def _lookup(here: Sequence[Entry], track: str) -> dict[str, Any]:
     return {"lookup": None, "lookup_reason": "there is no entry of lookup"}
 
 
-def _ranks(cells: Sequence[list[Cell]]) -> list[int | None]:
-    """One more than the number of mappers that are surely better; None for those without a score."""
-    drawn = [score_resamples(these) for these in cells]
-    return [
-        None if own is None else 1 + sum(_better(cells[j], other, cells[i], own) for j, other in enumerate(drawn))
-        for i, own in enumerate(drawn)
-    ]
+def _ranks(cells: Sequence[list[Cell] | None]) -> list[int | None]:
+    """One more than the number of mappers that are surely better; those without a score have no rank."""
+    scored = [None if these is None or (drawn := score_resamples(these)) is None else (these, drawn) for these in cells]
+    there = [one for one in scored if one is not None]
+    return [None if own is None else 1 + sum(_better(*other, *own) for other in there) for own in scored]
 
 
-def _better(cells: list[Cell], drawn: Floats | None, than: list[Cell], own: Floats) -> bool:
+def _better(cells: list[Cell], drawn: Floats, than: list[Cell], own: Floats) -> bool:
     """Whether one mapper is surely better than another, on the same resamples of the prompts that both have."""
-    if drawn is None:
-        return False
     if [cell.prompt_ids for cell in cells] == [cell.prompt_ids for cell in than]:
         return _surely(drawn, own)
     both = _on_shared(cells, than)
@@ -104,11 +109,10 @@ def _surely(one: Floats, other: Floats) -> bool:
 
 def _on_shared(one: list[Cell], other: list[Cell]) -> tuple[Floats, Floats] | None:
     """The resamples of two mappers over the prompts that both have in each cell; None where they have none."""
-    prompts = [{_place(cell): set(cell.prompt_ids) for cell in cells} for cells in (one, other)]
-    kept = [
-        [_kept(c, prompts[0].get(_place(c), set()) & prompts[1].get(_place(c), set())) for c in cells]
-        for cells in (one, other)
-    ]
+    shared: dict[tuple[str, str, str], set[str]] = {}
+    for cell in (*one, *other):  # of every seed of both
+        shared[_place(cell)] = shared.get(_place(cell), set(cell.prompt_ids)) & set(cell.prompt_ids)
+    kept = [[_kept(cell, shared[_place(cell)]) for cell in cells] for cells in (one, other)]
     if any(cell.steerable and not cell.prompt_ids for cells in kept for cell in cells):
         return None
     first, second = (score_resamples(cells) for cells in kept)

@@ -10,6 +10,7 @@ from .schema import Cell, Entry, Rate
 
 NOT_STEERABLE = "not_steerable"
 MOST_DRAWS = 1000  # of one condition
+ONE_DRAW = ("unsteered", "native", "mapped", "mapped_own_norm", "mapped_best")  # one intervention, not drawn from many
 _NEAR = 2e-4  # rounded figures of other machines
 
 
@@ -71,6 +72,8 @@ def _shape(cell: Cell) -> Iterator[str]:
     for name, draws in cell.bits.items():
         if not 0 < len(draws) <= MOST_DRAWS or any(len(row) != n or not set(row) <= {0, 1} for row in draws):
             yield f"the bits of {name} are not a 0 or a 1 for each of {n} prompts in each draw"
+        if name in ONE_DRAW and len(draws) != 1:
+            yield f"{name} has {len(draws)} draws, and is one intervention"
         if name not in cell.rates:
             yield f"{name} has bits and no rate"
     for name, rate in cell.rates.items():

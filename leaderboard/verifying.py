@@ -15,7 +15,7 @@ from .rows import apart_from_rows
 from .schema import SCHEMA_VERSION, Entry
 from .shared import beside_each_other
 from .submitting import refuse_where
-from .whole import SUITE, apart_from, read_suite_file
+from .whole import SUITE, apart_from, read_suite_file, unranked
 
 BOARD = "leaderboard.json"
 
@@ -43,12 +43,14 @@ class Verified:
 def verify(path: Path, folder: Path) -> Verified:
     """Verify one entry: of a leaderboard with what lies in its folder, else with what lies beside it."""
     try:
+        if path.is_symlink() and in_leaderboard(path, folder):
+            raise UserError(f"{path} is a link: an entry is a file of its own.")
         entry = read_entry(path)
         looked_at = ["bits", "source"]
         wrong = [*problems(entry), *mapper_apart(entry)]
         if in_leaderboard(path, folder):
             looked_at.append("suite")
-            wrong += apart_from(read_suite_file(suite_of(path, folder)), entry)
+            wrong += [*apart_from(read_suite_file(suite_of(path, folder)), entry), *unranked(entry)]
             wrong += [] if path.name == file_name(entry) else [f"its name should be {file_name(entry)}"]
             wrong += kept_apart(entry, kept_of(path, folder))
         else:
@@ -62,7 +64,7 @@ def verify(path: Path, folder: Path) -> Verified:
 
 def in_leaderboard(path: Path, folder: Path) -> bool:
     """Whether an entry's file is one of a leaderboard."""
-    return path.resolve().parent == (folder / "entries").resolve()
+    return path.parent.resolve() == (folder / "entries").resolve()  # of where a link stands, not of where it leads
 
 
 def suite_of(path: Path, folder: Path) -> Path:

@@ -28,6 +28,12 @@ def read_suite_file(path: Path) -> Suite:
         raise UserError(f"{path} holds no suite: {str(error).splitlines()[0]}.") from error
 
 
+def unranked(entry: Entry) -> list[str]:
+    """Why an entry cannot be ranked: it has no score, and not for want of a direction, which shows something."""
+    reason = entry.headline.reason
+    return [] if reason in (None, "zero_vector") else [f"it has no score ({reason.replace('_', ' ')})"]
+
+
 def apart_from(suite: Suite, entry: Entry) -> list[str]:
     """Where an entry is not of the whole of a suite, in one sentence each."""
     if entry.suite.hash != suite.hash:

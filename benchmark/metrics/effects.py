@@ -41,7 +41,8 @@ class Resamples:
     def rate(self, bits: Bits) -> Floats:
         """The success rate of a condition in each resample, in the draw of that resample where it has several.
 
-        Rates are kept by bits: controls are the same for all mappers, and every score asks for them again.
+        Rates are kept by bits: controls are the same for all mappers, and every score asks for them again. ValueError
+        where it has several draws, and not as many as the baseline.
         """
         key = bits.tobytes()
         if key not in self.known:
@@ -56,6 +57,8 @@ class Resamples:
         by_draw = self.clusters @ sums.T / (self.clusters @ sizes)[:, None]
         if len(bits) == 1:
             return np.asarray(by_draw[:, 0])
+        if len(bits) != self.draws.shape[1]:
+            raise ValueError(f"a condition has {len(bits)} draws, and the baseline {self.draws.shape[1]}")
         return np.asarray((by_draw * self.draws).sum(1))
 
 

@@ -1,13 +1,15 @@
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from graftbench.benchmark import closing
 from graftbench.benchmark.closing import closed
 from graftbench.benchmark.contenders import contenders
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.run_folder import Run
-from tests.benchmark.test_assemble import result, some
+from tests.benchmark.test_assemble import failed, result, some
 from tests.leaderboard.test_leaderboard import entry
 
 
@@ -20,7 +22,10 @@ def close(tmp_path, monkeypatch):
         def gathered(contender, *_):
             if isinstance(outcomes[contender.name], UserError):
                 raise outcomes[contender.name]
-            return Run(entry(contender.name, outcomes[contender.name]), tmp_path / contender.name)
+            cells = outcomes[contender.name]
+            return Run(
+                entry(contender.name, *(cells if isinstance(cells, list) else [cells])), tmp_path / contender.name
+            )
 
         monkeypatch.setattr(closing, "gathered", gathered)
         return closed([(one, one.cells, None) for one in contenders(list(outcomes), "pocket", [])], 1.0)
@@ -49,7 +54,18 @@ def test_a_folder_that_cannot_be_written_leaves_the_others(close):
     assert [run.entry.mapper.name for run in found.runs] == ["procrustes"]
 
 
-def test_parts_of_a_suite_that_differ_in_their_tasks_have_no_leaderboard(close):
+def test_scores_over_other_tasks_have_no_leaderboard(close):
     other = result().model_copy(update={"task": "refusal_ablation"})
     ((name, told),) = close(ridge=result(), procrustes=other).wrong
-    assert (name, "versions of tasks differ" in told) == ("leaderboard", True)
+    assert (name, "their tasks differ" in told) == ("leaderboard", True)
+
+
+def test_a_mapper_with_a_failed_cell_is_told_without_a_rank(close):
+    broken = [result(mapped=0.9), failed()]
+    found = close(ridge=broken, procrustes=[result(mapped=0.2, seed=s) for s in range(3)])
+    assert found.wrong == []
+    text = io.StringIO()
+    found.print(Console(file=text, width=200))
+    ranked = {row["mapper"]: row["rank"] for row in found.board["tracks"]["task"]}
+    assert ranked == {"procrustes": 1, "ridge": None}
+    assert "no rank: 1 of 2 cells failed" in text.getvalue()

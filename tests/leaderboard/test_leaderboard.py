@@ -1,6 +1,7 @@
 """Entries that are submitted, checked against their bits, compared and ranked."""
 
 import json
+from itertools import chain
 
 import pytest
 
@@ -12,7 +13,7 @@ from graftbench.leaderboard.checking import problems
 from graftbench.leaderboard.entries import entry_text, file_name, read_entry
 from graftbench.leaderboard.schema import Entry
 from graftbench.leaderboard.writing import as_json
-from tests.benchmark.test_assemble import failed
+from tests.benchmark.test_assemble import failed, result
 from tests.leaderboard.planted import SUITE, entry, of, run_of, suite_of
 
 
@@ -35,6 +36,11 @@ def test_an_entry_follows_from_its_bits():
             "the bits of mapped are not a 0 or a 1 for each of 160",
         ),
         (lambda e: e["cells"][0]["bits"]["mapped"][0].__setitem__(0, 2), "the bits of mapped are not"),
+        (
+            lambda e: e["cells"][0]["bits"].update(mapped=[[1] * 160] * 40),
+            "mapped has 40 draws, and is one intervention",
+        ),
+        (lambda e: e["cells"][0]["bits"].update(native=[[1] * 160] * 2), "native has 2 draws, and is one intervention"),
         (lambda e: e["cells"][0]["prompt_ids"].pop(), "prompts, clusters and their number differ"),
         (lambda e: e["cells"][0].update(steerable=False), "contradict each other"),
         (lambda e: e["cells"][0].update(steerable=False, reason="not_steerable"), "`steerable` is False, and the bits"),
@@ -76,6 +82,10 @@ def test_a_prompt_that_one_mapper_lacks_leaves_the_others_paired():
     less = [nearly(cell, 8) for cell in good]
     assert ranks(entry("good", *good), entry("less", *less)) == [1, 2]
     assert ranks(entry("good", *good), entry("less", *[without(cell, 0) for cell in less])) == [1, 2]
+    for lacking in range(3):  # whichever of its seeds lacks it
+        seeds = [[cell.model_copy(update={"seed": s}) for cell in less] for s in range(3)]
+        seeds[lacking] = [without(cell, 0) for cell in seeds[lacking]]
+        assert ranks(entry("good", *good), entry("less", *chain(*seeds))) == [1, 2]
 
 
 def ranks(*entries):
@@ -86,6 +96,24 @@ def test_one_without_a_score_has_no_rank_and_stands_last():
     rows = leaderboard_of([entry("broken", *of(0.9), failed()), entry("fine", *of(0.5))])["tracks"]["task"]
     assert [(row["mapper"], row["rank"]) for row in rows] == [("fine", 1), ("broken", None)]
     assert "cells failed" in rows[1]["reason"]
+
+
+def test_a_failed_cell_on_another_track_takes_the_rank_on_all_and_pushes_nobody_down():
+    broken = entry("broken", *of(0.9), failed().model_copy(update={"track": "unseen"}))
+    rows = leaderboard_of([broken, entry("fine", *of(0.5))])["tracks"]["task"]
+    assert [(row["mapper"], row["rank"], row["score"] is None) for row in rows] == [
+        ("fine", 1, False),
+        ("broken", None, True),
+    ]
+
+
+def test_parts_of_a_suite_stand_beside_each_other_without_scores_whatever_their_tasks():
+    cells = [result().model_copy(update={"task": task}) for task in ("backdoor_removal", "refusal_ablation")]
+    parts = [
+        entry(name, cell).model_copy(update={"headline": headline([cell], filtered=True)})
+        for name, cell in zip(("one", "other"), cells, strict=True)
+    ]
+    assert [row["rank"] for row in leaderboard_of(parts)["tracks"]["task"]] == [None, None]
 
 
 def test_what_can_be_looked_up_stands_beside_every_score_of_the_task_track():

@@ -90,7 +90,7 @@ def test_another_suite_beside_the_run_is_found(tmp_path, board, capsys):
         ([result(native=0.7, variant=name) for name in VARIANTS], "the answers under native are others"),
         ([result(random=0.3, variant=name) for name in VARIANTS], "the answers under random are others"),
         ([result(variant=name, models={"source": "x"}) for name in VARIANTS], "the models are others"),
-        ([result(variant=name, baseline="unsteered") for name in VARIANTS], "the baseline is unsteered, and elsewhere"),
+        ([result(variant=name, baseline="unsteered") for name in VARIANTS], "the baselines are random and unsteered"),
     ],
 )
 def test_entries_on_another_ground_are_refused(tmp_path, board, capsys, cells, told):
