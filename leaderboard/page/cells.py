@@ -7,7 +7,8 @@ from ..schema import Cell, Entry, Example, Said
 from .bars import Bar, Spark, of_rate, of_transfer, over_seeds, spark, words
 
 MAPPED = "mapped"
-SHARED = ("unsteered", "random", "random_contrast", "mean_ablated", "matched_noise", "native")
+NOISE = "matched_noise"  # as large as what this mapper leaves unexplained
+SHARED = ("unsteered", "random", "random_contrast", "mean_ablated", "native")
 Key = tuple[str, str, str]  # task, variant, pair
 
 
@@ -28,6 +29,7 @@ class Mapped:
     rate: Bar
     own_norm: Bar
     best: Bar
+    noise: Bar
     transfer: Bar
     swept: Spark | None
 
@@ -61,6 +63,7 @@ class OnTrack:
     n_prompts: int
     shared: tuple[Condition, ...]
     mapped: tuple[Mapped, ...]
+    noise: bool  # whether noise was put in the place of what mappers leave unexplained
     exchanges: tuple[Exchange, ...]
 
 
@@ -111,6 +114,7 @@ def _on_track(track: str, found: Sequence[tuple[Entry, Cell]]) -> OnTrack:
         one.n_prompts or 0,
         tuple(Condition(name, of_rate(one.rates[name]), spark([one.sweep.get(name, [])])) for name in names),
         tuple(_mapped(name, cells) for name, cells in _by_mapper(found).items()),
+        NOISE in one.bits,
         tuple(_exchanges(well)),
     )
 
@@ -128,13 +132,13 @@ def _mapped(mapper: str, cells: Sequence[Cell]) -> Mapped:
     if wrong:
         seed = f"seed {wrong[0].seed} " if len(cells) > 1 else ""
         failed = Bar("-", reason=f"{seed}{wrong[0].status}: {wrong[0].reason}")
-        return Mapped(mapper, failed, failed, failed, failed, None)
-    mapped, own, best = (
+        return Mapped(mapper, failed, failed, failed, failed, failed, None)
+    rates = (
         over_seeds([of_rate(cell.rates.get(name)) for cell in cells])
-        for name in (MAPPED, "mapped_own_norm", "mapped_best")
+        for name in (MAPPED, "mapped_own_norm", "mapped_best", NOISE)
     )
     transfer = over_seeds([of_transfer(cell.transfer) for cell in cells])
-    return Mapped(mapper, mapped, own, best, transfer, spark([cell.sweep.get(MAPPED, []) for cell in cells]))
+    return Mapped(mapper, *rates, transfer, spark([cell.sweep.get(MAPPED, []) for cell in cells]))
 
 
 def _exchanges(well: Sequence[tuple[Entry, Cell]]) -> Iterator[Exchange]:

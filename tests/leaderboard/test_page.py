@@ -11,7 +11,7 @@ from graftbench.leaderboard.page.bars import line, of_rate, of_score, of_transfe
 from graftbench.leaderboard.page.sweeps import sweeps_in
 from graftbench.leaderboard.page.writing import page_of
 from graftbench.leaderboard.schema import AtStrength, Example, Rate, Said, SideEffect, SideEffects, TaskScore, Transfer
-from tests.benchmark.test_assemble import failed, result
+from tests.benchmark.test_assemble import failed, result, some
 from tests.leaderboard.planted import VARIANTS, entry, of, run_of
 
 NASTY = "<script>alert('x')</script>&\"'"
@@ -92,6 +92,24 @@ def test_what_was_said_stands_side_by_side():
     text = text_of(page_of([with_more(entry("mine", *of(0.5)), examples=[example])]))
     for told in ("a question", "an answer", "a good answer", "a bad one", "(nothing)", "unscored"):
         assert told in text, told
+
+
+def test_noise_that_is_as_large_as_a_mapper_s_error_stands_in_that_mapper_s_row():
+    def noisy(rate):
+        cell = result()
+        noise = Rate(value=rate, low=rate, high=rate)
+        return cell.model_copy(
+            update={"bits": cell.bits | {"matched_noise": [some(rate)]}, "rates": cell.rates | {"matched_noise": noise}}
+        )
+
+    page = page_of([entry("one", noisy(0.625)), entry("other", noisy(0.375))])
+    rows = {
+        name: text_of(page[page.index(f'<tr data-mapper="{name}"><th scope="row"><a') :].partition("</tr>")[0])
+        for name in ("one", "other")
+    }
+    assert "0.62" in rows["one"] and "0.38" not in rows["one"]
+    assert "0.38" in rows["other"]
+    assert page.count("matched noise</abbr>") == 1
 
 
 def test_strengths_that_were_tried_are_drawn():
