@@ -141,7 +141,7 @@ def _sites_given(task: Task, spec: CellSpec) -> None:
 def _hub_id(named: str, where: str) -> None:
     """UserError where it cannot be the id of a model on the Hub; whether it is one, nobody is asked."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # it is public, and not in __all__
 
     try:
         validate_repo_id(named)

@@ -12,11 +12,9 @@ from .errors import UserError
 from .one_cell import score_here
 from .parts import Parts
 from .plan import Cell
-from .pytest_plugin import MARKER
+from .pytest_plugin import MARKER, ROOT
 from .validity import below, floor_of, invalid
 from .work import Settings
-
-ROOT = "graftbench"
 
 
 @dataclass(frozen=True)

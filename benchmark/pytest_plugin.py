@@ -4,6 +4,8 @@ pytest imports it at every start, wherever graftbench is installed. So it import
 else once benchmarks are asked for.
 """
 
+import argparse
+import math
 import re
 from typing import Any
 
@@ -11,6 +13,19 @@ import pytest
 from _pytest.mark.expression import Expression
 
 MARKER = "benchmark"
+ROOT = "graftbench"  # what the ids of cells' tests begin with
+
+
+def _floor(text: str) -> float:
+    try:
+        floor = float(text)
+    except ValueError:
+        floor = math.nan
+    if not math.isfinite(floor):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number that a transfer could be below")
+    return floor
+
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "--mapper": {
         "action": "append",
@@ -20,7 +35,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--suite": {"metavar": "SUITE", "help": "a suite that ships, or a YAML file (default pocket)"},
     "--task": {"action": "append", "metavar": "TASK", "help": "run this task alone (may be repeated)"},
     "--min-transfer": {
-        "type": float,
+        "type": _floor,
         "metavar": "FLOOR",
         "help": "fail where the transfer of a cell that can be steered is below; overrides the suite's own floors",
     },
@@ -39,16 +54,34 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}: cells of a graftbench suite, scored by `pytest -m {MARKER}`")
     mappers, suite, tasks, floor = given = [config.getoption(_dest(name)) for name in OPTIONS]
     if asked_for(config.getoption("markexpr")):
+        wanted = _taken(config, named=any(value is not None for value in given))
+        if wanted == []:
+            return
         from .usual_warnings import usual_warnings
 
         with usual_warnings():
             from .pytest_session import begin
 
-            begin(config, mappers or [], suite or "pocket", tasks or [], floor)
+            begin(config, mappers or [], suite or "pocket", tasks or [], floor, wanted)
         return
     for name, value in zip(OPTIONS, given, strict=True):
         if value is not None:
             raise pytest.UsageError(f"{name} is for benchmarks, which are not run: add `-m {MARKER}`.")
+
+
+def _taken(config: pytest.Config, *, named: bool) -> list[str] | None:
+    """The ids of cells' tests, taken from the command line, where pytest would look for files; None stands for all.
+
+    Where paths alone are given, no cells are wanted: who runs one file does not ask for a suite. UsageError where ids
+    and paths are given together.
+    """
+    ids = [word for word in config.args if word.partition("::")[0] == ROOT]
+    on_paths = config.args_source is pytest.Config.ArgsSource.ARGS and len(config.args) > len(ids)
+    if ids and on_paths:
+        raise pytest.UsageError(f"{ids[0]} names a cell, and beside it there are paths: give one or the other.")
+    if ids:
+        config.args.clear()
+    return ids or ([] if on_paths and not named else None)
 
 
 def asked_for(expression: str) -> bool:

@@ -15,13 +15,21 @@ from .contenders import Contender, contenders
 from .errors import UserError
 from .parts import Parts
 from .plan import Cell
-from .pytest_items import ROOT, Scoring, mapper_tests, node_id
+from .pytest_items import Scoring, mapper_tests, node_id
+from .pytest_plugin import ROOT
 from .usual_warnings import usual_warnings
 
 FOLDER = "graftbench_folder"  # among what pytest-xdist tells its workers
 
 
-def begin(config: pytest.Config, mappers: Sequence[str], suite: str, tasks: Sequence[str], floor: float | None) -> None:
+def begin(
+    config: pytest.Config,
+    mappers: Sequence[str],
+    suite: str,
+    tasks: Sequence[str],
+    floor: float | None,
+    wanted: Sequence[str] | None,
+) -> None:
     """Plan the session, and have it collected; what comes of it is brought together where no worker of xdist runs.
 
     UsageError where something that was named is not there.
@@ -34,7 +42,7 @@ def begin(config: pytest.Config, mappers: Sequence[str], suite: str, tasks: Sequ
     told: dict[str, str] | None = getattr(config, "workerinput", None)  # xdist sets it in its workers alone
     folder = Path(told[FOLDER]) if told else _temporary(config)
     scoring = Scoring(settings, folder, floor)
-    config.pluginmanager.register(Collecting(planned, scoring), "graftbench-collecting")
+    config.pluginmanager.register(Collecting(planned, scoring, wanted), "graftbench-collecting")
     if not told:
         config.pluginmanager.register(Closing(planned, scoring), "graftbench-closing")
 
@@ -47,10 +55,10 @@ def _temporary(config: pytest.Config) -> Path:
 
 
 class Collecting:
-    """Adds the tests of cells to those of the repository, also where it has none."""
+    """Adds the tests of cells to those of the repository, or leaves those alone that are wanted."""
 
-    def __init__(self, planned: Sequence[Contender], scoring: Scoring) -> None:
-        self._planned, self._scoring = planned, scoring
+    def __init__(self, planned: Sequence[Contender], scoring: Scoring, wanted: Sequence[str] | None) -> None:
+        self._planned, self._scoring, self._wanted = planned, scoring, wanted
 
     @pytest.hookimpl(tryfirst=True)  # before -m and -k choose
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -59,6 +67,17 @@ class Collecting:
             report = session.ihook.pytest_make_collect_report(collector=mapper)
             session.ihook.pytest_collectreport(report=report)  # so that they are counted
             items.extend(test for test in report.result if isinstance(test, pytest.Item))
+        if self._wanted is not None:
+            items[:] = _named(items, self._wanted)
+
+
+def _named(items: Sequence[pytest.Item], wanted: Sequence[str]) -> list[pytest.Item]:
+    """The tests of these ids, or of mappers with these ids. UsageError where one names none."""
+    found = [[item for item in items if f"{item.nodeid}::".startswith(f"{one}::")] for one in wanted]
+    for one, these in zip(wanted, found, strict=True):
+        if not these:
+            raise pytest.UsageError(f"There is no test {one}: `--collect-only -q` lists them.")
+    return list(dict.fromkeys(item for these in found for item in these))
 
 
 class Closing:

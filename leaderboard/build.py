@@ -56,12 +56,16 @@ def _conditions(first: Entry, other: Entry) -> Iterator[tuple[str, object, objec
     if first.headline.score is not None and other.headline.score is not None:  # parts of a suite are not ranked
         yield "tasks", sorted(tasks[0]), sorted(tasks[1])
     yield "versions of tasks", _versions(first, both), _versions(other, both)
-    yield "judges", *({task: entry.judges.get(task) for task in sorted(both)} for entry in (first, other))
+    yield "judges", _judges(first, both), _judges(other, both)
     yield "dtypes", first.environment.get("dtype"), other.environment.get("dtype")
 
 
 def _versions(entry: Entry, tasks: Set[str]) -> list[tuple[str, int]]:
     return sorted({(cell.task, cell.task_version) for cell in entry.cells if cell.task in tasks})
+
+
+def _judges(entry: Entry, tasks: Set[str]) -> dict[str, dict[str, str]]:
+    return {task: judges for task, judges in entry.judges.items() if task in tasks}
 
 
 def _short(value: object) -> str:

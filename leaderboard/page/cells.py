@@ -133,12 +133,12 @@ def _mapped(mapper: str, cells: Sequence[Cell]) -> Mapped:
         seed = f"seed {wrong[0].seed} " if len(cells) > 1 else ""
         failed = Bar("-", reason=f"{seed}{wrong[0].status}: {wrong[0].reason}")
         return Mapped(mapper, failed, failed, failed, failed, failed, None)
-    rates = (
+    mapped, own, best, noise = (
         over_seeds([of_rate(cell.rates.get(name)) for cell in cells])
         for name in (MAPPED, "mapped_own_norm", "mapped_best", NOISE)
     )
     transfer = over_seeds([of_transfer(cell.transfer) for cell in cells])
-    return Mapped(mapper, *rates, transfer, spark([cell.sweep.get(MAPPED, []) for cell in cells]))
+    return Mapped(mapper, mapped, own, best, noise, transfer, spark([cell.sweep.get(MAPPED, []) for cell in cells]))
 
 
 def _exchanges(well: Sequence[tuple[Entry, Cell]]) -> Iterator[Exchange]:

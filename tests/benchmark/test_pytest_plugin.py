@@ -146,6 +146,41 @@ def test_plain_pytest_runs_none_and_imports_nothing_heavy(busy, run, arguments):
     assert "graftbench::" not in told
 
 
+def collected(run, repository, *arguments):
+    status, told = run(repository, "--collect-only", "-q", "-m", "benchmark", *arguments)
+    assert status == 0, told
+    return [line for line in told.splitlines() if "::" in line]
+
+
+SMALL = ["--mapper", "ridge", "--suite=../small.yaml"]
+
+
+def test_who_names_a_file_of_their_own_gets_no_suite_unless_they_name_a_mapper_too(busy, run):
+    assert collected(run, busy, "test_own.py") == ["test_own.py::test_speed"]
+    assert collected(run, busy, "test_own.py", *SMALL) == ["test_own.py::test_speed", *TESTS]
+
+
+@pytest.mark.parametrize("more", [[], ["-n", "1"]])
+def test_the_ids_that_are_printed_can_be_given_back(busy, run, more):
+    assert collected(run, busy, TESTS[1], *SMALL, *more) == [TESTS[1]]
+    assert collected(run, busy, "graftbench::ridge", *SMALL, *more) == TESTS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([TESTS[0][:-1]], f"There is no test {TESTS[0][:-1]}: `--collect-only -q` lists them."),
+        ([TESTS[0], "test_own.py"], f"{TESTS[0]} names a cell, and beside it there are paths: give one or the other."),
+        (["--min-transfer", "nan"], "argument --min-transfer: 'nan' is no number that a transfer could be below"),
+    ],
+)
+def test_what_cannot_be_selected_is_told(busy, run, arguments, told):
+    status, said = run(busy, "--collect-only", "-q", "-m", "benchmark", *arguments, *SMALL)
+    assert status == 4
+    assert told in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -246,6 +281,17 @@ def test_two_processes_give_the_same_and_failures_are_on_record(busy, bare, alon
     assert "Rank and score by fit track" in told
     ranked = json.loads((bare / "runs" / "small-leaderboard.json").read_text())["tracks"]["task"]
     assert {row["mapper"] for row in ranked} == {"Mine", "Nans", "ridge"}
+
+
+@zoo
+@pytest.mark.slow
+def test_one_cell_by_its_id_runs_alone_on_a_process_of_its_own(bare, run):
+    one = TESTS[1].replace("ridge", "Mine")
+    status, told = run(bare, "-n", "1", "-m", "benchmark", one, "--mapper", "mine.py:Mine", "--suite=../small.yaml")
+    assert status == 1
+    assert "1 failed" in told
+    assert "passed" not in told
+    assert "RuntimeError: not today" in told
 
 
 @zoo
