@@ -94,9 +94,16 @@ def _lengths(mappers: Sequence[Entry], task: str) -> Lines:
 
 
 def _length(cells: Sequence[Cell]) -> str:
-    equal, own = (fmean(cell.rates[name].value or 0.0 for cell in cells) for name in ("mapped", "mapped_own_norm"))
-    ratio = fmean(cell.fidelity["vector_norm_ratio"] or 0.0 for cell in cells)
+    equal, own = (_mean([cell.rates[name].value for cell in cells]) for name in ("mapped", "mapped_own_norm"))
+    ratio = _mean([cell.fidelity["vector_norm_ratio"] for cell in cells])
     return f"{equal:.2f} / {own:.2f}, {ratio:.2f} times"
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        raise ValueError("a mapper of this table has no vector on some seed: leave it out")
+    return fmean(known)
 
 
 def _side_effects(entry: Entry) -> Lines:

@@ -1,9 +1,25 @@
+import importlib.util
 import re
 from pathlib import Path
 
+import pytest
+
 from graftbench.benchmark.cli import main
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+
+@pytest.mark.slow
+def test_the_tables_are_those_of_the_entries_that_ship():
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    entries = tables.shipped()
+    for path in tables.PAGES:
+        page = path.read_text(encoding="utf-8")
+        assert tables.BLOCK.search(page)
+        assert tables.with_tables(page, entries) == page
 
 
 def test_the_mapper_of_the_readme_keeps_to_the_protocol(tmp_path, monkeypatch, capsys):
