@@ -74,7 +74,8 @@ def test_a_cell_that_was_left_out_or_doubled_is_found(tmp_path, board, capsys):
     one, other = of(0.9)
     assert submitted(run_of(tmp_path / "less", entry("mine", one)), board) == 2
     assert refused(capsys, f"backdoor_removal {VARIANTS[1]} a->b task seed 0 is missing")
-    assert submitted(run_of(tmp_path / "more", entry("mine", one, other, other)), board) == 2
+    twice = entry("mine", one, other, other)
+    assert submitted(run_of(tmp_path / "more", twice, rows=list(rows_of(entry("mine", one, other)))), board) == 2
     assert refused(capsys, "is in it 2 times, and 1 times in the suite")
 
 
