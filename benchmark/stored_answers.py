@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +16,7 @@ from .experiments.conditions import Answer
 from .experiments.setting import Item
 from .experiments.summary import Summary, summarised
 from .rows import SCHEMA
+from .sound_rows import check_rows
 from .tokens import Prompt
 
 MOST_ROWS = 20_000_000
@@ -22,18 +25,20 @@ Group = tuple[str, str, str]  # task, variant, pair
 
 
 def stored_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows in a file; UserError where they are none, or were written by another version."""
+    """The rows in a file; UserError where they are none, are damaged, or were written by another version."""
     if not path.is_file():
         raise UserError(f"{path} is not there.")
     try:
         file = pq.ParquetFile(path)
-        kinds = {field.name: field.type for field in file.schema_arrow}
         for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True):
-            if kinds.get(name) != kind:
-                raise UserError(f"{path} has no column {name!r} of {kind}: it was written by another version.")
+            if [field.type for field in file.schema_arrow if field.name == name] != [kind]:
+                raise UserError(f"{path} has no column {name!r} of {kind}, or two: it was written by another version.")
         if file.metadata.num_rows > MOST_ROWS:
             raise UserError(f"{path} has {file.metadata.num_rows} rows, and may have no more than {MOST_ROWS}.")
-        return file.read(columns=SCHEMA.names).to_pylist()
+        table = file.read(columns=SCHEMA.names)
+        table.validate(full=True)
+        check_rows(table, path)
+        return table.to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from error
 
@@ -55,8 +60,13 @@ def answer_of_row(row: Stored) -> Answer:
     """A row as the answer that it was."""
     took = json.loads(row["took"]) if row["took"] else (0, 0, 0.0)
     known = {name: row[name] for name in Answer.__dataclass_fields__ if name in row}
-    held = {"marks": json.loads(row["marks"]), "unscored": json.loads(row["unscored"] or "{}"), "took": took}
+    held = {"marks": _read(row["marks"]), "unscored": _read(row["unscored"] or "{}"), "took": took}
     return Answer(**(known | held | {"of_mapper": row["track"] is not None}))
+
+
+@lru_cache(maxsize=1024)  # few texts, in hundreds of thousands of rows
+def _read(text: str) -> Mapping[str, Any]:
+    return MappingProxyType(json.loads(text))
 
 
 def summary_of(found: Sequence[Answer], ids: Sequence[str], clusters: Mapping[str, str]) -> Summary:

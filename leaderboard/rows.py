@@ -27,6 +27,9 @@ def apart_from_rows(entry: Entry, path: Path) -> list[str]:
 
 def _apart(cell: Cell, answers: Sequence[Answer]) -> Iterator[str]:
     test = [a for a in answers if a.split == "test"]
+    if len(cell.prompt_ids) != len(cell.clusters):
+        yield "prompts and clusters differ in number"
+        return
     try:
         counted = scored_everywhere(test)
     except RuntimeError as error:
@@ -34,8 +37,6 @@ def _apart(cell: Cell, answers: Sequence[Answer]) -> Iterator[str]:
         return
     if counted != set(cell.prompt_ids):
         yield "the prompts that count are not those of its rows"
-    elif any({a.item for a in test if a.condition == name} != {a.item for a in test} for name in cell.bits):
-        yield "some of its rows are missing"
     else:
         yield from _of_summary(
             cell, summary_of(answers, cell.prompt_ids, dict(zip(cell.prompt_ids, cell.clusters, strict=True)))
@@ -47,7 +48,7 @@ def _of_summary(cell: Cell, summary: Summary) -> Iterator[str]:
     for name in sorted({*cell.bits, *summary.bits}):
         if cell.bits.get(name) != summary.bits.get(name):
             yield f"the bits of {name} are not those of its rows"
-        else:
+        elif name in cell.rates:
             yield from _parts(name, cell.rates[name], summary.parts[name])
     if cell.sweep and cell.sweep != summary.sweep:
         yield "the strengths that were tried are not those of its rows"
@@ -70,10 +71,10 @@ def _parts(name: str, told: Rate, found: Parts) -> Iterator[str]:
 def _chosen(cell: Cell, answers: Sequence[Answer]) -> Iterator[str]:
     """What was chosen on validation prompts: how many there were, and the strength that native was run at."""
     tried = {a.item for a in answers if a.split == "validation"}
-    if tried and cell.n_validation != len(tried):
+    strengths = {a.strength for a in answers if a.split == "test" and a.condition == "native"} - {None}
+    if (tried or strengths or cell.sweep) and cell.n_validation != len(tried):
         yield f"n_validation is {cell.n_validation}, and the rows say {len(tried)}"
-    strengths = {a.strength for a in answers if a.split == "test" and a.condition == "native"}
-    if strengths - {cell.strength, None}:  # where directions are added, rows have none
+    if strengths - {cell.strength}:  # where directions are added, rows have none
         yield f"the strength is {cell.strength}, and the rows of native say otherwise"
 
 

@@ -1,15 +1,18 @@
 """A run becomes an entry of a leaderboard, once it was found whole."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.files import write_text
+from graftbench.benchmark.suite import Suite
 
 from .build import leaderboard_of
 from .checking import problems
 from .entries import entry_text, file_name, read_entry
-from .mapper_files import MAPPERS, keep_mapper, mapper_apart, with_fitted
+from .mapper_files import MAPPERS, files_apart, keep_mapper, mapper_apart, source_apart, with_fitted
+from .placing import Move, folders, put_in_place
 from .rows import apart_from_rows
 from .schema import Entry
 from .shared import beside_each_other
@@ -21,25 +24,21 @@ TOLD = 5  # problems
 def submit(run: Path, folder: Path) -> Path:
     """Add the entry of a run to a leaderboard; UserError, with nothing changed, where it is not whole.
 
-    It has to follow from its own rows and bits, to be of the whole suite, to be comparable with the entries that are
-    there, and not to be another mapper of the same name.
+    It has to follow from its own rows and bits, to be of the whole suite, which is the leaderboard's, to be comparable
+    with the entries that are there, and not to be another mapper of the same name.
     """
-    entry = read_entry(run / "entry.json")
-    if entry.headline.reason is not None and not _without_direction(entry):
-        raise UserError(f"{run} has no score, for {entry.headline.reason.replace('_', ' ')}: it cannot be ranked.")
-    refuse_where(f"{run} does not follow from its bits", problems(entry))
-    refuse_where(f"{run} does not follow from its rows", apart_from_rows(entry, run / "rows.parquet"))
-    suite = read_suite_file(run / SUITE)
-    refuse_where(f"{run} is not the whole of its suite", apart_from(suite, entry))
-    refuse_where(f"{run} cannot be submitted", mapper_apart(entry))
-    entry = with_fitted(entry, run)
+    entry, suite = _sound(run)
     path = folder / "entries" / file_name(entry)
-    others = [other for other in _present(folder) if not _same(other, entry)]
+    present = _present(folder)
+    others = [other for other in present if not _same(other, entry)]
     refuse_where(f"{run} cannot be submitted", beside_each_other([entry, *others]))
+    refuse_where(f"{run} cannot be submitted", _other_suites(folder, suite, present))
     leaderboard_of([*others, entry])  # before anything is written
-    keep_mapper(entry, run, folder / MAPPERS / path.stem)
-    write_text(folder / SUITE, suite.model_dump_json(indent=1) + "\n")
-    write_text(path, entry_text(entry))
+    try:
+        _add(entry, run, suite, path)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"{path} cannot be written: {why}. Make room, or choose another folder.") from error
     return path
 
 
@@ -48,6 +47,19 @@ def refuse_where(what: str, found: Sequence[str]) -> None:
     if found:
         more = f", and {len(found) - TOLD} more" if len(found) > TOLD else ""
         raise UserError(f"{what}: {'; '.join(found[:TOLD])}{more}.")
+
+
+def _sound(run: Path) -> tuple[Entry, Suite]:
+    """The entry of a run, with what was fitted, and its suite; UserError where its files say otherwise."""
+    entry = read_entry(run / "entry.json")
+    if entry.headline.reason is not None and not _without_direction(entry):
+        raise UserError(f"{run} has no score, for {entry.headline.reason.replace('_', ' ')}: it cannot be ranked.")
+    refuse_where(f"{run} does not follow from its bits", problems(entry))
+    refuse_where(f"{run} does not follow from its rows", apart_from_rows(entry, run / "rows.parquet"))
+    suite = read_suite_file(run / SUITE)
+    refuse_where(f"{run} is not the whole of its suite", apart_from(suite, entry))
+    refuse_where(f"{run} cannot be submitted", mapper_apart(entry) or source_apart(entry, run))
+    return with_fitted(entry, run), suite
 
 
 def _without_direction(entry: Entry) -> bool:
@@ -62,4 +74,47 @@ def _same(one: Entry, other: Entry) -> bool:
 
 
 def _present(folder: Path) -> list[Entry]:
-    return [read_entry(path) for path in sorted((folder / "entries").glob("*.json"))]
+    """The entries of a leaderboard; UserError where one has not the name that it should have."""
+    found = {path: read_entry(path) for path in sorted((folder / "entries").glob("*.json"))}
+    for path, entry in found.items():
+        if path.name != file_name(entry):
+            raise UserError(f"{path} should be called {file_name(entry)}: put that right first.")
+    return list(found.values())
+
+
+def _other_suites(folder: Path, suite: Suite, present: Sequence[Entry]) -> list[str]:
+    """Of which other suites a leaderboard is, which has one; of none where it has no entries."""
+    found = {entry.suite.hash for entry in present}
+    if present and (folder / SUITE).exists():
+        found.add(read_suite_file(folder / SUITE).hash)
+    told = f"it is of the suite {suite.hash}, and {folder} is of"
+    return [f"{told} {other}: --leaderboard names another folder" for other in sorted(found - {suite.hash})]
+
+
+def _add(entry: Entry, run: Path, suite: Suite, path: Path) -> None:
+    """Write what belongs to an entry, and move it to its place when all of it is written, the entry last.
+
+    An entry never stands without its own mapper: one whose mapper is replaced goes first. What an end of the process
+    may leave lies under the mappers, where it belongs to no entry and is told.
+    """
+    mappers = path.parents[1] / MAPPERS
+    with (
+        folders(path.parent, mappers),
+        TemporaryDirectory(prefix=f".{path.stem}.", dir=mappers, ignore_cleanup_errors=True) as made,
+    ):
+        new = Path(made)
+        keep_mapper(entry, run, new / "mapper")
+        write_text(new / SUITE, suite.model_dump_json(indent=1) + "\n")
+        write_text(new / path.name, entry_text(entry))
+        put_in_place([*_moves(entry, suite, new, path), (new / path.name, path)], new)
+
+
+def _moves(entry: Entry, suite: Suite, new: Path, path: Path) -> Iterator[Move]:
+    """What is moved before an entry: its mapper, and the suite, where those that are there are others."""
+    folder = path.parents[1]
+    kept, mapper = folder / MAPPERS / path.stem, new / "mapper"
+    if files_apart(entry, kept):
+        yield None, path
+        yield mapper if mapper.exists() else None, kept
+    if not (folder / SUITE).exists() or read_suite_file(folder / SUITE).hash != suite.hash:
+        yield new / SUITE, folder / SUITE

