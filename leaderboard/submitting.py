@@ -16,7 +16,7 @@ from .placing import Move, folders, put_in_place
 from .rows import apart_from_rows
 from .schema import Entry
 from .shared import beside_each_other
-from .whole import SUITE, apart_from, read_suite_file
+from .whole import SUITE, apart_from, read_suite_file, unranked
 
 TOLD = 5  # problems
 
@@ -52,19 +52,13 @@ def refuse_where(what: str, found: Sequence[str]) -> None:
 def _sound(run: Path) -> tuple[Entry, Suite]:
     """The entry of a run, with what was fitted, and its suite; UserError where its files say otherwise."""
     entry = read_entry(run / "entry.json")
-    if entry.headline.reason is not None and not _without_direction(entry):
-        raise UserError(f"{run} has no score, for {entry.headline.reason.replace('_', ' ')}: it cannot be ranked.")
+    refuse_where(f"{run} cannot be ranked", unranked(entry))
     refuse_where(f"{run} does not follow from its bits", problems(entry))
     refuse_where(f"{run} does not follow from its rows", apart_from_rows(entry, run / "rows.parquet"))
     suite = read_suite_file(run / SUITE)
     refuse_where(f"{run} is not the whole of its suite", apart_from(suite, entry))
     refuse_where(f"{run} cannot be submitted", mapper_apart(entry) or source_apart(entry, run))
     return with_fitted(entry, run), suite
-
-
-def _without_direction(entry: Entry) -> bool:
-    """Whether it is a mapper that brings a vector of zero, which has no score and shows that."""
-    return entry.headline.reason == "zero_vector"
 
 
 def _same(one: Entry, other: Entry) -> bool:

@@ -10,7 +10,7 @@ from graftbench.benchmark.mappers.sources import SOURCE
 from .build import as_json
 from .checking import problems
 from .entries import entry_files, file_name, read_bytes, read_entry
-from .mapper_files import MAPPERS, kept_apart, mapper_apart
+from .mapper_files import MAPPERS, belongs_to_none, kept_apart, mapper_apart, source_apart
 from .rows import apart_from_rows
 from .schema import SCHEMA_VERSION, Entry
 from .shared import beside_each_other
@@ -54,6 +54,7 @@ def verify(path: Path, folder: Path) -> Verified:
             wrong += [] if path.name == file_name(entry) else [f"its name should be {file_name(entry)}"]
             wrong += kept_apart(entry, kept_of(path, folder))
         else:
+            wrong += source_apart(entry, path.parent)
             found = dict(_beside(entry, path))
             looked_at += found
             wrong += [what for these in found.values() for what in these]
@@ -89,11 +90,10 @@ def verify_all(folder: Path) -> list[Verified]:
     """Verify every entry of a leaderboard, whether they can stand beside each other, and the leaderboard itself."""
     found = _entries(folder)
     entries = [one.entry for one in found if one.entry is not None and not one.wrong]
-    wrong = beside_each_other(entries)
     if len(entries) < len(found):
         wrong = ["it was not compared, for an entry is wrong"]
-    elif not wrong:
-        wrong = _of_board(folder / BOARD, entries)
+    else:
+        wrong = [*belongs_to_none(folder, entries), *(beside_each_other(entries) or _of_board(folder / BOARD, entries))]
     return [*found, Verified(folder / BOARD, None, tuple(wrong), ("entries",))]
 
 

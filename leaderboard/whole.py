@@ -31,7 +31,7 @@ def read_suite_file(path: Path) -> Suite:
 def unranked(entry: Entry) -> list[str]:
     """Why an entry cannot be ranked: it has no score, and not for want of a direction, which shows something."""
     reason = entry.headline.reason
-    return [] if reason in (None, "zero_vector") else [f"it has no score ({reason.replace('_', ' ')})"]
+    return [] if reason in (None, "zero_vector") else [f"it has no score, for {reason.replace('_', ' ')}"]
 
 
 def apart_from(suite: Suite, entry: Entry) -> list[str]:

@@ -92,4 +92,4 @@ def test_an_entry_with_a_failed_cell_is_no_part_of_a_leaderboard(tmp_path):
     path.parent.mkdir(parents=True)
     (tmp_path / "board" / "suite.json").write_text(SUITE.model_dump_json())
     path.write_text(entry("mine", *cells).model_dump_json())
-    assert "it has no score (1 of 2 cells failed)" in verify(path, tmp_path / "board").wrong
+    assert "it has no score, for 1 of 2 cells failed" in verify(path, tmp_path / "board").wrong

@@ -137,6 +137,10 @@ def test_the_source_of_a_mapper_in_a_file_is_kept_with_it(tmp_path, board, capsy
     kept = board / "mappers" / file_name(found).removesuffix(".json") / "mine.py"
     assert kept.read_text() == MINE
     assert verified(board) == 0
+    (board / "mappers" / "nobody").mkdir()
+    (board / "mappers" / "nobody" / "more.py").write_text("import os\n")
+    assert verified(board) == 1
+    assert "mappers/nobody belongs to no entry" in capsys.readouterr().out
     (kept.parent / "more.py").write_text("import os\n")
     assert verified(board) == 1
     assert "more.py belongs to no entry" in capsys.readouterr().out
@@ -175,6 +179,8 @@ def test_a_source_that_was_changed_after_the_run_is_refused(tmp_path, board, cap
     (tmp_path / "run" / "source" / "mine.py").write_text("import os\n")
     assert submitted(run, board) == 2
     assert refused(capsys, "mine.py is not the file that was scored: score the mapper again")
+    assert main(["leaderboard", "verify", run]) == 1
+    assert "mine.py is not the file that was scored" in capsys.readouterr().out
     assert not (board / "entries").exists()
 
 
@@ -348,6 +354,7 @@ def test_what_changed_since_another_revision_is_told_row_by_row(tmp_path, board,
     assert verified(board, "--against", "main") == 0
     assert "No row is other than at main." in capsys.readouterr().out
     (board / "entries" / file_name(entry("gone", *of(0.5)))).unlink()
+    shutil.rmtree(board / "mappers" / file_name(entry("gone", *of(0.5))).removesuffix(".json"))
     assert submitted(run_of(tmp_path / "new", entry("new", *of(0.9))), board) == 0
     assert submitted(run_of(tmp_path / "ours", entry("ours", *of(0.3))), board) == 0
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
