@@ -1,44 +1,21 @@
 """Some cells of an entry run again, to see whether what it says comes out."""
 
 import random
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
 
 from graftbench.leaderboard.schema import Cell, Entry
 
+from .came_out import Again, compared
 from .errors import UserError
-from .mappers.finding import MapperSpec, find
+from .mappers.finding import Found, MapperSpec, find
 from .plugins import comes_with, names
 from .request import Request
 from .run import run
-from .suite import Suite
+from .suite import Suite, ships
 
-MOST_APART = 0.02  # of the bits of a condition, or of figures: another kind of CPU may turn a token
-NEAR = 0.02  # as far as figures may move for that, relatively where they are above 1
-FIGURES = {"fidelity", "side_effects", "cost"}
-
-
-@dataclass(frozen=True)
-class Again:
-    """One cell that was run again: of how many bits and figures how many are others, and where too many are."""
-
-    name: str
-    bits: int = 0
-    others: int = 0
-    figures: int = 0
-    moved: int = 0
-    wrong: tuple[str, ...] = ()
-
-    @property
-    def told(self) -> str:
-        """The result in one line."""
-        if self.wrong:
-            return f"{self.name}: {'; '.join(self.wrong)}"
-        return f"{self.name}: {self.others} of {self.bits} bits and {self.moved} of {self.figures} figures are others"
+MOST_ROWS = 2**20  # at a time
 
 
 def run_again(
@@ -46,26 +23,55 @@ def run_again(
 ) -> list[Again]:
     """Run a random sample of an entry's cells again, with nothing kept from before.
 
-    `kept` is where the source of a submitted mapper lies. UserError where the mapper is not here, is another one, or is
-    source that nobody said to trust.
+    `kept` is where the source of a submitted mapper lies. UserError where the mapper is not here, is another one, where
+    it or the suite is somebody's that nobody said to trust, or where no cell is there to be run.
     """
     spec = MapperSpec(_source(entry, kept, trust), tuple(sorted(entry.mapper.options.items())))
-    found = find(spec)
-    told = (entry.mapper.name, entry.mapper.sha256, entry.mapper.deterministic, entry.mapper.vector_rule)
-    if told != (found.name, found.sha256, found.deterministic, found.vector_rule):
-        raise UserError(f"The mapper {spec.source} that is here is not the one of the entry: score it again.")
+    if not trust and not ships(suite):  # a judge's server is sent the key of whoever runs it
+        raise UserError(f"The suite {suite.name} does not come with graftbench: --trust-code runs it, servers and all.")
+    found = _found(spec, entry)
     there = {cell_name(cell): cell for cell in entry.cells if cell.status == "ok"}
     chosen = random.Random(seed).sample(sorted(there), min(n, len(there)))
-    batch = entry.environment.get("batch_size", "")
-    if not batch.isdecimal() or int(batch) < 1:
-        raise UserError(f"The entry of {entry.mapper.name} does not say how many rows it ran at a time.")
+    if not chosen:
+        raise UserError(f"No cell of the entry of {entry.mapper.name} came out, so that there is none to run again.")
     request = Request(
-        suite=suite, mapper=spec, only=tuple(chosen), batch_size=int(batch), out=out / "run", cache=out / "cache"
+        suite=suite,
+        mapper=spec,
+        only=tuple(chosen),
+        batch_size=_batch_size(entry),
+        device=_device(entry),
+        out=out / "run",
+        cache=out / "cache",
     )
     if not request.cells(found):
         raise UserError(f"None of these cells is planned for {entry.mapper.name}: {', '.join(chosen)}.")
     again = {cell_name(cell): cell for cell in run(request, console).entry.cells}
-    return [_compared(there[name], again.get(name)) for name in chosen]
+    return [compared(name, there[name], again.get(name)) for name in chosen]
+
+
+def _found(spec: MapperSpec, entry: Entry) -> Found:
+    found = find(spec)
+    told = (entry.mapper.name, entry.mapper.sha256, entry.mapper.deterministic, entry.mapper.vector_rule)
+    if told != (found.name, found.sha256, found.deterministic, found.vector_rule):
+        raise UserError(f"The mapper {spec.source} that is here is not the one of the entry: score it again.")
+    return found
+
+
+def _batch_size(entry: Entry) -> int:
+    told = entry.environment.get("batch_size", "")
+    if not told.isdecimal() or not 1 <= int(told) <= MOST_ROWS:
+        raise UserError(
+            f"The entry of {entry.mapper.name} does not say how many rows it ran at a time, from 1 to {MOST_ROWS}."
+        )
+    return int(told)
+
+
+def _device(entry: Entry) -> str:
+    """The kind of device that it ran on: on another, other bits come out."""
+    kind = entry.environment.get("device", "").partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise UserError(f"The entry of {entry.mapper.name} does not say on which device it ran, cpu or cuda.")
+    return kind
 
 
 def cell_name(cell: Cell) -> str:
@@ -86,38 +92,3 @@ def _source(entry: Entry, kept: Path, trust: bool) -> str:
         raise UserError(f"The source of {entry.mapper.name} in {kept} is somebody's: --trust-code runs it again.")
     path, _, name = source.rpartition(":")
     return f"{kept / Path(path).name}:{name}"
-
-
-def _compared(told: Cell, found: Cell | None) -> Again:
-    name = cell_name(told)
-    if found is None:
-        return Again(name, wrong=("it is not planned for this mapper",))
-    if found.status != "ok":
-        return Again(name, wrong=(f"it {found.status} now: {found.reason}",))
-    if told.prompt_ids != found.prompt_ids or told.strength != found.strength:
-        return Again(name, wrong=("its prompts or its strength are others now",))
-    wrong, bits, others = [], 0, 0
-    for condition in sorted({*told.bits, *found.bits}):
-        one, other = (list(chain(*cell.bits.get(condition, []))) for cell in (told, found))
-        apart = sum(a != b for a, b in zip(one, other, strict=False)) + abs(len(one) - len(other))
-        bits, others = bits + len(one), others + apart
-        if apart > MOST_APART * len(one):
-            wrong.append(f"{apart} of {len(one)} bits of {condition} are others now")
-    mine, theirs = (dict(_figures(cell.model_dump(include=FIGURES))) for cell in (told, found))
-    moved = [where for where in sorted({*mine, *theirs}) if _moved(mine.get(where), theirs.get(where))]
-    if len(moved) > MOST_APART * len(mine):
-        wrong.append(f"{len(moved)} of {len(mine)} figures are others now, {moved[0]} among them")
-    return Again(name, bits, others, len(mine), len(moved), tuple(wrong))
-
-
-def _figures(record: object, where: str = "") -> Iterator[tuple[str, float]]:
-    """Every number in a record, by where it stands."""
-    if isinstance(record, Mapping):
-        for name, one in record.items():
-            yield from _figures(one, f"{where}.{name}" if where else str(name))
-    elif isinstance(record, int | float) and not isinstance(record, bool):
-        yield where, float(record)
-
-
-def _moved(told: float | None, found: float | None) -> bool:
-    return told is None or found is None or abs(told - found) > NEAR * max(1.0, abs(told))

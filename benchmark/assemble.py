@@ -12,6 +12,7 @@ from .plan import Cell
 from .plugins import plugin
 from .pool import Failure
 from .task import Scored
+from .visible import in_one_line
 from .work import NOT_STEERABLE, Done, Fitted
 
 
@@ -28,7 +29,7 @@ def cell_result(cell: Cell, outcome: Done | Failure) -> CellResult:
     }
     if isinstance(outcome, Failure):
         about |= {"sites": cell.sites, "traceback": outcome.trace or None}
-        return CellResult(**about, status=outcome.status, reason=outcome.reason)
+        return CellResult(**about, status=outcome.status, reason=in_one_line(outcome.reason))
     return _scored(about | {"sites": outcome.sites}, outcome)
 
 

@@ -5,9 +5,14 @@ import os
 import sys
 from pathlib import Path
 
+from .visible import visible
+
 
 class UserError(Exception):
-    """Something the user can put right: the message says what was wrong, where, and what to do."""
+    """Something the user can put right: the message says what was wrong, where, and what to do, in one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message))  # names of files and words of other people's stand in it
 
 
 def cache_folder() -> Path:

@@ -6,8 +6,29 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from .errors import UserError
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path leads to a file, and to no device or pipe; UserError where it can lead nowhere."""
+    return S_ISREG(_mode(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder; UserError where it can lead nowhere."""
+    return S_ISDIR(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    """The mode of what a path leads to, 0 where nothing is there."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:  # a name that is too long, links in a circle
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 @contextmanager

@@ -4,8 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from .errors import cache_folder
-from .files import write_text
+from .errors import UserError, cache_folder
+from .files import is_file, write_text
 
 _WEIGHTS = (".safetensors", ".bin")
 _SMALL = ("config.json", "generation_config.json", "chat_template.jinja", "special_tokens_map.json")
@@ -23,7 +23,12 @@ def identity_of(folder: Path) -> str:
 
 
 def sha256_of(file: Path) -> str:
-    """The SHA-256 of a file; that of a large one is remembered by path, size and time of change."""
+    """The SHA-256 of a file; that of a large one is remembered by path, size and time of change.
+
+    UserError where there is no file, but a pipe or a device, which may never end.
+    """
+    if not is_file(file):
+        raise UserError(f"{file} cannot be read: it is not there, or no file.")
     status = file.stat()
     if status.st_size < _REMEMBER:
         return hashlib.sha256(file.read_bytes()).hexdigest()

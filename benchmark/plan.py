@@ -10,6 +10,7 @@ from .plugins import nearest, plugin
 from .store import digest
 from .suite import CellSpec, Suite, split_pair
 from .task import Ordered, Task, Track
+from .visible import visible
 from .zoo.names import UnknownModelError, name_of
 
 
@@ -112,7 +113,9 @@ def _known(kind: str, wanted: Sequence[str], known: list[str]) -> None:
 def _check(suite: Suite, name: str) -> None:
     task: Task = plugin("tasks", name)()
     task.check(suite.tasks[name].settings)
-    task.judges(suite.tasks[name].judges)
+    for measure, identity in task.judges(suite.tasks[name].judges).items():
+        if visible(identity) != identity:  # entries hold it as one line
+            raise UserError(f"The judge of {measure} in {name} is no name in one line: {identity[:80]!r}.")
     seen = [(spec.variant, spec.pair) for spec in suite.tasks[name].cells]
     for variant, pair in seen:
         if seen.count((variant, pair)) > 1:

@@ -33,6 +33,7 @@ from .stored_answers import Group, answer_of_row, groups_of, of_cell, stored_row
 from .suite import Suite, split_pair
 from .task import Ordered, Scored, Task
 from .tokens import Prompt
+from .visible import in_one_line
 
 NOBODY = "nobody"
 
@@ -208,7 +209,7 @@ def _cell(cell: CellResult, rows: Sequence[Mapping[str, Any]]) -> CellResult:
         return cell.model_copy(
             update={
                 "status": "failed",
-                "reason": str(error),
+                "reason": in_one_line(str(error)),
                 "steerable": None,
                 "transfer": None,
                 "rates": {},

@@ -18,7 +18,7 @@ def print_entry(entry: Entry, console: Console) -> None:
     narrow = console.width < NARROW
     shown = ("mapped", "native") if narrow else ("mapped", "mapped_own_norm", "native")
     table = Table(
-        title=f"{entry.mapper.name} on {entry.suite.name}: success, with 95 % intervals",
+        title=escape(f"{entry.mapper.name} on {entry.suite.name}") + ": success, with 95 % intervals",
         title_justify="left",
         caption="baseline: random vectors; the mean activation in version_switching",
         caption_justify="left",
@@ -63,11 +63,11 @@ def _costs(entry: Entry) -> Table:
     graded = sorted({name for _, told in rows for name in told["tasks"]})
     table = Table(title="Side effects: mean difference to unsteered, mean KL in nats", title_justify="left")
     for column in ("", *graded, "KL", "perplexity, times", "cells"):
-        table.add_column(column, justify="left" if not column else "right")
+        table.add_column(escape(column), justify="left" if not column else "right")
     for name, told in rows:
         changes = [_figure(told["tasks"].get(task), "+.3f") for task in graded]
         more = [_figure(told["kl"], ".3f"), _figure(told["perplexity"], ".2f"), str(told["cells"])]
-        table.add_row(name, *changes, *more)
+        table.add_row(escape(name), *changes, *more)
     return table
 
 

@@ -14,7 +14,9 @@ from graftbench.leaderboard.entries import read_entry
 from graftbench.leaderboard.schema import Cell, Entry, Example, Said
 
 from .errors import UserError
+from .files import is_folder
 from .report import print_entry
+from .visible import visible
 
 LONGEST = 200  # characters of a completion
 SHOWN = ("unsteered", "random", "mapped", "native")
@@ -23,7 +25,7 @@ Row = Mapping[str, Any]
 
 def show(run: Path, console: Console, examples: int) -> None:
     """Print a run's folder, or an entry's file, which holds a few examples; UserError where it is neither."""
-    whole = run.is_dir()
+    whole = is_folder(run)
     entry = read_entry(run / "entry.json" if whole else run)
     print_entry(entry, console)
     if examples:
@@ -71,7 +73,7 @@ def _examples(cell: Cell, examples: Sequence[Example]) -> Table:
     table = Table("prompt", *conditions, title=escape(f"{cell.task}, {cell.variant}, {cell.pair}, fit: {cell.track}"))
     table.title_justify = "left"
     for one in examples:
-        table.add_row(escape(one.prompt), *(_said(one.said.get(name)) for name in conditions))
+        table.add_row(_text(one.prompt), *(_said(one.said.get(name)) for name in conditions))
     return table
 
 
@@ -81,7 +83,7 @@ def _sweep(cell: Cell) -> Table:
     table = Table("over strengths", *(f"{strength:g}" for strength in strengths))
     for name, tried in cell.sweep.items():
         at = {one.strength: f"{one.value:.2f}" for one in tried}
-        table.add_row(name.replace("_", " "), *(at.get(strength, "-") for strength in strengths))
+        table.add_row(escape(name.replace("_", " ")), *(at.get(strength, "-") for strength in strengths))
     return table
 
 
@@ -90,4 +92,9 @@ def _said(said: Said | None) -> str:
         return "-"
     mark = {True: "[green]good[/green]", False: "[red]no[/red]", None: "unscored"}[said.success]
     words = said.completion if len(said.completion) <= LONGEST else f"{said.completion[: LONGEST - 3]}..."
-    return f"{escape(words)}\n{mark}"
+    return f"{_text(words)}\n{mark}"
+
+
+def _text(words: str) -> str:
+    """What was said, as the terminal shows it and does not act on it; lines stay lines."""
+    return escape(visible(words, keep="\n\t"))

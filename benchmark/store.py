@@ -113,7 +113,7 @@ def _intact(folder: Path) -> bool:
     try:
         files = json.loads((folder / _MANIFEST).read_text())
         damaged = [name for name, sha256 in files.items() if sha256_of(folder / name) != sha256]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UserError) as error:
         damaged = [str(error)]
     if damaged:
         _log.warning("kept work in %s is damaged (%s); it is made again", folder, ", ".join(damaged))

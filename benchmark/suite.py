@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from graftbench.leaderboard.names import Word
+
 from .alignment import Alignment
 from .errors import UserError
 from .plugins import nearest
@@ -71,7 +73,7 @@ class SideEffectsSpec(_Part):
 class Suite(_Part):
     """A suite as it was written."""
 
-    name: str
+    name: Word
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     seeds: Annotated[int, Field(ge=1)] = 3  # of mappers that are not deterministic
     max_new_tokens: Annotated[int, Field(ge=1)]
@@ -117,9 +119,18 @@ def split_pair(pair: str) -> tuple[str, str]:
     return source, target
 
 
+def ships(suite: Suite) -> bool:
+    """Whether a suite that comes with this package measures the same, with the same models and judges."""
+    return suite.hash in {read_suite(name).hash for name in _shipped()}
+
+
+def _shipped() -> list[str]:
+    return sorted(file.stem for file in SUITES.glob("*.yaml"))
+
+
 def read_suite(name: str) -> Suite:
     """The suite that ships as `name`, or that lies in the file `name`; UserError where something in it is wrong."""
-    shipped = sorted(file.stem for file in SUITES.glob("*.yaml"))
+    shipped = _shipped()
     path = SUITES / f"{name}.yaml" if name in shipped else Path(name)
     if not path.is_file():
         raise UserError(f"There is no suite {name!r}, nor a file of that name.{nearest(name, shipped)}")

@@ -1,98 +1,111 @@
 """What changed in a leaderboard since another revision of it, row by row and file by file."""
 
-import json
-import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from graftbench.benchmark.errors import UserError
 
-Board = Mapping[str, Any]
-GONE, NEW = "is gone", "is new"
+from .entries import MOST_BYTES, read_bytes
+from .names import Count, Figure, Line, Sha256, Word
+from .revision import changed_files, kept_at, tree_of
+from .verifying import BOARD
+
+_RANKED = ("rank", "score", "low", "high")
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    mapper: Word
+    sha256: Sha256
+    rank: Count | None
+    score: Figure | None
+    low: Figure | None
+    high: Figure | None
+    reason: Line | None
+
+    @model_validator(mode="after")
+    def _ranked_or_not(self) -> Self:
+        if len({getattr(self, name) is None for name in _RANKED}) > 1:
+            raise ValueError("a row has a rank, a score and an interval, or nothing of it")
+        return self
+
+    @property
+    def standing(self) -> str:
+        """Rank and score, or why there is none."""
+        if self.score is None:
+            return f"without a score ({self.reason})"
+        return f"rank {self.rank}, {self.score:z.1f} ({self.low:z.1f} to {self.high:z.1f})"
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """All that the row says, whatever else that is."""
+        return vars(self) | (self.model_extra or {})
+
+
+Rows = Mapping[tuple[str, str], _Row]  # by mapper and hash
+
+
+class _Board(BaseModel):
+    tracks: dict[Word, list[_Row]]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        rows = Counter((track, row.mapper, row.sha256) for track, these in self.tracks.items() for row in these)
+        if rows and max(rows.values()) > 1:
+            raise ValueError("a mapper has two rows on a track")
+        return self
+
+    def rows(self, track: str) -> Rows:
+        """The rows of a track."""
+        return {(row.mapper, row.sha256): row for row in self.tracks.get(track, [])}
 
 
 def told_against(revision: str, folder: Path) -> list[str]:
-    """What changed since a revision of the leaderboard's git repository: rows, then files, then cells of entries.
+    """What changed since a revision of the leaderboard's git repository: rows, then files.
 
     UserError where the revision has no leaderboard of this folder, or one of both cannot be read.
     """
-    after = _board((folder / "leaderboard.json").read_bytes() if (folder / "leaderboard.json").exists() else b"")
-    before = _board(_git(folder, "show", "--end-of-options", f"{revision}:./leaderboard.json"))
-    if before is None or after is None:
-        where = folder if after is None else f"{folder} at {revision}"
-        raise UserError(f"There is no leaderboard.json in {where} that can be read.")
+    tree, then = tree_of(revision, folder), f"{folder} at {revision}"
+    if tree is None:
+        raise _unreadable(then)
+    before = _board(then, kept_at(tree, folder, BOARD, MOST_BYTES))
+    after = _board(str(folder), read_bytes(folder / BOARD) if (folder / BOARD).exists() else None)
     told = list(changes(before, after)) or [f"No row is other than at {revision}."]
-    return [*told, *_files(revision, folder)]
+    return [*told, *(f"{name} {what}" for name, what in changed_files(tree, folder) if name != BOARD)]
 
 
-def _board(raw: bytes) -> Board | None:
+def _board(where: str, raw: bytes | None) -> _Board:
     try:
-        board = json.loads(raw)
-    except ValueError:
-        return None
-    return board if isinstance(board, dict) and isinstance(board.get("tracks"), dict) else None
+        return _Board.model_validate_json(raw or b"")
+    except ValidationError as error:
+        raise _unreadable(where) from error
 
 
-def _git(folder: Path, *words: str) -> bytes:
-    """What git says; nothing where it cannot."""
-    command = ["git", "-C", str(folder), *words]
-    try:
-        return subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 (words are arguments)
-    except (OSError, subprocess.CalledProcessError):
-        return b""
+def _unreadable(where: str) -> UserError:
+    return UserError(f"There is no {BOARD} in {where} that can be read.")
 
 
-def _files(revision: str, folder: Path) -> Iterator[str]:
-    """The files of entries and mappers that are other, and of entries which cells."""
-    for place in ("entries", "mappers"):
-        listed = _git(
-            folder, "ls-tree", "--full-tree", "-r", "-z", "--name-only", "--end-of-options", f"{revision}:./{place}"
-        )
-        before = {name for name in listed.decode(errors="replace").split("\0") if name}
-        after = {p.relative_to(folder / place).as_posix() for p in (folder / place).rglob("*") if p.is_file()}
-        for name in sorted(before | after):
-            if name not in after:
-                yield f"{place}/{name} {GONE}"
-            elif name not in before:
-                yield f"{place}/{name} {NEW}"
-            else:
-                old = _git(folder, "show", "--end-of-options", f"{revision}:./{place}/{name}")
-                new = (folder / place / name).read_bytes()
-                if old != new:
-                    yield f"{place}/{name} is other{_lines(old, new) if place == 'entries' else ''}"
-
-
-def _lines(old: bytes, new: bytes) -> str:
-    """How many lines are other: an entry has one for each cell, and one for each thing that is said of all of it."""
-    lines = new.splitlines()
-    return f" in {len(set(lines) - set(old.splitlines()))} of {len(lines)} lines, a line for each cell"
-
-
-def changes(before: Board, after: Board) -> Iterator[str]:
+def changes(before: _Board, after: _Board) -> Iterator[str]:
     """Every row that is new, gone or other, in one sentence each."""
-    for track in sorted({*before["tracks"], *after["tracks"]}):
-        old, new = (
-            {(row["mapper"], row["sha256"]): row for row in board["tracks"].get(track, [])} for board in (before, after)
-        )
+    for track in sorted({*before.tracks, *after.tracks}):
+        old, new = before.rows(track), after.rows(track)
         for key in sorted({*old, *new}):
             name = f"{track}: {key[0]} ({key[1][:8]})"
             if key not in old:
-                yield f"{name} is new: {_standing(new[key])}"
+                yield f"{name} is new: {new[key].standing}"
             elif key not in new:
-                yield f"{name} is gone: it was {_standing(old[key])}"
+                yield f"{name} is gone: it was {old[key].standing}"
             elif old[key] != new[key]:
-                yield f"{name}: {_standing(old[key])} became {_standing(new[key])}{_more(old[key], new[key])}"
-
-
-def _standing(row: Mapping[str, Any]) -> str:
-    if row["score"] is None:
-        return f"without a score ({row['reason']})"
-    return f"rank {row['rank']}, {row['score']:z.1f} ({row['low']:z.1f} to {row['high']:z.1f})"
+                yield f"{name}: {old[key].standing} became {new[key].standing}{_more(old[key].fields, new[key].fields)}"
 
 
 def _more(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """What else is other than rank and score."""
     other = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-    rest = [name for name in other if name not in ("rank", "score", "low", "high")]
+    rest = [name for name in other if name not in _RANKED]
     return f"; other: {', '.join(rest)}" if rest else ""

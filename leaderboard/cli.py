@@ -5,6 +5,8 @@ from pathlib import Path
 
 from graftbench.benchmark.arguments import positive
 from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.files import is_file, is_folder
+from graftbench.benchmark.visible import visible
 
 CELLS = 3  # that --rerun runs again
 
@@ -37,7 +39,7 @@ def _add_verify(verify: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"run N random cells again (default {CELLS})",
     )
-    verify.add_argument("--trust-code", action="store_true", help="run the source of a submission for that")
+    verify.add_argument("--trust-code", action="store_true", help="run a submission's source or suite for that")
     verify.add_argument("--against", metavar="REVISION", help="say what changed since then, row by row: main, ...")
     verify.set_defaults(run=_verify)
 
@@ -49,12 +51,13 @@ def _folder(parser: argparse.ArgumentParser) -> None:
 
 
 def _submit(arguments: argparse.Namespace) -> int:
-    if not arguments.run_folder.is_dir():  # before anything heavy is loaded
+    if not is_folder(arguments.run_folder):  # before anything heavy is loaded
         raise UserError(f"{arguments.run_folder} is no folder of a run: `graftbench score` says where it wrote one.")
+    folder = _no_file(arguments.leaderboard)
     from .submitting import submit
 
-    path = submit(arguments.run_folder, arguments.leaderboard)
-    print(f"The entry is {path}. `graftbench leaderboard build` ranks it.")  # noqa: T201
+    path = submit(arguments.run_folder, folder)
+    _tell(f"The entry is {path}. `graftbench leaderboard build` ranks it.")
     return 0
 
 
@@ -62,7 +65,7 @@ def _build(arguments: argparse.Namespace) -> int:
     folder = _with_entries(arguments.leaderboard)
     from .writing import build
 
-    print(f"Written to {build(folder)}")  # noqa: T201
+    _tell(f"Written to {build(folder)}")
     return 0
 
 
@@ -70,7 +73,7 @@ def _page(arguments: argparse.Namespace) -> int:
     folder = _with_entries(arguments.leaderboard)
     from .page.writing import write_page
 
-    print(f"Written to {write_page(folder)}")  # noqa: T201
+    _tell(f"Written to {write_page(folder)}")
     return 0
 
 
@@ -82,16 +85,29 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     found = [verify(arguments.entry, folder)] if arguments.entry else verify_all(folder)
     for one in found:
-        print(one.told)  # noqa: T201
+        _tell(one.told)
     good = [one.path for one in found if one.entry is not None and not one.wrong]
     wrong = any(one.wrong for one in found)
-    if arguments.against:
+    if arguments.against is not None:
         from .against import told_against
 
-        print("\n".join(told_against(arguments.against, folder)))  # noqa: T201
+        for line in told_against(arguments.against, folder):
+            _tell(line)
     if arguments.rerun:
         wrong = _run_again(good, arguments) or wrong
     return 1 if wrong else 0
+
+
+def _tell(line: str) -> None:
+    """Print one line, whatever names and words of other people's stand in it."""
+    print(visible(line))  # noqa: T201
+
+
+def _no_file(folder: Path) -> Path:
+    """A folder, though it may not be there yet; UserError where there is a file, or a path that leads nowhere."""
+    if is_file(folder):
+        raise UserError(f"{folder} is a file: --leaderboard names a folder.")
+    return folder
 
 
 def _with_entries(folder: Path) -> Path:
@@ -105,12 +121,13 @@ def _with_entries(folder: Path) -> Path:
 def _folder_of(arguments: argparse.Namespace) -> Path:
     """The leaderboard that an entry is of, where it lies in one; a run's folder stands for its entry."""
     entry: Path | None = arguments.entry
-    folder: Path = arguments.leaderboard
+    folder = _no_file(arguments.leaderboard)
     if entry is None:
         return folder
-    if entry.is_dir():
+    if is_folder(entry):
         arguments.entry = entry = entry / "entry.json"
-    return entry.resolve().parent.parent if entry.resolve().parent.name == "entries" else folder
+    there = is_file(entry) and entry.resolve().parent.name == "entries"
+    return entry.resolve().parent.parent if there else folder
 
 
 def _run_again(paths: list[Path], arguments: argparse.Namespace) -> bool:
@@ -138,6 +155,6 @@ def _run_again(paths: list[Path], arguments: argparse.Namespace) -> bool:
                 entry, suite, kept, arguments.rerun, trust=arguments.trust_code, out=Path(out), console=Console()
             )
         for one in told:
-            print(f"{path.name}, {one.told}")  # noqa: T201
+            _tell(f"{path.name}, {one.told}")
         wrong = wrong or any(one.wrong for one in told)
     return wrong

@@ -1,12 +1,16 @@
 """Entries as files: read with suspicion, for they come from anybody."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
+from typing import Any
 
 from pydantic import ValidationError
 
 from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.files import is_folder
 
 from .names import MAPPER, MAPPER_IN_WORDS, SOURCE_FILE
 from .schema import SCHEMA_VERSION, Entry
@@ -16,10 +20,11 @@ MOST_BYTES = 2**26  # of an entry; the pocket suite's are a few million
 
 def entry_files(folder: Path) -> list[Path]:
     """The files of all entries of a leaderboard; UserError where there are none."""
-    found = sorted((folder / "entries").glob("*.json"))
+    place = folder / "entries"
+    found = sorted(place.glob("*.json")) if is_folder(place) else []
     if not found:
         raise UserError(
-            f"{folder / 'entries'} holds no entry: `graftbench submit RUN` adds one; --leaderboard names another folder."
+            f"{place} holds no entry: `graftbench submit RUN` adds one; --leaderboard names another folder."
         )
     return found
 
@@ -31,6 +36,7 @@ def read_entry(path: Path) -> Entry:
         entry = Entry.model_validate_json(raw)
     except ValidationError as error:
         raise UserError(f"{path} is no entry: {_first(error)}") from error
+    _refuse_twice(path, raw)
     if "schema_version" not in entry.model_fields_set:
         raise UserError(f"{path} is no entry: it does not say which version of the schema it is written in.")
     if not MAPPER.fullmatch(entry.mapper.name):
@@ -42,14 +48,30 @@ def read_entry(path: Path) -> Entry:
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
-    """What is in a file; UserError where it cannot be read, or is too large."""
+    """What is in a file; UserError where it is none, cannot be read, or is too large."""
     try:
-        size = path.stat().st_size
-        if size > most:
-            raise UserError(f"{path} has {size} bytes, and may have no more than {most}.")
-        return path.read_bytes()
+        if not S_ISREG(path.stat().st_mode):  # a pipe or a device may never end
+            raise UserError(f"{path} cannot be read: it is no file.")
+        with path.open("rb") as file:
+            raw = file.read(most + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(raw) > most:
+        raise UserError(f"{path} has more than the {most} bytes that it may have.")
+    return raw
+
+
+def _refuse_twice(path: Path, raw: bytes) -> None:
+    """UserError where JSON that is an entry says something twice: whoever reads it may take the one or the other."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            name = Counter(name for name, _ in pairs).most_common(1)[0][0]
+            raise UserError(f"{path} is no entry: it says {name[:80]!r} more than once.")
+        return found
+
+    json.loads(raw, object_pairs_hook=once)
 
 
 def _first(error: ValidationError) -> str:

@@ -1,11 +1,11 @@
 """The form of an entry: one mapper's results on one suite. Other people's tools read it."""
 
 import json
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from .names import MOST, Count, Figure, Sha256, SuiteHash, Word
+from .names import MOST, Count, Figure, Identity, Line, Sha256, Share, Strength, SuiteHash, Whole, Word
 
 UNSTEERED = "unsteered"
 SCHEMA_VERSION: Final = 2  # version 1 had no `sweep` and no `examples`
@@ -15,10 +15,15 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _all_or_none(*figures: float | None) -> None:
+    if len({figure is None for figure in figures}) > 1:
+        raise ValueError("a figure stands with its interval, or neither does")
+
+
 class SuiteIdentity(_Part):
     """Which suite, by name and by hash of everything in it."""
 
-    name: str
+    name: Word
     hash: SuiteHash
 
 
@@ -30,42 +35,52 @@ class MapperRecord(_Part):
     """
 
     name: str
-    source: str
+    source: Line
     sha256: Sha256
     files: dict[str, Sha256] = {}
-    fitted: dict[str, Sha256] = {}
-    options: dict[str, str | int | float | bool]
+    fitted: dict[Line, Sha256] = {}
+    options: dict[Word, Line | Whole | float | bool]
     deterministic: bool
-    vector_rule: str
+    vector_rule: Word
 
 
-class Rate(_Part):
+class _Estimate(_Part):
+    """A figure with its interval, or neither."""
+
+    value: Figure | None
+    low: Figure | None
+    high: Figure | None
+
+    @model_validator(mode="after")
+    def _with_its_interval(self) -> Self:
+        _all_or_none(self.value, self.low, self.high)
+        return self
+
+
+class Rate(_Estimate):
     """The success rate of a condition with its interval and the parts of success; null with a reason.
 
     `marks` are shares of answers or means of verdicts, `groups` success rates by class of prompt, `measures` figures
     of any kind.
     """
 
-    value: float | None
-    low: float | None
-    high: float | None
-    gone: float | None = None
-    good: float | None = None
-    equal_clean: float | None = None
-    marks: dict[str, float | None] = {}
-    groups: dict[str, float] = {}
-    measures: dict[str, float | None] = {}
-    reason: str | None = None
+    value: Share | None
+    low: Share | None
+    high: Share | None
+    gone: Share | None = None
+    good: Share | None = None
+    equal_clean: Share | None = None
+    marks: dict[Word, Figure | None] = {}
+    groups: dict[Word, Share] = {}
+    measures: dict[Word, Figure | None] = {}
+    reason: Line | None = None
 
 
-class Transfer(_Part):
+class Transfer(_Estimate):
     """(mapped - baseline) / (native - baseline); null with a reason where the cell cannot be steered."""
 
-    value: float | None
-    low: float | None
-    high: float | None
-    baseline: str
-    reason: str | None
+    baseline: Word
+    reason: Line | None
 
 
 class Cost(_Part):
@@ -74,13 +89,13 @@ class Cost(_Part):
     parameters: Count
     bytes: Count
     pairs: Count
-    share_aligned: Figure
+    share_aligned: Share
 
 
 class Training(_Part):
     """On what a mapper was fitted, and what it put on record."""
 
-    data_hash: str
+    data_hash: Word
     record: dict[str, Any]
 
     @field_validator("record")
@@ -97,7 +112,7 @@ class Missing(_Part):
     """A quantity that is not there, and why."""
 
     value: None = None
-    reason: str
+    reason: Line
 
 
 class Graded(_Part):
@@ -120,12 +135,12 @@ class SideEffect(_Part):
     untouched model, `reply_novelty` the share of three words in a row in them that were not said before.
     """
 
-    tasks: dict[str, dict[str, Graded]]
-    cut: dict[str, int] = {}
+    tasks: dict[Word, dict[Word, Graded]]
+    cut: dict[Word, Count] = {}
     kl: Annotated[float, Field(ge=-0.01, le=MOST)] | None = None  # rounding may take it below 0
     perplexity: Annotated[float, Field(ge=1, le=MOST)] | None = None
     reply_perplexity: Figure | None = None
-    reply_novelty: Figure | None = None
+    reply_novelty: Share | None = None
 
 
 class SideEffects(_Part):
@@ -136,9 +151,9 @@ class SideEffects(_Part):
     condition is missing.
     """
 
-    deployed: dict[str, SideEffect]
-    stressed: dict[str, SideEffect] | Missing
-    reasons: dict[str, str] = {}
+    deployed: dict[Word, SideEffect]
+    stressed: dict[Word, SideEffect] | Missing
+    reasons: dict[Word, Line] = {}
 
     @field_validator("deployed", "stressed")
     @classmethod
@@ -154,17 +169,17 @@ class Judging(_Part):
     Dollars are null where the suite names no prices.
     """
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    dollars: float | None = 0.0
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+    dollars: Annotated[float, Field(ge=0, le=MOST)] | None = 0.0
 
 
 class AtStrength(_Part):
     """The success rate of a condition at one strength, over `n` answers to validation prompts in all its draws."""
 
-    strength: float
-    value: float
-    n: int
+    strength: Strength
+    value: Share
+    n: Count
 
 
 class Said(_Part):
@@ -177,86 +192,93 @@ class Said(_Part):
 class Example(_Part):
     """What is said to one test prompt under each condition, in its first draw; a reply that is known to be good."""
 
-    item: str
+    item: Word
     prompt: str
     reference: str | None
-    said: dict[str, Said]
+    said: dict[Word, Said]
 
 
 class Cell(_Part):
     """One (task, variant, pair, track, seed) of one mapper."""
 
     task: Word
-    task_version: int
+    task_version: Count
     variant: Word
     pair: Word
     check: bool
     track: Literal["task", "unseen", "general"]
-    seed: int
+    seed: Whole
     status: Literal["ok", "failed", "timeout"]
-    reason: str | None
+    reason: Line | None
     traceback: str | None = None
-    sites: tuple[int, int] | None  # null where the task chooses them and did not get to it
-    positions: tuple[str | int | None, str | int | None] | None = None  # where the vector is read, likewise
-    strength: float | None = None
-    n_asked: int | None = None
-    n_prompts: int | None = None
-    n_validation: int | None = None
-    models: dict[str, str] = {}  # source and target: the hash of weights, configuration and tokenizer
-    prompt_ids: list[str] = []
+    sites: tuple[Whole, Whole] | None  # null where the task chooses them and did not get to it
+    positions: tuple[Word | Whole | None, Word | Whole | None] | None = None  # where the vector is read, likewise
+    strength: Strength | None = None
+    n_asked: Count | None = None
+    n_prompts: Count | None = None
+    n_validation: Count | None = None
+    models: dict[Word, Line] = {}  # source and target: the hash of weights, configuration and tokenizer
+    prompt_ids: list[Word] = []
     clusters: list[str] = []
-    bits: dict[str, list[list[int]]] = {}
-    rates: dict[str, Rate] = {}
-    sweep: dict[str, list[AtStrength]] = {}
+    bits: dict[Word, list[list[int]]] = {}
+    rates: dict[Word, Rate] = {}
+    sweep: dict[Word, list[AtStrength]] = {}
     examples: list[Example] = []
     transfer: Transfer | None = None
     steerable: bool | None = None
-    fidelity: dict[str, Figure | None] = {}
+    fidelity: dict[Word, Figure | None] = {}
     training: Training | None = None
     side_effects: SideEffects | Missing = Missing(reason="not_measured")
     cost: Cost | None = None
 
 
-class TaskScore(_Part):
+class _Scored(_Part):
+    """A score with its interval, or neither."""
+
+    score: Figure | None
+    low: Figure | None
+    high: Figure | None
+
+    @model_validator(mode="after")
+    def _with_its_interval(self) -> Self:
+        _all_or_none(self.score, self.low, self.high)
+        return self
+
+
+class TaskScore(_Scored):
     """The score of one task: ratio of sums over its steerable cells, times 100; null with a reason."""
 
-    score: float | None
-    low: float | None
-    high: float | None
-    reason: str | None = None
-    n_steerable: int
-    n_cells: int
+    reason: Line | None = None
+    n_steerable: Count
+    n_cells: Count
 
 
-class Score(_Part):
+class Score(_Scored):
     """The mean of the tasks' scores; null, with a reason, where a cell failed or none can be steered."""
 
-    score: float | None
-    low: float | None
-    high: float | None
-    reason: str | None
-    n_steerable: int
-    n_cells: int
-    by_task: dict[str, TaskScore]
+    reason: Line | None
+    n_steerable: Count
+    n_cells: Count
+    by_task: dict[Word, TaskScore]
 
 
 class Headline(Score):
     """The score over all cells, and over those of each fit track alone, by which mappers are ranked."""
 
-    bootstrap_seed: int
-    by_track: dict[str, Score]
+    bootstrap_seed: Count
+    by_track: dict[Word, Score]
 
 
 class Entry(_Part):
     """One mapper's results on one suite."""
 
     schema_version: Literal[1, 2] = SCHEMA_VERSION
-    graftbench_version: str
+    graftbench_version: Word
     suite: SuiteIdentity
-    judges: dict[str, dict[str, str]]
-    rejudged: dict[str, str] = {}  # by measure: who judged it when strengths were chosen
+    judges: dict[Word, dict[Word, Identity]]
+    rejudged: dict[Word, Identity] = {}  # by measure: who judged it when strengths were chosen
     judging: Judging = Judging()
     mapper: MapperRecord
-    environment: dict[str, str]
+    environment: dict[Word, Line]
     headline: Headline
     cells: list[Cell]

@@ -1,21 +1,24 @@
 """A mapper by its name, its entry point or its file, made with the options that were given."""
 
 import hashlib
-import importlib.util
 import inspect
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 from graftbench.leaderboard.names import MAPPER, MAPPER_IN_WORDS, SOURCE_FILE
 
 from ..errors import UserError
+from ..files import is_file
 from ..identity import sha256_of, submission_hash
 from ..plugins import files_of_package, nearest, plugin
 from ..vectors import VECTOR_RULES, VectorRule
+from ..visible import LONGEST, in_one_line
 from .protocol import Mapper
 
 Option = str | int | float | bool
@@ -74,7 +77,7 @@ def find(spec: MapperSpec) -> Found:
     """The class behind a spec; UserError, in one sentence, where it cannot serve as a mapper."""
     path, colon, class_name = spec.source.rpartition(":")
     file = Path(path) if colon else None
-    if not colon and Path(spec.source).is_file():
+    if not colon and is_file(Path(spec.source)):
         raise UserError(f"{spec.source} is a file: name the class in it, too, as in {spec.source}:Mine.")
     kind = _from_file(spec.source) if colon else plugin("mappers", spec.source)
     _check(kind, spec.source)
@@ -125,25 +128,37 @@ def spec_of(source: str, options: Sequence[str]) -> MapperSpec:
             raise UserError(f"The option {text!r} is not of the form name=value.")
         if name not in known:
             raise UserError(f"{source} has no option {name!r}.{nearest(name, sorted(known))}")
+        if in_one_line(value) != value:
+            raise UserError(f"The option {name} of {source} is no single line of up to {LONGEST} characters.")
         parsed.append((name, _value(source, name, value, known[name])))
     spec = MapperSpec(source, tuple(sorted(parsed)))
     _check_options(found.kind, spec)
     return spec
 
 
+class _AsItIs(SourceFileLoader):
+    """Runs a file as it is: byte code beside it is neither read, for it may be of something else, nor written."""
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        """Nothing, without which importlib leaves byte code alone."""
+        raise OSError
+
+
 def _from_file(source: str) -> Any:
     path, _, name = source.rpartition(":")
     file = Path(path)
-    if not file.is_file():
+    if not is_file(file):
         raise UserError(f"There is no file {path} (a mapper in a file is written path/to/file.py:Class).")
-    module_name = f"{_SUBMISSION}{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(module_name, file)
-    if spec is None or spec.loader is None:
+    if file.suffix != ".py":
         raise UserError(f"{path} is not a Python file.")
-    module = importlib.util.module_from_spec(spec)
+    module_name = f"{_SUBMISSION}{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
+    loader = _AsItIs(module_name, str(file))
+    spec = spec_from_file_location(module_name, file, loader=loader)
+    assert spec is not None
+    module = module_from_spec(spec)
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f" (line {last.lineno} of {last.filename})"

@@ -4,22 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from graftbench.benchmark.errors import UserError
 
+from ..entries import read_bytes
+from ..names import Share, Whole
 from .bars import Spark, line
 
 FILE = Path("sweeps") / "sites.json"
+MOST_BYTES = 2**22
 
 
 class _Point(BaseModel):
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    site: int
-    unsteered: float
-    native: float
-    control: float
+    site: Whole
+    unsteered: Share
+    native: Share
+    control: Share
 
 
 class _Sweep(BaseModel):
@@ -27,7 +28,7 @@ class _Sweep(BaseModel):
     variant: str
     model: str
     control: str
-    best: int | None
+    best: Whole | None
     points: list[_Point]
 
 
@@ -50,8 +51,8 @@ def sweeps_in(folder: Path) -> list[Swept]:
     if not path.exists():
         return []
     try:
-        found = TypeAdapter(list[_Sweep]).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        found = TypeAdapter(list[_Sweep]).validate_json(read_bytes(path, MOST_BYTES))
+    except ValidationError as error:
         raise UserError(f"{path} holds no sweep over sites: {str(error).splitlines()[0]}.") from error
     return [_swept(one) for one in found if one.points]
 

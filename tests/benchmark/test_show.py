@@ -5,7 +5,7 @@ import pytest
 
 from graftbench.benchmark.cli import main
 from graftbench.benchmark.rows import SCHEMA, table_of
-from graftbench.leaderboard.schema import AtStrength, Entry, Example, Said
+from graftbench.leaderboard.schema import AtStrength, Entry, Example, Said, SideEffect, SideEffects
 from tests.benchmark.test_assemble import IDS, result
 from tests.leaderboard.planted import entry
 
@@ -67,3 +67,38 @@ def test_an_entry_is_shown_with_the_examples_in_it(tmp_path, capsys, monkeypatch
     assert f"Why {IDS[1]}?" not in out
     assert main(["show", str(path), "--examples", "2"]) == 0
     assert f"Why {IDS[1]}?" in capsys.readouterr().out
+
+
+GRADED = {"value": 0.5, "n": 10, "difference": -0.25, "low": -0.5, "high": 0.0}
+FORGED = "So.\x1b[2J\x1b]0;x\x07[/nothing]\r\nNext line."
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """The path of an entry whose texts a terminal would act on, or rich would."""
+    said = {"unsteered": Said(completion=FORGED, success=False), "mapped": Said(completion=FORGED, success=True)}
+    costs = SideEffects(
+        deployed={
+            "unsteered": SideEffect(tasks={"[/y]": {"acc": GRADED}}, perplexity=2.0),
+            "[/x]": SideEffect(tasks={"[/y]": {"acc": GRADED}}, perplexity=3.0),
+        },
+        stressed={"reason": "not_measured"},
+    )
+    more = {
+        "examples": [Example(item=IDS[0], prompt=FORGED, reference=None, said=said)],
+        "sweep": {"[/z]": [AtStrength(strength=1.0, value=0.5, n=64)]},
+        "side_effects": costs,
+    }
+    found = entry("mine", result().model_copy(update=more))
+    found = found.model_copy(update={"suite": found.suite.model_copy(update={"name": "[/v]"})})
+    (tmp_path / "mine.json").write_text(found.model_dump_json())
+    return tmp_path / "mine.json"
+
+
+def test_nothing_that_was_said_or_is_called_moves_the_terminal(hostile, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["show", str(hostile)]) == 0
+    out = capsys.readouterr().out
+    assert [c for c in out if not c.isprintable() and c != "\n"] == []
+    for words in ("So.\\x1b[2J\\x1b]0;x\\x07[/nothing]\\r", "Next line.", "[/v]", "deployed, [/x]", "[/y] acc", "[/z]"):
+        assert words in out

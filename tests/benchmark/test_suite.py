@@ -5,6 +5,7 @@ from graftbench.benchmark.cli import main
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.plan import planned
 from graftbench.benchmark.suite import SUITES, read_suite, split_pair
+from graftbench.tasks.backdoor_removal import BackdoorRemoval
 
 
 @pytest.fixture
@@ -31,6 +32,7 @@ CELL = ["tasks", "backdoor_removal", "cells", 0]
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [
+        (["name"], "pocket\n", "name: string should match pattern"),
         (["seed"], 3, "seed is not known here. Did you mean seeds?"),
         ([*CELL, "site"], [1, 1], "cells.0.site is not known here. Did you mean sites?"),
         (["models", "llama-s", "hate", "revison"], "x", "revison is not known here. Did you mean revision?"),
@@ -120,3 +122,9 @@ def test_a_dry_run_prints_the_cells_and_does_nothing(tmp_path, capsys, monkeypat
 
 def test_a_pair_is_a_source_and_a_target():
     assert split_pair("llama-s->llama-m") == ("llama-s", "llama-m")
+
+
+def test_what_a_judge_is_called_is_one_line_before_anything_runs(monkeypatch):
+    monkeypatch.setattr(BackdoorRemoval, "judges", lambda *_: {"good": "mine/1\nand more"})
+    with pytest.raises(UserError, match="The judge of good in backdoor_removal is no name in one line"):
+        planned(read_suite("pocket"), deterministic=True)

@@ -365,7 +365,7 @@ def test_what_changed_since_another_revision_is_told_row_by_row(tmp_path, board,
     assert "task: ours (00000000): rank 1, 87.5" in told
     assert "became rank 2, 25.0" in told
     assert f"entries/{file_name(entry('gone', *of(0.5)))} is gone" in told
-    assert f"entries/{file_name(ours)} is other in 3 of" in told
+    assert f"entries/{file_name(ours)} is other: 3 lines are new, 3 are gone" in told
     assert "/cell/mapper.safetensors is new" in told
     assert verified(board, "--against", "nowhere") == 2
     assert "There is no leaderboard.json in" in capsys.readouterr().err

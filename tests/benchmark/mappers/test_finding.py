@@ -1,3 +1,8 @@
+import importlib.util
+import py_compile
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -135,3 +140,22 @@ def test_a_saved_mapper_is_the_same_when_it_is_read_again(name, tmp_path):
     assert {file.name for file in tmp_path.iterdir()} == {"mapper.safetensors", "mapper.json"}
     assert record is None or isinstance(record, dict)
     assert saving.n_bytes(mapper) == 4 * saving.n_parameters(mapper)
+
+
+def test_an_option_is_one_line(submit):
+    with pytest.raises(UserError, match="is no single line of up to 1000 characters"):
+        spec_of(submit(GOOD.replace("scale: float = 1.0", "mode: str = 'a'")), ["mode=a\nb"])
+
+
+def test_a_submission_is_run_from_its_source_and_leaves_nothing_beside_it(submit, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    source = submit(GOOD)
+    find(MapperSpec(source))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+    other = tmp_path / "other.py"
+    other.write_text(GOOD.replace("scale: float = 1.0", "scale: float = 9.0"))
+    byte_code = Path(importlib.util.cache_from_source(str(tmp_path / "mine.py")))
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH  # which python takes whatever the source says
+    py_compile.compile(str(other), cfile=str(byte_code), invalidation_mode=unchecked)
+    assert find(MapperSpec(source)).make(3, 4).scale == 1.0
+    assert sys.dont_write_bytecode is False

