@@ -1,4 +1,4 @@
-"""The tables of README.md and results.md, made from the entries that ship: `python docs/tables.py` writes them anew."""
+"""The tables of README.md and results.md, made from the entries that ship: `uv run python docs/tables.py` writes them."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 from graftbench.benchmark.files import write_text
+from graftbench.benchmark.plugins import comes_with
 from graftbench.leaderboard.entries import entry_files, read_entry
 from graftbench.leaderboard.schema import Cell, Entry, Rate, Score, SideEffect, SideEffects, TaskScore
 
@@ -25,8 +26,9 @@ def with_tables(page: str, entries: Entries) -> str:
 
 
 def shipped() -> Entries:
-    """The entries of the leaderboard, by mapper."""
-    return {entry.mapper.name: entry for entry in map(read_entry, entry_files(ROOT / "leaderboard"))}
+    """The entries of the mappers that come with this package, by name: a submission changes no table."""
+    entries = [read_entry(path) for path in entry_files(ROOT / "leaderboard")]
+    return {entry.mapper.name: entry for entry in entries if comes_with("mappers", entry.mapper.source)}
 
 
 def _table(name: str, entries: Entries) -> Lines:

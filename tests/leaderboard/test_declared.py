@@ -106,5 +106,5 @@ def test_a_class_that_cannot_be_seen_is_told_and_nothing_is_run(tmp_path):
 
 
 def test_a_file_that_is_too_large_is_told(tmp_path):
-    with pytest.raises(UserError, match="may have no more than"):
+    with pytest.raises(UserError, match="has more than the 1048576 bytes that it may have"):
         told(tmp_path, b"#" * (2**20 + 1))
