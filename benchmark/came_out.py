@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from graftbench.leaderboard.schema import Cell, Said
-from graftbench.leaderboard.shared import MOST_OTHERS
+from graftbench.leaderboard.shared import MOST_OTHERS, bits_on
 
 from .figures_again import figures_again
 
@@ -96,14 +96,9 @@ def _bits_apart(told: Cell, found: Cell) -> Iterator[tuple[str, int, int]]:
     """Of each condition how many bits are others, of how many, on the prompts that both have."""
     shared = _shared(told, found)
     for condition in sorted({*told.bits, *found.bits}):
-        one, other = (_bits(cell, condition, shared) for cell in (told, found))
+        one, other = (bits_on(shared, cell, condition) for cell in (told, found))
         apart = sum(a != b for a, b in zip(one, other, strict=False)) + abs(len(one) - len(other))
         yield condition, apart, max(len(one), len(other))
-
-
-def _bits(cell: Cell, condition: str, items: Sequence[str]) -> list[int]:
-    where = {item: i for i, item in enumerate(cell.prompt_ids)}
-    return [draw[where[item]] for draw in cell.bits.get(condition, []) for item in items]
 
 
 def _examples_apart(told: Cell, found: Cell) -> Iterator[str]:

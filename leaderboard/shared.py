@@ -74,7 +74,7 @@ def _apart(cell: Cell, other: Cell) -> Iterator[str]:
     if any(clusters[0][item] != clusters[1][item] for item in shared):
         yield "the clusters of prompts are others"
     for condition in sorted({*cell.bits, *other.bits} - OF_MAPPERS - TRAINED):
-        told, found = (_bits(one, condition, shared) for one in (cell, other))
+        told, found = (bits_on(shared, one, condition) for one in (cell, other))
         if len(told) != len(found):
             yield f"{condition} was run otherwise"
         elif sum(a != b for a, b in zip(told, found, strict=True)) > MOST_APART * len(told):
@@ -83,7 +83,7 @@ def _apart(cell: Cell, other: Cell) -> Iterator[str]:
         yield f"it can be steered in one and not in the other ({cell.reason or 'it can'}, {other.reason or 'it can'})"
 
 
-def _bits(cell: Cell, condition: str, items: list[str]) -> list[int]:
+def bits_on(items: Sequence[str], cell: Cell, condition: str) -> list[int]:
     """The bits of a condition on some prompts, draw after draw."""
     where = {item: i for i, item in enumerate(cell.prompt_ids)}
     return [draw[where[item]] for draw in cell.bits.get(condition, []) for item in items]
