@@ -1,6 +1,6 @@
 """Whether a cell that was run again came out as its entry tells: settings exactly, what is measured nearly."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graftbench.leaderboard.schema import Cell, Said

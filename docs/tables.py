@@ -1,4 +1,4 @@
-"""The tables of README.md and results.md, made from the entries that ship: `uv run python docs/tables.py` writes them."""
+"""The tables of README.md and results.md, from the entries that ship; `uv run python docs/tables.py` writes them."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
