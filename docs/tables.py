@@ -37,7 +37,9 @@ def _table(name: str, entries: Entries) -> Lines:
         "scores": lambda: _scores(entries, lambda score: score),
         "scores_of": lambda: _scores(entries, lambda score: score.by_task.get(task)),
         "cells": lambda: _cells([entries["ridge"], entries["lookup"]], task),
-        "lengths": lambda: _lengths([entries[name] for name in ("ridge", "procrustes", "relative", "lookup")], task),
+        "lengths": lambda: _lengths(
+            [entries[name] for name in ("ridge", "procrustes", "autoencoder", "relative", "lookup")], task
+        ),
         "side_effects": lambda: _side_effects(entries["ridge"]),
     }
     return made[kind]()
