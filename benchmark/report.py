@@ -63,7 +63,7 @@ def _costs(entry: Entry) -> Table:
     graded = sorted({name for _, told in rows for name in told["tasks"]})
     table = Table(title="Side effects: mean difference to unsteered, mean KL in nats", title_justify="left")
     for column in ("", *graded, "KL", "perplexity, times", "cells"):
-        table.add_column(escape(column), justify="left" if not column else "right")
+        table.add_column(escape(column), justify="left" if not column else "right", overflow="fold")
     for name, told in rows:
         changes = [_figure(told["tasks"].get(task), "+.3f") for task in graded]
         more = [_figure(told["kl"], ".3f"), _figure(told["perplexity"], ".2f"), str(told["cells"])]
