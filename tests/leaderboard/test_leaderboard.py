@@ -83,7 +83,7 @@ def test_a_prompt_that_one_mapper_lacks_leaves_the_others_paired():
     assert ranks(entry("good", *good), entry("less", *less)) == [1, 2]
     assert ranks(entry("good", *good), entry("less", *[without(cell, 0) for cell in less])) == [1, 2]
     for lacking in range(3):  # whichever of its seeds lacks it
-        seeds = [[cell.model_copy(update={"seed": s}) for cell in less] for s in range(3)]
+        seeds = [[nearly(cell, 6).model_copy(update={"seed": s}) for cell in good] for s in range(3)]
         seeds[lacking] = [without(cell, 0) for cell in seeds[lacking]]
         assert ranks(entry("good", *good), entry("less", *chain(*seeds))) == [1, 2]
 

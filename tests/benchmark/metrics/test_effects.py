@@ -97,3 +97,9 @@ def test_a_mapper_that_brings_random_vectors_seems_better_than_they_are_in_one_c
         mapped, *noise = (planted(rng, rate) for rate in random_rates(rng, 17))
         lucky += transfer(mapped, planted(rng, 0.85), np.concatenate(noise), DRAWN).low > 0
     assert lucky <= 0.05 * 500
+
+
+def test_draws_that_are_not_those_of_the_baseline_are_no_rate():
+    drawn = resampled(["a", "b", "c"], 1, 0)
+    with pytest.raises(ValueError, match="a condition has 40 draws, and the baseline 1"):
+        drawn.rate(np.ones((40, 3)))
