@@ -95,8 +95,13 @@ class Suite(_Part):
 
     @property
     def hash(self) -> str:
-        """A hash of everything in the suite that decides what is measured, which what is asked of a score does not."""
-        measured = self.model_dump(exclude={"tasks": {"__all__": {"cells": {"__all__": {"min_transfer"}}}}})
+        """Hash of all settings that affect what is measured.
+
+        Settings at their defaults are left out, so that a new setting keeps the hash of every suite that does without
+        it; a default is therefore never changed. `min_transfer` only decides whether a test passes.
+        """
+        only_for_tests = {"tasks": {"__all__": {"cells": {"__all__": {"min_transfer"}}}}}
+        measured = self.model_dump(mode="json", exclude_defaults=True, exclude=only_for_tests)
         return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:16]
 
     def spec(self, family: str, version: str) -> ModelSpec:

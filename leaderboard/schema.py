@@ -30,6 +30,8 @@ class SuiteIdentity(_Part):
 class MapperRecord(_Part):
     """Which mapper, from which source, with which options.
 
+    `sha256` identifies its code: that of the file of a submission, of the package of an installed mapper, or of
+    `name/version` where the mapper is built in.
     `files` is the file of a mapper in one, `fitted` what was fitted of a mapper that an installed package brings, as a
     leaderboard keeps them, by name with their hashes.
     """

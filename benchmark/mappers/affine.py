@@ -1,5 +1,7 @@
 """`affine`: the autoencoder without its ReLU (Oozeer et al., 2025, section 3.3), trained likewise."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from ..pairs import Pairs
@@ -11,6 +13,7 @@ class Affine(Autoencoder):
     """y = W2 (W1 x + b1) + b2, with as many units as the autoencoder."""
 
     name = "affine"
+    version: ClassVar[int] = 1
 
     def forward(self, source: Tensor) -> Tensor:
         """Carry activations across."""
@@ -22,6 +25,7 @@ class PublishedAffine(Affine):
     """The same, trained for the published number of epochs at the published rate."""
 
     name = "affine_paper"
+    version: ClassVar[int] = 1
 
     def how(self, pairs: Pairs) -> Descent:
         """As published."""

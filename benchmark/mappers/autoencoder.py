@@ -1,5 +1,7 @@
 """`autoencoder`: the mapper of Oozeer et al. (2025), section 3.3, trained to convergence, or as published."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from ..pairs import Pairs
@@ -11,6 +13,7 @@ class Autoencoder(nn.Module):
     """y = W2 ReLU(W1 x + b1) + b2, with `hidden` units; 0 takes int(sqrt(d_source d_target)), as in table 22."""
 
     name = "autoencoder"
+    version: ClassVar[int] = 1
 
     def __init__(self, d_source: int, d_target: int, hidden: int = 0) -> None:
         super().__init__()
@@ -37,6 +40,7 @@ class PublishedAutoencoder(Autoencoder):
     """The same, trained for the published number of epochs at the published rate."""
 
     name = "autoencoder_paper"
+    version: ClassVar[int] = 1
 
     def how(self, pairs: Pairs) -> Descent:
         """As published."""

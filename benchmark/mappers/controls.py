@@ -19,6 +19,7 @@ class Zero(Linear):
     """`zero`: carries everything to zero."""
 
     name: ClassVar[str] = "zero"
+    version: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
 
     def fit(self, pairs: Pairs, *, seed: int) -> None:
@@ -31,6 +32,7 @@ class Mean(Linear):
     """`mean`: carries everything to the mean of the target's rows."""
 
     name: ClassVar[str] = "mean"
+    version: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
 
     def fit(self, pairs: Pairs, *, seed: int) -> None:
@@ -44,6 +46,7 @@ class Identity(Linear):
     """`identity`: takes the source's dimensions for the target's, cut off or padded with zeros."""
 
     name: ClassVar[str] = "identity"
+    version: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
 
     def fit(self, pairs: Pairs, *, seed: int) -> None:
@@ -56,6 +59,7 @@ class RandomMap(Linear):
     """`random_map`: a random matrix, with the spread of the target's rows."""
 
     name: ClassVar[str] = "random_map"
+    version: ClassVar[int] = 1
 
     def fit(self, pairs: Pairs, *, seed: int) -> None:
         """Draw the matrix and match the norm."""
@@ -72,6 +76,7 @@ class Shuffled(Linear):
     """`shuffled`: ridge regression on source rows paired with the partners of others, over the whole fit split."""
 
     name: ClassVar[str] = "shuffled"
+    version: ClassVar[int] = 1
 
     def fit(self, pairs: Pairs, *, seed: int) -> Record:
         """As ridge does, on permuted rows."""
@@ -94,6 +99,7 @@ class Lookup:
     """`lookup`: the partner of the nearest source row of the fit split; what a mapper scores by memory alone."""
 
     name: ClassVar[str] = "lookup"
+    version: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
     source: Tensor = field(default_factory=lambda: torch.empty(0))
     target: Tensor = field(default_factory=lambda: torch.empty(0))

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
+from importlib.metadata import version
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class Found:
     kind: type[Mapper]
     options: dict[str, Option]
     name: str
-    sha256: str  # of the source
+    sha256: str  # of the source; of `name/version` where the mapper is built in
     file: Path | None = None  # of a submission
 
     @property
@@ -90,24 +91,36 @@ def find(spec: MapperSpec) -> Found:
         raise UserError(f"{spec.source}: a mapper's name is {MAPPER_IN_WORDS}; {name[:80]!r} is not.")
     if file is not None and not SOURCE_FILE.fullmatch(file.name):
         raise UserError(f"{path}: call the file of a mapper by letters, digits and underscores, such as my_mapper.py.")
-    sha256 = _source_hash(kind) if file is None else submission_hash(class_name, sha256_of(file))
+    sha256 = _installed_hash(kind, name) if file is None else submission_hash(class_name, sha256_of(file))
     return Found(kind, dict(spec.options), name, sha256, file)
 
 
-def _source_hash(kind: type) -> str:
-    """A hash of which class it is, of the files of its class and parents, and of its package elsewhere."""
+def _installed_hash(kind: type, name: str) -> str:
+    """Hash that identifies an installed mapper: `name/version` of one that ships, else the code of its package.
+
+    A built-in mapper is identified as judges are, so that moving or rewording its file changes no entry. Its `version`
+    goes up when the same pairs would give another fit.
+    """
+    if _ships(kind):
+        return hashlib.sha256(f"{name}/{vars(kind)['version']}".encode()).hexdigest()
     own = [part for part in kind.__mro__ if part.__module__.partition(".")[0] not in ("torch", "builtins", "typing")]
-    files = {Path(file) for part in own if (file := _file_of(part))} | set(_package_of(kind))
+    files = {Path(file) for part in own if not _ships(part) and (file := _file_of(part))} | set(_package_of(kind))
     total = hashlib.sha256(f"{kind.__qualname__}\n".encode())
+    if any(_ships(part) for part in own):
+        total.update(f"graftbench {version('graftbench')}\n".encode())
     for path in sorted(files, key=lambda path: (path.name, path)):  # the same wherever they lie
         total.update(path.read_bytes())
     return total.hexdigest()
 
 
+def _ships(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "graftbench"
+
+
 def _package_of(kind: type) -> list[Path]:
-    """What a class from elsewhere may draw on: all of its package."""
+    """The files that a class from elsewhere may draw on: all of its package, none where it is a file of its own."""
     top = kind.__module__.partition(".")[0]
-    return [] if top in ("graftbench", kind.__module__) else files_of_package(top)
+    return [] if top == kind.__module__ else files_of_package(top)
 
 
 def _file_of(kind: type) -> str | None:

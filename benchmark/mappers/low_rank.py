@@ -18,6 +18,7 @@ class LowRank(Linear):
     """y = x W + b with W of rank `rank`; 0 takes the rank, a power of two, that does best on held-out texts."""
 
     name: ClassVar[str] = "low_rank"
+    version: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
     rank: int = 0
 

@@ -16,6 +16,7 @@ class Procrustes(Linear):
     """y = s x R + b, R the orthogonal matrix that fits best; with other widths, that of the zero-padded rows."""
 
     name: ClassVar[str] = "procrustes"
+    version: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
 
     def fit(self, pairs: Pairs, *, seed: int) -> Record:

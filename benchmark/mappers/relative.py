@@ -17,6 +17,7 @@ class Relative(Linear):
     """Cosines of a centred source row to `anchors` source rows, solved for the target row with the same cosines."""
 
     name: ClassVar[str] = "relative"
+    version: ClassVar[int] = 1
     anchors: int = 512
 
     def fit(self, pairs: Pairs, *, seed: int) -> Record:

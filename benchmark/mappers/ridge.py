@@ -16,6 +16,7 @@ class Ridge(Linear):
     """y = x W + b with the penalty on W that does best on held-out texts, or the one given."""
 
     name: ClassVar[str] = "ridge"
+    version: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
     penalty: float = -1.0  # relative to the mean eigenvalue; chosen by itself below zero
 

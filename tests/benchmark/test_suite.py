@@ -4,7 +4,7 @@ import yaml
 from graftbench.benchmark.cli import main
 from graftbench.benchmark.errors import UserError
 from graftbench.benchmark.plan import planned
-from graftbench.benchmark.suite import SUITES, read_suite, split_pair
+from graftbench.benchmark.suite import SUITES, Suite, read_suite, split_pair
 from graftbench.tasks.backdoor_removal import BackdoorRemoval
 
 
@@ -78,7 +78,7 @@ def test_the_hash_depends_on_the_content_alone(changed, tmp_path):
 
 
 def test_what_is_asked_of_a_score_is_no_part_of_the_hash(changed):
-    assert read_suite("pocket").hash == "52233426edbac88d"  # entries are compared by it: change it on purpose alone
+    assert read_suite("pocket").hash == "687f6621d3af19e6"  # entries are compared by it: change it on purpose alone
     with_floor = read_suite(changed([*CELL, "min_transfer"], 0.5))
     assert with_floor.hash == read_suite("pocket").hash
     assert '"min_transfer":0.5' in with_floor.model_dump_json()
@@ -128,3 +128,10 @@ def test_what_a_judge_is_called_is_one_line_before_anything_runs(monkeypatch):
     monkeypatch.setattr(BackdoorRemoval, "judges", lambda *_: {"good": "mine/1\nand more"})
     with pytest.raises(UserError, match="The judge of good in backdoor_removal is no name in one line"):
         planned(read_suite("pocket"), deterministic=True)
+
+
+def test_a_setting_at_its_default_is_no_part_of_the_hash():
+    suite = read_suite("pocket")
+    spelled_out = suite.model_dump(mode="json")
+    assert Suite.model_validate(spelled_out).hash == suite.hash
+    assert Suite.model_validate(spelled_out | {"seeds": 4}).hash != suite.hash

@@ -159,3 +159,14 @@ def test_a_submission_is_run_from_its_source_and_leaves_nothing_beside_it(submit
     py_compile.compile(str(other), cfile=str(byte_code), invalidation_mode=unchecked)
     assert find(MapperSpec(source)).make(3, 4).scale == 1.0
     assert sys.dont_write_bytecode is False
+
+
+@pytest.mark.parametrize("name", names("mappers"))
+def test_a_built_in_mapper_is_identified_by_its_name_and_version(name, monkeypatch):
+    kind = find(MapperSpec(name)).kind
+    assert "version" in vars(kind), "each class states its own version"
+    before = find(MapperSpec(name)).sha256
+    monkeypatch.setattr("inspect.getsourcefile", lambda _: pytest.fail("the source is no part of it"))
+    assert find(MapperSpec(name)).sha256 == before
+    monkeypatch.setattr(kind, "version", kind.version + 1)
+    assert find(MapperSpec(name)).sha256 != before
