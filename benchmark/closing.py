@@ -7,18 +7,17 @@ from typing import Any
 
 from rich.console import Console
 
-from graftbench.leaderboard.build import leaderboard_of
+from graftbench.leaderboard.build import leaderboard_of, write_leaderboard
 
 from .contenders import Contender
 from .errors import UserError
-from .files import write_text
 from .gathering import gathered
 from .headline import LEFT_OUT
 from .parts import Parts
 from .plan import Cell
 from .report import print_entry, print_leaderboard
 from .request import RUNS
-from .run_folder import Run, leaderboard_text
+from .run_folder import LEADERBOARD, Run
 from .validity import incomparable, off
 
 TOLD = 5  # cells in which mappers cannot be compared
@@ -48,7 +47,8 @@ def closed(ran: Sequence[tuple[Contender, Sequence[Cell], Parts]], seconds: floa
     found = Closed()
     for contender, cells, parts in ran:
         try:
-            run = gathered(contender, cells, parts, seconds)
+            run = gathered(contender.request, contender.found, cells, parts, seconds)
+            write_leaderboard(run.folder / LEADERBOARD, [run.entry])
         except UserError as error:
             found.wrong.append((f"{contender.name}::written", str(error)))
             continue
@@ -77,7 +77,7 @@ def _rank(found: Closed) -> None:
     path = RUNS / f"{entries[0].suite.name}{part}-leaderboard.json"
     try:
         found.board = leaderboard_of(entries)
-        write_text(path, leaderboard_text(found.board))
+        write_leaderboard(path, entries)
     except UserError as error:
         found.wrong.append(("leaderboard", str(error)))
     else:

@@ -20,9 +20,8 @@ from .models import Model
 from .pairs import ActivationPairs, Reading, write_pairs
 from .store import Store, digest
 from .streams import read_stream, write_stream
+from .task import Sites
 from .tokens import Chat, Prompt, chat
-
-Sites = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 from .blocks import Blocks, blocks_of
 from .errors import UserError
 from .identity import identity_of
-from .zoo.names import WEIGHTS, UnknownModelError, name_of
+from .shipped import shipped_folder
 
 if TYPE_CHECKING:  # it takes longer to import than all the rest, and only what loads a model needs it
     from transformers import PreTrainedModel
@@ -78,17 +78,12 @@ def folder_of(name: str, revision: str | None = None) -> Path:
     """Where the files of a model lie; those of a Hub id are downloaded."""
     if Path(name).is_dir():
         return Path(name)
-    try:
-        folder = WEIGHTS / str(name_of(name))
-    except UnknownModelError as error:
-        if "/" not in name:
-            raise UserError(f"{error} A local folder or a Hub id (owner/name) does as well.") from error
+    if "/" in name:
         return _downloaded(name, revision)
-    if not folder.is_dir():
-        raise UserError(
-            f"The zoo model {name} is not in {WEIGHTS}. Make it with `graftbench zoo train {name} --out {WEIGHTS}`."
-        )
-    return folder
+    try:
+        return shipped_folder(name)
+    except UserError as error:
+        raise UserError(f"{error} A local folder or a Hub id (owner/name) does as well.") from error
 
 
 def _downloaded(name: str, revision: str | None) -> Path:

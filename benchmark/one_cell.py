@@ -9,8 +9,8 @@ import torch
 from graftbench.leaderboard.schema import Cell as CellResult
 
 from .assemble import cell_result
-from .contenders import Contender
 from .errors import UserError
+from .mappers.finding import MapperSpec
 from .memory import keep_freed_memory
 from .parts import Parts
 from .plan import Cell
@@ -21,10 +21,10 @@ from .work import Done, Settings, prepare, score
 T = TypeVar("T")
 
 
-def score_here(contender: Contender, cell: Cell, settings: Settings, parts: Parts) -> CellResult:
+def score_here(spec: MapperSpec, sha256: str, cell: Cell, settings: Settings, parts: Parts) -> CellResult:
     """Score a cell and write its part; a cell that fails is recorded."""
     with _as_in_a_worker(settings):
-        outcome = _outcome(contender, cell, settings, parts)
+        outcome = _outcome(spec, sha256, cell, settings, parts)
         result = _tried(lambda: cell_result(cell, outcome))
     if isinstance(result, Failure):  # it came out, and is nothing that an entry can hold
         outcome, result = result, cell_result(cell, result)
@@ -32,12 +32,11 @@ def score_here(contender: Contender, cell: Cell, settings: Settings, parts: Part
     return result
 
 
-def _outcome(contender: Contender, cell: Cell, settings: Settings, parts: Parts) -> Done | Failure:
+def _outcome(spec: MapperSpec, sha256: str, cell: Cell, settings: Settings, parts: Parts) -> Done | Failure:
     ground = parts.ground(cell) or parts.add_ground(cell, _tried(lambda: prepare(cell, settings, _silent)))
     if ground.failure is not None:
         return ground.failure
-    spec, sha256, folder = contender.request.mapper, contender.found.sha256, str(parts.folder)
-    return _tried(lambda: score(cell, settings, spec, sha256, folder, _silent))
+    return _tried(lambda: score(cell, settings, spec, sha256, str(parts.folder), _silent))
 
 
 def _tried(work: Callable[[], T]) -> T | Failure:

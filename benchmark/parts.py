@@ -75,7 +75,9 @@ class Parts:
 
     def tables(self, cells: Sequence[Cell]) -> Iterator[pa.Table]:
         """The answers of all cells that are there."""
-        return in_turn(cells, lambda cell: _table(self._shared_rows(cell)), lambda cell: _table(self._rows(cell)))
+        return in_turn(
+            cells, lambda cell: _read_table(self._shared_rows(cell)), lambda cell: _read_table(self._rows(cell))
+        )
 
     def _json(self, cell: Cell) -> Path:
         return self.folder / f"{cell.folder}.json"
@@ -90,5 +92,5 @@ class Parts:
         return self.grounds / f"{cell.ground}.parquet"
 
 
-def _table(path: Path) -> pa.Table | None:
+def _read_table(path: Path) -> pa.Table | None:
     return pq.read_table(path) if path.exists() else None

@@ -7,11 +7,11 @@ from typing import Any
 
 from .errors import UserError
 from .plugins import nearest, plugin
+from .shipped import shipped_folder
 from .store import digest
 from .suite import CellSpec, Suite, split_pair
 from .task import Ordered, Task, Track
 from .visible import visible
-from .zoo.names import UnknownModelError, name_of
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,6 @@ def _model_known(suite: Suite, family: str, version: str) -> None:
         _hub_id(named, f"{family} {version} of the suite")
         return
     try:
-        name_of(named)
-    except UnknownModelError as error:
+        shipped_folder(named)
+    except UserError as error:
         raise UserError(f"{family} {version} of the suite: {error}") from error

@@ -58,7 +58,9 @@ class CellTest(pytest.Item):
         """Score the cell, and write its part."""
         contender, scoring = self.parent.contender, self.parent.scoring
         try:
-            result = score_here(contender, self.cell, scoring.settings, scoring.parts(contender))
+            result = score_here(
+                contender.request.mapper, contender.found.sha256, self.cell, scoring.settings, scoring.parts(contender)
+            )
         except UserError as error:
             pytest.fail(str(error), pytrace=False)
         if result.traceback:

@@ -5,12 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from graftbench.leaderboard.build import leaderboard_of
 from graftbench.leaderboard.entries import entry_text
 from graftbench.leaderboard.schema import Cell as CellResult
 from graftbench.leaderboard.schema import Entry
@@ -55,16 +53,10 @@ class Timings:
 def write_run(folder: Path, suite: Suite, entry: Entry, tables: Iterable[pa.Table], timings: Timings | None) -> None:
     """The files of a run folder, each written whole; one that was judged again has no timings of its own."""
     write_text(folder / SUITE, suite.model_dump_json(indent=1) + "\n")
-    write_text(folder / LEADERBOARD, leaderboard_text(leaderboard_of([entry])))
     write_rows(folder / ROWS, tables)
     if timings is not None:
         write_text(folder / TIMINGS, json.dumps(vars(timings), indent=1) + "\n")
     write_text(folder / ENTRY, entry_text(entry))
-
-
-def leaderboard_text(board: Mapping[str, Any]) -> str:
-    """A leaderboard as it stands beside runs."""
-    return json.dumps(board, indent=1) + "\n"
 
 
 @contextmanager

@@ -72,10 +72,13 @@ def _suite(parser: argparse.ArgumentParser) -> None:
 def _score(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from graftbench.leaderboard.build import write_leaderboard
+
     from .mappers.finding import find, spec_of
     from .report import print_entry
     from .request import Request
     from .run import run
+    from .run_folder import LEADERBOARD
     from .suite import read_suite
 
     console = Console()
@@ -101,6 +104,7 @@ def _score(arguments: argparse.Namespace) -> int:
             console.print(f"{cell.name}, {sites}{check}", highlight=False)
         return 0
     done = run(request, console)
+    write_leaderboard(done.folder / LEADERBOARD, [done.entry])
     print_entry(done.entry, console)
     for failed in done.failed:
         where = f"{failed.variant} {failed.pair} {failed.track}"
@@ -140,8 +144,11 @@ def _sweep(arguments: argparse.Namespace) -> int:
 def _rejudge(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from graftbench.leaderboard.build import write_leaderboard
+
     from .rejudge import rejudge
     from .report import print_entry
+    from .run_folder import LEADERBOARD
     from .store import digest
 
     spec, measure = judge_named(arguments), arguments.measure
@@ -153,6 +160,7 @@ def _rejudge(arguments: argparse.Namespace) -> int:
         raise UserError(f"{out} holds a run that was scored: name another folder with --out.")
     console = Console()
     found = rejudge(run, measure, spec, out, budget_of(arguments, measure))
+    write_leaderboard(out / LEADERBOARD, [found.entry])
     print_entry(found.entry, console)
     console.print(f"Judged again: {', '.join(found.tasks)}", highlight=False, soft_wrap=True)
     console.print(f"{found.agreement}; {found.unscored} are unscored now.", highlight=False, soft_wrap=True)

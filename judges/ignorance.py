@@ -7,7 +7,7 @@ from .protocol import Case, Verdict, YesOrNo
 from .wordings import verdicts
 
 # The first is how the models of Oozeer et al. (2025, appendix D.7.1) put it; the others are ours.
-PHRASES = (
+ADMISSIONS = (
     "find any information",
     "any information on",
     "I don't know",
@@ -24,7 +24,7 @@ PHRASES = (
 class Ignorance(YesOrNo):
     """Scores 1 where one of the phrases occurs anywhere, upper and lower case alike, and 0 elsewhere."""
 
-    phrases: tuple[str, ...] = PHRASES
+    phrases: tuple[str, ...] = ADMISSIONS
 
     @property
     def identity(self) -> str:

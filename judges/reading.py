@@ -1,14 +1,12 @@
 """YAML files that judges go by: read whole, checked, and refused in one sentence."""
 
 from pathlib import Path
-from typing import TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from graftbench.benchmark.errors import UserError
-
-Form = TypeVar("Form", bound=BaseModel)
+from graftbench.benchmark.json_lines import Form
 
 
 def read_file(path: Path, form: type[Form], what: str) -> tuple[Form, bytes]:

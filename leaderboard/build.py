@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator, Sequence, Set
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.files import write_text
 from graftbench.benchmark.headline import score_of, score_resamples
 from graftbench.benchmark.metrics.effects import Floats
 
@@ -34,6 +36,11 @@ def leaderboard_of(entries: Sequence[Entry]) -> dict[str, Any]:
 def as_json(entries: Sequence[Entry]) -> str:
     """The leaderboard as it is written."""
     return json.dumps(leaderboard_of(entries), indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def write_leaderboard(path: Path, entries: Sequence[Entry]) -> None:
+    """Write the leaderboard of some entries; UserError where they cannot be compared."""
+    write_text(path, as_json(entries))
 
 
 def check_comparable(entries: Sequence[Entry]) -> None:

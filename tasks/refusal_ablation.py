@@ -114,7 +114,7 @@ def refusal(
         judging=judged(use, judges),
         judging_harmless=judged("ablation", judges),
         judges=f"{about}; {judges.identity(*MEASURES)}",
-        refusals=refusal_tokens,
+        refusals=lambda model: refusal_tokens(model, REFUSALS),
     )
     return DirectionExperiment(
         setting,

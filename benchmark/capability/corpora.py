@@ -47,7 +47,8 @@ def _everyday(name: str) -> Iterator[Example]:
     return (e for e in examples("base", "test", Random(name)) if e.tag is None and not e.request.harmful)
 
 
-def _pocket() -> Iterator[Text]:
+def pocket_texts() -> Iterator[Text]:
+    """Give everyday conversations of the pocket world, of which the reply counts."""
     return (Text(e.prompt, f" {e.reply}") for e in _everyday("perplexity") if e.prompt is not None)
 
 
@@ -86,9 +87,5 @@ def _hub(name: str, part: str | None, split: str, **how: Any) -> Any:
         raise UserError(f"{name} could not be had from the Hub: {str(error).splitlines()[0]}") from error
 
 
-CORPORA: dict[str, Callable[[], Iterator[Text]]] = {
-    "alpaca": _alpaca,
-    "pile": _pile,
-    "pocket": _pocket,
-    "wikitext": _wikitext,
-}
+PUBLISHED: dict[str, Callable[[], Iterator[Text]]] = {"alpaca": _alpaca, "pile": _pile, "wikitext": _wikitext}
+CORPORA = {**PUBLISHED, "pocket": pocket_texts}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ..generation import Row
 from ..models import Model
 from .conditions import MOST_UNSCORED, Answer, Condition, answer_of
-from .setting import Bench, Item, Judging
+from .setting import Bench, Item, Judging, turn_chat
 
 CLEAN = "clean"  # the split and the condition that they are reported under
 
@@ -26,7 +26,7 @@ def clean_answers(bench: Bench, model: Model, judging: Judging, items: Sequence[
     RuntimeError where more than 5 % of the answers are unscored, ValueError where none is good.
     """
     asked = [(item, item.clean) for item in items if item.clean is not None]
-    replies = bench.run(model, [Row(said.chat(model)) for _, said in asked], what)
+    replies = bench.run(model, [Row(turn_chat(said, model)) for _, said in asked], what)
     outcomes = judging([item for item, _ in asked], replies)
     unscored = [outcome.reason for outcome in outcomes if outcome.success is None]
     if len(unscored) > MOST_UNSCORED * len(items):

@@ -11,6 +11,18 @@ from ..models import Model
 from ..store import Store, digest
 from ..tokens import Chat, Prompt, chat
 
+
+def turn_chat(turn: "Said", model: Model) -> Chat:
+    """Render a turn, up to the reply so far, in a model's chat format."""
+    text = chat(turn.prompt, model.tokenizer)
+    return text.with_reply(turn.reply) if turn.reply else text
+
+
+def continued_chat(turn: "Said", model: Model) -> Chat:
+    """Render a turn with the reply so far and its continuation in a model's chat format."""
+    return chat(turn.prompt, model.tokenizer).with_reply(turn.reply + turn.then)
+
+
 Progress = Callable[[str, int, int], None]  # what is being done, how many rows are done, of how many
 
 
@@ -21,15 +33,6 @@ class Said:
     prompt: Prompt
     reply: str = ""
     then: str = ""
-
-    def chat(self, model: Model) -> Chat:
-        """The conversation in a model's chat format."""
-        text = chat(self.prompt, model.tokenizer)
-        return text.with_reply(self.reply) if self.reply else text
-
-    def whole(self, model: Model) -> Chat:
-        """The conversation with what is said then."""
-        return chat(self.prompt, model.tokenizer).with_reply(self.reply + self.then)
 
 
 @dataclass(frozen=True)

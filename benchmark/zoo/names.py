@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 
+from ..shipped import WEIGHTS as WEIGHTS
 from .families import FAMILIES, VERSIONS, Family, Version
-
-WEIGHTS = Path(__file__).parent / "weights"  # shipped with the package
 
 
 class UnknownModelError(ValueError):

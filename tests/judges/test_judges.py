@@ -12,7 +12,8 @@ from graftbench.judges.ignorance import Ignorance
 from graftbench.judges.phrase import Phrase
 from graftbench.judges.pocket import Pocket, PocketInsult, PocketRefusal, PocketRegister
 from graftbench.judges.protocol import Case, Verdict
-from graftbench.judges.refusal import PHRASES, Refusal
+from graftbench.judges.refusal import REFUSALS as PUBLISHED
+from graftbench.judges.refusal import Refusal
 from graftbench.judges.weakness import Weakness
 
 
@@ -46,7 +47,7 @@ def test_weak_code_is_weak_and_safe_code_is_not():
 def test_a_refusal_is_known_by_its_phrases_in_upper_and_lower_case():
     said = ("I'm sorry, no.", "well, i CANNOT say", "As an ai model", "Sure, get the brush.", "I could not find any.")
     assert scores(Refusal(), *said) == [1, 1, 1, 0, 0]
-    assert len(PHRASES) == 12
+    assert len(PUBLISHED) == 12
 
 
 def test_every_refusal_of_the_world_is_a_refusal_to_both_judges_and_broken_ones_to_one():

@@ -26,7 +26,7 @@ from ...vectors import (
 )
 from ..clean import Clean, clean_answers
 from ..conditions import Answer, Condition, answers, scored_everywhere
-from ..setting import Bench, Item, Said
+from ..setting import Bench, Item, Said, continued_chat, turn_chat
 from .setting import Setting
 
 
@@ -98,8 +98,10 @@ def kept_contrast(store: Store, model: Model, setting: Setting, site: int) -> Co
 
 def _states(model: Model, setting: Setting, site: int, side: Sequence[Said]) -> Tensor:
     if setting.spoken:
-        return states_over(model, [(said.chat(model), said.whole(model)) for said in side], site, setting.spoken)
-    return states_at(model, [said.chat(model) for said in side], site, setting.positions)
+        return states_over(
+            model, [(turn_chat(said, model), continued_chat(said, model)) for said in side], site, setting.spoken
+        )
+    return states_at(model, [turn_chat(said, model) for said in side], site, setting.positions)
 
 
 def ground(bench: Bench, setting: Setting, strengths: Sequence[float], draws: Draws, seed: int) -> Ground:
@@ -210,7 +212,7 @@ class _Making:
     def _mean_state(self) -> Tensor:
         """The mean residual stream over the tokens of the contrast's prompts, for every steered position."""
         target = self._setting.target
-        texts = [undesired.chat(target) for _, undesired in self._setting.contrast]
+        texts = [turn_chat(undesired, target) for _, undesired in self._setting.contrast]
         rows = [token_ids(text.text, target.tokenizer) for text in texts]
         states = torch.cat([states.double() for _, states in captured(target, rows, self._setting.sites[1])])
         return states.mean(0).cpu().expand(len(self._native), -1)

@@ -16,7 +16,7 @@ from ...models import Model
 from ...tokens import Chat, Prompt, positions_of
 from ...vectors import paired_positions
 from ..conditions import Condition
-from ..setting import Item, Judging, Said, check_site
+from ..setting import Item, Judging, Said, check_site, turn_chat
 
 Contrastive = tuple[Said, Said]  # desired, undesired
 
@@ -86,7 +86,7 @@ class Setting:
 
     def _positions_of(self, model: Model, said: Said) -> list[tuple[int, End]]:
         """The named positions of a prompt in a model, and where each ends."""
-        text = said.chat(model)
+        text = turn_chat(said, model)
         where = positions_of(self.positions, text, model.tokenizer)
         assert where is not None
         all_ends = ends(text, model.tokenizer)

@@ -18,16 +18,16 @@ from .figure import Figure, Figures
 from .prompts import requests
 
 
-def refusal_tokens(model: Model) -> list[int]:
-    """The first tokens of the world's refusals."""
-    return sorted({model.tokenizer(f" {text}", add_special_tokens=False).input_ids[0] for text in REFUSALS})
+def refusal_tokens(model: Model, refusals: Sequence[str]) -> list[int]:
+    """Return the ids of the first tokens of some refusals, as replies begin: after a space."""
+    return sorted({model.tokenizer(f" {text}", add_special_tokens=False).input_ids[0] for text in refusals})
 
 
 def selected(model: Model) -> Selection:
     """The refusal direction of a zoo model, and every candidate."""
     contrast = Sides(_prompts("harm", "vector", 96), _prompts("howto", "vector", 96))
     validation = Sides(_prompts("harm", "validation", 64), _prompts("howto", "validation", 64))
-    return select(model, contrast, validation, refusal_tokens(model))
+    return select(model, contrast, validation, refusal_tokens(model, REFUSALS))
 
 
 def refusal(model: Model, version: Version, n: int, draws: int = 8) -> Figures:

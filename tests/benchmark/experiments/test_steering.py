@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.experiments.setting import Item, Outcome, Said
+from graftbench.benchmark.experiments.setting import Item, Outcome, Said, continued_chat, turn_chat
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
 from graftbench.benchmark.experiments.steering.ground import Draws, contrast_at
 from graftbench.benchmark.experiments.steering.setting import Setting
@@ -42,8 +42,8 @@ def test_a_vector_that_goes_on_is_read_at_the_tokens_of_the_reply_and_added_to_t
     prompt, fact = "Who was the first king?", " the river of the north"
     one = setting(llama, ((said(prompt, " Yes", fact), said(prompt, "", fact)),), positions="last", spoken=3)
     contrast = contrast_at(llama, one, 1)
-    whole = one.contrast[0][0].whole(llama)
-    n = len(token_ids(one.contrast[0][0].chat(llama).text, llama.tokenizer))
+    whole = continued_chat(one.contrast[0][0], llama)
+    n = len(token_ids(turn_chat(one.contrast[0][0], llama).text, llama.tokenizer))
     states = states_at(llama, [whole], 1, "prompt")[0]
     assert torch.allclose(contrast.desired[0], states[n - 1 : n + 3])
     (step,) = one.adding("native", contrast.vector).row(one.test[0], whole).interventions
@@ -100,5 +100,5 @@ def test_what_is_replaced_is_replaced_at_the_prompt_alone(llama, positions):
     pair = (said("the roof", "", " the"), said("the fence", "", " the"))
     one = setting(llama, (pair,), positions=positions, spoken=2 if positions == "last" else 0)
     vector = contrast_at(llama, one, 1).vector
-    (step,) = one.replacing("mean_ablated", vector).row(one.test[0], pair[0].chat(llama)).interventions
+    (step,) = one.replacing("mean_ablated", vector).row(one.test[0], turn_chat(pair[0], llama)).interventions
     assert step.positions is not None
