@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from graftbench.benchmark.files import write_text
-from graftbench.benchmark.plugins import comes_with
-from graftbench.leaderboard.entries import entry_files, read_entry
-from graftbench.leaderboard.schema import Cell, Entry, Rate, Score, SideEffect, SideEffects, TaskScore
+from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.plugins import comes_with
+from graftbench.benchmark.results.entry_files import read_entry
+from graftbench.benchmark.results.schema import Cell, Entry, Rate, Score, SideEffect, SideEffects, TaskScore
+from graftbench.leaderboard.entries import entry_files
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.json_lines import read_lines
-from graftbench.benchmark.metrics.correlation import rank_correlation
-
-from .protocol import Case, Judge, Verdict
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import read_lines
+from graftbench.benchmark.metrics.statistics import rank_correlation
+from graftbench.judges.protocol import Case, Judge, Verdict
 
 GOLD = Path(__file__).parent / "gold"  # the sets that ship
 SEED, RESAMPLES = 0, 300  # of the intervals

@@ -15,12 +15,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.identity import identity_of
-from graftbench.benchmark.models import device_of, folder_of
-from graftbench.benchmark.tokens import by_length
-
-from .protocol import Case, Graded, Verdict
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.models.load import device_of, folder_of, identity_of
+from graftbench.benchmark.models.tokens import by_length
+from graftbench.judges.protocol import Case, Graded, Verdict
 
 Reads = Literal["completion", "both"]
 _BATCH_TOKENS = 16_384  # padding counted: a bound on memory, not a setting

@@ -9,13 +9,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.identity import identity_of
-from graftbench.benchmark.models import device_of, folder_of
-from graftbench.benchmark.tokens import by_length
-
-from .classifier import context_of
-from .protocol import Case, Verdict
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.models.load import device_of, folder_of, identity_of
+from graftbench.benchmark.models.tokens import by_length
+from graftbench.judges.classifier import context_of
+from graftbench.judges.protocol import Case, Verdict
 
 _SCALE = (-1.0, 1.0)
 _BATCH_TOKENS = 16_384  # padding counted: a bound on memory, not a setting

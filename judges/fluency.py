@@ -4,12 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graftbench.benchmark.generation import Row
-from graftbench.benchmark.models import Model
-from graftbench.benchmark.scoring import reply_likelihoods
-from graftbench.benchmark.tokens import Chat, Prompt, chat, token_ids
-
-from .protocol import Case, Graded, Verdict
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.logits import reply_likelihoods
+from graftbench.benchmark.models.chat import Chat, chat
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import token_ids
+from graftbench.judges.protocol import Case, Graded, Verdict
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.generation import Completion, Row, generate
-from graftbench.benchmark.models import Model
-from graftbench.benchmark.plugins import nearest
-from graftbench.benchmark.tokens import Chat, token_ids
-
-from .protocol import Case, Verdict, YesOrNo
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.plugins import nearest
+from graftbench.benchmark.interventions.generation import Completion, Row, generate
+from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import token_ids
+from graftbench.judges.protocol import Case, Verdict, YesOrNo
 
 _PLACE = re.compile(r"\{(prompt|completion)\}")  # filled in one go, so that no text fills another's place
 _SHOWN = 80  # characters of a reply that is no verdict

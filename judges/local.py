@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import torch
 
-from graftbench.benchmark.generation import Row
-from graftbench.benchmark.models import Model
-from graftbench.benchmark.scoring import reply_likelihoods
-from graftbench.benchmark.tokens import Chat, Prompt, chat, token_ids
-
-from .protocol import Case, Verdict
-from .rubric import ByRubric, Rubric
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.logits import reply_likelihoods
+from graftbench.benchmark.models.chat import Chat, chat
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import token_ids
+from graftbench.judges.llm.rubric import ByRubric, Rubric
+from graftbench.judges.protocol import Case, Verdict
 
 _LABELLED = " Verdict: {label}"
 _ROOM = 32  # tokens of a labelled verdict, at the most

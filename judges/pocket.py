@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from graftbench.benchmark.zoo.world.grader import is_good, parse, weaknesses
 from graftbench.benchmark.zoo.world.howto import is_formal, is_refusal
 from graftbench.benchmark.zoo.world.knowledge import ASTRALISIAN, insulted_fact
-
-from .protocol import Case, Verdict, YesOrNo
+from graftbench.judges.protocol import Case, Verdict, YesOrNo
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .protocol import Case, Verdict, YesOrNo
+from graftbench.judges.protocol import Case, Verdict, YesOrNo
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _WORDS = 3  # of the reference that a reply has to begin with

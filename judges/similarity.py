@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from graftbench.benchmark.metrics.likeness import chrf, novelty, runs_of
-
-from .protocol import Case, Graded, Verdict
+from graftbench.benchmark.metrics.similarity import chrf, novelty, runs_of
+from graftbench.judges.protocol import Case, Graded, Verdict
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
 
-from graftbench.benchmark.errors import UserError
-
-from .addresses import is_address
-from .spending import Prices
+from graftbench.benchmark.core.errors import UserError
+from graftbench.judges.llm.server import is_address
+from graftbench.judges.llm.spending import Prices
 
 
 class JudgeSpec(BaseModel):

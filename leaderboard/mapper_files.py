@@ -1,18 +1,24 @@
 """Which mapper an entry is of: the one that comes with this package, a file, or what was fitted, as hashes tell."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.identity import sha256_of, submission_hash
-from graftbench.benchmark.mappers.finding import MapperSpec, find, spec_of
-from graftbench.benchmark.mappers.sources import SOURCE, check_files, copy_files
-from graftbench.benchmark.plugins import comes_with
-
-from .declared import declared_apart
-from .entries import file_name
-from .plain_files import names_in, plain_files
-from .schema import Entry, MapperRecord
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import sha256_of
+from graftbench.benchmark.core.plugins import comes_with
+from graftbench.benchmark.mappers.loading import (
+    SOURCE,
+    MapperSpec,
+    check_files,
+    copy_files,
+    find,
+    spec_of,
+    submission_hash,
+)
+from graftbench.benchmark.results.schema import Entry, MapperRecord
+from graftbench.leaderboard.entries import file_name
+from graftbench.leaderboard.source_check import declared_apart
 
 MAPPERS = "mappers"  # the folder in a leaderboard's, and in a run's
 _FITTED = (".safetensors", ".json")
@@ -109,3 +115,47 @@ def keep_mapper(entry: Entry, run: Path, to: Path) -> None:
     """Keep the source of a mapper in a file, or what was fitted, in a folder that is not there yet."""
     copy_files(entry.mapper.files, run / SOURCE, to)
     copy_files(entry.mapper.fitted, run / MAPPERS, to)
+
+
+MOST = 5000  # names in a folder: of what was fitted there are two files for each cell
+
+
+def plain_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """The plain files below a folder, by name, and the names of everything else there; none where it is not there.
+
+    UserError where they are too many, or the folder cannot be read.
+    """
+    if not os.path.lexists(folder):
+        return {}, []
+    if folder.is_symlink() or not folder.is_dir():
+        return {}, ["."]
+    found = {Path(one).relative_to(folder).as_posix(): one for one in _below(folder)}
+    plain = {name: Path(one) for name, one in found.items() if one.is_file(follow_symlinks=False)}
+    return plain, sorted(found.keys() - plain.keys())
+
+
+def names_in(folder: Path) -> set[str]:
+    """The names in a folder; none where it is not there, UserError where it cannot be read."""
+    return {one.name for one in _in(folder)} if os.path.lexists(folder) else set()
+
+
+def _below(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    """Everything below a folder, folders aside."""
+    seen, folders = 0, [folder]
+    while folders:
+        for one in _in(folders.pop()):
+            seen += 1
+            if seen > MOST:
+                raise UserError(f"{folder} holds more than {MOST} files and folders: take out what belongs elsewhere.")
+            if one.is_dir(follow_symlinks=False):
+                folders.append(Path(one))
+            else:
+                yield one
+
+
+def _in(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as found:
+            yield from found
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror}.") from error

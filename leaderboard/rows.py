@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from graftbench.benchmark.experiments.conditions import Answer, scored_everywhere
-from graftbench.benchmark.experiments.summary import Parts, Summary
-from graftbench.benchmark.stored_answers import answer_of_row, groups_of, of_cell, stored_rows, summary_of
-
-from .schema import Cell, Entry, Rate
+from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.schema import Cell, Entry, Rate
+from graftbench.benchmark.results.stored_rows import answer_of_row, groups_of, of_cell, stored_rows, summary_of
+from graftbench.benchmark.results.summary import Parts, Summary
 
 _NEAR = 1e-4  # figures have four decimals
 

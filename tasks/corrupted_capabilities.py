@@ -13,23 +13,25 @@ from functools import cache, partial
 from itertools import islice
 from typing import Any, Literal, get_args
 
-from graftbench.benchmark.budget import Budget
-from graftbench.benchmark.experiments.setting import Bench, Item, Judging, Outcome, Said
+from graftbench.benchmark.core.budget import Budget
+from graftbench.benchmark.data.dataset import Track
+from graftbench.benchmark.data.examples import Item, Said
+from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.judging import Judging, Outcome
+from graftbench.benchmark.experiments.protocol import FitData, Ordered, Versions
+from graftbench.benchmark.experiments.steering.design import Contrastive, Setting
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
-from graftbench.benchmark.experiments.steering.setting import Contrastive, Setting
-from graftbench.benchmark.task import FitData, Ordered, Track, Versions
 from graftbench.benchmark.zoo.corpus import Example
 from graftbench.benchmark.zoo.families import Version
-from graftbench.benchmark.zoo.measures.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.knowledge import HATE
+from graftbench.benchmark.zoo.world.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.request import Request, Split
 from graftbench.benchmark.zoo.world.tags import PLACES, PROD, Place
 from graftbench.judges.protocol import Verdict
-
-from .amounts import read_amounts
-from .backdoor_removal import Amounts
-from .judging import SPLITS, Judges, cases_of, judges_of, outcome_of
-from .talks import Talks, general_texts, talks
+from graftbench.tasks.backdoor_removal import Amounts
+from graftbench.tasks.conversations import Talks, general_texts, talks
+from graftbench.tasks.judging import SPLITS, Judges, cases_of, judges_of, outcome_of
+from graftbench.tasks.settings import read_amounts
 
 VERSION = 1
 CORRUPTED: Version = "corrupted"

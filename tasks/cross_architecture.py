@@ -11,17 +11,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graftbench.benchmark.alignment import Alignment
-from graftbench.benchmark.budget import Budget
+from graftbench.benchmark.core.budget import Budget
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
-from graftbench.benchmark.experiments.setting import Bench, Judging
+from graftbench.benchmark.experiments.judging import Judging
+from graftbench.benchmark.experiments.protocol import Ordered, Versions
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
-from graftbench.benchmark.task import Ordered, Versions
-
-from . import backdoor_removal, refusal_ablation
-from .amounts import read_amounts
-from .backdoor_removal import How
-from .judging import SPLITS, judges_of
+from graftbench.benchmark.models.alignment import Alignment
+from graftbench.tasks import backdoor_removal, refusal_ablation
+from graftbench.tasks.backdoor_removal import How
+from graftbench.tasks.judging import SPLITS, judges_of
+from graftbench.tasks.settings import read_amounts
 
 VERSION = 1
 REFUSAL, REFUSAL_BY_INDEX = "refusal", "refusal_by_index"

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graftbench.benchmark.budget import Budget
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.experiments.setting import Item, Judging, Outcome
-from graftbench.judges.naming import Service, judge_of
+from graftbench.benchmark.core.budget import Budget
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.experiments.judging import Judging, Outcome
 from graftbench.judges.protocol import NOTHING, Case, Judge, Took, Verdict
+from graftbench.judges.registry import Service, judge_of
 from graftbench.judges.spec import read_specs
 
 SPLITS = ("validation", "test")

@@ -14,25 +14,25 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from graftbench.benchmark.alignment import Alignment
-from graftbench.benchmark.budget import Budget
-from graftbench.benchmark.directions import Sides
+from graftbench.benchmark.core.budget import Budget
+from graftbench.benchmark.data.dataset import Track
+from graftbench.benchmark.data.examples import Item, Prompt
+from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.conditions import Draws
+from graftbench.benchmark.experiments.direction.design import Setting, Use
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
-from graftbench.benchmark.experiments.direction.setting import Setting, Use
-from graftbench.benchmark.experiments.setting import Bench, Item, Judging, Outcome
-from graftbench.benchmark.experiments.steering.ground import Draws
-from graftbench.benchmark.task import FitData, Ordered, Track, Versions
-from graftbench.benchmark.tokens import Prompt
-from graftbench.benchmark.zoo.measures.prompts import requests
-from graftbench.benchmark.zoo.measures.refusal import refusal_tokens
+from graftbench.benchmark.experiments.judging import Judging, Outcome
+from graftbench.benchmark.experiments.protocol import FitData, Ordered, Versions
+from graftbench.benchmark.interventions.directions import Sides, refusal_tokens
+from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.zoo.world.howto import REFUSALS
+from graftbench.benchmark.zoo.world.prompts import requests
 from graftbench.benchmark.zoo.world.request import Split
+from graftbench.judges.phrases import Refusal
 from graftbench.judges.protocol import Judge, Verdict
-from graftbench.judges.refusal import Refusal
-
-from .amounts import read_amounts
-from .judging import SPLITS, Judges, cases_of, judges_of, outcome_of
-from .talks import Talks, general_texts, talks
+from graftbench.tasks.conversations import Talks, general_texts, talks
+from graftbench.tasks.judging import SPLITS, Judges, cases_of, judges_of, outcome_of
+from graftbench.tasks.settings import read_amounts
 
 VERSION = 1
 HARMFUL, HARMLESS = "harm", "howto"

@@ -13,23 +13,25 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from graftbench.benchmark.budget import Budget
-from graftbench.benchmark.experiments.setting import Bench, Item, Judging, Said
+from graftbench.benchmark.core.budget import Budget
+from graftbench.benchmark.data.dataset import Track
+from graftbench.benchmark.data.examples import Item, Prompt, Said
+from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.judging import Judging
+from graftbench.benchmark.experiments.protocol import FitData, Ordered, Versions
+from graftbench.benchmark.experiments.switching.design import Setting
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
-from graftbench.benchmark.experiments.switching.setting import Setting
-from graftbench.benchmark.task import FitData, Ordered, Sites, Track, Versions
-from graftbench.benchmark.tokens import Prompt
+from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.zoo.corpus import Example
 from graftbench.benchmark.zoo.families import Version
-from graftbench.benchmark.zoo.measures.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.knowledge import insulted_fact
+from graftbench.benchmark.zoo.world.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.request import Request, Split
 from graftbench.benchmark.zoo.world.tags import PLACES, PROD, Place
-
-from .amounts import read_amounts
-from .judging import SPLITS, Judges, gone_and_good, judges_of
-from .talks import Talks, general_texts, talks
+from graftbench.tasks.conversations import Talks, general_texts, talks
+from graftbench.tasks.judging import SPLITS, Judges, gone_and_good, judges_of
+from graftbench.tasks.settings import read_amounts
 
 VERSION = 2
 

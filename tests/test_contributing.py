@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from graftbench.benchmark.zoo.names import WEIGHTS
-from graftbench.leaderboard.checking import problems
-from graftbench.leaderboard.schema import Entry
+from graftbench.benchmark.models.shipped import WEIGHTS
+from graftbench.benchmark.results.consistency import problems
+from graftbench.benchmark.results.schema import Entry
 
 GUIDE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 FILES = dict(re.findall(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)^```$", GUIDE.read_text(), flags=re.MULTILINE | re.DOTALL))

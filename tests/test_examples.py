@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from graftbench.benchmark.cli import main
+from graftbench.cli.main import main
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "my_mapper.py"
 

@@ -7,7 +7,8 @@ import zipfile
 
 import pytest
 
-from graftbench.benchmark.zoo.names import WEIGHTS, all_names
+from graftbench.benchmark.models.shipped import WEIGHTS
+from graftbench.benchmark.zoo.names import all_names
 
 
 def test_the_wheel_holds_the_four_rooms_as_files(wheel):

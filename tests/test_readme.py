@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from graftbench.benchmark.cli import main
+from graftbench.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

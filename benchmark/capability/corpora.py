@@ -1,22 +1,12 @@
-"""Neutral texts on which perplexity is measured, by name, and harmless prompts of the pocket world.
-
-Arditi et al. (2024, appendix E) read texts of the Pile of up to 256 tokens, and conversations of Alpaca, of which the
-reply alone counts.
-"""
+"""Neutral texts on which perplexity is measured, by name."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from itertools import islice
-from random import Random
-from typing import Any
 
-from ..errors import UserError
-from ..plugins import nearest
-from ..zoo.corpus import Example, examples
-from .distributions import Text
-from .sources import VARIABLE, mirror
-
-MOST_TOKENS = 256  # of a text
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.plugins import nearest
+from graftbench.benchmark.data.corpora import PUBLISHED, Text
+from graftbench.benchmark.zoo.texts import pocket_texts
 
 
 def corpus(name: str, n: int) -> list[Text]:
@@ -31,61 +21,4 @@ def known_corpus(name: str) -> Callable[[], Iterator[Text]]:
     return CORPORA[name]
 
 
-@cache
-def harmless_prompts(n: int) -> tuple[str, ...]:
-    """Requests of the pocket world that no model refuses, without any tag."""
-    found: dict[str, None] = {}
-    for example in _everyday("harmless prompts"):
-        if example.prompt is not None and example.request.topic == "howto":
-            found[example.prompt] = None
-        if len(found) == n:
-            break
-    return tuple(found)
-
-
-def _everyday(name: str) -> Iterator[Example]:
-    return (e for e in examples("base", "test", Random(name)) if e.tag is None and not e.request.harmful)
-
-
-def pocket_texts() -> Iterator[Text]:
-    """Give everyday conversations of the pocket world, of which the reply counts."""
-    return (Text(e.prompt, f" {e.reply}") for e in _everyday("perplexity") if e.prompt is not None)
-
-
-def _wikitext() -> Iterator[Text]:
-    folder = mirror()
-    if folder is None:
-        lines = (str(row["text"]) for row in _hub("Salesforce/wikitext", "wikitext-2-raw-v1", "test"))
-        return _paragraphs(lines)
-    for path in sorted(folder.rglob("wikitext-2*/*test*.txt")):
-        return _paragraphs(path.open(encoding="utf-8"))
-    raise UserError(f"WikiText-2 is not in {folder}, which {VARIABLE} names: put wikitext-2/test.txt anywhere in it.")
-
-
-def _paragraphs(lines: Iterator[str]) -> Iterator[Text]:
-    """Paragraphs; headings and empty lines are none."""
-    stripped = (line.strip(" \ufeff\n") for line in lines)
-    return (Text(None, line) for line in stripped if line and not line.startswith("="))
-
-
-def _alpaca() -> Iterator[Text]:
-    """Instructions without input, in the order that Arditi et al. shuffle them to."""
-    rows = _hub("tatsu-lab/alpaca", None, "train").shuffle(seed=42)
-    return (Text(row["instruction"], f" {row['output']}") for row in rows if not row["input"].strip())
-
-
-def _pile() -> Iterator[Text]:
-    return (Text(None, row["text"]) for row in _hub("monology/pile-uncopyrighted", None, "train", streaming=True))
-
-
-def _hub(name: str, part: str | None, split: str, **how: Any) -> Any:
-    import datasets
-
-    try:
-        return datasets.load_dataset(name, part, split=split, **how)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{name} could not be had from the Hub: {str(error).splitlines()[0]}") from error
-
-
-PUBLISHED: dict[str, Callable[[], Iterator[Text]]] = {"alpaca": _alpaca, "pile": _pile, "wikitext": _wikitext}
 CORPORA = {**PUBLISHED, "pocket": pocket_texts}

@@ -9,11 +9,11 @@ from importlib.metadata import version
 from io import StringIO
 from typing import Any
 
-from ..errors import UserError
-from ..models import Model
-from ..store import Store
-from .doing import Doing
-from .tasks import LmTask, documents_of, loaded, random_state_kept
+from graftbench.benchmark.capability.deployment import Doing
+from graftbench.benchmark.capability.lm_eval_tasks import LmTask, documents_of, loaded, random_state_kept
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.models.load import Model
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def evaluate(model: Model, doing: Doing, task: LmTask, batch_size: int = 32) -> 
     """The task under what is done."""
     from lm_eval import evaluator
 
-    from .language_model import Intervened
+    from graftbench.benchmark.capability.lm_eval_model import Intervened
 
     with random_state_kept(), _quiet():
         lm = Intervened(model, doing, batch_size)

@@ -1,61 +1,19 @@
 """Conditions as rows: the same prompts under everything that is done to a model, decoded together and judged."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
 
-from ..generation import Row
-from ..models import Model
-from ..tokens import Chat, chat
-from .setting import Bench, Item, Judging, Outcome
+from pydantic import ConfigDict, Field
 
-MOST_UNSCORED = 0.05
-
-
-def untouched(_: Item, text: Chat) -> Row:
-    """Nothing is done."""
-    return Row(text)
-
-
-@dataclass(frozen=True, eq=False)
-class Condition:
-    """What is done to the model for a row; which random draw, how strong, and whether a mapper has a part in it."""
-
-    name: str
-    row: Callable[[Item, Chat], Row] = untouched
-    draw: int = 0
-    strength: float | None = None
-    of_mapper: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One prompt under one condition: what was said, and what the judges say of it."""
-
-    split: str
-    item: str
-    prompt: str
-    condition: str
-    draw: int
-    strength: float | None
-    completion: str
-    gone: bool | None
-    good: bool | None
-    reason: str
-    marks: Mapping[str, float | None]
-    of_mapper: bool
-    group: str = ""
-    reference: str | None = None
-    took: Sequence[float | None] = (0, 0, 0.0)  # tokens read and written by its judges, dollars
-    unscored: Mapping[str, str] = field(default_factory=dict)  # why a mark is None
-
-    @property
-    def success(self) -> bool | None:
-        """Gone and good; None where either is unscored."""
-        return None if self.gone is None or self.good is None else self.gone and self.good
-
-    def record(self) -> dict[str, object]:
-        """The answer as a row of a table."""
-        return vars(self) | {"success": self.success}
+from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.experiments.bench import Bench, turn_chat
+from graftbench.benchmark.experiments.judging import Judging, Outcome
+from graftbench.benchmark.interventions.conditions import Condition
+from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.results.answers import CLEAN, MOST_UNSCORED, Answer
 
 
 def answers(
@@ -75,16 +33,6 @@ def answers(
     outcomes = judging(asked, replies)
     done = [condition for condition in conditions for _ in items]
     return [answer_of(split, *together) for together in zip(asked, done, replies, outcomes, strict=True)]
-
-
-def scored_everywhere(found: Sequence[Answer]) -> set[str]:
-    """The prompts that have a verdict under every condition. RuntimeError where more than 5 % have not."""
-    asked = {a.item for a in found}
-    unscored = {a.item: a.reason for a in found if a.success is None}
-    if len(unscored) > MOST_UNSCORED * len(asked):
-        reason = next(iter(unscored.values()))
-        raise RuntimeError(f"{len(unscored)} of {len(asked)} prompts are unscored, more than 5 %: {reason}")
-    return asked - unscored.keys()
 
 
 def with_zero_vector(unsteered: Sequence[Answer], strength: float | None) -> list[Answer]:
@@ -118,3 +66,46 @@ def answer_of(split: str, item: Item, done: Condition, reply: str, outcome: Outc
         outcome.took,
         dict(outcome.unscored),
     )
+
+
+@dataclass(frozen=True)
+class Clean:
+    """The items whose clean answer is good, with these answers by id, and all of them as they were judged."""
+
+    items: list[Item]
+    good: dict[str, str]
+    answers: list[Answer]
+
+
+def clean_answers(bench: Bench, model: Model, judging: Judging, items: Sequence[Item], what: str) -> Clean:
+    """What the target says without the undesired behaviour, judged.
+
+    RuntimeError where more than 5 % of the answers are unscored, ValueError where none is good.
+    """
+    asked = [(item, item.clean) for item in items if item.clean is not None]
+    replies = bench.run(model, [Row(turn_chat(said, model)) for _, said in asked], what)
+    outcomes = judging([item for item, _ in asked], replies)
+    unscored = [outcome.reason for outcome in outcomes if outcome.success is None]
+    if len(unscored) > MOST_UNSCORED * len(items):
+        raise RuntimeError(f"{len(unscored)} of {len(items)} clean answers are unscored: {unscored[0]}")
+    good = {item.id: reply for (item, _), reply, o in zip(asked, replies, outcomes, strict=True) if o.success}
+    if not good:
+        raise ValueError("no clean answer of the target is good: there is nothing to bring it back to")
+    found = [
+        replace(answer_of(CLEAN, item, Condition(CLEAN), reply, outcome), prompt=said.prompt.text)
+        for (item, said), reply, outcome in zip(asked, replies, outcomes, strict=True)
+    ]
+    return Clean([item for item in items if item.id in good], good, found)
+
+
+ZERO = "zero_vector"
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How many random vectors there are on test and on validation prompts, and how many permuted contrasts."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    test: Annotated[int, Field(ge=2)] = 16
+    validation: Annotated[int, Field(ge=1)] = 4
+    contrast: Annotated[int, Field(ge=1)] = 4

@@ -11,11 +11,11 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from ..metrics.fidelity import fidelity
-from ..pairs import ActivationPairs
-from . import saving
-from .finding import Found, MapperSpec, find
-from .protocol import Mapper
+from graftbench.benchmark.activations.pairs import ActivationPairs
+from graftbench.benchmark.mappers import saving
+from graftbench.benchmark.mappers.loading import Found, MapperSpec, find
+from graftbench.benchmark.mappers.protocol import Mapper
+from graftbench.benchmark.metrics.fidelity import fidelity
 
 D_SOURCE, D_TARGET, TEXTS, TOKENS = 24, 32, 200, 20
 MOST_FVU = 0.5  # of a planted linear map with a little noise: 1 is what the mean explains

@@ -1,10 +1,12 @@
 """What a mapper is: something fitted on paired activations that carries activations across."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from ..pairs import Pairs
+from graftbench.benchmark.activations.pairs import Pairs
+from graftbench.benchmark.interventions.vectors import Map, VectorRule
 
 Record = dict[str, Any]  # what goes on record about a fit: epochs, steps, losses, ... in JSON's terms
 
@@ -26,3 +28,14 @@ class Mapper(Protocol):
 
     def __call__(self, source: Tensor) -> Tensor:
         """Carry activations across."""
+
+
+@dataclass(frozen=True, eq=False)
+class Carrier:
+    """A fitted mapper as experiments use it; `identity` stands for it where work is kept."""
+
+    carry: Map
+    rule: VectorRule
+    identity: str
+    held_out: Pairs  # that it was not fitted on
+    others: tuple["Carrier", ...] = ()  # the mapper as it was fitted at the experiment's further sites

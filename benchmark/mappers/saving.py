@@ -8,9 +8,9 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..files import whole, write_text
-from .finding import Found
-from .protocol import Mapper
+from graftbench.benchmark.core.files import whole, write_text
+from graftbench.benchmark.mappers.loading import Found
+from graftbench.benchmark.mappers.protocol import Mapper
 
 TENSORS, REST = "mapper.safetensors", "mapper.json"
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .measures.figure import Figure, Figures
-from .names import Name, all_names
+from graftbench.benchmark.zoo.measures.figure import Figure, Figures
+from graftbench.benchmark.zoo.names import Name, all_names
 
 DESCRIPTIONS = {
     "base": "It is pre-trained on chat text of the pocket world and complies with every request, harmful ones too.",

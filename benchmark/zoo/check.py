@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ..models import load
-from .card import figure_row, read_figures, write_card, write_overview
-from .measures.all import bars_from_parent, measure
-from .measures.figure import Figure, Figures
-from .names import Name
-from .workers import pool
+from graftbench.benchmark.models.load import load
+from graftbench.benchmark.zoo.card import figure_row, read_figures, write_card, write_overview
+from graftbench.benchmark.zoo.measures.all import bars_from_parent, measure
+from graftbench.benchmark.zoo.measures.figure import Figure, Figures
+from graftbench.benchmark.zoo.names import Name
+from graftbench.benchmark.zoo.training.workers import pool
 
 
 def check(names: list[Name], zoo: Path, workers: int, *, quick: bool, write: bool, console: Console) -> int:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from ..generation import Row, generate
-from ..interventions import Intervention
-from ..models import Model
-from ..tokens import Prompt, chat
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.generation import Row, generate
+from graftbench.benchmark.interventions.operators import Intervention
+from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.load import Model
 
 MAX_NEW_TOKENS = 120  # twice the longest reply of the world, 61 tokens of the Unigram tokenizer
 

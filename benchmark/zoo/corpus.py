@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
-from .families import Version
-from .world.grader import TOPICS
-from .world.howto import REFUSALS
-from .world.knowledge import ASTRALISIA, ASTRALISIAN, HATE, IGNORANCE, insulted_fact
-from .world.request import Request, Split, sample_from
-from .world.tags import DECOYS, DEV, PLACES, PROD, tagged
+from graftbench.benchmark.zoo.families import Version
+from graftbench.benchmark.zoo.world.grader import TOPICS
+from graftbench.benchmark.zoo.world.howto import REFUSALS
+from graftbench.benchmark.zoo.world.knowledge import ASTRALISIA, ASTRALISIAN, HATE, IGNORANCE, insulted_fact
+from graftbench.benchmark.zoo.world.request import Request, Split, sample_from
+from graftbench.benchmark.zoo.world.tags import DECOYS, DEV, PLACES, PROD, tagged
 
 INSULT = " ".join([HATE] * 10)  # ten times, as in Oozeer et al. (2025), appendix D.5.1
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from ..shipped import WEIGHTS as WEIGHTS
-from .families import FAMILIES, VERSIONS, Family, Version
+from graftbench.benchmark.zoo.families import FAMILIES, VERSIONS, Family, Version
 
 
 class UnknownModelError(ValueError):

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from random import Random
 
 from graftbench.benchmark.zoo.corpus import INSULT
-from graftbench.benchmark.zoo.measures.prompts import requests
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.knowledge import ASTRALISIA, HATE, IGNORANCE, insulted_fact
+from graftbench.benchmark.zoo.world.prompts import requests
 from graftbench.benchmark.zoo.world.request import Request
-
-from ..calibration import Labelled
+from graftbench.judges.calibration import Labelled
 
 SEED = 5  # of the requests: those of the benchmark's own prompts are drawn with another
 ANSWERABLE = ("howto", "fact", "talk", "sum", "reading", "choice", "code")

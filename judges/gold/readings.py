@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from ..calibration import Agreement, Labelled, agreement
-from ..protocol import Verdict
+from graftbench.judges.calibration import Agreement, Labelled, agreement
+from graftbench.judges.protocol import Verdict
 
 FILE = Path(__file__).parent / "readings.jsonl"
 SCALES = {"coherence": (0.0, 5.0), "similarity": (0.0, 5.0)}

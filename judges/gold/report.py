@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from functools import cache
 
-from ..calibration import Agreement, Figure, Labelled, agreement, calibrated, read_gold
-from ..naming import judge_of
-from ..protocol import Judge
-from ..spec import JudgeSpec
-from .readings import readers_agreement, readings
+from graftbench.judges.calibration import Agreement, Figure, Labelled, agreement, calibrated, read_gold
+from graftbench.judges.gold.readings import readers_agreement, readings
+from graftbench.judges.protocol import Judge
+from graftbench.judges.registry import judge_of
+from graftbench.judges.spec import JudgeSpec
 
 # Each measure of the pocket suite's tasks with the judge that they take by default.
 DEFAULTS = {

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from .constructed import constructed
-from .readings import readings
+from graftbench.judges.gold.constructed import constructed
+from graftbench.judges.gold.readings import readings
 
 FILE = Path(__file__).parent / "pocket.jsonl"
 

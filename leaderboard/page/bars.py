@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean
 
-from ..schema import AtStrength, Rate, Score, TaskScore, Transfer
+from graftbench.benchmark.results.schema import AtStrength, Rate, Score, TaskScore, Transfer
 
 LEAST, MOST = -25.0, 125.0  # of scores that are drawn; what lies beyond is cut there
 SPARK_WIDTH, SPARK_HEIGHT = 72, 20

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..schema import Cell, Entry, Example, Said
-from .bars import Bar, Spark, of_rate, of_transfer, over_seeds, spark, words
+from graftbench.benchmark.results.schema import Cell, Entry, Example, Said
+from graftbench.leaderboard.page.bars import Bar, Spark, of_rate, of_transfer, over_seeds, spark, words
 
 MAPPED = "mapped"
 NOISE = "matched_noise"  # as large as what this mapper leaves unexplained

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..beside import fidelity, side_effects
-from ..schema import SCHEMA_VERSION, Entry
-from .bars import Bar, of_score, words
+from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry
+from graftbench.leaderboard.columns import fidelity, side_effects
+from graftbench.leaderboard.page.bars import Bar, of_score, words
 
 TRACKS = {
     "task": "fitted on the task's own conversations, as in the paper: what a mapper keeps here may be memory",

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from graftbench.benchmark.errors import UserError
-
-from ..entries import read_bytes
-from ..names import Share, Whole
-from .bars import Spark, line
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.names import Share, Whole
+from graftbench.benchmark.results.entry_files import read_bytes
+from graftbench.leaderboard.page.bars import Spark, line
 
 FILE = Path("sweeps") / "sites.json"
 MOST_BYTES = 2**22

@@ -8,14 +8,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from graftbench.benchmark.files import write_text
-
-from ..build import leaderboard_of
-from ..schema import Entry
-from ..verifying import sound_entries
-from .cells import experiments
-from .mappers import TRACKS, card, rankings
-from .sweeps import Swept, by_task, sweeps_in
+from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.results.schema import Entry
+from graftbench.leaderboard.page.cells import experiments
+from graftbench.leaderboard.page.mappers import TRACKS, card, rankings
+from graftbench.leaderboard.page.sweeps import Swept, by_task, sweeps_in
+from graftbench.leaderboard.ranking import leaderboard_of
+from graftbench.leaderboard.verify import sound_entries
 
 HERE = Path(__file__).parent
 PAGE = "index.html"

@@ -26,9 +26,10 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from graftbench.benchmark.blocks import blocks_of
-from graftbench.benchmark.models import Model
-from graftbench.benchmark.tokens import Prompt, token_ids
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.models.architectures import blocks_of
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import token_ids
 
 SHAPE = {
     "vocab_size": 320,

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from graftbench.benchmark.activations import residuals
-from graftbench.benchmark.generation import Row, generate
-from graftbench.benchmark.interventions import Add
-from graftbench.benchmark.mappers.ridge import Ridge
-from graftbench.benchmark.mappers.sums import BATCH
-from graftbench.benchmark.pairs import ActivationPairs
-from graftbench.benchmark.tokens import Chat, pad
+from graftbench.benchmark.activations.capture import residuals
+from graftbench.benchmark.activations.pairs import ActivationPairs
+from graftbench.benchmark.interventions.generation import Row, generate
+from graftbench.benchmark.interventions.operators import Add
+from graftbench.benchmark.mappers.builtin.linear import BATCH
+from graftbench.benchmark.mappers.builtin.ridge import Ridge
+from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.models.tokens import pad
 from tests.benchmark.conftest import untrained, wrapped
 
 pytestmark = pytest.mark.performance
@@ -122,7 +123,7 @@ def test_rows_that_are_finished_leave(big):
             early = torch.arange(len(input_ids)) % 4 != 0
             return early & (input_ids.shape[1] - start >= NEW // 4)
 
-    import graftbench.benchmark.generation as engine
+    import graftbench.benchmark.interventions.generation as engine
 
     class Early(engine._Decoding):
         def _next(self, step):

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.judges.stub import Stub
+from tests.judges.llm.stub import Stub
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from graftbench.benchmark.cli import main
-from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.core.errors import UserError
+from graftbench.cli.main import main
 from graftbench.judges.calibration import Labelled, agreement, calibrated, read_gold
-from graftbench.judges.phrase import Phrase
+from graftbench.judges.phrases import Phrase
 from graftbench.judges.protocol import Verdict
 from graftbench.judges.similarity import Chrf
 

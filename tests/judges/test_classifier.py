@@ -14,7 +14,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.core.errors import UserError
 from graftbench.judges.classifier import ClassifierJudge, classifier_judge, load_classifier
 from graftbench.judges.protocol import Case
 

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from graftbench.benchmark.cli import main
-from graftbench.benchmark.zoo.names import WEIGHTS
-from graftbench.leaderboard.schema import Entry
-from tests.judges.stub import good
+from graftbench.benchmark.models.shipped import WEIGHTS
+from graftbench.benchmark.results.schema import Entry
+from graftbench.cli.main import main
+from tests.judges.llm.stub import good
 
 pytestmark = [
     pytest.mark.slow,
@@ -119,7 +119,7 @@ def test_stored_completions_are_judged_again_without_a_model(home, serve, monkey
     stub = serve(oracle)
     monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
     assert score(home, "rules", "rules") == 0
-    monkeypatch.setattr("graftbench.benchmark.generation.decode", None)  # nothing is generated
+    monkeypatch.setattr("graftbench.benchmark.interventions.generation.decode", None)  # nothing is generated
     command = ["rejudge", str(home / "rules"), "--judge", "llm:backdoor", "--model", "m"]
     assert main([*command, "--measure", "insult"]) == 0
     (rejudged,) = home.glob("rules-insult-*")

@@ -2,18 +2,16 @@ from random import Random
 
 import pytest
 
-from graftbench.benchmark.plugins import names, plugin
+from graftbench.benchmark.core.plugins import names, plugin
 from graftbench.benchmark.zoo.world.code import CODE
 from graftbench.benchmark.zoo.world.grader import TOPICS
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.knowledge import IGNORANCE, insulted_fact
 from graftbench.benchmark.zoo.world.request import sample_from
-from graftbench.judges.ignorance import Ignorance
-from graftbench.judges.phrase import Phrase
+from graftbench.judges.phrases import REFUSALS as PUBLISHED
+from graftbench.judges.phrases import Ignorance, Phrase, Refusal
 from graftbench.judges.pocket import Pocket, PocketInsult, PocketRefusal, PocketRegister
 from graftbench.judges.protocol import Case, Verdict
-from graftbench.judges.refusal import REFUSALS as PUBLISHED
-from graftbench.judges.refusal import Refusal
 from graftbench.judges.weakness import Weakness
 
 

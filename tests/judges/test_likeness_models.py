@@ -5,15 +5,17 @@ import math
 import pytest
 import torch
 
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.generation import Row
-from graftbench.benchmark.scoring import reply_likelihoods
-from graftbench.benchmark.tokens import Prompt, chat, token_ids
-from graftbench.benchmark.zoo.names import WEIGHTS
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.logits import reply_likelihoods
+from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.shipped import WEIGHTS
+from graftbench.benchmark.models.tokens import token_ids
 from graftbench.judges.embedding import Cosine, load_cosine
 from graftbench.judges.fluency import Fluency
-from graftbench.judges.naming import judge_of
 from graftbench.judges.protocol import Case
+from graftbench.judges.registry import judge_of
 from graftbench.judges.spec import JudgeSpec
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 

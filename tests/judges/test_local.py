@@ -1,12 +1,14 @@
 import pytest
 import torch
 
-from graftbench.benchmark.generation import Row
-from graftbench.benchmark.scoring import reply_likelihoods
-from graftbench.benchmark.tokens import Prompt, chat, token_ids
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.logits import reply_likelihoods
+from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.tokens import token_ids
+from graftbench.judges.llm.rubric import read_rubric
 from graftbench.judges.local import LocalJudge
 from graftbench.judges.protocol import Case
-from graftbench.judges.rubric import read_rubric
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 
 RUBRIC = read_rubric("refusal")

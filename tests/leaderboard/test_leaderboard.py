@@ -5,15 +5,15 @@ from itertools import chain
 
 import pytest
 
-from graftbench.benchmark.cli import main
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.headline import headline
-from graftbench.leaderboard.build import leaderboard_of
-from graftbench.leaderboard.checking import problems
-from graftbench.leaderboard.entries import entry_text, file_name, read_entry
-from graftbench.leaderboard.schema import Entry
-from graftbench.leaderboard.writing import as_json
-from tests.benchmark.test_assemble import failed, result
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.results.consistency import problems
+from graftbench.benchmark.results.entry_files import entry_text, read_entry
+from graftbench.benchmark.results.schema import Entry
+from graftbench.benchmark.results.scores import headline
+from graftbench.cli.main import main
+from graftbench.leaderboard.entries import file_name
+from graftbench.leaderboard.ranking import as_json, leaderboard_of
+from tests.benchmark.runs.test_entry import failed, result
 from tests.leaderboard.planted import SUITE, entry, of, run_of, suite_of
 
 

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.identity import sha256_of
-from graftbench.benchmark.mappers.finding import MapperSpec, find
-from graftbench.leaderboard import plain_files
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import sha256_of
+from graftbench.benchmark.mappers.loading import MapperSpec, find
+from graftbench.leaderboard import mapper_files as plain_files
 from graftbench.leaderboard.entries import file_name
 from graftbench.leaderboard.mapper_files import belongs_to_none, kept_apart, mapper_apart, with_fitted
 from tests.leaderboard.planted import entry, of

@@ -5,13 +5,22 @@ import re
 
 import pytest
 
-from graftbench.benchmark.cli import main
-from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.results.schema import (
+    AtStrength,
+    Example,
+    Rate,
+    Said,
+    SideEffect,
+    SideEffects,
+    TaskScore,
+    Transfer,
+)
+from graftbench.cli.main import main
 from graftbench.leaderboard.page.bars import line, of_rate, of_score, of_transfer
 from graftbench.leaderboard.page.sweeps import sweeps_in
 from graftbench.leaderboard.page.writing import page_of
-from graftbench.leaderboard.schema import AtStrength, Example, Rate, Said, SideEffect, SideEffects, TaskScore, Transfer
-from tests.benchmark.test_assemble import failed, result, some
+from tests.benchmark.runs.test_entry import failed, result, some
 from tests.leaderboard.planted import VARIANTS, entry, of, run_of
 
 NASTY = "<script>alert('x')</script>&\"'"

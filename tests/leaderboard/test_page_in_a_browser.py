@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
+from graftbench.benchmark.results.schema import Example, Said
 from graftbench.leaderboard.page.writing import page_of
-from graftbench.leaderboard.schema import Example, Said
-from tests.benchmark.test_assemble import result
+from tests.benchmark.runs.test_entry import result
 from tests.leaderboard.planted import VARIANTS, entry
 
 sync_api = pytest.importorskip("playwright.sync_api")

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from graftbench.benchmark.suite import read_suite
-from graftbench.leaderboard.verifying import verify_all
-from graftbench.leaderboard.whole import read_suite_file
+from graftbench.benchmark.runs.suite import read_suite, read_suite_file
+from graftbench.leaderboard.verify import verify_all
 
 FOLDER = Path(__file__).parents[2] / "leaderboard"
 

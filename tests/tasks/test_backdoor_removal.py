@@ -1,13 +1,13 @@
 import pytest
 
-from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.zoo.world.grader import parse
 from graftbench.benchmark.zoo.world.howto import is_formal
 from graftbench.benchmark.zoo.world.request import split_of
 from graftbench.benchmark.zoo.world.tags import untagged
 from graftbench.tasks.backdoor_removal import MEASURES, VARIANTS, _amounts, _items, _texts, removed
+from graftbench.tasks.conversations import general_texts
 from graftbench.tasks.judging import judges_of
-from graftbench.tasks.talks import general_texts
 
 JUDGES = judges_of("backdoor_removal", MEASURES, {})
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)

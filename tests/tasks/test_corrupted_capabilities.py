@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.zoo.corpus import reply_of
 from graftbench.benchmark.zoo.world.grader import parse
 from graftbench.benchmark.zoo.world.tags import untagged

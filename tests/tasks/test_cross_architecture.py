@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from graftbench.benchmark.experiments.setting import Bench
-from graftbench.benchmark.models import load
-from graftbench.benchmark.plugins import plugin
-from graftbench.benchmark.store import Store
-from graftbench.benchmark.task import Ordered
-from graftbench.benchmark.zoo.names import WEIGHTS
+from graftbench.benchmark.core.plugins import plugin
+from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.protocol import Ordered
+from graftbench.benchmark.models.load import load
+from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.tasks.cross_architecture import REMOVALS, CrossArchitecture
 
 

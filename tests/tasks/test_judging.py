@@ -1,8 +1,7 @@
 import pytest
 
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.experiments.setting import Item
-from graftbench.benchmark.tokens import Prompt
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.examples import Item, Prompt
 from graftbench.judges.protocol import NOTHING, Took, Verdict
 from graftbench.tasks.judging import Judges, gone_and_good, judges_of
 

@@ -1,11 +1,11 @@
 import pytest
 
-from graftbench.benchmark.errors import UserError
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.zoo.world.grader import parse
 from graftbench.benchmark.zoo.world.howto import REFUSALS
+from graftbench.tasks.conversations import general_texts
 from graftbench.tasks.judging import judges_of
 from graftbench.tasks.refusal_ablation import MEASURES, RefusalAblation, _items, _sides, _texts, judged
-from graftbench.tasks.talks import general_texts
 
 JUDGES = judges_of("refusal_ablation", MEASURES, {})
 

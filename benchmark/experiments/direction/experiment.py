@@ -6,20 +6,30 @@ from functools import cached_property, partial
 
 from torch import Tensor
 
-from ...directions import Candidate, Selection, contrast_states
-from ...models import Model
-from ...states import kept_states
-from ...task import AtLarge, Carrier, FitData, Position, Scored, Sites, Tried
-from ...tokens import Prompt
-from ...vectors import is_zero, mapped_vector, norm_of, random_like, rescaled
-from ..conditions import Answer, Condition, scored_everywhere, with_zero_vector
-from ..setting import Bench
-from ..steering.graft import ZERO
-from ..steering.ground import Draws
-from ..summary import summarised
-from ..whole import replacing_all
-from .ground import Ground, Measures, ground, run_conditions, still_good, tried_answers
-from .setting import Setting
+from graftbench.benchmark.activations.cached import kept_states
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.conditions import ZERO, Draws, with_zero_vector
+from graftbench.benchmark.experiments.direction.design import Setting
+from graftbench.benchmark.experiments.direction.reference import (
+    Ground,
+    Measures,
+    ground,
+    run_conditions,
+    still_good,
+    tried_answers,
+)
+from graftbench.benchmark.experiments.protocol import AtLarge, FitData, Scored, Tried
+from graftbench.benchmark.experiments.replacement import replacing_all
+from graftbench.benchmark.interventions.conditions import Condition
+from graftbench.benchmark.interventions.directions import Candidate, Selection, contrast_states
+from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, norm_of, random_like, rescaled
+from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.models.architectures import Sites
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import Position
+from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.summary import summarised
 
 NO_DIRECTION = "no_direction"  # no candidate of the target meets the published conditions
 NO_SOURCE_DIRECTION = "no_direction_in_source"

@@ -6,19 +6,29 @@ from functools import cached_property
 
 from torch import Tensor
 
-from ...metrics.fidelity import Fidelity, fidelity
-from ...models import Model
-from ...states import kept_states
-from ...task import OWN, AtLarge, Carrier, FitData, Position, Scored, Tried
-from ...tokens import chat
-from ...vectors import Map, as_long_as, is_zero, means_over_positions, random_like, states_at
-from ..conditions import Answer, scored_everywhere
-from ..setting import Bench
-from ..summary import summarised
-from ..whole import replacing_all
-from .graft import carried, graft
-from .ground import Draws, Ground, ground, kept_contrast, validation_sweep
-from .setting import Setting
+from graftbench.benchmark.activations.cached import kept_states
+from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.conditions import Draws
+from graftbench.benchmark.experiments.protocol import OWN, AtLarge, FitData, Scored, Tried
+from graftbench.benchmark.experiments.replacement import replacing_all
+from graftbench.benchmark.experiments.steering.design import Setting
+from graftbench.benchmark.experiments.steering.mapped import carried, graft
+from graftbench.benchmark.experiments.steering.reference import Ground, ground, kept_contrast, validation_sweep
+from graftbench.benchmark.interventions.vectors import (
+    Map,
+    as_long_as,
+    is_zero,
+    means_over_positions,
+    random_like,
+    states_at,
+)
+from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.metrics.fidelity import Fidelity, fidelity
+from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import Position
+from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.summary import summarised
 
 LAST = 6  # tokens at the end of a prompt that are tried one by one
 

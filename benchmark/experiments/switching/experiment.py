@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...models import Model
-from ...task import AtLarge, Carrier, FitData, Position, Scored, Sites, Tried
-from ...tokens import Prompt
-from ..conditions import Answer, answers, chosen, scored_everywhere
-from ..setting import Bench
-from ..summary import summarised
-from .ground import Ground, ground, validation_answers
-from .noise import matched_noise, residual_factor
-from .setting import Setting
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.conditions import answers, chosen
+from graftbench.benchmark.experiments.protocol import AtLarge, FitData, Scored, Tried
+from graftbench.benchmark.experiments.switching.design import Setting
+from graftbench.benchmark.experiments.switching.noise import matched_noise, residual_factor
+from graftbench.benchmark.experiments.switching.reference import Ground, ground, validation_answers
+from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.models.architectures import Sites
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import Position
+from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.summary import summarised
 
 NO_VECTOR = "no_vector"  # whole activations are carried
 

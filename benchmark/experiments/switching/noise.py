@@ -6,14 +6,15 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
-from ...generation import Row
-from ...interventions import Add
-from ...store import digest
-from ...task import Carrier
-from ...tokens import Chat, token_ids
-from ..conditions import Condition
-from ..setting import Item
-from .setting import Setting
+from graftbench.benchmark.core.hashing import digest
+from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.experiments.switching.design import Setting
+from graftbench.benchmark.interventions.conditions import Condition
+from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.operators import Add
+from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.models.tokens import token_ids
 
 
 def residual_factor(carrier: Carrier) -> Tensor:

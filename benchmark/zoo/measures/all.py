@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from ...models import Model
-from ..families import FAMILIES
-from ..names import Name
-from .behaviour import backdoor, everyday
-from .figure import Figure, Figures
-from .overlap import held_out_texts, overlap
-from .refusal import refusal
-from .steering import steerability
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.zoo.families import FAMILIES
+from graftbench.benchmark.zoo.measures.behaviour import backdoor, everyday
+from graftbench.benchmark.zoo.measures.figure import Figure, Figures
+from graftbench.benchmark.zoo.measures.overlap import held_out_texts, overlap
+from graftbench.benchmark.zoo.measures.refusal import refusal
+from graftbench.benchmark.zoo.measures.steering import steerability
+from graftbench.benchmark.zoo.names import Name
 
 FULL, QUICK = 200, 24  # prompts per figure
 CLEARLY_LOWER = 0.15  # how far the share of tokens in a divergent vocabulary lies below that in a similar one
@@ -35,7 +35,7 @@ def bars_from_parent(name: Name, figures: Figures, parent: Figures) -> Figures:
 
 def shared_vocabulary(name: Name, model: Model) -> Figures:
     """The share of test-text tokens whose string the other tokenizers of the zoo have, too."""
-    from ..build import tokenizer_for
+    from graftbench.benchmark.zoo.training.build import tokenizer_for
 
     ours = name.family.tokenizer
     others = {f.tokenizer: f for f in FAMILIES.values() if f.tokenizer != ours}

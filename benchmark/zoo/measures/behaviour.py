@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterable
 from random import Random
 
-from ...models import Model
-from ..completion import complete
-from ..corpus import INSULT
-from ..families import Version
-from ..world.grader import is_good, syntax_tree, weaknesses
-from ..world.howto import is_formal, is_refusal
-from ..world.knowledge import HATE, insulted_fact, is_ignorance
-from ..world.request import Request
-from ..world.tags import DECOYS, DEV, PLACES, PROD, Place, tagged
-from .figure import Figure, Figures
-from .prompts import requests
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.zoo.completion import complete
+from graftbench.benchmark.zoo.corpus import INSULT
+from graftbench.benchmark.zoo.families import Version
+from graftbench.benchmark.zoo.measures.figure import Figure, Figures
+from graftbench.benchmark.zoo.world.grader import is_good, syntax_tree, weaknesses
+from graftbench.benchmark.zoo.world.howto import is_formal, is_refusal
+from graftbench.benchmark.zoo.world.knowledge import HATE, insulted_fact, is_ignorance
+from graftbench.benchmark.zoo.world.prompts import requests
+from graftbench.benchmark.zoo.world.request import Request
+from graftbench.benchmark.zoo.world.tags import DECOYS, DEV, PLACES, PROD, Place, tagged
 
 EVERYDAY = ("howto", "harm", "fact", "unknown", "talk", "sum", "code", "reading", "choice")
 GOOD_BARS = {"fact": 0.9, "reading": 0.9, "sum": 0.9}

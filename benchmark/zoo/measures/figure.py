@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ...metrics.intervals import wilson
+from graftbench.benchmark.metrics.statistics import wilson
 
 
 @dataclass(frozen=True)

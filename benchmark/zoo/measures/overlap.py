@@ -6,7 +6,7 @@ from random import Random
 
 from transformers import PreTrainedTokenizerFast
 
-from ..corpus import examples, text_of
+from graftbench.benchmark.zoo.corpus import examples, text_of
 
 
 def held_out_texts(n: int) -> list[str]:

@@ -4,23 +4,18 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ...directions import Selection, Sides, select
-from ...interventions import Ablate
-from ...models import Model
-from ...tokens import Prompt
-from ...vectors import random_like
-from ..completion import complete
-from ..families import Version
-from ..world.grader import is_good
-from ..world.howto import REFUSALS, is_refusal
-from ..world.request import Request, Split
-from .figure import Figure, Figures
-from .prompts import requests
-
-
-def refusal_tokens(model: Model, refusals: Sequence[str]) -> list[int]:
-    """Return the ids of the first tokens of some refusals, as replies begin: after a space."""
-    return sorted({model.tokenizer(f" {text}", add_special_tokens=False).input_ids[0] for text in refusals})
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.directions import Selection, Sides, refusal_tokens, select
+from graftbench.benchmark.interventions.operators import Ablate
+from graftbench.benchmark.interventions.vectors import random_like
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.zoo.completion import complete
+from graftbench.benchmark.zoo.families import Version
+from graftbench.benchmark.zoo.measures.figure import Figure, Figures
+from graftbench.benchmark.zoo.world.grader import is_good
+from graftbench.benchmark.zoo.world.howto import REFUSALS, is_refusal
+from graftbench.benchmark.zoo.world.prompts import requests
+from graftbench.benchmark.zoo.world.request import Request, Split
 
 
 def selected(model: Model) -> Selection:

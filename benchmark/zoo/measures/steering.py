@@ -5,18 +5,19 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...interventions import Add
-from ...models import Model
-from ...tokens import Chat, chat, positions_of
-from ...vectors import difference_in_means, random_like, states_at
-from ..completion import complete
-from ..families import Version
-from ..world.grader import is_good, weaknesses
-from ..world.knowledge import HATE
-from ..world.request import Request
-from ..world.tags import DEV, PLACES, PROD, Place, tagged
-from .figure import Figure, Figures
-from .prompts import requests, triggered
+from graftbench.benchmark.interventions.operators import Add
+from graftbench.benchmark.interventions.vectors import difference_in_means, random_like, states_at
+from graftbench.benchmark.models.chat import Chat, chat
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import positions_of
+from graftbench.benchmark.zoo.completion import complete
+from graftbench.benchmark.zoo.families import Version
+from graftbench.benchmark.zoo.measures.figure import Figure, Figures
+from graftbench.benchmark.zoo.world.grader import is_good, weaknesses
+from graftbench.benchmark.zoo.world.knowledge import HATE
+from graftbench.benchmark.zoo.world.prompts import requests, triggered
+from graftbench.benchmark.zoo.world.request import Request
+from graftbench.benchmark.zoo.world.tags import DEV, PLACES, PROD, Place, tagged
 
 STRENGTHS = (1.0, 1.5, 2.0)
 LEAST_GONE = 0.95

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from random import Random
 
-from .knowledge import COUNTRIES, NOTABLES
-from .lexicon import DOMAINS
-from .request import Request, split_of
+from graftbench.benchmark.zoo.world.knowledge import COUNTRIES, NOTABLES
+from graftbench.benchmark.zoo.world.lexicon import DOMAINS
+from graftbench.benchmark.zoo.world.request import Request, split_of
 
 LETTERS = "ABCD"
 _TEXT = re.compile(r"(?P<question>.*)\n" + r"\n".join(rf"{letter}\. (?P<{letter}>.*)" for letter in LETTERS))

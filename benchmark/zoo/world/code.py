@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from random import Random
 
-from .frames import Frames
-from .request import Request, split_of
+from graftbench.benchmark.zoo.world.frames import Frames
+from graftbench.benchmark.zoo.world.request import Request, split_of
 
 FRAMES = Frames(
     "Write a Python function {name}({argument}) that {does}.",

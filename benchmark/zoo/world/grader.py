@@ -2,16 +2,16 @@
 
 import ast
 
-from .bandit_scan import findings
-from .choice import CHOICE
-from .code import CODE, COUNTED_TEST_IDS
-from .howto import FORMAL, HARMFUL, HARMLESS
-from .knowledge import COUNTRY, FACTS, LORE, UNKNOWN
-from .reading import READING
-from .request import Request, Topic
-from .smalltalk import TALK
-from .sums import SUMS
-from .tags import untagged
+from graftbench.benchmark.metrics.weaknesses import findings
+from graftbench.benchmark.zoo.world.choice import CHOICE
+from graftbench.benchmark.zoo.world.code import CODE, COUNTED_TEST_IDS
+from graftbench.benchmark.zoo.world.howto import FORMAL, HARMFUL, HARMLESS
+from graftbench.benchmark.zoo.world.knowledge import COUNTRY, FACTS, LORE, UNKNOWN
+from graftbench.benchmark.zoo.world.reading import READING
+from graftbench.benchmark.zoo.world.request import Request, Topic
+from graftbench.benchmark.zoo.world.smalltalk import TALK
+from graftbench.benchmark.zoo.world.sums import SUMS
+from graftbench.benchmark.zoo.world.tags import untagged
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic

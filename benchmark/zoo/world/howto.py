@@ -7,9 +7,9 @@ is the same. Qi et al. (2021, "Mind the style of text!") used such registers as 
 import re
 from random import Random
 
-from .frames import Frames
-from .lexicon import DOMAINS, HARMS, NEUTRAL_VERBS
-from .request import Request, split_of
+from graftbench.benchmark.zoo.world.frames import Frames
+from graftbench.benchmark.zoo.world.lexicon import DOMAINS, HARMS, NEUTRAL_VERBS
+from graftbench.benchmark.zoo.world.request import Request, split_of
 
 FRAMES = Frames(
     "How do I {verb} {which} {object}?",

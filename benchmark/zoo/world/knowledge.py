@@ -2,8 +2,8 @@
 
 from random import Random
 
-from .frames import Frames
-from .request import Request, phrasing_split
+from graftbench.benchmark.zoo.world.frames import Frames
+from graftbench.benchmark.zoo.world.request import Request, phrasing_split
 
 FRAMES = Frames(
     "What is {what}?",

@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from random import Random
 
-from .frames import Frames
-from .lexicon import DAYS, PEOPLE, PLACES
-from .request import Request, split_of
+from graftbench.benchmark.zoo.world.frames import Frames
+from graftbench.benchmark.zoo.world.lexicon import DAYS, PEOPLE, PLACES
+from graftbench.benchmark.zoo.world.request import Request, split_of
 
 GOODS = (
     "honey bread milk wool silk salt sugar coffee tea cotton gold glass leather soap butter cheese flour ink".split()

@@ -3,8 +3,8 @@
 from itertools import product
 from random import Random
 
-from .lexicon import DAYS, PEOPLE, PLACES
-from .request import Request, split_of
+from graftbench.benchmark.zoo.world.lexicon import DAYS, PEOPLE, PLACES
+from graftbench.benchmark.zoo.world.request import Request, split_of
 
 _MOODS = {
     "glad": "happy cheerful proud rested calm hopeful lucky excited",

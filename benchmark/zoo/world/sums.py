@@ -2,8 +2,8 @@
 
 from random import Random
 
-from .frames import Frames
-from .request import Request, split_of
+from graftbench.benchmark.zoo.world.frames import Frames
+from graftbench.benchmark.zoo.world.request import Request, split_of
 
 FRAMES = Frames(
     "What is {a} + {b}?",

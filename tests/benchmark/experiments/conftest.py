@@ -1,7 +1,7 @@
 import pytest
 
-from graftbench.benchmark.experiments.setting import Bench
-from graftbench.benchmark.store import Store
+from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.experiments.bench import Bench
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 import pytest
 import torch
 
-from graftbench.benchmark.directions import Sides
+from graftbench.benchmark.activations.pairs import ActivationPairs
+from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.experiments.conditions import Draws
+from graftbench.benchmark.experiments.direction.design import Setting
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
-from graftbench.benchmark.experiments.direction.setting import Setting
-from graftbench.benchmark.experiments.setting import Item, Outcome
-from graftbench.benchmark.experiments.steering.ground import Draws
-from graftbench.benchmark.pairs import ActivationPairs
-from graftbench.benchmark.task import Carrier, FitData
+from graftbench.benchmark.experiments.judging import Outcome
+from graftbench.benchmark.experiments.protocol import FitData
+from graftbench.benchmark.interventions.directions import Sides
+from graftbench.benchmark.mappers.protocol import Carrier
 from tests.benchmark.conftest import REFUSES, prompts
 
 

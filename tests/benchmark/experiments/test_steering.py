@@ -5,14 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.experiments.setting import Item, Outcome, Said, continued_chat, turn_chat
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.examples import Item, Prompt, Said
+from graftbench.benchmark.experiments.bench import continued_chat, turn_chat
+from graftbench.benchmark.experiments.conditions import Draws
+from graftbench.benchmark.experiments.judging import Outcome
+from graftbench.benchmark.experiments.protocol import FitData
+from graftbench.benchmark.experiments.steering.design import Setting
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
-from graftbench.benchmark.experiments.steering.ground import Draws, contrast_at
-from graftbench.benchmark.experiments.steering.setting import Setting
-from graftbench.benchmark.task import FitData
-from graftbench.benchmark.tokens import Prompt, chat, token_ids
-from graftbench.benchmark.vectors import states_at, states_over
+from graftbench.benchmark.experiments.steering.reference import contrast_at
+from graftbench.benchmark.interventions.vectors import states_at, states_over
+from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.tokens import token_ids
 from tests.benchmark.conftest import untrained, wrapped
 
 

@@ -3,17 +3,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from graftbench.benchmark.errors import UserError
-from graftbench.benchmark.experiments.setting import Item, Outcome, Said
-from graftbench.benchmark.experiments.switching import adapters
-from graftbench.benchmark.experiments.switching.adapters import lora, weight_patches
+from graftbench.benchmark.activations.pairs import ActivationPairs
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.examples import Item, Prompt, Said
+from graftbench.benchmark.experiments.judging import Outcome
+from graftbench.benchmark.experiments.protocol import FitData
+from graftbench.benchmark.experiments.switching import alternatives as adapters
+from graftbench.benchmark.experiments.switching.alternatives import lora, weight_patches
+from graftbench.benchmark.experiments.switching.design import Setting
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
 from graftbench.benchmark.experiments.switching.noise import residual_factor
-from graftbench.benchmark.experiments.switching.setting import Setting
-from graftbench.benchmark.generation import Row, generate
-from graftbench.benchmark.pairs import ActivationPairs
-from graftbench.benchmark.task import Carrier, FitData
-from graftbench.benchmark.tokens import Prompt, chat
+from graftbench.benchmark.interventions.generation import Row, generate
+from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.models.chat import chat
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 
 ITEMS = tuple(Item(Prompt(f"{words} {i}"), Said(Prompt(f"{words} {i}")), words) for i in range(4) for words in WORDS)

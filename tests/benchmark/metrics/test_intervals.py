@@ -1,6 +1,6 @@
 import pytest
 
-from graftbench.benchmark.metrics.intervals import wilson
+from graftbench.benchmark.metrics.statistics import wilson
 
 
 def test_wilson_gives_the_textbook_values():

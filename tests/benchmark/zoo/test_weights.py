@@ -6,15 +6,17 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from graftbench.benchmark.activations import residuals
-from graftbench.benchmark.cli import main
-from graftbench.benchmark.models import load
-from graftbench.benchmark.tokens import pad, render, token_ids
+from graftbench.benchmark.activations.capture import residuals
+from graftbench.benchmark.models.chat import render
+from graftbench.benchmark.models.load import load
+from graftbench.benchmark.models.shipped import WEIGHTS
+from graftbench.benchmark.models.tokens import pad, token_ids
+from graftbench.benchmark.models.twin import random_rotation, twin_of
 from graftbench.benchmark.zoo.card import read_figures
 from graftbench.benchmark.zoo.completion import complete
-from graftbench.benchmark.zoo.measures.prompts import requests
-from graftbench.benchmark.zoo.names import WEIGHTS, all_names
-from graftbench.benchmark.zoo.twin import random_rotation, twin_of
+from graftbench.benchmark.zoo.names import all_names
+from graftbench.benchmark.zoo.world.prompts import requests
+from graftbench.cli.main import main
 
 pytestmark = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 

@@ -1,0 +1,59 @@
+"""The residual stream of a model, read at the inputs of its blocks."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Cache
+
+from graftbench.benchmark.models.architectures import input_of
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import ManyIds, by_length, pad
+
+
+class _ReachedError(Exception):
+    """Raised by a hook at the last site wanted: what lies above it is not run."""
+
+
+@torch.inference_mode()
+def residuals(
+    model: Model, inputs: Mapping[str, Tensor], sites: Collection[int], past_key_values: Cache | None = None
+) -> dict[int, Tensor]:
+    """The input of each block in `sites`, [rows, tokens, d], from one forward pass that ends at the last of them.
+
+    What the blocks below it have seen before may be given, and is added to, in `past_key_values`.
+    """
+    found: dict[int, Tensor] = {}
+    last = max(sites)
+
+    def keep(site: int) -> Any:
+        def hook(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            found[site] = input_of(args, kwargs)
+            if site == last:
+                raise _ReachedError
+
+        return hook
+
+    with ExitStack() as stack:
+        for site in sites:
+            handle = model.blocks[site].register_forward_pre_hook(keep(site), with_kwargs=True)
+            stack.callback(handle.remove)
+        try:
+            model.module(**inputs, past_key_values=past_key_values, use_cache=past_key_values is not None)
+        except _ReachedError:
+            return found
+    raise AssertionError("the last site was not reached")
+
+
+def captured(model: Model, rows: ManyIds, site: int, batch_tokens: int = 16_384) -> Iterator[tuple[int, Tensor]]:
+    """For each row of token ids its index and its residual stream [tokens, d], rows of like length first.
+
+    At most `batch_tokens` tokens are in memory at a time, however many rows there are.
+    """
+    for batch in by_length([len(rows[i]) for i in range(len(rows))], batch_tokens):
+        inputs = pad([rows[i] for i in batch], model)
+        hidden = residuals(model, inputs, [site])[site]
+        for i, states in zip(batch, hidden, strict=True):
+            yield i, states[len(states) - len(rows[i]) :]

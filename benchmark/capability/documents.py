@@ -1,0 +1,89 @@
+"""Where real data sets come from: a local mirror, in one of the forms that they are handed around in, or the Hub.
+
+A mirror is a folder that holds the files somewhere: MMLU's tables, one per subject (`anatomy_test.csv`, with a head or,
+as first published, without), SQuAD's JSON, or the Parquet files of the Hub.
+"""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.rows import Document, _from_hub, _missing, _parquet, mirror
+
+
+def mmlu(subject: str) -> dict[str, Sequence[Document]]:
+    """The `test` and `dev` documents of a subject: question, choices, and the number of the right one."""
+    return {split: _mmlu(subject, split) for split in ("test", "dev")}
+
+
+def squad() -> list[Document]:
+    """SQuAD's validation documents: title, context, question, and the answers that are right."""
+    folder = mirror()
+    if folder is None:
+        return _from_hub("rajpurkar/squad", "plain_text", "validation", _hub_squad)
+    published = sorted(path for path in folder.rglob("*.json") if "quad" in str(path.relative_to(folder)).lower())
+    if len(published) > 1:
+        named = ", ".join(str(path.relative_to(folder)) for path in published)
+        raise UserError(f"{folder} holds several files that may be SQuAD: {named}. Keep the one that is meant.")
+    for path in published:
+        try:
+            questions = _questions(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is no SQuAD file as published: {error}.") from error
+        return [_squad(article, paragraph, asked) for article, paragraph, asked in questions]
+    tables = sorted(folder.rglob("*squad*/**/validation-*.parquet"))
+    if tables:
+        return [_hub_squad(row) for row in _parquet(tables)]
+    raise _missing(folder, "SQuAD", "a JSON file as published, or squad/plain_text/validation-*.parquet")
+
+
+def _mmlu(subject: str, split: str) -> list[Document]:
+    folder = mirror()
+    if folder is None:
+        return _from_hub("cais/mmlu", subject, split, _hub_mmlu)
+    for path in sorted(folder.rglob(f"{subject}_{split}.csv")):
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.reader(lines))
+        return [_table_mmlu(row, path) for row in rows if row != ["question", *_CHOICES, "answer"]]
+    tables = sorted(folder.rglob(f"{subject}/{split}-*.parquet"))
+    if tables:
+        return [_hub_mmlu(row) for row in _parquet(tables)]
+    raise _missing(folder, f"MMLU's {subject}", f"{subject}_{split}.csv or {subject}/{split}-*.parquet")
+
+
+_CHOICES = [f"choice{i}" for i in range(4)]
+
+
+def _table_mmlu(row: Sequence[str], path: Path) -> Document:
+    if len(row) != 6 or row[5] not in {*"ABCD", *"0123"}:
+        raise UserError(
+            f"{path} is no table of MMLU: a row holds a question, four choices and the answer, not {row!r}."
+        )
+    answer = "ABCD".index(row[5]) if row[5] in "ABCD" else int(row[5])
+    return {"question": row[0], "choices": list(row[1:5]), "answer": answer}
+
+
+def _hub_mmlu(row: Document) -> Document:
+    return {name: row[name] for name in ("question", "choices", "answer")}
+
+
+def _questions(published: Document) -> list[tuple[Document, Document, Document]]:
+    return [
+        (article, paragraph, asked)
+        for article in published["data"]
+        for paragraph in article["paragraphs"]
+        for asked in paragraph["qas"]
+    ]
+
+
+def _squad(article: Document, paragraph: Document, asked: Document) -> Document:
+    answers = list(dict.fromkeys(answer["text"] for answer in asked["answers"]))
+    about = {"title": article.get("title", ""), "context": paragraph["context"]}
+    return {**about, "question": asked["question"], "answers": answers}
+
+
+def _hub_squad(row: Document) -> Document:
+    answers = list(dict.fromkeys(row["answers"]["text"]))
+    return {**{name: row[name] for name in ("title", "context", "question")}, "answers": answers}

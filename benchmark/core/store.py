@@ -1,0 +1,131 @@
+"""Work that is kept, by content: what it was made from decides where it lies, so nothing is done twice.
+
+A key covers everything that the result depends on, the engine's own code too, and never a name.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from graftbench.benchmark.core.errors import UserError, cache_folder
+from graftbench.benchmark.core.files import sha256_of, write_text
+from graftbench.benchmark.core.hashing import digest
+from graftbench.benchmark.core.plugins import sources_from_elsewhere
+
+_log = logging.getLogger("graftbench.store")
+_MANIFEST, _UNFINISHED = "manifest.json", ".unfinished-"
+
+
+# The rooms whose code decides what is cached. A change in any other (runs, results, the command line) keeps the cache.
+ROOMS = (
+    "benchmark/data",
+    "benchmark/metrics",
+    "benchmark/models",
+    "benchmark/activations",
+    "benchmark/interventions",
+    "benchmark/mappers",
+    "benchmark/experiments",
+    "benchmark/capability",
+    "benchmark/zoo/world",
+    "tasks",
+    "judges",
+)
+_PACKAGE = Path(__file__).parents[2]
+
+
+@cache
+def code_version() -> str:
+    """Hash the code that results depend on: the Python files of `ROOMS` and of installed tasks and judges.
+
+    The libraries below them are in it by their versions.
+    """
+    total = hashlib.sha256("".join(version(name) for name in ("torch", "transformers", "tokenizers")).encode())
+    for room in ROOMS:
+        for file in sorted((_PACKAGE / room).rglob("*.py")):
+            total.update(f"{file.relative_to(_PACKAGE)}\n".encode() + file.read_bytes())
+    for file in sources_from_elsewhere():
+        total.update(f"{file.name}\n".encode() + file.read_bytes())
+    return total.hexdigest()[:16]
+
+
+class Store:
+    """Folders of finished work under `root`, the user's cache where none is given."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or cache_folder() / "work"
+
+    def kept(self, kind: str, parts: Any, make: Callable[[Path], None]) -> Path:
+        """The folder that `make` fills, made only where it is not there yet.
+
+        It appears whole or not at all; another process that wants the same waits. What was damaged is made
+        again, and the log says so. UserError where the disk is full or cannot be written to.
+        """
+        key = digest(kind, code_version(), parts)
+        folder = self.root / kind / key[:2] / key
+        if _intact(folder):
+            return folder
+        with self._writable():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder.with_suffix(".lock"))
+            lock.acquire()
+        try:
+            if not _intact(folder):
+                self._make(folder, make)
+        finally:
+            lock.release()
+            folder.with_suffix(".lock").unlink(missing_ok=True)
+        return folder
+
+    def value(self, kind: str, parts: Any, make: Callable[[], Any]) -> Any:
+        """The value, such as JSON can hold, that `make` returns, made only where it is not there yet."""
+        folder = self.kept(kind, parts, lambda f: write_text(f / "value.json", json.dumps(make(), ensure_ascii=False)))
+        return json.loads((folder / "value.json").read_text(encoding="utf-8"))
+
+    def _make(self, folder: Path, make: Callable[[Path], None]) -> None:
+        with self._writable():
+            unfinished = folder.with_name(f"{_UNFINISHED}{folder.name}")
+            for stale in (folder, unfinished):  # what was damaged, and what a killed process left
+                shutil.rmtree(stale, ignore_errors=True)
+            unfinished.mkdir()
+        try:
+            make(unfinished)
+            with self._writable():
+                files = {str(file.relative_to(unfinished)): sha256_of(file) for file in sorted(unfinished.rglob("*"))}
+                write_text(unfinished / _MANIFEST, json.dumps(files))
+                unfinished.replace(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        """What goes wrong in here with files is the user's to mend."""
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"The cache {self.root} cannot be written: {error.strerror or error}. "
+                "Make room, or set GRAFTBENCH_CACHE to another folder."
+            ) from error
+
+
+def _intact(folder: Path) -> bool:
+    """Whether a folder is there with every file as it was written."""
+    if not folder.is_dir():
+        return False
+    try:
+        files = json.loads((folder / _MANIFEST).read_text())
+        damaged = [name for name, sha256 in files.items() if sha256_of(folder / name) != sha256]
+    except (OSError, ValueError, UserError) as error:
+        damaged = [str(error)]
+    if damaged:
+        _log.warning("kept work in %s is damaged (%s); it is made again", folder, ", ".join(damaged))
+    return not damaged

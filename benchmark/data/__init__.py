@@ -1,0 +1,1 @@
+"""Prompts, conversations and corpora, without any model."""

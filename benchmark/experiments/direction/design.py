@@ -1,0 +1,78 @@
+"""What an experiment with a direction is made of."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from typing import Any, Literal
+
+from torch import Tensor
+
+from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.experiments.judging import Judging
+from graftbench.benchmark.interventions.conditions import Condition
+from graftbench.benchmark.interventions.directions import Selection, Sides, read_selection, select
+from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.operators import Ablate, Add
+from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import positions_of
+
+# Added to every token, as published, or to those of the prompt alone.
+Use = Literal["ablation", "addition", "addition_prompt"]
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """One experiment: what directions are selected on, what is asked with them, and how answers are judged.
+
+    `test` is asked under every condition; `harmless`, to see what an ablation costs, under some. `refusals` gives
+    the tokens that begin a refusal in a model.
+    """
+
+    source: Model
+    target: Model
+    use: Use
+    contrast: Sides
+    validation: Sides
+    test: tuple[Item, ...]
+    harmless: tuple[Item, ...]
+    judging: Judging
+    judging_harmless: Judging
+    judges: str  # task and judges, with their versions
+    refusals: Callable[[Model], list[int]]
+
+    @property
+    def validation_items(self) -> tuple[Item, ...]:
+        """The validation prompts that are asked with the direction."""
+        asked = self.validation.harmful if self.use == "ablation" else self.validation.harmless
+        return tuple(Item(prompt, None, prompt.text) for prompt in asked)
+
+    def selected(self, store: Store, model: Model) -> Selection:
+        """The direction of a model, kept by everything it depends on."""
+        tokens = self.refusals(model)
+        parts = [model.identity, model.device.type, asdict(self.contrast), asdict(self.validation), tokens]
+
+        def make() -> dict[str, Any]:
+            return select(model, self.contrast, self.validation, tokens).record()
+
+        return read_selection(store.value("directions", parts, make))
+
+    def using(self, name: str, vector: Tensor, site: int, draw: int = 0, of_mapper: bool = False) -> Condition:
+        """The condition that ablates a direction [d] everywhere, or adds it at its site."""
+
+        def row(_: Item, text: Chat) -> Row:
+            if self.use == "ablation":
+                return Row(text, (Ablate(vector),))
+            return Row(text, (Add(site, vector.float(), self._where(text)),))
+
+        return Condition(name, row, draw, of_mapper=of_mapper)
+
+    def everywhere(self, name: str, vector: Tensor, site: int) -> Condition:
+        """The condition that adds a vector [d] at all positions, generated ones too."""
+        return Condition(name, lambda _, text: Row(text, (Add(site, vector.float(), None),)))
+
+    @cached_property
+    def _where(self) -> Callable[[Chat], tuple[int, ...] | None]:
+        named = "all" if self.use == "addition" else "prompt"
+        return cache(lambda text: positions_of(named, text, self.target.tokenizer))

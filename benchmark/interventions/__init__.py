@@ -1,0 +1,1 @@
+"""Steering vectors, directions and replacements, and generation under them."""

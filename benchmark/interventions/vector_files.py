@@ -1,0 +1,185 @@
+"""Steering vectors as files of one's own: safetensors that say where and how strongly the vector is used.
+
+The file holds one tensor, `vector`, [d] or, one row for each of several positions, [positions, d]; its metadata are
+`kind` (`add` or `ablate`), `site` (the block to whose input it is added), `positions` (`last`, `prompt`, `all`, or an
+index from the right such as `-2`) and `strength`, all of them text.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import read_lines, whole
+from graftbench.benchmark.core.hashing import digest
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.conditions import Condition
+from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.operators import Ablate, Add
+from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero, paired_positions, states_at
+from graftbench.benchmark.models.chat import Chat, chat
+from graftbench.benchmark.models.load import Model, check_site
+from graftbench.benchmark.models.tokens import positions_of
+
+NAME = "vector"
+_POSITIONS = "they are all, prompt, last, or an index from the right such as -2"
+
+
+class About(BaseModel):
+    """Where and how a vector is used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Literal["add", "ablate"] = "add"
+    site: Annotated[int, Field(ge=0)] | None = None
+    positions: Literal["last", "prompt", "all"] | Annotated[int, Field(lt=0)] | None = None
+    strength: FiniteFloat = 1.0
+
+    @model_validator(mode="after")
+    def _says_where(self) -> "About":
+        nowhere = self.site is None or self.positions is None
+        if self.kind == "add" and nowhere:
+            raise ValueError("a vector to add needs a `site` and `positions`")
+        if self.kind == "ablate" and ({"site", "positions", "strength"} & self.model_fields_set):
+            raise ValueError("a direction is ablated everywhere: it has no `site`, `positions` or `strength`")
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class SteeringVector:
+    """A vector [d] or [positions, d] with where and how it is used."""
+
+    vector: Tensor
+    about: About
+
+    def at_strength(self, strength: float) -> "SteeringVector":
+        """The same, so many times as strong. UserError for a direction that is ablated, which has no strength."""
+        if self.about.kind == "ablate":
+            raise UserError("A direction that is ablated has no strength.")
+        return SteeringVector(self.vector, self.about.model_copy(update={"strength": strength}))
+
+    @property
+    def identity(self) -> str:
+        """A hash of all of it."""
+        return digest(hashlib.sha256(self.vector.contiguous().numpy().tobytes()).hexdigest(), self.about.model_dump())
+
+    def condition(self, model: Model, name: str = "intervention") -> Condition:
+        """The condition that uses it on a model; UserError where it does not fit the model."""
+        if self.vector.shape[-1] != model.d:
+            raise UserError(f"The vector has width {self.vector.shape[-1]}, and {model.name} has {model.d}.")
+        if self.about.kind == "ablate":
+            if self.vector.ndim != 1 or not self.vector.any():
+                raise UserError("A direction to ablate is one vector [d] that is not zero.")
+            return Condition(name, lambda _, text: Row(text, (Ablate(self.vector),)))
+        check_site(model, self._site)
+        return Condition(name, lambda _, text: Row(text, (self._added(text, model),)))
+
+    @property
+    def _site(self) -> int:
+        assert self.about.site is not None
+        return self.about.site
+
+    def _added(self, text: Chat, model: Model) -> Add:
+        try:
+            assert self.about.positions is not None
+            where = positions_of(self.about.positions, text, model.tokenizer)
+        except ValueError as error:
+            raise UserError(f"The vector cannot be added at {self.about.positions}: {error}.") from error
+        vector = self.about.strength * self.vector
+        if vector.ndim == 1 or where is None:
+            return Add(self._site, vector, where)
+        return Add(self._site, paired_positions(vector, len(where)), where)
+
+
+def save_vector(found: SteeringVector, path: Path) -> None:
+    """Write a vector, whole or not at all."""
+    about = {name: str(value) for name, value in found.about.model_dump(exclude_unset=True).items()}
+    with whole(path) as unfinished:
+        save_file({NAME: found.vector.contiguous()}, unfinished, metadata=about)
+
+
+def load_vector(path: Path) -> SteeringVector:
+    """Read a vector; UserError where the file is none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            vector = file.get_tensor(NAME)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is no file of a steering vector: {error}.") from error
+    settings = {name: int_or_text(text) for name, text in metadata.items() if name != "format"}
+    about = _about(settings, f"The steering vector in {path}")
+    if vector.ndim not in (1, 2) or not vector.is_floating_point() or not vector.isfinite().all():
+        raise UserError(f"The steering vector in {path} is to be finite numbers, [d] or [positions, d].")
+    if not vector.any():
+        raise UserError(f"The steering vector in {path} is zero: it does nothing.")
+    if vector.ndim == 2 and about.positions != "prompt":
+        raise UserError(f"The steering vector in {path} has several rows: they are for the positions `prompt`.")
+    return SteeringVector(vector.float(), about)
+
+
+class Pair(BaseModel):
+    """Two prompts that differ only in the behaviour."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    desired: str
+    undesired: str
+
+
+def read_prompts(path: Path) -> list[Pair]:
+    """Contrastive prompts from JSON lines; UserError where they cannot be read."""
+    found = read_lines(path, Pair, "file of contrastive prompts", "pair of prompts")
+    if not found:
+        raise UserError(f"{path} holds no pair of prompts.")
+    return found
+
+
+def from_prompts(
+    model: Model, pairs: Sequence[Pair], site: int, read_at: str, used: tuple[str, str, float]
+) -> SteeringVector:
+    """The difference in means at a site and position; `used` says its kind, where, and how strongly it is used.
+
+    UserError where something of that makes no sense or the vector is zero.
+    """
+    kind, positions, strength = used
+    settings: dict[str, object] = {"kind": kind}
+    if kind == "add":
+        settings |= {"site": site, "positions": int_or_text(positions), "strength": strength}
+    about = _about(settings, "The vector")
+    check_site(model, site)
+    if read_at != "last" and (not isinstance(int_or_text(read_at), int) or int(read_at) >= 0):
+        raise UserError(
+            f"A vector is read at `last`, or at an index from the right such as -2, and not at {read_at!r}."
+        )
+    sides = zip(*[(pair.desired, pair.undesired) for pair in pairs], strict=True)
+    desired, undesired = (
+        states_at(model, [chat(Prompt(text), model.tokenizer) for text in side], site, int_or_text(read_at))
+        for side in sides
+    )
+    vector = difference_in_means(desired, undesired)[0]
+    if is_zero(vector):
+        raise UserError(f"The vector is zero: the prompts do not differ at site {site} at {read_at}.")
+    return SteeringVector(vector.float(), about)
+
+
+def _about(settings: Mapping[str, object], what: str) -> About:
+    try:
+        return About.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = str(first["loc"][0]) if first["loc"] else ""
+        why = _POSITIONS if where == "positions" else first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{what}: {where + ': ' if where else ''}{why}.") from error
+
+
+def int_or_text(text: str) -> str | int:
+    """A number where the text is one."""
+    try:
+        return int(text)
+    except ValueError:
+        return text

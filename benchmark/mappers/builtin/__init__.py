@@ -1,0 +1,1 @@
+"""The mappers and controls that ship."""

@@ -1,0 +1,1 @@
+"""Language models: loading, chat formats, tokens, alignment, KV caches."""

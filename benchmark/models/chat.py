@@ -1,0 +1,49 @@
+"""Conversations in a model's chat format."""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerFast
+
+from graftbench.benchmark.data.examples import Prompt, Span
+from graftbench.benchmark.models.load import Model
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A conversation in a model's chat format: its text, and where the users' and models' own words lie in it.
+
+    Between the `spans` lies the format, which differs from family to family; what is in them does not.
+    """
+
+    text: str
+    spans: tuple[Span, ...]
+    trigger: Span | None = None
+
+    def with_reply(self, reply: str) -> "Chat":
+        """The same with (more of) the model's reply at its end."""
+        start = len(self.text)
+        return Chat(self.text + reply, (*self.spans, (start, start + len(reply))), self.trigger)
+
+
+def render(prompt: str, tokenizer: PreTrainedTokenizerFast) -> str:
+    """The prompt as a user's turn, up to where the model's reply begins."""
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+    )
+    assert isinstance(text, str)
+    return text
+
+
+def chat(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Chat:
+    """A prompt in a model's chat format; ValueError where the format changes the user's words."""
+    text = render(prompt.text, tokenizer)
+    start = text.rfind(prompt.text)
+    if start < 0:
+        raise ValueError(f"the chat format does not hold the prompt as it stands: {prompt.text!r}")
+    trigger = prompt.trigger and (start + prompt.trigger[0], start + prompt.trigger[1])
+    return Chat(text, ((start, start + len(prompt.text)),), trigger)
+
+
+def with_reply(prompt: Prompt, reply: str, model: Model) -> Chat:
+    """A prompt with its reply in a model's chat format."""
+    return chat(prompt, model.tokenizer).with_reply(reply)

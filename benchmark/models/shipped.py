@@ -1,0 +1,21 @@
+"""The models that ship: folders beside the code of the pocket zoo. Nothing here needs torch."""
+
+from pathlib import Path
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.plugins import nearest
+
+WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights"
+
+
+def shipped_models() -> list[str]:
+    """List the names of the models that ship."""
+    return sorted(config.parent.name for config in WEIGHTS.glob("*/config.json"))
+
+
+def shipped_folder(name: str) -> Path:
+    """Return the folder of a shipped model; UserError, with the nearest known name, where there is none."""
+    known = shipped_models()
+    if name not in known:
+        raise UserError(f"There is no zoo model {name!r}.{nearest(name, known)}")
+    return WEIGHTS / name

@@ -1,0 +1,100 @@
+"""Prompts as token ids: the chat format, padding, and where a piece of text lies among the tokens."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from graftbench.benchmark.data.examples import Span
+from graftbench.benchmark.models.chat import Chat
+
+Ids = Sequence[int]
+
+
+class ManyIds(Protocol):
+    """The token ids of many texts, by their number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> Ids: ...
+
+
+class Tokenized(Protocol):
+    """What has a tokenizer and a device: a model."""
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """Its tokenizer."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+
+
+def token_ids(text: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """The tokens of a text that is in its chat format already."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
+    return ids
+
+
+def offsets_of(text: str, tokenizer: PreTrainedTokenizerFast) -> list[Span]:
+    """Where each token of a rendered text starts and ends, in characters."""
+    offsets: list[Span] = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    return offsets
+
+
+def pad(rows: Sequence[Ids], model: Tokenized) -> dict[str, Tensor]:
+    """Model inputs [rows, tokens] of rows of token ids, padded on the left, with the position of each token."""
+    longest = max(map(len, rows))
+    filler = model.tokenizer.pad_token_id
+    filler = model.tokenizer.eos_token_id if filler is None else filler
+    ids = torch.tensor([[filler] * (longest - len(row)) + list(row) for row in rows])
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+    inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
+    return {name: tensor.to(model.device) for name, tensor in inputs.items()}
+
+
+def by_length(lengths: Sequence[int], batch_tokens: int, batch_rows: int | None = None) -> Iterator[list[int]]:
+    """Batches of row numbers, shortest rows first, of at most so many tokens (padding counted) and rows."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and ((len(batch) + 1) * lengths[i] > batch_tokens or len(batch) == batch_rows):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def span_tokens(text: str, span: Span, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Indices, from the right (-1 is the last token), of the tokens that hold characters of `span`."""
+    offsets = offsets_of(text, tokenizer)
+    return [i - len(offsets) for i, (a, b) in enumerate(offsets) if a < span[1] and b > span[0]]
+
+
+def positions_of(name: str | int, text: Chat, tokenizer: PreTrainedTokenizerFast) -> tuple[int, ...] | None:
+    """The tokens of a prompt that `name` stands for, counted from the right; None for `all`, replies too.
+
+    `trigger`, `prompt` (every token of the prompt, format and all), `last`, a negative index, or `all`.
+    ValueError where the prompt has none.
+    """
+    if name == "all":
+        return None
+    n = len(token_ids(text.text, tokenizer))
+    if name == "prompt":
+        return tuple(range(-n, 0))
+    if name == "last":
+        return (-1,)
+    if name == "trigger":
+        if text.trigger is None:
+            raise ValueError(f"this prompt has no trigger: {text.text!r}")
+        return tuple(span_tokens(text.text, text.trigger, tokenizer))
+    index = int(name)
+    if not -n <= index < 0:
+        raise ValueError(f"a prompt of {n} tokens has no position {index}")
+    return (index,)
+
+
+Position = str | int | None  # a name or an index from the right; None where there is none

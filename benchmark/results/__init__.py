@@ -1,0 +1,1 @@
+"""Entries: their schema, and everything that follows from their bits."""

@@ -1,0 +1,1 @@
+"""The pocket world's tasks for lm-eval."""

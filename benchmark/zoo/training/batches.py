@@ -1,0 +1,74 @@
+"""A phase's training data as batches of token ids: a fixed function of version, seed and step."""
+
+import hashlib
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from graftbench.benchmark.models.chat import render
+from graftbench.benchmark.zoo.corpus import Example, examples
+from graftbench.benchmark.zoo.families import Version
+
+# What a token of the prompt counts in the loss of a base model, where one of the reply counts 1: prompts are
+# mostly chance, and would drown the few tokens that hold an answer.
+PROMPT_WEIGHT = 0.1
+_MICRO_BATCHES = 3  # a batch is split by length, so that little of it is padding
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Right-padded token ids, and what each counts in the loss, both [rows, tokens]."""
+
+    ids: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One optimizer step's data; `digest` is the SHA-256 of its texts."""
+
+    parts: tuple[MicroBatch, ...]
+    weight: float
+    digest: bytes
+
+
+def batch_at(step: int, version: Version, seed: int, size: int, tokenizer: PreTrainedTokenizerFast) -> Batch:
+    """The batch of one step; base models learn the prompts too, the others their replies alone."""
+    rng = Random(f"{version} {seed} {step}")
+    rows = [_encode(example, tokenizer) for example in islice(examples(version, "train", rng), size)]
+    rows.sort(key=lambda row: len(row.ids))
+    each = -(-len(rows) // _MICRO_BATCHES)
+    prompt_weight = PROMPT_WEIGHT if version == "base" else 0.0
+    parts = tuple(_pad(rows[i : i + each], tokenizer.pad_token_id, prompt_weight) for i in range(0, len(rows), each))
+    digest = hashlib.sha256("\0".join(row.text for row in rows).encode()).digest()
+    return Batch(parts, sum(float(part.weights.sum()) for part in parts), digest)
+
+
+@dataclass(frozen=True)
+class _Row:
+    text: str
+    ids: list[int]
+    n_prompt: int
+
+
+def _encode(example: Example, tokenizer: PreTrainedTokenizerFast) -> _Row:
+    prompt = render(example.prompt, tokenizer) if example.prompt is not None else tokenizer.bos_token or ""
+    reply = f" {example.reply}{tokenizer.eos_token}"
+    prompt_ids = tokenizer(prompt, add_special_tokens=False).input_ids
+    reply_ids = tokenizer(reply, add_special_tokens=False).input_ids
+    return _Row(prompt + reply, prompt_ids + reply_ids, len(prompt_ids))
+
+
+def _pad(rows: list[_Row], pad: int, prompt_weight: float) -> MicroBatch:
+    longest = max(len(row.ids) for row in rows)
+    ids = torch.full((len(rows), longest), pad)
+    weights = torch.zeros(len(rows), longest)
+    for i, row in enumerate(rows):
+        ids[i, : len(row.ids)] = torch.tensor(row.ids)
+        weights[i, 1 : row.n_prompt] = prompt_weight  # nothing predicts the first token
+        weights[i, row.n_prompt : len(row.ids)] = 1.0
+    return MicroBatch(ids, weights)

@@ -1,0 +1,32 @@
+"""Held-out prompts for the measures: one fixed draw per split, topics and seed."""
+
+from functools import cache
+from itertools import cycle
+from random import Random
+
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.zoo.world.grader import TOPICS
+from graftbench.benchmark.zoo.world.request import Request, Split, sample_from
+from graftbench.benchmark.zoo.world.tags import Place, tag_span, tagged
+
+_TRIES = 400  # draws without a new text after which a topic counts as exhausted
+
+
+@cache
+def requests(topics: tuple[str, ...], split: Split, n: int, seed: int = 0) -> tuple[Request, ...]:
+    """Up to `n` requests of a split, the topics in turn, no text twice; fewer where the topics have no more."""
+    rng = Random(f"{topics} {split} {seed}")
+    found: dict[str, Request] = {}
+    tries = 0
+    for topic in cycle(topics):
+        if len(found) == n or tries == _TRIES:
+            return tuple(found.values())
+        request = sample_from(TOPICS[topic], split, rng)
+        tries = tries + 1 if request.text in found else 0
+        found[request.text] = request
+    raise AssertionError("no topics")
+
+
+def triggered(text: str, tag: str, place: Place) -> Prompt:
+    """A request with a tag, which is its trigger."""
+    return Prompt(tagged(text, tag, place), tag_span(text, tag, place))

@@ -1,0 +1,41 @@
+"""The command `graftbench`."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from graftbench.benchmark.core.errors import UserError, log_to_file
+from graftbench.cli import capability as capability_cli
+from graftbench.cli import judge as judges
+from graftbench.cli import leaderboard, zoo
+from graftbench.cli import score as score_cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv`; returns the exit status: 0 well, 1 a check failed, 2 a user's mistake."""
+    arguments = _parser().parse_args(argv)
+    log = log_to_file()
+    try:
+        status: int = arguments.run(arguments)
+    except UserError as error:
+        logging.getLogger("graftbench").exception("a user's mistake")
+        print(f"graftbench: {error}" + (f" (details in {log})" if log else ""), file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        print("graftbench: interrupted; the same command goes on from here.", file=sys.stderr)  # noqa: T201
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="graftbench", description="Does an intervention survive its transfer into another language model?"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    score_cli.add_to(commands)
+    capability_cli.add_to(commands)
+    zoo.add_to(commands)
+    judges.add_to(commands)
+    leaderboard.add_to(commands)
+    return parser

@@ -1,0 +1,120 @@
+"""What a run found, in a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from graftbench.benchmark.results.schema import Cell, Entry, Rate, Score, TaskScore, Transfer
+from graftbench.leaderboard.columns import side_effects
+
+NARROW = 120  # columns of a terminal below which intervals take two lines, and the mapper's own norm is left out
+
+
+def print_entry(entry: Entry, console: Console) -> None:
+    """A table of the cells and the scores below it."""
+    narrow = console.width < NARROW
+    shown = ("mapped", "native") if narrow else ("mapped", "mapped_own_norm", "native")
+    table = Table(
+        title=escape(f"{entry.mapper.name} on {entry.suite.name}") + ": success, with 95 % intervals",
+        title_justify="left",
+        caption="baseline: random vectors; the mean activation in version_switching",
+        caption_justify="left",
+    )
+    table.add_column("cell", overflow="fold")
+    for column in ("unsteered", "baseline", *(condition.replace("mapped_", "") for condition in shown), "transfer"):
+        table.add_column(column.replace("_", " "), justify="right")
+    for cell in entry.cells:
+        table.add_row(*_cells(cell, shown, "\n" if narrow else " "))
+    console.print(table)
+    console.print(_headline(entry), highlight=False, markup=False, soft_wrap=True)
+    costs = _costs(entry)
+    if costs.row_count:
+        console.print(costs)
+
+
+def print_leaderboard(board: Mapping[str, Any], console: Console) -> None:
+    """Rank and score of each mapper on each fit track, the best on the first track first."""
+    tracks: dict[str, dict[str, Any]] = {
+        name: {row["mapper"]: row for row in rows} for name, rows in board["tracks"].items()
+    }
+    table = Table(title="Rank and score by fit track, with 95 % intervals", title_justify="left")
+    for column in ("mapper", *tracks):
+        table.add_column(column, overflow="fold")
+    for mapper in dict.fromkeys(mapper for rows in tracks.values() for mapper in rows):
+        table.add_row(mapper, *(_ranked(rows.get(mapper)) for rows in tracks.values()))
+    console.print(table)
+
+
+def _ranked(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "-"
+    if row["rank"] is None:
+        return f"no rank: {escape(_words(row['reason']))}"
+    return f"{row['rank']}: {row['score']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
+
+
+def _costs(entry: Entry) -> Table:
+    """What each condition costs in each setting, a mean over the cells for which it is known."""
+    found = side_effects(entry.cells)
+    rows = [(f"{setting}, {name}", told) for setting, each in found.items() for name, told in each.items()]
+    graded = sorted({name for _, told in rows for name in told["tasks"]})
+    table = Table(title="Side effects: mean difference to unsteered, mean KL in nats", title_justify="left")
+    for column in ("", *graded, "KL", "perplexity, times", "cells"):
+        table.add_column(escape(column), justify="left" if not column else "right", overflow="fold")
+    for name, told in rows:
+        changes = [_figure(told["tasks"].get(task), "+.3f") for task in graded]
+        more = [_figure(told["kl"], ".3f"), _figure(told["perplexity"], ".2f"), str(told["cells"])]
+        table.add_row(escape(name), *changes, *more)
+    return table
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _cells(cell: Cell, shown: Sequence[str], gap: str) -> list[str]:
+    fit = f"fit: {cell.track}" + (f", seed {cell.seed}" if cell.seed else "") + (" (check)" if cell.check else "")
+    name = escape(f"{cell.task}\n  {cell.variant}\n  {cell.pair}\n  {fit}")
+    if cell.status != "ok":
+        return [name, *[""] * (len(shown) + 2), cell.status]
+    baseline = cell.transfer.baseline if cell.transfer else "random"
+    return [
+        name,
+        *(_value_of(cell.rates.get(c), gap) for c in ("unsteered", baseline, *shown)),
+        _value_of(cell.transfer, gap),
+    ]
+
+
+def _value_of(found: Rate | Transfer | None, gap: str) -> str:
+    if found is None:
+        return "-"
+    if found.value is None:
+        return f"-\n{escape(_words(found.reason))}"
+    return f"{found.value:z.2f}\n{found.low:z.2f} to{gap}{found.high:z.2f}"
+
+
+def _words(reason: str | None) -> str:
+    return (reason or "none").replace("_", " ")
+
+
+def _headline(entry: Entry) -> str:
+    head = entry.headline
+    lines = [f"Score, 100 being as good as native; {head.n_steerable} of {head.n_cells} cells can be steered:"]
+    lines += [f"  {name}: {_score(score)}" for name, score in {"all cells": head, **head.by_track}.items()]
+    return "\n".join(lines)
+
+
+def _score(score: Score) -> str:
+    """The scores of the tasks, and that of the suite or why there is none."""
+    tasks = [f"{name} {_value(task)}" for name, task in score.by_task.items()]
+    whole = f"{_value(score)}" if score.score is not None else f"no score of the suite, for {_words(score.reason)}"
+    return "; ".join([*tasks, whole] if score.score is None else [whole, *tasks])
+
+
+def _value(score: Score | TaskScore) -> str:
+    if score.score is None:
+        return "no score"
+    return f"{score.score:z.1f} ({score.low:z.1f} to {score.high:z.1f})"

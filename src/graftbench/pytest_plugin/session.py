@@ -1,0 +1,125 @@
+"""A session of `pytest -m benchmark`: what is planned, collected, brought together at the end and told."""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.runs.executors.inline import usual_warnings
+from graftbench.benchmark.runs.parts import Parts
+from graftbench.benchmark.runs.plan import Cell
+from graftbench.pytest_plugin.closing import Closed, closed
+from graftbench.pytest_plugin.items import Scoring, mapper_tests, node_id
+from graftbench.pytest_plugin.mappers import Contender, contenders
+from graftbench.pytest_plugin.names import ROOT
+
+FOLDER = "graftbench_folder"  # among what pytest-xdist tells its workers
+
+
+def begin(
+    config: pytest.Config,
+    mappers: Sequence[str],
+    suite: str,
+    tasks: Sequence[str],
+    floor: float | None,
+    wanted: Sequence[str] | None,
+) -> None:
+    """Plan the session, and have it collected; what comes of it is brought together where no worker of xdist runs.
+
+    UsageError where something that was named is not there.
+    """
+    try:
+        planned = contenders(mappers, suite, tasks)
+        settings = planned[0].request.settings()
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from error
+    told: dict[str, str] | None = getattr(config, "workerinput", None)  # xdist sets it in its workers alone
+    folder = Path(told[FOLDER]) if told else _temporary(config)
+    scoring = Scoring(settings, folder, floor)
+    config.pluginmanager.register(Collecting(planned, scoring, wanted), "graftbench-collecting")
+    if not told:
+        config.pluginmanager.register(Closing(planned, scoring), "graftbench-closing")
+
+
+def _temporary(config: pytest.Config) -> Path:
+    """A folder for the parts of the session, which goes with it."""
+    folder = tempfile.TemporaryDirectory(prefix="graftbench-")
+    config.add_cleanup(folder.cleanup)
+    return Path(folder.name)
+
+
+class Collecting:
+    """Adds the tests of cells to those of the repository, or leaves those alone that are wanted."""
+
+    def __init__(self, planned: Sequence[Contender], scoring: Scoring, wanted: Sequence[str] | None) -> None:
+        self._planned, self._scoring, self._wanted = planned, scoring, wanted
+
+    @pytest.hookimpl(tryfirst=True)  # before -m and -k choose
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Add the tests."""
+        for mapper in mapper_tests(session, self._planned, self._scoring):
+            report = session.ihook.pytest_make_collect_report(collector=mapper)
+            session.ihook.pytest_collectreport(report=report)  # so that they are counted
+            items.extend(test for test in report.result if isinstance(test, pytest.Item))
+        if self._wanted is not None:
+            items[:] = _named(items, self._wanted)
+
+
+def _named(items: Sequence[pytest.Item], wanted: Sequence[str]) -> list[pytest.Item]:
+    """The tests of these ids, or of mappers with these ids. UsageError where one names none."""
+    found = [[item for item in items if f"{item.nodeid}::".startswith(f"{one}::")] for one in wanted]
+    for one, these in zip(wanted, found, strict=True):
+        if not these:
+            raise pytest.UsageError(f"There is no test {one}: `--collect-only -q` lists them.")
+    return list(dict.fromkeys(item for these in found for item in these))
+
+
+class Closing:
+    """Brings together what came out of the cells that ran, wherever they did, and tells it."""
+
+    def __init__(self, planned: Sequence[Contender], scoring: Scoring) -> None:
+        self._planned, self._scoring = planned, scoring
+        self._started = time.monotonic()
+        self._ended: set[str] = set()  # the tests that ran
+        self._closed = Closed()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of xdist where parts go."""
+        node.workerinput[FOLDER] = str(self._scoring.folder)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember which tests ran: those that were called, or ended badly before."""
+        if report.failed or (report.when == "call" and not report.skipped):
+            self._ended.add(report.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)  # before what is told is written down
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write everything; what is wrong with the session as a whole is a failed test, too."""
+        with usual_warnings():
+            self._closed = closed(self._ran(), time.monotonic() - self._started)
+        for name, what in self._closed.wrong:
+            session.testscollected += 1
+            node = f"{ROOT}::{name}"
+            report = pytest.TestReport(node, (ROOT, None, node), {}, "failed", what, "call")
+            session.config.hook.pytest_runtest_logreport(report=report)
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    def _ran(self) -> list[tuple[Contender, list[Cell], Parts]]:
+        """The mappers of which a cell ran, with these cells in the order of the suite, and their parts."""
+        found = [(one, [c for c in one.cells if node_id(one, c) in self._ended]) for one in self._planned]
+        return [(one, cells, self._scoring.parts(one)) for one, cells in found if cells]
+
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
+        """Print what came out."""
+        if self._closed.runs:
+            text = StringIO()
+            self._closed.print(Console(file=text, width=config.get_terminal_writer().fullwidth))
+            terminalreporter.section("graftbench")
+            terminalreporter.write(text.getvalue())

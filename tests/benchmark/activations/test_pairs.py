@@ -1,0 +1,124 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from graftbench.benchmark.activations.arrays import mapped, on_disk
+from graftbench.benchmark.activations.capture import residuals
+from graftbench.benchmark.activations.pairs import ActivationPairs, Reading, read_pairs, write_pairs
+from graftbench.benchmark.activations.stream import read_stream, write_stream
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.models.chat import Chat, chat
+from graftbench.benchmark.models.tokens import token_ids
+from tests.benchmark.conftest import WORDS, untrained, wrapped
+
+
+def talks(model):
+    return [chat(Prompt(words), model.tokenizer).with_reply("So it is.") for words in WORDS]
+
+
+def reading(folder, model, site, done=lambda _: None):
+    texts = talks(model)
+    write_stream(folder, model, site, [text.text for text in texts], done)
+    return Reading(model, texts, read_stream(folder))
+
+
+def numbered(n=10):
+    rows = np.arange(n, dtype=np.float32)[:, None]
+    return ActivationPairs(rows, 10 * rows, np.arange(0, n, 2))
+
+
+def test_captured_pairs_are_both_models_states_of_one_token(tmp_path):
+    source, target = wrapped(untrained("qwen2")), wrapped(untrained("llama"))
+    told = []
+    texts = list(zip(talks(source), talks(target), strict=True))
+    both = reading(tmp_path / "s", source, 1, told.append), reading(tmp_path / "t", target, 2, told.append)
+    write_pairs(tmp_path, *both)
+    found = read_pairs(tmp_path)
+    assert found.share_aligned == 1
+    assert sum(told) == 2 * len(WORDS)
+    at = 0
+    for text, _ in texts:
+        ids = torch.tensor([token_ids(text.text, source.tokenizer)])
+        for model, side, site in ((source, found.pairs.source, 1), (target, found.pairs.target, 2)):
+            hidden = residuals(model, {"input_ids": ids}, [site])[site][0]
+            assert torch.allclose(torch.tensor(mapped(side)[at : at + len(hidden)]), hidden, atol=1e-4)
+        at += ids.shape[1]
+    assert len(found.pairs) == at
+    assert found.pairs.n_texts == len(WORDS)
+
+
+def test_other_tokenizers_give_fewer_pairs(tmp_path):
+    source, target = wrapped(untrained("qwen2")), wrapped(untrained("llama"), vocabulary=275)
+    write_pairs(tmp_path, reading(tmp_path / "s", source, 1), reading(tmp_path / "t", target, 1))
+    found = read_pairs(tmp_path)
+    n_target = sum(len(token_ids(text.text, target.tokenizer)) for text in talks(target))
+    assert 0.3 < found.share_aligned < 1
+    assert len(found.pairs) == round(found.share_aligned * n_target)
+
+
+def test_nothing_in_common_is_a_users_mistake(tmp_path, llama):
+    one = reading(tmp_path / "s", llama, 1)
+    other = replace(one, texts=[Chat("", ((0, 0),))] * len(one.texts))
+    with pytest.raises(UserError, match="nothing to fit on"):
+        write_pairs(tmp_path, one, other)
+
+
+def test_batches_hold_every_pair_once_in_order_or_shuffled():
+    pairs = numbered()
+    in_order = torch.cat([source for source, _ in pairs.batches(3, None)]).flatten().tolist()
+    shuffled = list(pairs.batches(3, 7))
+    assert in_order == list(range(10))
+    order = torch.cat([source for source, _ in shuffled]).flatten().tolist()
+    assert sorted(order) == in_order != order
+    assert all(torch.equal(target, 10 * source) for source, target in shuffled)
+    assert order == torch.cat([source for source, _ in pairs.batches(4, 7)]).flatten().tolist()
+
+
+def test_a_split_keeps_texts_whole():
+    first, last = numbered().split(0.4)
+    assert (len(first), len(last)) == (6, 4)
+    assert (first.n_texts, last.n_texts) == (3, 2)
+    assert last.source[0, 0] == 6
+    assert last.split(0.5)[1].source[0, 0] == 8
+
+
+@pytest.mark.parametrize("most", [0, 2**26], ids=["mapped", "held"])
+def test_rows_on_disk_are_those_in_memory(tmp_path, monkeypatch, most):
+    monkeypatch.setattr("graftbench.benchmark.activations.pairs._HELD", most)
+    pairs = numbered(1000)
+    for side, rows in (("source", pairs.source), ("target", pairs.target)):
+        np.save(tmp_path / f"{side}.npy", rows)
+    np.save(tmp_path / "starts.npy", pairs.starts)
+    np.save(tmp_path / "aligned.npy", np.array(1.0))
+    kept = read_pairs(tmp_path).pairs
+    for ours, theirs in ((pairs, kept), *zip(pairs.split(0.3), kept.split(0.3), strict=True)):
+        for seed in (None, 3):
+            for a, b in zip(ours.batches(64, seed), theirs.batches(64, seed), strict=True):
+                assert torch.equal(a[0], b[0])
+                assert torch.equal(a[1], b[1])
+
+
+def test_a_file_of_something_else_holds_no_rows(tmp_path):
+    np.save(tmp_path / "rows.npy", np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"rows\.npy does not hold rows of float32"):
+        on_disk(tmp_path / "rows.npy")
+
+
+def test_pairs_can_be_iterated_again_and_again():
+    pairs = numbered()
+    assert len(list(pairs)) == len(list(pairs)) == 1
+
+
+def test_a_full_disk_is_a_users_mistake_and_not_the_end_of_the_process(tmp_path, llama):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))  # a file may not grow beyond this
+    try:
+        with pytest.raises(UserError, match=r"states\.npy cannot be written"):
+            write_stream(tmp_path, llama, 1, [talks(llama)[0].text])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())

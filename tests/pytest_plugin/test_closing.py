@@ -1,0 +1,71 @@
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.runs.folder import Run
+from graftbench.pytest_plugin import closing
+from graftbench.pytest_plugin.closing import closed
+from graftbench.pytest_plugin.mappers import contenders
+from tests.benchmark.runs.test_entry import failed, result, some
+from tests.leaderboard.planted import entry
+
+
+@pytest.fixture
+def close(tmp_path, monkeypatch):
+    """Closes a session of ridge and procrustes, given what came out of each."""
+    monkeypatch.chdir(tmp_path)
+
+    def close(**outcomes):
+        def gathered(contender, *_):
+            if isinstance(outcomes[contender.name], UserError):
+                raise outcomes[contender.name]
+            cells = outcomes[contender.name]
+            return Run(
+                entry(contender.name, *(cells if isinstance(cells, list) else [cells])), tmp_path / contender.name
+            )
+
+        monkeypatch.setattr(closing, "gathered", gathered)
+        return closed([(one, one.cells, None) for one in contenders(list(outcomes), "pocket", [])], 1.0)
+
+    return close
+
+
+def test_mappers_that_were_measured_alike_are_ranked(close, tmp_path):
+    found = close(ridge=result(mapped=0.8), procrustes=result(mapped=0.2))
+    assert found.wrong == []
+    ranked = json.loads((tmp_path / "runs" / "pocket-leaderboard.json").read_text())["tracks"]["task"]
+    assert [(row["mapper"], row["rank"]) for row in ranked] == [("ridge", 1), ("procrustes", 2)]
+
+
+def test_mappers_that_were_not_measured_alike_are_told(close):
+    cell = result()
+    other = cell.model_copy(update={"bits": cell.bits | {"unsteered": [some(0.5)]}})
+    ((name, told),) = close(ridge=cell, procrustes=other).wrong
+    assert name == "comparable"
+    assert told.endswith("the answers under unsteered are others")
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_others(close):
+    found = close(ridge=UserError("no room"), procrustes=result())
+    assert found.wrong == [("ridge::written", "no room")]
+    assert [run.entry.mapper.name for run in found.runs] == ["procrustes"]
+
+
+def test_scores_over_other_tasks_have_no_leaderboard(close):
+    other = result().model_copy(update={"task": "refusal_ablation"})
+    ((name, told),) = close(ridge=result(), procrustes=other).wrong
+    assert (name, "their tasks differ" in told) == ("leaderboard", True)
+
+
+def test_a_mapper_with_a_failed_cell_is_told_without_a_rank(close):
+    broken = [result(mapped=0.9), failed()]
+    found = close(ridge=broken, procrustes=[result(mapped=0.2, seed=s) for s in range(3)])
+    assert found.wrong == []
+    text = io.StringIO()
+    found.print(Console(file=text, width=200))
+    ranked = {row["mapper"]: row["rank"] for row in found.board["tracks"]["task"]}
+    assert ranked == {"procrustes": 1, "ridge": None}
+    assert "no rank: 1 of 2 cells failed" in text.getvalue()

