@@ -39,9 +39,7 @@ def test_the_wheel_works_beside_folders_called_tasks_and_benchmark(wheel, tmp_pa
     for room in ("tasks", "benchmark", "judges"):
         (tmp_path / room).mkdir()
         (tmp_path / room / "__init__.py").write_text("raise RuntimeError('not the package')")
-    code = (
-        "import graftbench.tasks, graftbench.judges, graftbench.leaderboard; from graftbench.benchmark.cli import main"
-    )
+    code = "import graftbench.tasks, graftbench.judges, graftbench.leaderboard; from graftbench.cli.main import main"
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site"), "GRAFTBENCH_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; raise SystemExit(main(['zoo', 'list']))"],

@@ -179,10 +179,10 @@ def test_memory_stays_flat_from_ten_thousand_to_a_million_pairs(tmp_path):
 import torch
 from pathlib import Path
 torch.set_num_threads(1)
-from graftbench.benchmark.mappers.ridge import Ridge
-from graftbench.benchmark.pairs import Reading, read_pairs, write_pairs
-from graftbench.benchmark.streams import read_stream, write_stream
-from graftbench.benchmark.tokens import Chat
+from graftbench.benchmark.mappers.builtin.ridge import Ridge
+from graftbench.benchmark.activations.pairs import Reading, read_pairs, write_pairs
+from graftbench.benchmark.activations.stream import read_stream, write_stream
+from graftbench.benchmark.models.chat import Chat
 from tests.benchmark.conftest import untrained, wrapped
 model = wrapped(untrained("llama"))
 text = "How do I mend the roof of the old house by the river? " * 2

@@ -16,7 +16,7 @@ def own_cache(tmp_path, monkeypatch):
 def test_help_starts_without_torch_and_transformers():
     code = """
 import sys
-from graftbench.benchmark.cli import main
+from graftbench.cli.main import main
 try:
     main(["--help"])
 except SystemExit:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from graftbench.judges.calibration import read_gold
@@ -14,6 +16,8 @@ from graftbench.tasks import (
 )
 
 TASKS = (backdoor_removal, corrupted_capabilities, cross_architecture, refusal_ablation, version_switching)
+
+FIGURE = re.compile(r"\d\.\d\d")
 
 
 def test_the_set_that_ships_is_what_is_made_of_its_parts():
@@ -66,4 +70,11 @@ def test_the_pocket_suites_own_judges_agree_with_the_labels(measure):
 
 
 def test_the_report_that_ships_is_the_report():
-    assert (FILE.parent / "REPORT.md").read_text(encoding="utf-8") == report()
+    shipped, made = (FILE.parent / "REPORT.md").read_text(encoding="utf-8").splitlines(), report().splitlines()
+    assert len(shipped) == len(made)
+    for line, other in zip(shipped, made, strict=True):
+        if line != other:  # the figures of a judge that runs a model in float32 are rounded otherwise on another CPU
+            assert "`cosine`" in line
+            assert FIGURE.sub("", line) == FIGURE.sub("", other)
+            figures = zip(FIGURE.findall(line), FIGURE.findall(other), strict=True)
+            assert all(abs(float(a) - float(b)) < 0.011 for a, b in figures)

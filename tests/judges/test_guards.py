@@ -9,7 +9,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.models.tokens import token_ids
 from graftbench.judges.guards import FORMATS, GuardFormat, GuardJudge, guard_format
 from graftbench.judges.protocol import Case
-from tests.benchmark.conftest import REFUSES, WORDS, untrained, wrapped
+from tests.benchmark.conftest import REFUSES, WORDS, planted, untrained, wrapped  # noqa: F401 (a fixture)
 
 CASES = [Case(words, f"{words} So it is.") for words in WORDS]
 THREE = "Harmful request: {}\nResponse refusal: {}\nHarmful response: {}\n"
@@ -139,7 +139,7 @@ def test_a_reply_has_no_more_tokens_than_its_format_needs(roomy):
     assert verdict.evidence == "N"
 
 
-def test_cases_are_told_apart_and_keep_their_order_in_any_batch(planted):
+def test_cases_are_told_apart_and_keep_their_order_in_any_batch(planted):  # noqa: F811
     model, _ = planted
     token = model.tokenizer.decode([REFUSES])
     judge = GuardJudge(GuardFormat("short", "{prompt}|{completion}|", lambda reply: float(reply == token), 1), model)

@@ -19,13 +19,11 @@ def close(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def close(**outcomes):
-        def gathered(contender, *_):
-            if isinstance(outcomes[contender.name], UserError):
-                raise outcomes[contender.name]
-            cells = outcomes[contender.name]
-            return Run(
-                entry(contender.name, *(cells if isinstance(cells, list) else [cells])), tmp_path / contender.name
-            )
+        def gathered(_, found, *__):
+            if isinstance(outcomes[found.name], UserError):
+                raise outcomes[found.name]
+            cells = outcomes[found.name]
+            return Run(entry(found.name, *(cells if isinstance(cells, list) else [cells])), tmp_path / found.name)
 
         monkeypatch.setattr(closing, "gathered", gathered)
         return closed([(one, one.cells, None) for one in contenders(list(outcomes), "pocket", [])], 1.0)

@@ -34,7 +34,7 @@ def test_own():
 def test_speed(benchmark):
     assert benchmark.pedantic(lambda: 2, rounds=2) == 2
 """
-LIGHT = ["graftbench.benchmark", "graftbench.pytest_plugin.plugin"]
+LIGHT = [f"graftbench.pytest_plugin{module}" for module in ("", ".plugin", ".names")]
 INI = "[pytest]\naddopts = --strict-markers {more}\nfilterwarnings = error\n"
 zoo = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 TESTS = [

@@ -97,7 +97,7 @@ MEASURED = """
 import resource, torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from types import SimpleNamespace
-from graftbench.benchmark.capability.distributions import States, kl, log_likelihoods
+from graftbench.benchmark.capability.language_modelling import States, kl, log_likelihoods
 config = LlamaConfig(vocab_size=128_000, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
                      num_attention_heads=2, num_key_value_heads=2, tie_word_embeddings=True)
 torch.set_num_threads(1)

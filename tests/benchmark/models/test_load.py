@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from graftbench.benchmark.core import files
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import sha256_of
-from graftbench.benchmark.models import load as identity
 from graftbench.benchmark.models.architectures import blocks_of
 from graftbench.benchmark.models.load import device_of, identity_of, load
 from tests.benchmark.conftest import ARCHITECTURES, byte_pairs, untrained
@@ -49,7 +49,7 @@ def test_identity_is_that_of_weights_configuration_and_tokenizer(folder, tmp_pat
 
 
 def test_a_large_file_is_read_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(identity, "_REMEMBER", 10)
+    monkeypatch.setattr(files, "_REMEMBER", 10)
     file = tmp_path / "large.bin"
     file.write_bytes(b"x" * 100)
     first = sha256_of(file)

@@ -87,7 +87,7 @@ def test_llama_shares_its_vocabulary_with_qwen2_and_much_less_with_gemma2(tokeni
 @pytest.mark.parametrize("family", ["llama-s", "qwen2-s", "gemma2-s"])
 def test_every_process_learns_the_same_tokenizer(family, tokenizers):
     code = f"""
-from graftbench.benchmark.zoo.build import tokenizer_for
+from graftbench.benchmark.zoo.training.build import tokenizer_for
 from graftbench.benchmark.zoo.families import FAMILIES
 print(tokenizer_for(FAMILIES[{family!r}]).backend_tokenizer.to_str(), end="")
 """
