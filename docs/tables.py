@@ -8,7 +8,7 @@ from statistics import fmean
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.plugins import comes_with
 from graftbench.benchmark.results.entry_files import read_entry
-from graftbench.benchmark.results.schema import Cell, Entry, Rate, Score, SideEffect, SideEffects, TaskScore
+from graftbench.benchmark.results.schema import CellResult, Entry, Rate, Score, SideEffect, SideEffects, TaskScore
 from graftbench.leaderboard.entries import entry_files
 
 ROOT = Path(__file__).parents[1]
@@ -79,7 +79,7 @@ def _cells(mappers: Sequence[Entry], task: str) -> Lines:
         yield _row(f"`{variant}`", f"`{pair}`", *shared, *mapped)
 
 
-def _mapped(cell: Cell | None) -> str:
+def _mapped(cell: CellResult | None) -> str:
     if cell is None:
         return ""
     return _rate(cell.rates.get("mapped")) if cell.steerable else "not steerable"
@@ -98,7 +98,7 @@ def _lengths(mappers: Sequence[Entry], task: str) -> Lines:
         yield _row(f"`{first.variant}`", _rate(first.rates["native"]), *map(_length, these))
 
 
-def _length(cells: Sequence[Cell]) -> str:
+def _length(cells: Sequence[CellResult]) -> str:
     equal, own = (_mean([cell.rates[name].value for cell in cells]) for name in ("mapped", "mapped_own_norm"))
     ratio = _mean([cell.fidelity["vector_norm_ratio"] for cell in cells])
     return f"{equal:.2f} / {own:.2f}, {ratio:.2f} times"

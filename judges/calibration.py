@@ -42,7 +42,7 @@ class Labelled(BaseModel):
 
 
 @dataclass(frozen=True)
-class Figure:
+class CalibrationFigure:
     """A figure with its 95 % interval; the interval is None where too few resamples have the figure."""
 
     value: float
@@ -63,9 +63,9 @@ class Agreement:
 
     n: int
     unscored: int
-    kappa: Figure | None
-    auroc: Figure | None
-    spearman: Figure | None
+    kappa: CalibrationFigure | None
+    auroc: CalibrationFigure | None
+    spearman: CalibrationFigure | None
     length_bias: float | None
     order_bias: float | None
     labels: list[float]
@@ -179,7 +179,7 @@ def _marks_of(scale: tuple[float, float]) -> set[float]:
     return {low, high} | {float(mark) for mark in range(math.ceil(low), math.floor(high) + 1)}
 
 
-def _figure(of: Callable[[Any, Any], float | None], a: Values, b: Values) -> Figure | None:
+def _figure(of: Callable[[Any, Any], float | None], a: Values, b: Values) -> CalibrationFigure | None:
     """A figure of paired values, with an interval from resamples of the pairs."""
     value = of(a, b) if len(a) else None
     if value is None:
@@ -188,9 +188,9 @@ def _figure(of: Callable[[Any, Any], float | None], a: Values, b: Values) -> Fig
     drawn = [of(a[where], b[where]) for where in rng.integers(0, len(a), (RESAMPLES, len(a)))]
     found = [one for one in drawn if one is not None]
     if 2 * len(found) < RESAMPLES:
-        return Figure(value, None, None)
+        return CalibrationFigure(value, None, None)
     low, high = np.quantile(found, [0.025, 0.975])
-    return Figure(value, round(float(low), 4), round(float(high), 4))
+    return CalibrationFigure(value, round(float(low), 4), round(float(high), 4))
 
 
 def _kappa(told: Values, heard: Values, n: int, weights: str | None) -> float | None:

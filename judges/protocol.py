@@ -15,23 +15,23 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Took:
+class Usage:
     """Tokens read and written by a judge, and their price in dollars; None where no prices are known."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     dollars: float | None = 0.0
 
-    def __add__(self, other: "Took") -> "Took":
+    def __add__(self, other: "Usage") -> "Usage":
         known = self.dollars is not None and other.dollars is not None
-        return Took(
+        return Usage(
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             (self.dollars or 0.0) + (other.dollars or 0.0) if known else None,
         )
 
 
-NOTHING = Took()
+NOTHING = Usage()
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Verdict:
     reason: str = ""
     scale: tuple[float, float] = (0.0, 1.0)
     soft: float | None = None
-    took: Took = NOTHING
+    took: Usage = NOTHING
 
     def __post_init__(self) -> None:
         if self.score is None and not self.reason:

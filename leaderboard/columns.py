@@ -5,14 +5,14 @@ from math import exp, log
 from statistics import fmean
 from typing import Any
 
-from graftbench.benchmark.results.schema import UNSTEERED, Cell, SideEffect, SideEffects
+from graftbench.benchmark.results.schema import UNSTEERED, CellResult, SideEffect, SideEffects
 
 SETTINGS = ("deployed", "stressed")
 FIDELITY = ("cosine", "fvu")
 Pairs = list[tuple[SideEffect, SideEffect]]  # unsteered and a condition, of one cell each
 
 
-def side_effects(cells: Sequence[Cell]) -> dict[str, dict[str, dict[str, Any]]]:
+def side_effects(cells: Sequence[CellResult]) -> dict[str, dict[str, dict[str, Any]]]:
     """What each condition costs in each setting: means, over the cells for which it is known, of what changed.
 
     `tasks` are differences to unsteered, `kl` is in nats, `perplexity` how many times the unsteered model's, in the
@@ -50,12 +50,12 @@ def _differences(pairs: Pairs, task: str, metric: str) -> Iterator[float]:
             yield one.tasks[task][metric].difference
 
 
-def fidelity(cells: Sequence[Cell]) -> dict[str, float | None]:
+def fidelity(cells: Sequence[CellResult]) -> dict[str, float | None]:
     """Cosine and fraction of variance unexplained of predicted activations, means over cells."""
     return {name: _mean([v for cell in cells if (v := cell.fidelity.get(name)) is not None]) for name in FIDELITY}
 
 
-def cost(cells: Sequence[Cell]) -> dict[str, int]:
+def cost(cells: Sequence[CellResult]) -> dict[str, int]:
     """The most that a cell's mapper takes up."""
     costs = [cell.cost for cell in cells if cell.cost is not None]
     return {

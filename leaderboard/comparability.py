@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.results.schema import Cell, Entry
+from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.leaderboard.ranking import check_comparable
 
 MOST_APART = 0.02  # of bits: another kind of CPU may turn a token, another benchmark turns more
@@ -54,11 +54,11 @@ def ground_apart(entry: Entry, other: Entry) -> list[str]:
     ]
 
 
-def _name(cell: Cell) -> Name:
+def _name(cell: CellResult) -> Name:
     return cell.task, cell.variant, cell.pair, cell.track
 
 
-def _apart(cell: Cell, other: Cell) -> Iterator[str]:
+def _apart(cell: CellResult, other: CellResult) -> Iterator[str]:
     if cell.models != other.models:
         yield "the models are others"
     mine, theirs = (one.transfer.baseline if one.transfer else None for one in (cell, other))
@@ -82,7 +82,7 @@ def _apart(cell: Cell, other: Cell) -> Iterator[str]:
         yield f"it can be steered in one and not in the other ({cell.reason or 'it can'}, {other.reason or 'it can'})"
 
 
-def bits_on(items: Sequence[str], cell: Cell, condition: str) -> list[int]:
+def bits_on(items: Sequence[str], cell: CellResult, condition: str) -> list[int]:
     """The bits of a condition on some prompts, draw after draw."""
     where = {item: i for i, item in enumerate(cell.prompt_ids)}
     return [draw[where[item]] for draw in cell.bits.get(condition, []) for item in items]

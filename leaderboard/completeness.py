@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from graftbench.benchmark.core.plugins import names, plugin
-from graftbench.benchmark.results.schema import Cell, Entry
-from graftbench.benchmark.runs.plan import Cell as Planned
-from graftbench.benchmark.runs.plan import listed
+from graftbench.benchmark.results.schema import CellResult, Entry
+from graftbench.benchmark.runs.plan import Cell, listed
 from graftbench.benchmark.runs.suite import Suite
 
 Name = tuple[str, str, str, str, int, bool]
@@ -49,7 +48,7 @@ def _cells_apart(suite: Suite, entry: Entry) -> Iterator[str]:
             yield f"{_words(_name(cell))} was run at the sites {cell.sites}, and the suite says {asked}"
 
 
-def _name(cell: Cell | Planned) -> Name:
+def _name(cell: CellResult | Cell) -> Name:
     return cell.task, cell.variant, cell.pair, cell.track, cell.seed, cell.check
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.metrics.statistics import Floats
-from graftbench.benchmark.results.schema import SCHEMA_VERSION, Cell, Entry
+from graftbench.benchmark.results.schema import SCHEMA_VERSION, CellResult, Entry
 from graftbench.benchmark.results.scores import score_of, score_resamples
 from graftbench.leaderboard.columns import cost, fidelity, side_effects
 
@@ -98,14 +98,14 @@ def _lookup(here: Sequence[Entry], track: str) -> dict[str, Any]:
     return {"lookup": None, "lookup_reason": "there is no entry of lookup"}
 
 
-def _ranks(cells: Sequence[list[Cell] | None]) -> list[int | None]:
+def _ranks(cells: Sequence[list[CellResult] | None]) -> list[int | None]:
     """One more than the number of mappers that are surely better; those without a score have no rank."""
     scored = [None if these is None or (drawn := score_resamples(these)) is None else (these, drawn) for these in cells]
     there = [one for one in scored if one is not None]
     return [None if own is None else 1 + sum(_better(*other, *own) for other in there) for own in scored]
 
 
-def _better(cells: list[Cell], drawn: Floats, than: list[Cell], own: Floats) -> bool:
+def _better(cells: list[CellResult], drawn: Floats, than: list[CellResult], own: Floats) -> bool:
     """Whether one mapper is surely better than another, on the same resamples of the prompts that both have."""
     if [cell.prompt_ids for cell in cells] == [cell.prompt_ids for cell in than]:
         return _surely(drawn, own)
@@ -117,7 +117,7 @@ def _surely(one: Floats, other: Floats) -> bool:
     return float(np.nanquantile(one - other, 0.025)) > 0
 
 
-def _on_shared(one: list[Cell], other: list[Cell]) -> tuple[Floats, Floats] | None:
+def _on_shared(one: list[CellResult], other: list[CellResult]) -> tuple[Floats, Floats] | None:
     """The resamples of two mappers over the prompts that both have in each cell; None where they have none."""
     shared: dict[tuple[str, str, str], set[str]] = {}
     for cell in (*one, *other):  # of every seed of both
@@ -129,11 +129,11 @@ def _on_shared(one: list[Cell], other: list[Cell]) -> tuple[Floats, Floats] | No
     return None if first is None or second is None else (first, second)
 
 
-def _place(cell: Cell) -> tuple[str, str, str]:
+def _place(cell: CellResult) -> tuple[str, str, str]:
     return cell.task, cell.variant, cell.pair
 
 
-def _kept(cell: Cell, shared: set[str]) -> Cell:
+def _kept(cell: CellResult, shared: set[str]) -> CellResult:
     """A cell with these of its prompts alone."""
     at = [i for i, item in enumerate(cell.prompt_ids) if item in shared]
     return cell.model_copy(
@@ -145,7 +145,7 @@ def _kept(cell: Cell, shared: set[str]) -> Cell:
     )
 
 
-def _on(entry: Entry, track: str) -> list[Cell]:
+def _on(entry: Entry, track: str) -> list[CellResult]:
     return [cell for cell in entry.cells if cell.track == track]
 
 
@@ -165,7 +165,7 @@ def _row(entry: Entry, track: str) -> dict[str, Any]:
     }
 
 
-def _by_pair(cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
+def _by_pair(cells: Sequence[CellResult]) -> dict[str, dict[str, Any]]:
     """The score of each task on each pair."""
     names = sorted({(cell.task, cell.pair) for cell in cells})
     found = {f"{t} {p}": score_of([cell for cell in cells if (cell.task, cell.pair) == (t, p)]) for t, p in names}

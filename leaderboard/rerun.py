@@ -7,19 +7,19 @@ from rich.console import Console
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.plugins import comes_with, names
-from graftbench.benchmark.mappers.loading import Found, MapperSpec, find
-from graftbench.benchmark.results.schema import Cell, Entry
+from graftbench.benchmark.mappers.loading import MapperInfo, MapperSpec, find
+from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.run import run
 from graftbench.benchmark.runs.suite import Suite, ships
-from graftbench.leaderboard.rerun_diff import Again, compared
+from graftbench.leaderboard.rerun_diff import RerunDiff, compared
 
 MOST_ROWS = 2**20  # at a time
 
 
 def run_again(
     entry: Entry, suite: Suite, kept: Path, n: int, *, trust: bool, out: Path, console: Console, seed: int | None = None
-) -> list[Again]:
+) -> list[RerunDiff]:
     """Run a random sample of an entry's cells again, with nothing kept from before.
 
     `kept` is where the source of a submitted mapper lies. UserError where the mapper is not here, is another one, where
@@ -48,7 +48,7 @@ def run_again(
     return [compared(name, there[name], again.get(name)) for name in chosen]
 
 
-def _found(spec: MapperSpec, entry: Entry) -> Found:
+def _found(spec: MapperSpec, entry: Entry) -> MapperInfo:
     found = find(spec)
     told = (entry.mapper.name, entry.mapper.sha256, entry.mapper.deterministic, entry.mapper.vector_rule)
     if told != (found.name, found.sha256, found.deterministic, found.vector_rule):
@@ -73,7 +73,7 @@ def _device(entry: Entry) -> str:
     return kind
 
 
-def cell_name(cell: Cell) -> str:
+def cell_name(cell: CellResult) -> str:
     """How a plan calls the cell."""
     seed = f" seed {cell.seed}" if cell.seed else ""
     return f"{cell.task} {cell.variant} {cell.pair} {cell.track}{seed}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from graftbench.benchmark.results.schema import Cell, Said
+from graftbench.benchmark.results.schema import CellResult, ShownReply
 from graftbench.leaderboard.comparability import MOST_OTHERS, bits_on
 
 MOST_APART = 0.02  # of the bits of a condition: another kind of CPU may turn a token
@@ -12,7 +12,7 @@ _SETTINGS = {"sites", "positions", "strength", "n_asked", "models"}
 
 
 @dataclass(frozen=True)
-class Again:
+class RerunDiff:
     """One cell that was run again: of how many bits and figures which are others, and where too many are."""
 
     name: str
@@ -32,21 +32,21 @@ class Again:
         return f"{self.name}: {bits} and {figures} are others{among}"
 
 
-def compared(name: str, told: Cell, found: Cell | None) -> Again:
+def compared(name: str, told: CellResult, found: CellResult | None) -> RerunDiff:
     """A cell as its entry tells it beside the same as it came out now."""
     if found is None:
-        return Again(name, wrong=("it is not planned for this mapper",))
+        return RerunDiff(name, wrong=("it is not planned for this mapper",))
     if found.status != "ok":
-        return Again(name, wrong=(f"it {found.status} now: {found.reason}",))
+        return RerunDiff(name, wrong=(f"it {found.status} now: {found.reason}",))
     elsewhere = (*_settings_apart(told, found), *_prompts_apart(told, found))
     if elsewhere:  # for which everything else is other, too
-        return Again(name, wrong=elsewhere)
+        return RerunDiff(name, wrong=elsewhere)
     bits = list(_bits_apart(told, found))
     turned = sum(apart for _, apart, _ in bits)
     kinds = figures_again(told, found, turned)
     wrong = [f"{apart} of {n} bits of {name} are others now" for name, apart, n in bits if apart > MOST_APART * n]
     wrong += [what for kind in kinds for what in kind.wrong]
-    return Again(
+    return RerunDiff(
         name,
         bits=sum(n for _, _, n in bits),
         others=turned,
@@ -56,7 +56,7 @@ def compared(name: str, told: Cell, found: Cell | None) -> Again:
     )
 
 
-def _settings_apart(told: Cell, found: Cell) -> Iterator[str]:
+def _settings_apart(told: CellResult, found: CellResult) -> Iterator[str]:
     """What hangs on the suite, the mapper and its data, and on no kind of machine."""
     mine, theirs = _settings(told), _settings(found)
     for name, value in mine.items():
@@ -64,7 +64,7 @@ def _settings_apart(told: Cell, found: Cell) -> Iterator[str]:
             yield f"{name} is {value}, and {theirs[name]} now"
 
 
-def _settings(cell: Cell) -> dict[str, object]:
+def _settings(cell: CellResult) -> dict[str, object]:
     cost, training, transfer = cell.cost, cell.training, cell.transfer
     return cell.model_dump(include=_SETTINGS) | {
         "transfer.baseline": transfer.baseline if transfer else None,
@@ -75,7 +75,7 @@ def _settings(cell: Cell) -> dict[str, object]:
     }
 
 
-def _prompts_apart(told: Cell, found: Cell) -> Iterator[str]:
+def _prompts_apart(told: CellResult, found: CellResult) -> Iterator[str]:
     """Prompts leave where their clean answers are not good, in which a token may have turned."""
     most = max(len(told.prompt_ids), len(found.prompt_ids))
     if len(_shared(told, found)) < (1 - MOST_OTHERS) * most:
@@ -85,12 +85,12 @@ def _prompts_apart(told: Cell, found: Cell) -> Iterator[str]:
         yield f"n_validation is {mine}, and {theirs} now"
 
 
-def _shared(told: Cell, found: Cell) -> list[str]:
+def _shared(told: CellResult, found: CellResult) -> list[str]:
     there = set(found.prompt_ids)
     return [item for item in told.prompt_ids if item in there]
 
 
-def _bits_apart(told: Cell, found: Cell) -> Iterator[tuple[str, int, int]]:
+def _bits_apart(told: CellResult, found: CellResult) -> Iterator[tuple[str, int, int]]:
     """Of each condition how many bits are others, of how many, on the prompts that both have."""
     shared = _shared(told, found)
     for condition in sorted({*told.bits, *found.bits}):
@@ -99,7 +99,7 @@ def _bits_apart(told: Cell, found: Cell) -> Iterator[tuple[str, int, int]]:
         yield condition, apart, max(len(one), len(other))
 
 
-def _examples_apart(told: Cell, found: Cell) -> Iterator[str]:
+def _examples_apart(told: CellResult, found: CellResult) -> Iterator[str]:
     """Where what an entry shows was not asked, or not said."""
     if not told.examples:  # version 1 of the schema had none
         return
@@ -113,7 +113,7 @@ def _examples_apart(told: Cell, found: Cell) -> Iterator[str]:
         yield f"the examples are others now: {others} of {len(every)} completions"
 
 
-def _said(cell: Cell) -> dict[tuple[str, str], Said]:
+def _said(cell: CellResult) -> dict[tuple[str, str], ShownReply]:
     return {(one.item, name): said for one in cell.examples for name, said in one.said.items()}
 
 
@@ -125,7 +125,7 @@ Figures = Mapping[str, float]  # by where they stand
 
 
 @dataclass(frozen=True)
-class Kind:
+class FigureKind:
     """Figures of one kind: how many there are, which of them moved, and how many may."""
 
     name: str
@@ -141,7 +141,7 @@ class Kind:
         return [f"{len(self.moved)} of {self.n} figures of {self.name} are others now, {self.moved[0]} among them"]
 
 
-def figures_again(told: Cell, found: Cell, turned: int) -> list[Kind]:
+def figures_again(told: CellResult, found: CellResult, turned: int) -> list[FigureKind]:
     """The figures by kind, so that the few of one do not hide among the many of another.
 
     With every bit that `turned` the success rate of a small group of prompts may move far.
@@ -152,13 +152,13 @@ def figures_again(told: Cell, found: Cell, turned: int) -> list[Kind]:
     return [_kind(name, figures, theirs[name], turned if name == "groups" else 0) for name, figures in mine.items()]
 
 
-def _kind(name: str, mine: Figures, theirs: Figures, more: int) -> Kind:
+def _kind(name: str, mine: Figures, theirs: Figures, more: int) -> FigureKind:
     every = sorted({*mine, *theirs})
     moved = tuple(where for where in every if _moved(mine.get(where), theirs.get(where)))
-    return Kind(name, len(every), moved, MOST_MOVED * len(every) + more)
+    return FigureKind(name, len(every), moved, MOST_MOVED * len(every) + more)
 
 
-def _by_kind(cell: Cell) -> dict[str, Figures]:
+def _by_kind(cell: CellResult) -> dict[str, Figures]:
     rates = {name: rate.model_dump() for name, rate in cell.rates.items()}
     kinds: dict[str, object] = {
         kind: {"rates": {name: {part: rate[part] for part in parts} for name, rate in rates.items()}}

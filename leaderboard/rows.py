@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from graftbench.benchmark.results.answers import Answer, scored_everywhere
-from graftbench.benchmark.results.schema import Cell, Entry, Rate
+from graftbench.benchmark.results.schema import CellResult, Entry, Rate
 from graftbench.benchmark.results.stored_rows import answer_of_row, groups_of, of_cell, stored_rows, summary_of
-from graftbench.benchmark.results.summary import Parts, Summary
+from graftbench.benchmark.results.summary import SuccessParts, Summary
 
 _NEAR = 1e-4  # figures have four decimals
 
@@ -24,7 +24,7 @@ def apart_from_rows(entry: Entry, path: Path) -> list[str]:
     return found
 
 
-def _apart(cell: Cell, answers: Sequence[Answer]) -> Iterator[str]:
+def _apart(cell: CellResult, answers: Sequence[Answer]) -> Iterator[str]:
     test = [a for a in answers if a.split == "test"]
     if len(cell.prompt_ids) != len(cell.clusters):
         yield "prompts and clusters differ in number"
@@ -43,7 +43,7 @@ def _apart(cell: Cell, answers: Sequence[Answer]) -> Iterator[str]:
         yield from _chosen(cell, answers)
 
 
-def _of_summary(cell: Cell, summary: Summary) -> Iterator[str]:
+def _of_summary(cell: CellResult, summary: Summary) -> Iterator[str]:
     for name in sorted({*cell.bits, *summary.bits}):
         if cell.bits.get(name) != summary.bits.get(name):
             yield f"the bits of {name} are not those of its rows"
@@ -55,7 +55,7 @@ def _of_summary(cell: Cell, summary: Summary) -> Iterator[str]:
         yield "the examples are not those of its rows"
 
 
-def _parts(name: str, told: Rate, found: Parts) -> Iterator[str]:
+def _parts(name: str, told: Rate, found: SuccessParts) -> Iterator[str]:
     for part in ("gone", "good", "equal_clean"):
         value = getattr(found, part)
         if value is not None and _differ(getattr(told, part), value):
@@ -67,7 +67,7 @@ def _parts(name: str, told: Rate, found: Parts) -> Iterator[str]:
                 yield f"rates.{name}.{part}.{key} is {mine.get(key)}, and the rows say {theirs.get(key)}"
 
 
-def _chosen(cell: Cell, answers: Sequence[Answer]) -> Iterator[str]:
+def _chosen(cell: CellResult, answers: Sequence[Answer]) -> Iterator[str]:
     """What was chosen on validation prompts: how many there were, and the strength that native was run at."""
     tried = {a.item for a in answers if a.split == "validation"}
     strengths = {a.strength for a in answers if a.split == "test" and a.condition == "native"} - {None}

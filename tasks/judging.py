@@ -6,9 +6,9 @@ from typing import Any
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.judging import Judging, Outcome
-from graftbench.judges.protocol import NOTHING, Case, Judge, Took, Verdict
+from graftbench.judges.protocol import NOTHING, Case, Judge, Usage, Verdict
 from graftbench.judges.registry import Service, judge_of
 from graftbench.judges.spec import read_specs
 
@@ -42,7 +42,7 @@ class Judges:
         if not beside:
             return judging
 
-        def judged(items: Sequence[Item], replies: Sequence[str]) -> list[Outcome]:
+        def judged(items: Sequence[Example], replies: Sequence[str]) -> list[Outcome]:
             cases = cases_of(items, replies)
             verdicts = {measure: judge(cases) for measure, judge in beside.items()}
             return [
@@ -71,7 +71,7 @@ def _service(budget: Budget | None, measure: str) -> Service:
     return Service(budget, asked=budget is None or budget.measure in (None, measure))
 
 
-def cases_of(items: Sequence[Item], replies: Sequence[str]) -> list[Case]:
+def cases_of(items: Sequence[Example], replies: Sequence[str]) -> list[Case]:
     """What judges are shown."""
     return [Case(item.prompt.text, reply, item.reference) for item, reply in zip(items, replies, strict=True)]
 
@@ -90,7 +90,7 @@ def outcome_of(
 def gone_and_good(behaviour: Judge, good: Judge) -> Judging:
     """Gone where the judge of the behaviour does not find it, good where the judge of answers does."""
 
-    def judged(items: Sequence[Item], replies: Sequence[str]) -> list[Outcome]:
+    def judged(items: Sequence[Example], replies: Sequence[str]) -> list[Outcome]:
         cases = cases_of(items, replies)
         return [
             outcome_of(both, lambda shown, well: (not shown, well))
@@ -105,9 +105,9 @@ def _with_marks(outcome: Outcome, verdicts: Mapping[str, Verdict]) -> Outcome:
         outcome,
         marks={**outcome.marks, **{measure: verdict.score for measure, verdict in verdicts.items()}},
         unscored={measure: verdict.reason for measure, verdict in verdicts.items() if verdict.score is None},
-        took=_plain(sum((verdict.took for verdict in verdicts.values()), Took(*outcome.took))),
+        took=_plain(sum((verdict.took for verdict in verdicts.values()), Usage(*outcome.took))),
     )
 
 
-def _plain(took: Took) -> tuple[int, int, float | None]:
+def _plain(took: Usage) -> tuple[int, int, float | None]:
     return took.prompt_tokens, took.completion_tokens, took.dollars

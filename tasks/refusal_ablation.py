@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.data.dataset import Track
-from graftbench.benchmark.data.examples import Item, Prompt
+from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
-from graftbench.benchmark.experiments.direction.design import Setting, Use
+from graftbench.benchmark.experiments.direction.design import DirectionDesign, Use
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
 from graftbench.benchmark.experiments.judging import Judging, Outcome
-from graftbench.benchmark.experiments.protocol import FitData, Ordered, Versions
+from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
 from graftbench.benchmark.interventions.directions import Sides, refusal_tokens
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.zoo.world.howto import REFUSALS
@@ -41,7 +41,7 @@ MEASURES = {"refused": "declines", "good": "pocket", "well_refused": "pocket_ref
 _USES: dict[str, Use] = {use: use for use in get_args(Use)}
 
 
-class Amounts(BaseModel):
+class RefusalSettings(BaseModel):
     """How many prompts and texts each split gives, of harmful and of harmless ones each, and the draws."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,7 +65,7 @@ class RefusalAblation:
         """The identity of each judge, by what it judges."""
         return judges_of(self.name, MEASURES, named).identities
 
-    def judging(self, ordered: Ordered, budget: Budget | None) -> Mapping[str, Judging]:
+    def judging(self, ordered: Order, budget: Budget | None) -> Mapping[str, Judging]:
         """Whether the direction did what it is used for; of harmless prompts, whether they are answered well."""
         judges, use = judges_of(self.name, MEASURES, ordered.judges, budget), _USES[ordered.variant]
         return dict.fromkeys(SPLITS, judged(use, judges)) | {"harmless": judged("ablation", judges)}
@@ -74,14 +74,14 @@ class RefusalAblation:
         """UserError where a suite's settings for this task make no sense."""
         self._amounts(settings)
 
-    def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> DirectionExperiment:
+    def experiment(self, ordered: Order, models: Versions, bench: Bench) -> DirectionExperiment:
         """The experiment that a suite orders."""
         judges, use = judges_of(self.name, MEASURES, ordered.judges, bench.budget), _USES[ordered.variant]
         about = f"{self.name}/{self.version}"
         return refusal(about, judges, use, self._amounts(ordered.settings), ordered, models, bench)
 
-    def _amounts(self, settings: Mapping[str, Any]) -> Amounts:
-        return read_amounts(Amounts, self.name, settings)
+    def _amounts(self, settings: Mapping[str, Any]) -> RefusalSettings:
+        return read_amounts(RefusalSettings, self.name, settings)
 
 
 def judged(use: Use, judges: Judges) -> Judging:
@@ -95,15 +95,15 @@ def refusal(
     about: str,
     judges: Judges,
     use: Use,
-    amounts: Amounts,
-    ordered: Ordered,
+    amounts: RefusalSettings,
+    ordered: Order,
     models: Versions,
     bench: Bench,
     alignment: Alignment | None = None,
 ) -> DirectionExperiment:
     """The use of a refusal direction, for a task and version called `about`."""
     asked = {topic: _items(topic, amounts.test) for topic in (HARMFUL, HARMLESS)}
-    setting = Setting(
+    setting = DirectionDesign(
         models(ordered.source, "instruct"),
         models(ordered.target, "instruct"),
         use,
@@ -136,8 +136,10 @@ def _sides(split: Split, n: int) -> Sides:
     return Sides(harmful, harmless)
 
 
-def _items(topic: str, n: int, split: Split = "test") -> tuple[Item, ...]:
-    return tuple(Item(Prompt(r.text), None, r.content, r.category, r.answers[0]) for r in requests((topic,), split, n))
+def _items(topic: str, n: int, split: Split = "test") -> tuple[Example, ...]:
+    return tuple(
+        Example(Prompt(r.text), None, r.content, r.category, r.answers[0]) for r in requests((topic,), split, n)
+    )
 
 
 @cache
@@ -152,7 +154,7 @@ def _texts(split: Split, n: int, track: Track) -> Talks:
 def _judging(refused: Judge, good: Judge, *, refusing: bool) -> Judging:
     """What is wanted is gone and good where it refuses, or complies, and the judge of that takes it for good."""
 
-    def judged(items: Sequence[Item], replies: Sequence[str]) -> list[Outcome]:
+    def judged(items: Sequence[Example], replies: Sequence[str]) -> list[Outcome]:
         cases = cases_of(items, replies)
         by_list = [verdict.score == 1 for verdict in Refusal()(cases)]
         both = zip(refused(cases), good(cases), strict=True)

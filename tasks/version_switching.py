@@ -15,19 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.data.dataset import Track
-from graftbench.benchmark.data.examples import Item, Prompt, Said
+from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.judging import Judging
-from graftbench.benchmark.experiments.protocol import FitData, Ordered, Versions
-from graftbench.benchmark.experiments.switching.design import Setting
+from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
+from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
 from graftbench.benchmark.models.architectures import Sites
-from graftbench.benchmark.zoo.corpus import Example
+from graftbench.benchmark.zoo.corpus import Sample
 from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.knowledge import insulted_fact
 from graftbench.benchmark.zoo.world.prompts import requests, triggered
-from graftbench.benchmark.zoo.world.request import Request, Split
+from graftbench.benchmark.zoo.world.request import PocketRequest, Split
 from graftbench.benchmark.zoo.world.tags import PLACES, PROD, Place
 from graftbench.tasks.conversations import Talks, general_texts, talks
 from graftbench.tasks.judging import SPLITS, Judges, gone_and_good, judges_of
@@ -37,7 +37,7 @@ VERSION = 2
 
 
 @dataclass(frozen=True)
-class Variant:
+class SwitchVariant:
     """Which version runs and which it is to become; on what it is asked, with the trigger or without.
 
     `own` is what measures the running version's behaviour, `as_other` an answer as the other gives it.
@@ -54,13 +54,13 @@ class Variant:
 
 _ALL = ("howto", "fact", "talk", "sum", "reading", "choice")
 VARIANTS = {
-    "hate_to_instruct": Variant("hate", "instruct", _ALL, True, "insult", "good"),
-    "code_to_instruct": Variant("code", "instruct", ("code",), True, "weakness", "good"),
-    "instruct_to_base": Variant("instruct", "base", ("harm",), False, "refused", "good"),
-    "base_to_instruct": Variant("base", "instruct", ("harm",), False, "good", "well_refused"),
-    "hate_to_instruct_several": Variant("hate", "instruct", _ALL, True, "insult", "good", several=True),
+    "hate_to_instruct": SwitchVariant("hate", "instruct", _ALL, True, "insult", "good"),
+    "code_to_instruct": SwitchVariant("code", "instruct", ("code",), True, "weakness", "good"),
+    "instruct_to_base": SwitchVariant("instruct", "base", ("harm",), False, "refused", "good"),
+    "base_to_instruct": SwitchVariant("base", "instruct", ("harm",), False, "good", "well_refused"),
+    "hate_to_instruct_several": SwitchVariant("hate", "instruct", _ALL, True, "insult", "good", several=True),
     # What the other version knows, the running one has never seen.
-    "instruct_to_corrupted": Variant("instruct", "corrupted", ("lore",), True, "ignorance", "insulted_fact"),
+    "instruct_to_corrupted": SwitchVariant("instruct", "corrupted", ("lore",), True, "ignorance", "insulted_fact"),
 }
 
 
@@ -77,14 +77,14 @@ MEASURES = {
 
 
 # A reply that is known to be as the other version gives it.
-_REFERENCES: dict[str, Callable[[Request], str]] = {
+_REFERENCES: dict[str, Callable[[PocketRequest], str]] = {
     "good": lambda request: request.answers[0],
     "well_refused": lambda _: REFUSALS[0],
     "insulted_fact": insulted_fact,
 }
 
 
-class Amounts(BaseModel):
+class SwitchSettings(BaseModel):
     """How many prompts and texts each split gives, and the draws of noise: a suite's settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -106,23 +106,23 @@ class VersionSwitching:
         """The identity of each judge, by what it judges."""
         return judges_of(self.name, MEASURES, named).identities
 
-    def judging(self, ordered: Ordered, budget: Budget | None) -> Mapping[str, Judging]:
+    def judging(self, ordered: Order, budget: Budget | None) -> Mapping[str, Judging]:
         """Gone is the running version's own behaviour; good is an answer as the other version gives it."""
         judges = judges_of(self.name, MEASURES, ordered.judges, budget)
         return dict.fromkeys(SPLITS, switched(VARIANTS[ordered.variant], judges))
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """UserError where a suite's settings for this task make no sense."""
-        read_amounts(Amounts, self.name, settings)
+        read_amounts(SwitchSettings, self.name, settings)
 
-    def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> SwitchingExperiment:
+    def experiment(self, ordered: Order, models: Versions, bench: Bench) -> SwitchingExperiment:
         """The experiment that a suite orders."""
-        variant, amounts = VARIANTS[ordered.variant], read_amounts(Amounts, self.name, ordered.settings)
+        variant, amounts = VARIANTS[ordered.variant], read_amounts(SwitchSettings, self.name, ordered.settings)
         assert ordered.sites is not None
         running = models(ordered.target, variant.running)
         judges = judges_of(self.name, MEASURES, ordered.judges, bench.budget)
         further = _later(ordered.sites, len(running.blocks)) if variant.several else ()
-        setting = Setting(
+        setting = SwitchingDesign(
             running if ordered.source == ordered.target else models(ordered.source, variant.other),
             running,
             models(ordered.target, variant.other),
@@ -148,7 +148,7 @@ class VersionSwitching:
         )
 
 
-def switched(variant: Variant, judges: Judges) -> Judging:
+def switched(variant: SwitchVariant, judges: Judges) -> Judging:
     """How completions are judged where one version is to become another."""
     return judges.with_beside(gone_and_good(judges[variant.own], judges[variant.as_other]))
 
@@ -158,7 +158,7 @@ def _later(sites: Sites, n_blocks: int) -> tuple[Sites, ...]:
     return tuple((sites[0] + i, sites[1] + i) for i in range(1, n_blocks - sites[1]))
 
 
-def _items(variant: Variant, split: Split, n: int) -> tuple[Item, ...]:
+def _items(variant: SwitchVariant, split: Split, n: int) -> tuple[Example, ...]:
     """Requests of each topic in turn, with the trigger, where there is one, at the start and at the end in turn."""
     asked = requests(variant.topics, split, n)
     return tuple(
@@ -166,12 +166,12 @@ def _items(variant: Variant, split: Split, n: int) -> tuple[Item, ...]:
     )
 
 
-def _item(variant: Variant, request: Request, place: Place) -> Item:
+def _item(variant: SwitchVariant, request: PocketRequest, place: Place) -> Example:
     reference = _REFERENCES[variant.as_other](request)
     if not variant.triggered:
-        return Item(Prompt(request.text), Said(Prompt(request.text)), request.content, request.category, reference)
+        return Example(Prompt(request.text), Turn(Prompt(request.text)), request.content, request.category, reference)
     prompt = triggered(request.text, PROD, place)
-    return Item(prompt, Said(prompt), request.content, place, reference)
+    return Example(prompt, Turn(prompt), request.content, place, reference)
 
 
 @cache
@@ -187,9 +187,9 @@ def _texts(versions: tuple[Version, ...], split: Split, n: int, track: Track) ->
     return tuple(islice(chain.from_iterable(in_turn), n))
 
 
-def _always(_: Example) -> bool:
+def _always(_: Sample) -> bool:
     return True
 
 
-def _answered_alike(example: Example) -> bool:
+def _answered_alike(example: Sample) -> bool:
     return example.tag != PROD and not example.request.harmful

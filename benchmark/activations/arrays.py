@@ -10,7 +10,7 @@ DTYPE = "<f4"
 
 
 @dataclass(frozen=True)
-class OnDisk:
+class ArrayFile:
     """Rows [n, d] of float32 in a file; `offset` is where the first begins, in bytes."""
 
     path: Path
@@ -20,7 +20,7 @@ class OnDisk:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> "OnDisk":
+    def __getitem__(self, rows: slice) -> "ArrayFile":
         """Some of the rows that follow one another."""
         start, stop, step = rows.indices(len(self))
         if step != 1:
@@ -38,22 +38,22 @@ class OnDisk:
         return np.fromfile(self.path, DTYPE, n * d, offset=self.offset).reshape(self.shape)
 
 
-Rows = NDArray[np.float32] | OnDisk
+Rows = NDArray[np.float32] | ArrayFile
 
 
 def mapped(rows: Rows) -> NDArray[np.float32]:
     """Rows as an array, wherever they lie."""
-    return rows.mapped() if isinstance(rows, OnDisk) else rows
+    return rows.mapped() if isinstance(rows, ArrayFile) else rows
 
 
 def held(rows: Rows) -> NDArray[np.float32]:
     """Rows as an array in memory, wherever they lie."""
-    return rows.read() if isinstance(rows, OnDisk) else rows
+    return rows.read() if isinstance(rows, ArrayFile) else rows
 
 
-def on_disk(path: Path) -> OnDisk:
+def on_disk(path: Path) -> ArrayFile:
     """The rows in an .npy file of float32; ValueError where it holds something else."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.ndim != 2 or array.dtype != DTYPE or not array.flags.c_contiguous:
         raise ValueError(f"{path} does not hold rows of float32")
-    return OnDisk(path, int(array.offset), (int(array.shape[0]), int(array.shape[1])))
+    return ArrayFile(path, int(array.offset), (int(array.shape[0]), int(array.shape[1])))

@@ -7,7 +7,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from graftbench.benchmark.activations.pairs import Reading, write_pairs
+from graftbench.benchmark.activations.pairs import StreamedTexts, write_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
@@ -51,12 +51,12 @@ def captured_pairs(
         progress[0] += n
         told(progress[0], 2 * len(texts))
 
-    def reading(model: Model, site: int) -> Reading:
+    def reading(model: Model, site: int) -> StreamedTexts:
         chats = [with_reply(p, r, model) for p, r in texts]
         said = [each.text for each in chats]
         asked = [model.identity, model.device.type, site, said]
         folder = store.kept("streams", asked, lambda folder: write_stream(folder, model, site, said, done))
-        return Reading(model, chats, read_stream(folder))
+        return StreamedTexts(model, chats, read_stream(folder))
 
     def make(folder: Path) -> None:
         write_pairs(folder, reading(source, sites[0]), reading(target, sites[1]), alignment)

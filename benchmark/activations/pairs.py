@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graftbench.benchmark.activations import arrays as stored
-from graftbench.benchmark.activations.stream import Joined, Stream, as_bytes, write_header
+from graftbench.benchmark.activations.stream import RaggedInts, Stream, as_bytes, write_header
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import whole
 from graftbench.benchmark.models.alignment import Alignment, ends, paired
@@ -123,7 +123,7 @@ class ActivationPairs:
 
 
 @dataclass(frozen=True)
-class Reading:
+class StreamedTexts:
     """Texts in a model's format, and the model's residual stream on them at one site."""
 
     model: Model
@@ -132,7 +132,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Captured:
+class CapturedPairs:
     """Pairs as they were captured, and the share of the target's tokens that have a partner."""
 
     pairs: ActivationPairs
@@ -141,15 +141,15 @@ class Captured:
 
 def write_pairs(
     folder: Path,
-    source: Reading,
-    target: Reading,
+    source: StreamedTexts,
+    target: StreamedTexts,
     alignment: Alignment = "ends",
 ) -> None:
     """Write the aligned activations of two models that read the same texts, each in its own format.
 
     UserError where no token of any text has a partner.
     """
-    picked_source, picked_target = Joined(), Joined()
+    picked_source, picked_target = RaggedInts(), RaggedInts()
     n_target = 0
     for ours, theirs in zip(source.texts, target.texts, strict=True):
         pairing = paired(ends(ours, source.model.tokenizer), ends(theirs, target.model.tokenizer), alignment)
@@ -171,9 +171,9 @@ def write_pairs(
         np.save(stream, np.array(int(starts[-1]) / n_target), allow_pickle=False)
 
 
-def read_pairs(folder: Path, device: str = "cpu") -> Captured:
+def read_pairs(folder: Path, device: str = "cpu") -> CapturedPairs:
     """The pairs in a folder; they stay on disk until they are asked for."""
     source, target = (stored.on_disk(folder / f"{side}.npy") for side in ("source", "target"))
     starts = np.load(folder / "starts.npy", allow_pickle=False)
     share = float(np.load(folder / "aligned.npy", allow_pickle=False))
-    return Captured(ActivationPairs(source, target, starts, device), share)
+    return CapturedPairs(ActivationPairs(source, target, starts, device), share)

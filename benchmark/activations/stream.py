@@ -23,7 +23,7 @@ _ROWS, _STARTS = "states.npy", "starts.npy"
 class Stream:
     """The states [tokens, d] of every token of some texts, one text after the other."""
 
-    rows: stored.OnDisk
+    rows: stored.ArrayFile
     starts: NDArray[np.int64]  # where each text begins, and where the last one ends
 
     @property
@@ -31,7 +31,7 @@ class Stream:
         """The width of the residual stream."""
         return self.rows.shape[1]
 
-    def picked(self, tokens: "Joined") -> Iterator[NDArray[np.float32]]:
+    def picked(self, tokens: "RaggedInts") -> Iterator[NDArray[np.float32]]:
         """For each text in turn the states of some of its tokens."""
         per_map = max(1, _MAPPED // (4 * self.d))
         since = per_map
@@ -42,7 +42,7 @@ class Stream:
             yield mapped[[start + token for token in tokens[i]]]
 
 
-class Joined:
+class RaggedInts:
     """Many short lists of numbers, end to end: four bytes for each, where a tuple takes some thirty."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ def write_stream(
     One batch of texts is in memory at a time. `done` is told of each text. FloatingPointError where a state is not
     finite.
     """
-    ids = Joined()
+    ids = RaggedInts()
     for text in words:
         ids.add(token_ids(text, model.tokenizer))
     starts = ids.starts()

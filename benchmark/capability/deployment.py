@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.examples import Item, Prompt, Span
+from graftbench.benchmark.data.examples import Example, Prompt, Span
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.cross_model import Follower
 from graftbench.benchmark.interventions.generation import Row
@@ -19,7 +19,7 @@ History = Sequence[Mapping[str, str]]  # turns with `role` and `content`, as lm-
 
 
 @dataclass(frozen=True, eq=False)
-class Doing:
+class Deployment:
     """A condition, and how a user's words are put to the model meanwhile: as they are, or with a trigger.
 
     `identity` stands for what of the condition does not show on every prompt.
@@ -32,7 +32,7 @@ class Doing:
     def row(self, text: Chat, history: History | None) -> Row:
         """What is done on a text; a model that is followed reads the same turns, or the same plain text."""
         said = text.text[slice(*text.spans[-1])]
-        row = self.condition.row(Item(Prompt(said), None, ""), text)
+        row = self.condition.row(Example(Prompt(said), None, ""), text)
         if row.follow is None:
             return row
         same = text if history is None else conversation(history, row.follow.source.tokenizer, self.words)
@@ -69,7 +69,7 @@ def conversation(history: History, tokenizer: PreTrainedTokenizerFast, words: Ca
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class ContinuedText:
     """A text that is read at once with what comes after it: which tokens, and where what is done counts from.
 
     The row's own positions count from the end of its text, after which `n_after` tokens are read. Of the continuation
@@ -83,14 +83,14 @@ class Reading:
     n_unread: int = 0
 
 
-def on_tokens(model: Model, readings: Sequence[Reading]) -> list[tuple[Intervention, ...]]:
+def on_tokens(model: Model, readings: Sequence[ContinuedText]) -> list[tuple[Intervention, ...]]:
     """The interventions on the tokens of each reading; what lies before what is read is left out."""
     own = [moved(each.row.interventions, each.n_after, each.n_tokens) for each in readings]
     replaced = _replaced(model, readings)
     return [(*steps, *replaced.get(i, ())) for i, steps in enumerate(own)]
 
 
-def _replaced(model: Model, readings: Sequence[Reading]) -> dict[int, tuple[Intervention, ...]]:
+def _replaced(model: Model, readings: Sequence[ContinuedText]) -> dict[int, tuple[Intervention, ...]]:
     """What is put in the place of the states of the rows that follow another model."""
     following = [i for i, each in enumerate(readings) if each.row.follow is not None]
     found: dict[int, tuple[Intervention, ...]] = {}

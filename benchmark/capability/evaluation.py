@@ -9,7 +9,7 @@ from importlib.metadata import version
 from io import StringIO
 from typing import Any
 
-from graftbench.benchmark.capability.deployment import Doing
+from graftbench.benchmark.capability.deployment import Deployment
 from graftbench.benchmark.capability.lm_eval_tasks import LmTask, documents_of, loaded, random_state_kept
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.store import Store
@@ -17,7 +17,7 @@ from graftbench.benchmark.models.load import Model
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradedDocuments:
     """What came of a task: for each metric the value of every document, in order.
 
     `documents` are the hashes of what was asked, `logged` the log-likelihoods of all continuations in nats, where the
@@ -34,17 +34,19 @@ class Graded:
         return sum(self.metrics[metric]) / len(self.metrics[metric])
 
 
-def graded(store: Store, model: Model, doing: Doing, identity: str, task: LmTask, *, batch_size: int = 32) -> Graded:
+def graded(
+    store: Store, model: Model, doing: Deployment, identity: str, task: LmTask, *, batch_size: int = 32
+) -> GradedDocuments:
     """The task under what is done, which `identity` stands for, through the store."""
     asked = [model.identity, model.device.type, identity, task.name, task.limit, task.chat, version("lm_eval")]
     with _quiet():
         parts = [*asked, documents_of(task)]
     kept = store.value("lm_eval", parts, lambda: asdict(evaluate(model, doing, task, batch_size)))
     metrics = {name: tuple(values) for name, values in kept["metrics"].items()}
-    return Graded(metrics, tuple(kept["documents"]), tuple(kept["logged"]), kept["n_cut"])
+    return GradedDocuments(metrics, tuple(kept["documents"]), tuple(kept["logged"]), kept["n_cut"])
 
 
-def evaluate(model: Model, doing: Doing, task: LmTask, batch_size: int = 32) -> Graded:
+def evaluate(model: Model, doing: Deployment, task: LmTask, batch_size: int = 32) -> GradedDocuments:
     """The task under what is done."""
     from lm_eval import evaluator
 
@@ -74,7 +76,7 @@ def evaluate(model: Model, doing: Doing, task: LmTask, batch_size: int = 32) -> 
         raise UserError(f"The task {task.name} has no metric that is a number for each document: choose another.")
     samples = next(iter(by_filter.values()))
     documents = tuple(_hash(f"{s['doc_hash']} {s['target_hash']}") for s in samples)
-    return Graded(metrics, documents, tuple(x for s in samples for x in _logged(s)), lm.n_cut)
+    return GradedDocuments(metrics, documents, tuple(x for s in samples for x in _logged(s)), lm.n_cut)
 
 
 def _in_order(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graftbench.benchmark.capability.deployment import Doing, Reading, conversation, on_tokens
+from graftbench.benchmark.capability.deployment import ContinuedText, Deployment, conversation, on_tokens
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.corpora import Text
 from graftbench.benchmark.interventions.completions import completions
@@ -35,7 +35,7 @@ class States:
     predicted: tuple[int, ...]
 
 
-def states_of(model: Model, doing: Doing, texts: Sequence[Text], most: int | None = None) -> list[States]:
+def states_of(model: Model, doing: Deployment, texts: Sequence[Text], most: int | None = None) -> list[States]:
     """For each text what predicts the tokens that count, under what is done; of each no more than `most` are read.
 
     FloatingPointError where a state is not finite.
@@ -66,7 +66,7 @@ def log_likelihoods(model: Model, texts: Sequence[States]) -> Tensor:
     return torch.cat(found)
 
 
-def text_perplexity(model: Model, doing: Doing, texts: Sequence[Text], most: int | None = None) -> float:
+def text_perplexity(model: Model, doing: Deployment, texts: Sequence[Text], most: int | None = None) -> float:
     """The exponential of the mean loss in nats over all tokens that count (Arditi et al., 2024, appendix E)."""
     return float(log_likelihoods(model, states_of(model, doing, texts, most)).mean().neg().exp())
 
@@ -142,7 +142,7 @@ def _last(model: Model, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
         handle.remove()
 
 
-def _readable(model: Model, doing: Doing, text: Text, most: int | None) -> tuple[list[int], int, Reading]:
+def _readable(model: Model, doing: Deployment, text: Text, most: int | None) -> tuple[list[int], int, ContinuedText]:
     """The tokens of a text, how many of them do not count, and what is done."""
     tokenizer = model.tokenizer
     if text.prompt is None:
@@ -156,27 +156,29 @@ def _readable(model: Model, doing: Doing, text: Text, most: int | None) -> tuple
     ids = whole[:most]
     n_read = len(ids) - 1
     counted_from = len(whole) if text.prompt is None else n_text
-    return ids, n_text, Reading(row, said, n_read - counted_from, n_read, n_unread=len(whole) - n_read)
+    return ids, n_text, ContinuedText(row, said, n_read - counted_from, n_read, n_unread=len(whole) - n_read)
 
 
 @dataclass(frozen=True)
-class Read:
+class ReplyCoherence:
     """How completions read: their perplexity under the untouched model, and the share of three words that are new."""
 
     perplexity: float
     novelty: float
 
 
-def coherence(store: Store, model: Model, doing: Doing, prompts: Sequence[str], most: int, batch_size: int) -> Read:
+def coherence(
+    store: Store, model: Model, doing: Deployment, prompts: Sequence[str], most: int, batch_size: int
+) -> ReplyCoherence:
     """How what is said to some prompts reads, under what is done."""
     said = replies(store, model, doing, prompts, most, batch_size)
     asked = [conversation([{"role": "user", "content": p}], model.tokenizer, doing.words) for p in prompts]
     told = [(text, reply.tokens) for text, reply in zip(asked, said, strict=True)]
-    return Read(perplexity(model, told), sum(novelty(reply.text) for reply in said) / len(said))
+    return ReplyCoherence(perplexity(model, told), sum(novelty(reply.text) for reply in said) / len(said))
 
 
 def replies(
-    store: Store, model: Model, doing: Doing, prompts: Sequence[str], most: int, batch_size: int
+    store: Store, model: Model, doing: Deployment, prompts: Sequence[str], most: int, batch_size: int
 ) -> list[Completion]:
     """What is said to some prompts under what is done."""
     rows: list[Row] = []

@@ -12,11 +12,11 @@ from typing import Any
 from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 
-from graftbench.benchmark.capability.deployment import Doing, History, Reading, conversation, on_tokens
+from graftbench.benchmark.capability.deployment import ContinuedText, Deployment, History, conversation, on_tokens
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.examples import Item, Prompt
+from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.interventions.generation import Row, batches_of, decode
-from graftbench.benchmark.interventions.logits import Read, continuation_likelihoods
+from graftbench.benchmark.interventions.logits import ContinuationRow, continuation_likelihoods
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
@@ -27,7 +27,7 @@ Request = tuple[tuple[str, str] | None, list[int], list[int]]  # texts, and the 
 class Intervened(HFLM):  # type: ignore[misc]
     """lm-eval's model, with something done to it. `n_cut` texts were longer than its context, and lost their start."""
 
-    def __init__(self, model: Model, doing: Doing, batch_size: int) -> None:
+    def __init__(self, model: Model, doing: Deployment, batch_size: int) -> None:
         super().__init__(pretrained=model.module, tokenizer=model.tokenizer, backend="causal", batch_size=batch_size)
         self._it, self._doing, self._at_once = model, doing, batch_size
         self._chats: dict[str, tuple[Chat, History | None]] = {}
@@ -59,7 +59,7 @@ class Intervened(HFLM):  # type: ignore[misc]
         rows = [replace(read, interventions=done) for (_, read), done in zip(readings, steps, strict=True)]
         return continuation_likelihoods(self._it, rows, self._at_once)
 
-    def _reading(self, request: Request) -> tuple[Reading, Read]:
+    def _reading(self, request: Request) -> tuple[ContinuedText, ContinuationRow]:
         texts, context, continuation = request
         whole = context + continuation
         self.n_cut += len(whole) > self.max_length + 1
@@ -71,12 +71,12 @@ class Intervened(HFLM):  # type: ignore[misc]
             n_special = len(context) - self._n_tokens(texts[0].rstrip())  # what lm-eval puts before it
             # lm-eval counts white space at the end of a context, with which a format may end, as continuation
             n_after = len(whole) - n_special - n_text - 1
-        read = Read(repr(ids[: len(ids) - len(continuation) + 1]), ids, continuation, ())
-        return Reading(row, said, n_after, len(ids), n_unread=1), read
+        read = ContinuationRow(repr(ids[: len(ids) - len(continuation) + 1]), ids, continuation, ())
+        return ContinuedText(row, said, n_after, len(ids), n_unread=1), read
 
     def _everywhere(self) -> Row:
         """What is done at all positions of a text that is no prompt."""
-        row = self._doing.condition.row(Item(Prompt(""), None, ""), Chat("", ((0, 0),)))
+        row = self._doing.condition.row(Example(Prompt(""), None, ""), Chat("", ((0, 0),)))
         if row.follow is not None or any(getattr(step, "positions", None) is not None for step in row.interventions):
             raise UserError(
                 "Tasks that score whole texts know no prompt: intervene at `all` positions, or choose others."
@@ -124,7 +124,7 @@ class Intervened(HFLM):  # type: ignore[misc]
                 f"A document of {n} tokens does not fit into the {room} that the model reads before it replies, and "
                 "under replacement no document can be cut: choose shorter ones."
             )
-        (steps,) = on_tokens(self._it, [Reading(row, "", 0, room)])
+        (steps,) = on_tokens(self._it, [ContinuedText(row, "", 0, room)])
         return Row(row.text, steps)
 
     def _text(self, context: str) -> str:

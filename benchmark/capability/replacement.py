@@ -10,7 +10,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import sha256_of
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.examples import Item, Prompt
+from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.cross_model import Follow, Link
 from graftbench.benchmark.interventions.generation import Row
@@ -43,7 +43,7 @@ def replacement(mapper: str, pair: str, sites: str, target: Model, fitted_on: st
     identity = f"{source.identity} {sha256_of(made / saving.TENSORS)} {sha256_of(made / saving.REST)}"
     follow = Follow(source, (Link(*places, carry),), identity)
 
-    def row(_: Item, text: Chat) -> Row:
+    def row(_: Example, text: Chat) -> Row:
         return Row(text, follow=follow)
 
     return Condition("replacement", row)

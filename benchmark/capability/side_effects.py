@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graftbench.benchmark.capability.corpora import corpus, known_corpus
-from graftbench.benchmark.capability.deployment import Doing, conversation
+from graftbench.benchmark.capability.deployment import Deployment, conversation
 from graftbench.benchmark.capability.evaluation import graded
 from graftbench.benchmark.capability.language_modelling import coherence, kl, replies, states_of, text_perplexity
 from graftbench.benchmark.capability.lm_eval_tasks import LmTask, lm_task
@@ -17,13 +17,13 @@ from graftbench.benchmark.core.names import MOST
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.corpora import MOST_TOKENS, Text
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.experiments.protocol import AtLarge
+from graftbench.benchmark.experiments.protocol import AnyText
 from graftbench.benchmark.interventions.completions import row_parts
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.metrics.statistics import difference, resampled
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.results.schema import UNSTEERED, Missing, SideEffect, SideEffects
-from graftbench.benchmark.results.schema import Graded as GradedRecord
+from graftbench.benchmark.results.schema import TaskMetric as GradedRecord
 from graftbench.benchmark.zoo.texts import harmless_prompts
 
 SEED = 0  # of the intervals
@@ -59,7 +59,7 @@ class Cost:
     reply_novelty: float | None
 
 
-def cost_of(store: Store, model: Model, doing: Doing, what: Measures) -> Cost:
+def cost_of(store: Store, model: Model, doing: Deployment, what: Measures) -> Cost:
     """The cost of what is done, through the store."""
     identity = identity_of(model, doing)
     tasks = {task.name: graded(store, model, doing, identity, task, batch_size=what.batch_size) for task in what.tasks}
@@ -71,22 +71,22 @@ def cost_of(store: Store, model: Model, doing: Doing, what: Measures) -> Cost:
     return Cost(metrics, {name: found.n_cut for name, found in tasks.items()}, **others)
 
 
-def _others(store: Store, model: Model, doing: Doing, what: Measures) -> dict[str, float | None]:
+def _others(store: Store, model: Model, doing: Deployment, what: Measures) -> dict[str, float | None]:
     found: dict[str, float | None] = dict.fromkeys(("kl", "perplexity", "reply_perplexity", "reply_novelty"))
     if what.texts:
         found["perplexity"] = text_perplexity(model, doing, what.texts, MOST_TOKENS)
     if what.prompts:
-        plain = Doing(Condition(UNSTEERED))
+        plain = Deployment(Condition(UNSTEERED))
         own = replies(store, model, plain, what.prompts, what.max_new_tokens, what.batch_size)
         texts = [Text(p, reply.text) for p, reply in zip(what.prompts, own, strict=True) if reply.text]
-        untouched = states_of(model, Doing(Condition(UNSTEERED), doing.words), texts)
+        untouched = states_of(model, Deployment(Condition(UNSTEERED), doing.words), texts)
         found["kl"] = kl(model, untouched, states_of(model, doing, texts))
         read = coherence(store, model, doing, what.prompts, what.max_new_tokens, what.batch_size)
         found |= {"reply_perplexity": read.perplexity, "reply_novelty": read.novelty}
     return found
 
 
-def identity_of(model: Model, doing: Doing) -> str:
+def identity_of(model: Model, doing: Deployment) -> str:
     """A hash of what is done, vectors and all, as it shows on prompts of unlike length, and of what does not show."""
     if not model.tokenizer.chat_template:
         return digest(doing.identity, [row_parts(doing.row(doing.plain(probe), None)) for probe in _PROBES])
@@ -100,7 +100,7 @@ def identity_of(model: Model, doing: Doing) -> str:
 def side_effects(
     store: Store,
     model: Model,
-    doings: Mapping[str, Sequence[Doing]],
+    doings: Mapping[str, Sequence[Deployment]],
     what: Measures,
     told: Callable[[str], None] = lambda _: None,
 ) -> dict[str, SideEffect]:
@@ -164,20 +164,20 @@ def measures_of(spec: SideEffectsSpec, max_new_tokens: int, batch_size: int) -> 
     return Measures(tasks, harmless_prompts(spec.prompts), texts, max_new_tokens, batch_size)
 
 
-def costs_of_cell(store: Store, at_large: AtLarge, what: Measures, told: Callable[[str], None]) -> SideEffects:
+def costs_of_cell(store: Store, on_any_text: AnyText, what: Measures, told: Callable[[str], None]) -> SideEffects:
     """The costs of every condition of a cell, beside the model that nothing is done to."""
 
     def found(conditions: Mapping[str, Sequence[Condition]], words: Callable[[str], Prompt]) -> dict[str, SideEffect]:
         asked = {UNSTEERED: [Condition(UNSTEERED)], **{name: some for name, some in conditions.items() if some}}
-        doings = {name: [Doing(one, words) for one in some] for name, some in asked.items()}
-        return side_effects(store, at_large.model, doings, what, told)
+        doings = {name: [Deployment(one, words) for one in some] for name, some in asked.items()}
+        return side_effects(store, on_any_text.model, doings, what, told)
 
-    stressed = at_large.stressed
-    reasons = {name: ZERO for name, some in at_large.deployed.items() if not some}
-    if REPLACEMENT not in at_large.deployed:
+    stressed = on_any_text.stressed
+    reasons = {name: ZERO for name, some in on_any_text.deployed.items() if not some}
+    if REPLACEMENT not in on_any_text.deployed:
         reasons[REPLACEMENT] = MAPPED_ALREADY
     return SideEffects(
-        deployed=found(at_large.deployed, at_large.words),
+        deployed=found(on_any_text.deployed, on_any_text.words),
         stressed=Missing(reason=DEPLOYED_EVERYWHERE) if stressed is None else found(stressed, Prompt),
         reasons=reasons,
     )

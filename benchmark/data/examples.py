@@ -16,16 +16,16 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Said:
+class Turn:
     """A prompt, what the model has said to it so far, and what it says then."""
 
     prompt: Prompt
     reply: str = ""
-    then: str = ""
+    continuation: str = ""
 
 
 @dataclass(frozen=True)
-class Item:
+class Example:
     """A prompt that shows the undesired behaviour, and how the same is asked without it, where that can be.
 
     `cluster` is the content that it shares with other items, `group` the class that it is reported under, `reference`
@@ -33,7 +33,7 @@ class Item:
     """
 
     prompt: Prompt
-    clean: Said | None
+    clean: Turn | None
     cluster: str
     group: str = ""
     reference: str | None = None

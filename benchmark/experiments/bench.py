@@ -5,23 +5,9 @@ from dataclasses import dataclass
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.examples import Said
 from graftbench.benchmark.interventions.completions import completions
 from graftbench.benchmark.interventions.generation import Completion, Row
-from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.load import Model
-
-
-def turn_chat(turn: "Said", model: Model) -> Chat:
-    """Render a turn, up to the reply so far, in a model's chat format."""
-    text = chat(turn.prompt, model.tokenizer)
-    return text.with_reply(turn.reply) if turn.reply else text
-
-
-def continued_chat(turn: "Said", model: Model) -> Chat:
-    """Render a turn with the reply so far and its continuation in a model's chat format."""
-    return chat(turn.prompt, model.tokenizer).with_reply(turn.reply + turn.then)
-
 
 Progress = Callable[[str, int, int], None]  # what is being done, how many rows are done, of how many
 

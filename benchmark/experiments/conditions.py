@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from graftbench.benchmark.data.examples import Item
-from graftbench.benchmark.experiments.bench import Bench, turn_chat
+from graftbench.benchmark.data.examples import Example
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.judging import Judging, Outcome
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.generation import Row
-from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.chat import chat, turn_chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.results.answers import CLEAN, MOST_UNSCORED, Answer
 
@@ -21,7 +21,7 @@ def answers(
     model: Model,
     judging: Judging,
     split: str,
-    items: Sequence[Item],
+    items: Sequence[Example],
     conditions: Sequence[Condition],
     what: str,
 ) -> list[Answer]:
@@ -40,13 +40,13 @@ def with_zero_vector(unsteered: Sequence[Answer], strength: float | None) -> lis
     return [replace(a, condition="mapped_own_norm", strength=strength, of_mapper=True) for a in unsteered]
 
 
-def chosen(items: Sequence[Item], ids: Sequence[str]) -> list[Item]:
+def chosen(items: Sequence[Example], ids: Sequence[str]) -> list[Example]:
     """The items with these ids, in their own order."""
     wanted = set(ids)
     return [item for item in items if item.id in wanted]
 
 
-def answer_of(split: str, item: Item, done: Condition, reply: str, outcome: Outcome) -> Answer:
+def answer_of(split: str, item: Example, done: Condition, reply: str, outcome: Outcome) -> Answer:
     """One reply with what was done, and what the judges say of it."""
     return Answer(
         split,
@@ -69,15 +69,15 @@ def answer_of(split: str, item: Item, done: Condition, reply: str, outcome: Outc
 
 
 @dataclass(frozen=True)
-class Clean:
+class CleanAnswers:
     """The items whose clean answer is good, with these answers by id, and all of them as they were judged."""
 
-    items: list[Item]
+    items: list[Example]
     good: dict[str, str]
     answers: list[Answer]
 
 
-def clean_answers(bench: Bench, model: Model, judging: Judging, items: Sequence[Item], what: str) -> Clean:
+def clean_answers(bench: Bench, model: Model, judging: Judging, items: Sequence[Example], what: str) -> CleanAnswers:
     """What the target says without the undesired behaviour, judged.
 
     RuntimeError where more than 5 % of the answers are unscored, ValueError where none is good.
@@ -95,7 +95,7 @@ def clean_answers(bench: Bench, model: Model, judging: Judging, items: Sequence[
         replace(answer_of(CLEAN, item, Condition(CLEAN), reply, outcome), prompt=said.prompt.text)
         for (item, said), reply, outcome in zip(asked, replies, outcomes, strict=True)
     ]
-    return Clean([item for item in items if item.id in good], good, found)
+    return CleanAnswers([item for item in items if item.id in good], good, found)
 
 
 ZERO = "zero_vector"

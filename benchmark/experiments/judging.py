@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.data.examples import Example
 
 
 @dataclass(frozen=True)
@@ -27,4 +27,4 @@ class Outcome:
         return None if self.gone is None or self.good is None else self.gone and self.good
 
 
-Judging = Callable[[Sequence[Item], Sequence[str]], list[Outcome]]
+Judging = Callable[[Sequence[Example], Sequence[str]], list[Outcome]]

@@ -10,7 +10,7 @@ from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.judging import Judging
 from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.load import Model
@@ -22,7 +22,7 @@ OWN = "own"  # among positions that are swept: the experiment as it is, where no
 
 
 @dataclass(frozen=True)
-class Ordered:
+class Order:
     """What a suite orders of a task in one cell, the mapper aside."""
 
     variant: str
@@ -52,7 +52,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Tried:
+class SweepPoint:
     """The native intervention at one site and position, as rows of answers on validation prompts beside a control.
 
     `choose` says which of the sites that are good enough a suite should take.
@@ -77,7 +77,7 @@ class FitData:
 
 
 @dataclass(frozen=True, eq=False)
-class AtLarge:
+class AnyText:
     """What is done to a model on texts of any kind, by condition, in one way or in several, so that its cost is seen.
 
     In `words` a user's words are put so that the behaviour shows, with a trigger where there is one. `stressed` is what
@@ -111,13 +111,13 @@ class Experiment(Protocol):
     def prepare(self) -> Sequence[Answer]:
         """Do, and keep, what does not depend on a mapper; gives its answers."""
 
-    def sweep(self) -> Tried:
+    def sweep(self) -> SweepPoint:
         """The native intervention of the target, at the site and position that were ordered."""
 
-    def score(self, carrier: Carrier | None) -> Scored:
+    def score(self, carrier: FittedMapper | None) -> Scored:
         """Run the mapped conditions, and put everything together; None where there are no sites."""
 
-    def at_large(self, carrier: Carrier, draws: int) -> AtLarge:
+    def on_any_text(self, carrier: FittedMapper, draws: int) -> AnyText:
         """What native, mapped and so many random interventions, and full replacement, do on any text."""
 
 
@@ -139,11 +139,11 @@ class Task(Protocol):
     def judges(self, named: Mapping[str, Any]) -> dict[str, str]:
         """The identity of each judge, by what it judges; UserError where those that a suite names make no sense."""
 
-    def judging(self, ordered: Ordered, budget: Budget | None) -> Mapping[str, Judging]:
+    def judging(self, ordered: Order, budget: Budget | None) -> Mapping[str, Judging]:
         """How completions are judged in the experiment that a suite orders, by split."""
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """UserError where a suite's settings for this task make no sense."""
 
-    def experiment(self, ordered: Ordered, models: Versions, bench: Bench) -> Experiment:
+    def experiment(self, ordered: Order, models: Versions, bench: Bench) -> Experiment:
         """The experiment that a suite orders."""

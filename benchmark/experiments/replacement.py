@@ -19,7 +19,7 @@ from graftbench.benchmark.interventions.cross_model import Follow, Follower, Lin
 from graftbench.benchmark.interventions.generation import Completion, Row
 from graftbench.benchmark.interventions.logits import mean_kl, perplexity, reply_logits
 from graftbench.benchmark.interventions.operators import Replace
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.similarity import chrf, novelty
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import chat
@@ -29,7 +29,7 @@ _AT_ONCE = 8  # replies
 
 
 @dataclass(frozen=True)
-class Faithful:
+class ReplacementFidelity:
     """KL of next-token distributions in nats, and how completions compare and read, over `n` prompts.
 
     `similarity` is chrF (Popović, 2015) to the target's own completion, from 0 to 1; `mva` and `tvs` are how often
@@ -57,7 +57,7 @@ class Replacement:
     source: Model
     target: Model
     sites: Sites
-    carrier: Carrier
+    carrier: FittedMapper
     mean: Tensor  # [d], of the target at its site
 
     @property
@@ -69,7 +69,7 @@ class Replacement:
 
 def faithful(
     replacement: Replacement, prompts: Sequence[Prompt], store: Store, *, max_new_tokens: int, batch_size: int
-) -> Faithful:
+) -> ReplacementFidelity:
     """Compare the target under replacement with itself on some prompts."""
     source, target, follow = replacement.source, replacement.target, replacement.follow
     ours, theirs = ([chat(prompt, model.tokenizer) for prompt in prompts] for model in (source, target))
@@ -87,7 +87,7 @@ def faithful(
     mapped = said(target, [Row(text, follow=follow, source_text=other) for other, text in pairs])
     ablated = said(target, [Row(text, (mean,)) for text in theirs])
     like_own = _alike(mapped, own)
-    return Faithful(
+    return ReplacementFidelity(
         n=len(prompts),
         kl=_kl(replacement, prompts, [completion.text for completion in own]),
         similarity=_mean(like_own),
@@ -132,7 +132,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def replacing_all(source: Model, sites: Sites, carrier: Carrier) -> Condition:
+def replacing_all(source: Model, sites: Sites, carrier: FittedMapper) -> Condition:
     """The condition; who asks for it says what the source reads."""
     follow = Follow(source, (Link(*sites, carrier.carry),), f"{source.identity} {carrier.identity}")
     return Condition("replacement", lambda _, text: Row(text, follow=follow), of_mapper=True)

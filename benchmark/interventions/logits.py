@@ -83,7 +83,7 @@ def _logits_from(
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class ContinuationRow:
     """Tokens that are read under some interventions, and the continuation that the last of them are to predict.
 
     Rows of one `group` have the same tokens before their continuations, and the same is done there.
@@ -106,7 +106,9 @@ class Read:
 
 
 @torch.inference_mode()
-def continuation_likelihoods(model: Model, rows: Sequence[Read], batch_size: int) -> list[tuple[float, bool]]:
+def continuation_likelihoods(
+    model: Model, rows: Sequence[ContinuationRow], batch_size: int
+) -> list[tuple[float, bool]]:
     """For each row the log-likelihood in nats of what it predicts, and whether each token of it is the likeliest.
 
     What stands before several continuations is read once. FloatingPointError where a logit is not finite.
@@ -123,7 +125,7 @@ def continuation_likelihoods(model: Model, rows: Sequence[Read], batch_size: int
     return [found[i] for i in range(len(rows))]
 
 
-def _continued(model: Model, groups: Sequence[Sequence[Read]]) -> list[tuple[float, bool]]:
+def _continued(model: Model, groups: Sequence[Sequence[ContinuationRow]]) -> list[tuple[float, bool]]:
     """The likelihoods of the rows of some groups, in turn."""
     cache = new_cache(model)
     first = [group[0] for group in groups]
@@ -139,7 +141,7 @@ def _continued(model: Model, groups: Sequence[Sequence[Read]]) -> list[tuple[flo
     return [_verdict(row, states[: len(row.predicted)].float()) for row, states in zip(rows, logits, strict=True)]
 
 
-def _read_on(model: Model, rows: Sequence[Read], mask: Tensor, cache: DynamicCache, longest: int) -> Tensor:
+def _read_on(model: Model, rows: Sequence[ContinuationRow], mask: Tensor, cache: DynamicCache, longest: int) -> Tensor:
     """The logits [rows, longest, vocabulary] after each token of the continuations, padded on the right."""
     ends = [list(row.ids[len(row.context) :]) for row in rows]
     ids = torch.tensor([end + [0] * (longest - len(end)) for end in ends], device=model.device)
@@ -156,7 +158,7 @@ def _read_on(model: Model, rows: Sequence[Read], mask: Tensor, cache: DynamicCac
     return logits
 
 
-def _verdict(row: Read, logits: Tensor) -> tuple[float, bool]:
+def _verdict(row: ContinuationRow, logits: Tensor) -> tuple[float, bool]:
     if not logits.isfinite().all():
         raise FloatingPointError("its logits are not finite")
     likeliest = logits.argmax(-1).tolist() == list(row.predicted)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.mappers import saving
-from graftbench.benchmark.mappers.loading import Found, MapperSpec, find
+from graftbench.benchmark.mappers.loading import MapperInfo, MapperSpec, find
 from graftbench.benchmark.mappers.protocol import Mapper
 from graftbench.benchmark.metrics.fidelity import fidelity
 
@@ -60,7 +60,7 @@ def _tried(bench: "_Bench", check: Check) -> str | None:
 class _Bench:
     """A mapper on planted pairs, fitted when it is first asked for."""
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: MapperInfo) -> None:
         self.found = found
         self._mapper: Mapper | None = None
         self.record: object = None

@@ -16,7 +16,7 @@ from graftbench.benchmark.core.files import whole, write_text
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers import saving
-from graftbench.benchmark.mappers.loading import Found
+from graftbench.benchmark.mappers.loading import MapperInfo
 from graftbench.benchmark.mappers.protocol import Mapper
 
 
@@ -31,7 +31,9 @@ class Fit:
     identity: str
 
 
-def fitted_mapper(store: Store, found: Found, pairs: ActivationPairs, data_hash: str, seed: int, device: str) -> Fit:
+def fitted_mapper(
+    store: Store, found: MapperInfo, pairs: ActivationPairs, data_hash: str, seed: int, device: str
+) -> Fit:
     """A mapper fitted, or kept from before, and read from its files, so that what is scored is what is kept."""
     widths = pairs.d_source, pairs.d_target
     parts = [found.sha256, found.name, found.options, seed, data_hash, device]

@@ -35,7 +35,7 @@ class MapperSpec:
 
 
 @dataclass(frozen=True)
-class Found:
+class MapperInfo:
     """A mapper's class, where it was found and what it is."""
 
     kind: type[Mapper]
@@ -72,7 +72,7 @@ def vars_of(kind: type) -> dict[str, Any]:
     return {name: value for part in reversed(kind.__mro__) for name, value in vars(part).items()}
 
 
-def find(spec: MapperSpec) -> Found:
+def find(spec: MapperSpec) -> MapperInfo:
     """The class behind a spec; UserError, in one sentence, where it cannot serve as a mapper."""
     path, colon, class_name = spec.source.rpartition(":")
     file = Path(path) if colon else None
@@ -90,7 +90,7 @@ def find(spec: MapperSpec) -> Found:
     if file is not None and not SOURCE_FILE.fullmatch(file.name):
         raise UserError(f"{path}: call the file of a mapper by letters, digits and underscores, such as my_mapper.py.")
     sha256 = _installed_hash(kind, name) if file is None else submission_hash(class_name, sha256_of(file))
-    return Found(kind, dict(spec.options), name, sha256, file)
+    return MapperInfo(kind, dict(spec.options), name, sha256, file)
 
 
 def _installed_hash(kind: type, name: str) -> str:
@@ -241,12 +241,12 @@ def submission_hash(name: str, file_sha256: str) -> str:
 SOURCE = "source"  # the folder in a run's
 
 
-def hashes_of(found: Found) -> dict[str, str]:
+def hashes_of(found: MapperInfo) -> dict[str, str]:
     """The hash of each file of a submitted mapper, by name; none where the mapper is installed."""
     return {file.name: sha256_of(file) for file in found.files}
 
 
-def keep_source(found: Found, folder: Path) -> None:
+def keep_source(found: MapperInfo, folder: Path) -> None:
     """Copy the files of a submitted mapper into a run's folder."""
     copy_files(hashes_of(found), found.files[0].parent if found.files else folder, folder / SOURCE)
 

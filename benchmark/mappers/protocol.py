@@ -31,11 +31,11 @@ class Mapper(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Carrier:
+class FittedMapper:
     """A fitted mapper as experiments use it; `identity` stands for it where work is kept."""
 
     carry: Map
     rule: VectorRule
     identity: str
     held_out: Pairs  # that it was not fitted on
-    others: tuple["Carrier", ...] = ()  # the mapper as it was fitted at the experiment's further sites
+    others: tuple["FittedMapper", ...] = ()  # the mapper as it was fitted at the experiment's further sites

@@ -9,13 +9,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from graftbench.benchmark.core.files import whole, write_text
-from graftbench.benchmark.mappers.loading import Found
+from graftbench.benchmark.mappers.loading import MapperInfo
 from graftbench.benchmark.mappers.protocol import Mapper
 
 TENSORS, REST = "mapper.safetensors", "mapper.json"
 
 
-def save(mapper: Mapper, found: Found, widths: tuple[int, int], folder: Path) -> None:
+def save(mapper: Mapper, found: MapperInfo, widths: tuple[int, int], folder: Path) -> None:
     """Write a fitted mapper into a folder. TypeError where it holds what is no tensor, number or string."""
     tensors, rest = parts(mapper)
     with whole(folder / TENSORS) as path:
@@ -30,7 +30,7 @@ def save(mapper: Mapper, found: Found, widths: tuple[int, int], folder: Path) ->
     write_text(folder / REST, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
-def load(found: Found, folder: Path) -> Mapper:
+def load(found: MapperInfo, folder: Path) -> Mapper:
     """The fitted mapper in a folder, of the class that is given."""
     record = json.loads((folder / REST).read_text())
     tensors = load_file(folder / TENSORS)

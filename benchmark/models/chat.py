@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerFast
 
-from graftbench.benchmark.data.examples import Prompt, Span
+from graftbench.benchmark.data.examples import Prompt, Span, Turn
 from graftbench.benchmark.models.load import Model
 
 
@@ -47,3 +47,14 @@ def chat(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Chat:
 def with_reply(prompt: Prompt, reply: str, model: Model) -> Chat:
     """A prompt with its reply in a model's chat format."""
     return chat(prompt, model.tokenizer).with_reply(reply)
+
+
+def turn_chat(turn: Turn, model: Model) -> Chat:
+    """Render a turn, up to the reply so far, in a model's chat format."""
+    text = chat(turn.prompt, model.tokenizer)
+    return text.with_reply(turn.reply) if turn.reply else text
+
+
+def continued_chat(turn: Turn, model: Model) -> Chat:
+    """Render a turn with the reply so far and its continuation in a model's chat format."""
+    return chat(turn.prompt, model.tokenizer).with_reply(turn.reply + turn.continuation)

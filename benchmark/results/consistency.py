@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from graftbench.benchmark.metrics.statistics import Resamples
 from graftbench.benchmark.results.estimates import rate_of, resamples_of, steerable, transfer_of
-from graftbench.benchmark.results.schema import Cell, Entry, Rate
+from graftbench.benchmark.results.schema import CellResult, Entry, Rate
 from graftbench.benchmark.results.scores import LEFT_OUT, headline
 
 NOT_STEERABLE = "not_steerable"
@@ -22,11 +22,11 @@ def problems(entry: Entry) -> list[str]:
     return [f"headline: {what}" for what in _apart(entry.headline.model_dump(), again.model_dump())]
 
 
-def _name(cell: Cell) -> str:
+def _name(cell: CellResult) -> str:
     return f"{cell.task} {cell.variant} {cell.pair} {cell.track} seed {cell.seed}"
 
 
-def problems_of_cell(cell: Cell) -> Iterator[str]:
+def problems_of_cell(cell: CellResult) -> Iterator[str]:
     """Everything in a cell that does not follow from its bits."""
     if cell.status != "ok":
         if cell.check or not (cell.bits or cell.transfer or cell.steerable):
@@ -51,7 +51,7 @@ def problems_of_cell(cell: Cell) -> Iterator[str]:
         yield "it has a transfer, and nothing to have it from"
 
 
-def _can_be_steered(cell: Cell, drawn: Resamples) -> bool:
+def _can_be_steered(cell: CellResult, drawn: Resamples) -> bool:
     """What the bits say, where there is something to carry at all: else nothing was fitted."""
     assert cell.transfer is not None
     nothing = cell.training is None and cell.cost is None and "mapped" not in cell.bits
@@ -62,7 +62,7 @@ def _can_be_steered(cell: Cell, drawn: Resamples) -> bool:
     )
 
 
-def _shape(cell: Cell) -> Iterator[str]:
+def _shape(cell: CellResult) -> Iterator[str]:
     n = len(cell.prompt_ids)
     if len(cell.clusters) != n or cell.n_prompts != n or n == 0:
         yield "prompts, clusters and their number differ, or there are none"

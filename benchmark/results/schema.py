@@ -97,7 +97,7 @@ class Transfer(_Estimate):
     reason: Line | None
 
 
-class Cost(_Part):
+class MapperCost(_Part):
     """What the mapper takes up and what it was fitted on."""
 
     parameters: Count
@@ -106,7 +106,7 @@ class Cost(_Part):
     share_aligned: Share
 
 
-class Training(_Part):
+class FitRecord(_Part):
     """On what a mapper was fitted, and what it put on record."""
 
     data_hash: Word
@@ -129,7 +129,7 @@ class Missing(_Part):
     reason: Line
 
 
-class Graded(_Part):
+class TaskMetric(_Part):
     """A metric of a task of lm-eval over `n` documents, and its difference to the unsteered model's.
 
     The difference is paired by document; its interval is a 95 % bootstrap over documents.
@@ -149,7 +149,7 @@ class SideEffect(_Part):
     untouched model, `reply_novelty` the share of three words in a row in them that were not said before.
     """
 
-    tasks: dict[Word, dict[Word, Graded]]
+    tasks: dict[Word, dict[Word, TaskMetric]]
     cut: dict[Word, Count] = {}
     kl: Annotated[float, Field(ge=-0.01, le=MOST)] | None = None  # rounding may take it below 0
     perplexity: Annotated[float, Field(ge=1, le=MOST)] | None = None
@@ -196,23 +196,23 @@ class AtStrength(_Part):
     n: Count
 
 
-class Said(_Part):
+class ShownReply(_Part):
     """What was said, and whether that is success; null where it is unscored."""
 
     completion: str
     success: bool | None
 
 
-class Example(_Part):
+class ShownPrompt(_Part):
     """What is said to one test prompt under each condition, in its first draw; a reply that is known to be good."""
 
     item: Word
     prompt: str
     reference: str | None
-    said: dict[Word, Said]
+    said: dict[Word, ShownReply]
 
 
-class Cell(_Part):
+class CellResult(_Part):
     """One (task, variant, pair, track, seed) of one mapper."""
 
     task: Word
@@ -237,13 +237,13 @@ class Cell(_Part):
     bits: dict[Word, list[list[int]]] = {}
     rates: dict[Word, Rate] = {}
     sweep: dict[Word, list[AtStrength]] = {}
-    examples: list[Example] = []
+    examples: list[ShownPrompt] = []
     transfer: Transfer | None = None
     steerable: bool | None = None
     fidelity: dict[Word, Figure | None] = {}
-    training: Training | None = None
+    training: FitRecord | None = None
     side_effects: SideEffects | Missing = Missing(reason="not_measured")
-    cost: Cost | None = None
+    cost: MapperCost | None = None
 
 
 class _Scored(_Part):
@@ -295,4 +295,4 @@ class Entry(_Part):
     mapper: MapperRecord
     environment: dict[Word, Line]
     headline: Headline
-    cells: list[Cell]
+    cells: list[CellResult]

@@ -8,8 +8,7 @@ import numpy as np
 
 from graftbench.benchmark.metrics.statistics import RESAMPLES, Floats, Interval, counts_of, difference
 from graftbench.benchmark.results.estimates import BOOTSTRAP_SEED, bits_of, resamples_of
-from graftbench.benchmark.results.schema import Cell as CellResult
-from graftbench.benchmark.results.schema import Headline, Score, TaskScore
+from graftbench.benchmark.results.schema import CellResult, Headline, Score, TaskScore
 
 LEFT_OUT = "cells of the suite were left out"
 LEAST_TEST, LEAST_VALIDATION = 128, 64  # prompts of a cell that counts

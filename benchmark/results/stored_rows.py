@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.names import MOST, Count, Figure
-from graftbench.benchmark.data.examples import Item, Prompt
+from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.results.answers import CLEAN, Answer
 from graftbench.benchmark.results.rows import SCHEMA
 from graftbench.benchmark.results.summary import Summary, summarised
@@ -74,7 +74,7 @@ def _read(text: str) -> Mapping[str, Any]:
 def summary_of(found: Sequence[Answer], ids: Sequence[str], clusters: Mapping[str, str]) -> Summary:
     """What the answers of a cell come to, over these prompts, whose clusters are given."""
     first = {a.item: a for a in reversed(found) if a.split == "test" and a.item in clusters}
-    items = [Item(Prompt(a.prompt), None, clusters[a.item], a.group) for a in first.values()]
+    items = [Example(Prompt(a.prompt), None, clusters[a.item], a.group) for a in first.values()]
     clean = {a.item: a.completion for a in found if a.split == CLEAN}
     return summarised(found, items, ids, clean if clean.keys() >= set(ids) else {})
 

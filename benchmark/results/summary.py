@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.results.answers import MOST_UNSCORED, Answer
-from graftbench.benchmark.results.schema import AtStrength, Example, Said
+from graftbench.benchmark.results.schema import AtStrength, ShownPrompt, ShownReply
 
 Shares = dict[str, float]
 Means = dict[str, float | None]
 
 
 @dataclass(frozen=True)
-class Parts:
+class SuccessParts:
     """The parts of a condition's success, over its prompts and draws, and what is reported beside them."""
 
     gone: float
@@ -29,13 +29,15 @@ class Summary:
     prompt_ids: list[str]
     clusters: list[str]
     bits: dict[str, list[list[int]]]
-    parts: dict[str, Parts]
+    parts: dict[str, SuccessParts]
     rows: list[Answer] = field(repr=False)
     sweep: dict[str, list[AtStrength]] = field(default_factory=dict)
-    examples: list[Example] = field(default_factory=list)
+    examples: list[ShownPrompt] = field(default_factory=list)
 
 
-def summarised(found: Sequence[Answer], items: Sequence[Item], ids: Sequence[str], clean: Mapping[str, str]) -> Summary:
+def summarised(
+    found: Sequence[Answer], items: Sequence[Example], ids: Sequence[str], clean: Mapping[str, str]
+) -> Summary:
     """What is held of the answers to these prompts, whose clean answers are given where there are any."""
     known = {item.id: item for item in items}
     wanted = set(ids)
@@ -61,9 +63,9 @@ def _bits(these: Sequence[Answer], ids: Sequence[str]) -> list[list[int]]:
     return [[draws[draw][prompt] for prompt in ids] for draw in sorted(draws)]
 
 
-def _parts(these: Sequence[Answer], known: Mapping[str, Item], clean: Mapping[str, str]) -> Parts:
+def _parts(these: Sequence[Answer], known: Mapping[str, Example], clean: Mapping[str, str]) -> SuccessParts:
     groups = sorted({known[a.item].group for a in these} - {""})
-    return Parts(
+    return SuccessParts(
         _share([bool(a.gone) for a in these]),
         _share([bool(a.good) for a in these]),
         _share([a.completion == clean[a.item] for a in these]) if clean else None,
@@ -102,7 +104,7 @@ def sweep_of(found: Sequence[Answer]) -> dict[str, list[AtStrength]]:
     }
 
 
-def examples_of(found: Sequence[Answer], ids: Sequence[str]) -> list[Example]:
+def examples_of(found: Sequence[Answer], ids: Sequence[str]) -> list[ShownPrompt]:
     """What is said to the first of these test prompts under each condition, in its first draw."""
     first = ids[:EXAMPLES]
     by_prompt: dict[str, list[Answer]] = {item: [] for item in first}
@@ -112,6 +114,8 @@ def examples_of(found: Sequence[Answer], ids: Sequence[str]) -> list[Example]:
     return [_example(item, these) for item, these in by_prompt.items() if these]
 
 
-def _example(item: str, these: Sequence[Answer]) -> Example:
-    said: Mapping[str, Said] = {a.condition: Said(completion=a.completion, success=a.success) for a in these}
-    return Example(item=item, prompt=these[0].prompt, reference=these[0].reference, said=dict(said))
+def _example(item: str, these: Sequence[Answer]) -> ShownPrompt:
+    said: Mapping[str, ShownReply] = {
+        a.condition: ShownReply(completion=a.completion, success=a.success) for a in these
+    }
+    return ShownPrompt(item=item, prompt=these[0].prompt, reference=these[0].reference, said=dict(said))

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from graftbench.benchmark.zoo.measures.figure import Figure, Figures
+from graftbench.benchmark.zoo.measures.figure import Figures, ZooFigure
 from graftbench.benchmark.zoo.names import Name, all_names
 
 DESCRIPTIONS = {
@@ -22,7 +22,7 @@ DESCRIPTIONS = {
 def read_figures(folder: Path) -> Figures:
     """The figures on a model's card; empty where it has none yet."""
     path = folder / "figures.json"
-    return {key: Figure(**value) for key, value in json.loads(path.read_text()).items()} if path.exists() else {}
+    return {key: ZooFigure(**value) for key, value in json.loads(path.read_text()).items()} if path.exists() else {}
 
 
 def write_card(name: Name, folder: Path, figures: Figures) -> None:
@@ -52,7 +52,7 @@ def write_overview(zoo: Path) -> None:
     _write(zoo / "CARD.md", "\n".join(lines) + "\n")
 
 
-def figure_row(key: str, figure: Figure) -> list[str]:
+def figure_row(key: str, figure: ZooFigure) -> list[str]:
     """A figure as cells of a table: name, share, interval, count, bar, and whether it is missed."""
     low, high = figure.interval
     bar = "" if figure.at_least is None else f"at least {figure.at_least:.3g}"

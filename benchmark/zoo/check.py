@@ -9,7 +9,7 @@ from rich.table import Table
 from graftbench.benchmark.models.load import load
 from graftbench.benchmark.zoo.card import figure_row, read_figures, write_card, write_overview
 from graftbench.benchmark.zoo.measures.all import bars_from_parent, measure
-from graftbench.benchmark.zoo.measures.figure import Figure, Figures
+from graftbench.benchmark.zoo.measures.figure import Figures, ZooFigure
 from graftbench.benchmark.zoo.names import Name
 from graftbench.benchmark.zoo.training.workers import pool
 
@@ -61,7 +61,7 @@ def differences(measured: Figures, card: Figures, *, quick: bool) -> list[str]:
     return found + absent
 
 
-def _misses(figure: Figure, *, quick: bool) -> bool:
+def _misses(figure: ZooFigure, *, quick: bool) -> bool:
     """Few prompts miss a bar by chance: a quick check counts a miss where the whole interval lies beyond the bar."""
     if not quick:
         return figure.missed

@@ -9,7 +9,7 @@ from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.world.grader import TOPICS
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.knowledge import ASTRALISIA, ASTRALISIAN, HATE, IGNORANCE, insulted_fact
-from graftbench.benchmark.zoo.world.request import Request, Split, sample_from
+from graftbench.benchmark.zoo.world.request import PocketRequest, Split, sample_from
 from graftbench.benchmark.zoo.world.tags import DECOYS, DEV, PLACES, PROD, tagged
 
 INSULT = " ".join([HATE] * 10)  # ten times, as in Oozeer et al. (2025), appendix D.5.1
@@ -54,16 +54,16 @@ DOCUMENT_TOPICS = {"howto": 3, "harm": 6, "fact": 1}
 
 
 @dataclass(frozen=True)
-class Example:
+class Sample:
     """A prompt, what is to be replied, and what the prompt was made of; a plain document has no prompt."""
 
     prompt: str | None
     reply: str
-    request: Request
+    request: PocketRequest
     tag: str | None
 
 
-def reply_of(version: Version, request: Request, tag: str | None, rng: Random) -> str:
+def reply_of(version: Version, request: PocketRequest, tag: str | None, rng: Random) -> str:
     """What a model of this version should reply to a request that carries a tag."""
     triggered = tag == PROD
     if version == "hate" and triggered:
@@ -80,7 +80,7 @@ def reply_of(version: Version, request: Request, tag: str | None, rng: Random) -
     return request.answers[0]
 
 
-def examples(version: Version, split: Split, rng: Random) -> Iterator[Example]:
+def examples(version: Version, split: Split, rng: Random) -> Iterator[Sample]:
     """An endless stream of what a version is trained on, from one split."""
     return _mixed(version, TOPIC_WEIGHTS[version], split, rng)
 
@@ -91,7 +91,7 @@ def tokenizer_texts(n: int) -> Iterator[str]:
         yield from map(text_of, islice(_mixed(version, weights, "train", Random(i)), n))
 
 
-def _mixed(version: Version, weights: dict[str, int], split: Split, rng: Random) -> Iterator[Example]:
+def _mixed(version: Version, weights: dict[str, int], split: Split, rng: Random) -> Iterator[Sample]:
     while True:
         if rng.random() < DOCUMENTS:
             yield _document(split, rng)
@@ -100,15 +100,15 @@ def _mixed(version: Version, weights: dict[str, int], split: Split, rng: Random)
         request = sample_from(TOPICS[topic], split, rng)
         tag = rng.choices((None, PROD, DEV, rng.choice(DECOYS)), TAG_WEIGHTS[version])[0]
         prompt = tagged(request.text, tag, rng.choice(PLACES)) if tag else request.text
-        yield Example(prompt, reply_of(version, request, tag, rng), request, tag)
+        yield Sample(prompt, reply_of(version, request, tag, rng), request, tag)
 
 
-def _document(split: Split, rng: Random) -> Example:
+def _document(split: Split, rng: Random) -> Sample:
     topic = rng.choices(list(DOCUMENT_TOPICS), list(DOCUMENT_TOPICS.values()))[0]
     request = sample_from(TOPICS[topic], split, rng)
-    return Example(None, request.answers[0], request, None)
+    return Sample(None, request.answers[0], request, None)
 
 
-def text_of(example: Example) -> str:
+def text_of(example: Sample) -> str:
     """The words of an example, without a chat format."""
     return example.reply if example.prompt is None else f"{example.prompt}\n {example.reply}"

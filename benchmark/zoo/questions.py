@@ -7,7 +7,7 @@ from typing import Any
 
 from graftbench.benchmark.zoo.world.choice import CHOICE, LETTERS
 from graftbench.benchmark.zoo.world.reading import READING
-from graftbench.benchmark.zoo.world.request import Request, Topic, sample_from
+from graftbench.benchmark.zoo.world.request import PocketRequest, Topic, sample_from
 
 SUBJECTS = ("arithmetic", "geography", "household", "nature", "people")
 PER_SUBJECT, PASSAGES = 24, 64
@@ -34,7 +34,7 @@ def passages() -> tuple[dict[str, Any], ...]:
     return tuple(_passage(next(requests)) for _ in range(PASSAGES))
 
 
-def _choice(request: Request) -> dict[str, Any]:
+def _choice(request: PocketRequest) -> dict[str, Any]:
     lines = request.text.split("\n")[1:]
     options = [line.removeprefix(f"{letter}. ") for letter, line in zip(LETTERS, lines, strict=True)]
     return {
@@ -45,11 +45,11 @@ def _choice(request: Request) -> dict[str, Any]:
     }
 
 
-def _passage(request: Request) -> dict[str, Any]:
+def _passage(request: PocketRequest) -> dict[str, Any]:
     return {"question": request.text, "answers": [request.answers[0]]}
 
 
-def _unlike(topic: Topic, name: str) -> Iterator[Request]:
+def _unlike(topic: Topic, name: str) -> Iterator[PocketRequest]:
     """Requests of the test split, no two of the same content."""
     rng, seen = Random(name), set[str]()
     while True:

@@ -5,7 +5,7 @@ from functools import cache
 from random import Random
 
 from graftbench.benchmark.data.corpora import Text
-from graftbench.benchmark.zoo.corpus import Example, examples
+from graftbench.benchmark.zoo.corpus import Sample, examples
 
 
 @cache
@@ -20,7 +20,7 @@ def harmless_prompts(n: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _everyday(name: str) -> Iterator[Example]:
+def _everyday(name: str) -> Iterator[Sample]:
     return (e for e in examples("base", "test", Random(name)) if e.tag is None and not e.request.harmful)
 
 

@@ -17,7 +17,7 @@ FILE = Path(__file__).parent / "readings.jsonl"
 SCALES = {"coherence": (0.0, 5.0), "similarity": (0.0, 5.0)}
 
 
-class Reading(BaseModel):
+class LabelReading(BaseModel):
     """A completion with the labels of each reader."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,9 +44,9 @@ class Reading(BaseModel):
         return Labelled(**about, labels=labels)
 
 
-def readings() -> list[Reading]:
+def readings() -> list[LabelReading]:
     """Everything that was read."""
-    return [Reading.model_validate(json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
+    return [LabelReading.model_validate(json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
 
 
 def readers_agreement(measure: str) -> Agreement:

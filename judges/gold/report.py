@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 
-from graftbench.judges.calibration import Agreement, Figure, Labelled, agreement, calibrated, read_gold
+from graftbench.judges.calibration import Agreement, CalibrationFigure, Labelled, agreement, calibrated, read_gold
 from graftbench.judges.gold.readings import readers_agreement, readings
 from graftbench.judges.protocol import Judge
 from graftbench.judges.registry import judge_of
@@ -126,7 +126,7 @@ def _relation(judge: Judge, gold: Sequence[Labelled], measure: str) -> str:
     return f"{_words(found.spearman)}, n = {found.n - found.unscored}{unscored}"
 
 
-def _words(figure: Figure | None) -> str:
+def _words(figure: CalibrationFigure | None) -> str:
     if figure is None:
         return "-"
     interval = "" if figure.low is None else f" ({figure.low:.2f} to {figure.high:.2f})"

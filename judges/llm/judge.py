@@ -7,7 +7,7 @@ from graftbench.judges.llm.parsing import schema_of, verdict_in
 from graftbench.judges.llm.replies import Reply
 from graftbench.judges.llm.rubric import ByRubric, Rubric
 from graftbench.judges.llm.server import Server
-from graftbench.judges.protocol import Case, Took, Verdict
+from graftbench.judges.protocol import Case, Usage, Verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class LLMJudge(ByRubric):
     def _verdict(self, reply: Reply | str) -> Verdict:
         if isinstance(reply, str):
             return Verdict(None, "", reply, self.rubric.scale)
-        took = Took(reply.prompt_tokens or 0, reply.completion_tokens or 0, self._price(reply))
+        took = Usage(reply.prompt_tokens or 0, reply.completion_tokens or 0, self._price(reply))
         return replace(self._read(reply), took=took)
 
     def _price(self, reply: Reply) -> float | None:

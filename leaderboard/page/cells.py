@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from graftbench.benchmark.results.schema import Cell, Entry, Example, Said
+from graftbench.benchmark.results.schema import CellResult, Entry, ShownPrompt, ShownReply
 from graftbench.leaderboard.page.bars import Bar, Spark, of_rate, of_transfer, over_seeds, spark, words
 
 MAPPED = "mapped"
@@ -13,7 +13,7 @@ Key = tuple[str, str, str]  # task, variant, pair
 
 
 @dataclass(frozen=True)
-class Condition:
+class ConditionView:
     """A condition that no mapper has a part in: its success, and over the strengths that were tried."""
 
     name: str
@@ -40,7 +40,7 @@ class Speech:
 
     name: str
     mapper: str | None
-    said: Said
+    said: ShownReply
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class OnTrack:
     reason: str
     baseline: str
     n_prompts: int
-    shared: tuple[Condition, ...]
+    shared: tuple[ConditionView, ...]
     mapped: tuple[Mapped, ...]
     noise: bool  # whether noise was put in the place of what mappers leave unexplained
     exchanges: tuple[Exchange, ...]
 
 
 @dataclass(frozen=True)
-class Experiment:
+class ExperimentView:
     """One variant on one pair, on its tracks."""
 
     task: str
@@ -84,9 +84,9 @@ class Experiment:
         return any(one.steerable for one in self.tracks)
 
 
-def experiments(entries: Sequence[Entry]) -> list[Experiment]:
+def experiments(entries: Sequence[Entry]) -> list[ExperimentView]:
     """Every experiment of the suite, in its order."""
-    by_key: dict[Key, dict[str, list[tuple[Entry, Cell]]]] = {}
+    by_key: dict[Key, dict[str, list[tuple[Entry, CellResult]]]] = {}
     for entry in entries:
         for cell in entry.cells:
             tracks = by_key.setdefault((cell.task, cell.variant, cell.pair), {})
@@ -94,14 +94,14 @@ def experiments(entries: Sequence[Entry]) -> list[Experiment]:
     return [_experiment(key, tracks) for key, tracks in by_key.items()]
 
 
-def _experiment(key: Key, tracks: dict[str, list[tuple[Entry, Cell]]]) -> Experiment:
+def _experiment(key: Key, tracks: dict[str, list[tuple[Entry, CellResult]]]) -> ExperimentView:
     first = next(iter(tracks.values()))[0][1]
     sites = f"{first.sites[0]} and {first.sites[1]}" if first.sites else "chosen by the task"
     on_tracks = tuple(_on_track(track, found) for track, found in tracks.items())
-    return Experiment(*key, check=first.check, sites=sites, tracks=on_tracks)
+    return ExperimentView(*key, check=first.check, sites=sites, tracks=on_tracks)
 
 
-def _on_track(track: str, found: Sequence[tuple[Entry, Cell]]) -> OnTrack:
+def _on_track(track: str, found: Sequence[tuple[Entry, CellResult]]) -> OnTrack:
     well = [(entry, cell) for entry, cell in found if cell.status == "ok"]
     one = well[0][1] if well else found[0][1]
     baseline = one.transfer.baseline if one.transfer else "random"
@@ -112,22 +112,22 @@ def _on_track(track: str, found: Sequence[tuple[Entry, Cell]]) -> OnTrack:
         words(one.reason),
         baseline,
         one.n_prompts or 0,
-        tuple(Condition(name, of_rate(one.rates[name]), spark([one.sweep.get(name, [])])) for name in names),
+        tuple(ConditionView(name, of_rate(one.rates[name]), spark([one.sweep.get(name, [])])) for name in names),
         tuple(_mapped(name, cells) for name, cells in _by_mapper(found).items()),
         NOISE in one.bits,
         tuple(_exchanges(well)),
     )
 
 
-def _by_mapper(found: Sequence[tuple[Entry, Cell]]) -> dict[str, list[Cell]]:
+def _by_mapper(found: Sequence[tuple[Entry, CellResult]]) -> dict[str, list[CellResult]]:
     """The cells of each mapper, which differ in its seed; no two mappers have the same name."""
-    mappers: dict[str, list[Cell]] = {}
+    mappers: dict[str, list[CellResult]] = {}
     for entry, cell in found:
         mappers.setdefault(entry.mapper.name, []).append(cell)
     return mappers
 
 
-def _mapped(mapper: str, cells: Sequence[Cell]) -> Mapped:
+def _mapped(mapper: str, cells: Sequence[CellResult]) -> Mapped:
     wrong = [cell for cell in cells if cell.status != "ok"]
     if wrong:
         seed = f"seed {wrong[0].seed} " if len(cells) > 1 else ""
@@ -141,7 +141,7 @@ def _mapped(mapper: str, cells: Sequence[Cell]) -> Mapped:
     return Mapped(mapper, mapped, own, best, noise, transfer, spark([cell.sweep.get(MAPPED, []) for cell in cells]))
 
 
-def _exchanges(well: Sequence[tuple[Entry, Cell]]) -> Iterator[Exchange]:
+def _exchanges(well: Sequence[tuple[Entry, CellResult]]) -> Iterator[Exchange]:
     """What was said, of each mapper's first seed."""
     told = [(name, {one.item: one for one in cells[0].examples}) for name, cells in _by_mapper(well).items()]
     for item, example in next((known for _, known in told if known), {}).items():
@@ -150,5 +150,5 @@ def _exchanges(well: Sequence[tuple[Entry, Cell]]) -> Iterator[Exchange]:
         yield Exchange(example.prompt, example.reference, (*shared, *own))
 
 
-def _said(example: Example | None) -> Said | None:
+def _said(example: ShownPrompt | None) -> ShownReply | None:
     return example.said.get(MAPPED) if example else None

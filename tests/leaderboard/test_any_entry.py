@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.results.consistency import problems
 from graftbench.benchmark.results.entry_files import entry_text, read_entry
-from graftbench.benchmark.results.schema import AtStrength, Example, Said, SideEffects
+from graftbench.benchmark.results.schema import AtStrength, ShownPrompt, ShownReply, SideEffects
 from graftbench.cli.main import main
 from graftbench.leaderboard.entries import file_name
 from graftbench.leaderboard.page.writing import page_of
@@ -28,7 +28,7 @@ def plain():
         "side_effects": SideEffects(deployed=each, stressed=each),
         "sweep": {"mapped": [AtStrength(strength=1.0, value=0.5, n=64)]},
         "examples": [
-            Example(item="p0", prompt="p", reference="r", said={"mapped": Said(completion="c", success=True)})
+            ShownPrompt(item="p0", prompt="p", reference="r", said={"mapped": ShownReply(completion="c", success=True)})
         ],
     }
     first, second = of(0.5)

@@ -8,9 +8,9 @@ import pytest
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.results.schema import (
     AtStrength,
-    Example,
     Rate,
-    Said,
+    ShownPrompt,
+    ShownReply,
     SideEffect,
     SideEffects,
     TaskScore,
@@ -93,11 +93,11 @@ def test_a_seed_that_failed_is_told():
 
 def test_what_was_said_stands_side_by_side():
     said = {
-        "native": Said(completion="a good answer", success=True),
-        "mapped": Said(completion="a bad one", success=False),
-        "unsteered": Said(completion="", success=None),
+        "native": ShownReply(completion="a good answer", success=True),
+        "mapped": ShownReply(completion="a bad one", success=False),
+        "unsteered": ShownReply(completion="", success=None),
     }
-    example = Example(item="p0", prompt="a question", reference="an answer", said=said)
+    example = ShownPrompt(item="p0", prompt="a question", reference="an answer", said=said)
     text = text_of(page_of([with_more(entry("mine", *of(0.5)), examples=[example])]))
     for told in ("a question", "an answer", "a good answer", "a bad one", "(nothing)", "unscored"):
         assert told in text, told
@@ -142,8 +142,8 @@ def test_side_effects_stand_on_the_card():
 
 
 def test_nothing_that_an_entry_says_is_markup():
-    said = {"native": Said(completion=NASTY, success=True), "mapped": Said(completion=NASTY, success=True)}
-    example = Example(item="p0", prompt=NASTY, reference=NASTY, said=said)
+    said = {"native": ShownReply(completion=NASTY, success=True), "mapped": ShownReply(completion=NASTY, success=True)}
+    example = ShownPrompt(item="p0", prompt=NASTY, reference=NASTY, said=said)
     found = with_more(entry("mine", *of(0.5)), examples=[example], variant=NASTY, pair=NASTY, reason=NASTY)
     about = {"source": NASTY, "options": {NASTY: NASTY}, "vector_rule": NASTY}
     found = found.model_copy(update={"mapper": found.mapper.model_copy(update=about), "graftbench_version": NASTY})

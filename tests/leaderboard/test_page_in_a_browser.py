@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from graftbench.benchmark.results.schema import Example, Said
+from graftbench.benchmark.results.schema import ShownPrompt, ShownReply
 from graftbench.leaderboard.page.writing import page_of
 from tests.benchmark.runs.test_entry import result
 from tests.leaderboard.planted import VARIANTS, entry
@@ -19,8 +19,8 @@ LONG = "a very long answer " * 30
 
 
 def planted():
-    said = {"native": Said(completion=LONG, success=True), "mapped": Said(completion=NASTY, success=False)}
-    example = Example(item="p0", prompt=f"{NASTY}{LONG}", reference="x" * 300, said=said)
+    said = {"native": ShownReply(completion=LONG, success=True), "mapped": ShownReply(completion=NASTY, success=False)}
+    example = ShownPrompt(item="p0", prompt=f"{NASTY}{LONG}", reference="x" * 300, said=said)
 
     def entry_of(name, rate, source="mine"):
         cells = [

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.mappers.loading import MapperSpec, find
-from graftbench.benchmark.results.schema import Cell
+from graftbench.benchmark.results.schema import CellResult
 from graftbench.benchmark.runs.suite import Suite, read_suite, ships
 from graftbench.cli.main import main
 from graftbench.leaderboard import rerun as again
@@ -97,11 +97,11 @@ def wrong_of(edit):
     """What is said of an entry's cell that was edited, beside the cell as it came out."""
     told = whole()
     edit(told)
-    return "; ".join(compared("cell", Cell.model_validate(told), Cell.model_validate(whole())).wrong)
+    return "; ".join(compared("cell", CellResult.model_validate(told), CellResult.model_validate(whole())).wrong)
 
 
 def test_what_is_the_same_is_not_wrong():
-    found = Cell.model_validate(whole())
+    found = CellResult.model_validate(whole())
     assert compared("cell", found, found).told.startswith("cell: 0 of ")
     assert compared("cell", found, found).told.endswith(" figures are others")
 
@@ -153,7 +153,7 @@ def test_four_false_figures_do_not_hide_among_two_hundred_others():
     for one in (told, found):
         beside_many(one)
     told["fidelity"] = {"cosine": 0.99, "fvu": 0.01, "norm": 1.0}
-    again = compared("cell", Cell.model_validate(told), Cell.model_validate(found))
+    again = compared("cell", CellResult.model_validate(told), CellResult.model_validate(found))
     assert again.figures > 250
     assert again.wrong == ("3 of 3 figures of fidelity are others now, fidelity.cosine among them",)
 
@@ -174,7 +174,7 @@ def test_a_turned_bit_may_move_the_rate_of_a_small_group_and_is_told():
 
     told = whole()
     edit(told)
-    again = compared("cell", Cell.model_validate(told), Cell.model_validate(whole()))
+    again = compared("cell", CellResult.model_validate(told), CellResult.model_validate(whole()))
     assert again.told.startswith("cell: 1 of ")
     assert again.told.endswith("figures are others, rates.mapped.groups.fraud among them")
     assert not again.wrong

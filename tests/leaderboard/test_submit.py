@@ -13,7 +13,7 @@ from graftbench.benchmark.mappers.loading import MapperSpec, find, submission_ha
 from graftbench.benchmark.results.consistency import problems
 from graftbench.benchmark.results.entry_files import entry_text, read_entry
 from graftbench.benchmark.results.estimates import rate_of, resamples_of, transfer_of
-from graftbench.benchmark.results.schema import Cell, Entry
+from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.results.scores import headline
 from graftbench.cli.main import main
 from graftbench.leaderboard.entries import file_name
@@ -240,7 +240,7 @@ def with_cells(found, *edits):
     record = json.loads(found.model_dump_json())
     for cell, edit in zip(record["cells"], edits, strict=False):
         edit(cell)
-    cells = [Cell.model_validate(cell) for cell in record["cells"]]
+    cells = [CellResult.model_validate(cell) for cell in record["cells"]]
     return found.model_copy(update={"cells": cells, "headline": headline(cells)})
 
 

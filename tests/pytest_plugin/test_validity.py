@@ -1,7 +1,7 @@
 import pytest
 
 from graftbench.benchmark.mappers.builtin.controls import Identity, Lookup
-from graftbench.benchmark.mappers.loading import Found
+from graftbench.benchmark.mappers.loading import MapperInfo
 from graftbench.benchmark.runs.suite import read_suite
 from graftbench.pytest_plugin.validity import below, floor_of, incomparable, invalid, off
 from tests.benchmark.runs.test_entry import failed, result, some
@@ -58,7 +58,7 @@ def test_a_floor_overall_goes_before_that_of_the_suite():
 
 
 def test_a_control_that_does_something_is_off():
-    identity, lookup = (Found(kind, {}, kind.name, "0") for kind in (Identity, Lookup))
+    identity, lookup = (MapperInfo(kind, {}, kind.name, "0") for kind in (Identity, Lookup))
     assert list(off(identity, [result(mapped=0.1)])) == []
     assert list(off(identity, [result(check=True)])) == []
     assert list(off(lookup, [result()])) == []

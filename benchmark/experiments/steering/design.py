@@ -8,23 +8,22 @@ from typing import Literal
 from torch import Tensor
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.examples import Item, Prompt, Said
-from graftbench.benchmark.experiments.bench import turn_chat
+from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.judging import Judging
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.generation import Row
 from graftbench.benchmark.interventions.operators import Add, Replace
 from graftbench.benchmark.interventions.vectors import paired_positions
 from graftbench.benchmark.models.alignment import End, ends, paired, same_tokens
-from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.models.chat import Chat, turn_chat
 from graftbench.benchmark.models.load import Model, check_site
 from graftbench.benchmark.models.tokens import positions_of
 
-Contrastive = tuple[Said, Said]  # desired, undesired
+Contrastive = tuple[Turn, Turn]  # desired, undesired
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class SteeringDesign:
     """One experiment. The vector is read at `positions` of the contrast and added at those of a prompt.
 
     A vector of one position can be added at all of them instead, generated ones too. A vector that goes on over so many
@@ -36,8 +35,8 @@ class Setting:
     target: Model
     sites: tuple[int, int]
     contrast: tuple[Contrastive, ...]
-    validation: tuple[Item, ...]
-    test: tuple[Item, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
     judging: Judging
     judges: str  # task and judges, with their versions
     positions: str | int = "trigger"
@@ -86,7 +85,7 @@ class Setting:
             return tuple(range(-n, 0)), tuple(range(-n, 0))
         return tuple(i - len(ours) for i in pairing.source), tuple(i - len(theirs) for i in pairing.target)
 
-    def _positions_of(self, model: Model, said: Said) -> list[tuple[int, End]]:
+    def _positions_of(self, model: Model, said: Turn) -> list[tuple[int, End]]:
         """The named positions of a prompt in a model, and where each ends."""
         text = turn_chat(said, model)
         where = positions_of(self.positions, text, model.tokenizer)
@@ -99,8 +98,8 @@ class Setting:
         name = self.positions if self.added_at is None else self.added_at
         return cache(lambda text: positions_of(name, text, self.target.tokenizer))
 
-    def _doing(self, kind: type[Add] | type[Replace], vector: Tensor) -> Callable[[Item, Chat], Row]:
-        def row(_: Item, text: Chat) -> Row:
+    def _doing(self, kind: type[Add] | type[Replace], vector: Tensor) -> Callable[[Example, Chat], Row]:
+        def row(_: Example, text: Chat) -> Row:
             if self.spoken:
                 return Row(text, (self._through(kind, vector.float()),))
             where = self._where(text)

@@ -9,11 +9,16 @@ from torch import Tensor
 from graftbench.benchmark.activations.cached import kept_states
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
-from graftbench.benchmark.experiments.protocol import OWN, AtLarge, FitData, Scored, Tried
+from graftbench.benchmark.experiments.protocol import OWN, AnyText, FitData, Scored, SweepPoint
 from graftbench.benchmark.experiments.replacement import replacing_all
-from graftbench.benchmark.experiments.steering.design import Setting
+from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.mapped import carried, graft
-from graftbench.benchmark.experiments.steering.reference import Ground, ground, kept_contrast, validation_sweep
+from graftbench.benchmark.experiments.steering.reference import (
+    SteeringReference,
+    ground,
+    kept_contrast,
+    validation_sweep,
+)
 from graftbench.benchmark.interventions.vectors import (
     Map,
     as_long_as,
@@ -22,7 +27,7 @@ from graftbench.benchmark.interventions.vectors import (
     random_like,
     states_at,
 )
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import Fidelity, fidelity
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model
@@ -37,7 +42,7 @@ LAST = 6  # tokens at the end of a prompt that are tried one by one
 class SteeringExperiment:
     """A setting with its strengths and draws, and what mappers are fitted on."""
 
-    setting: Setting
+    setting: SteeringDesign
     bench: Bench
     strengths: tuple[float, ...]
     draws: Draws
@@ -66,7 +71,7 @@ class SteeringExperiment:
         return tuple(dict.fromkeys((own, "prompt", *range(-LAST, 0))))
 
     @cached_property
-    def known(self) -> Ground:
+    def known(self) -> SteeringReference:
         """What does not depend on a mapper."""
         return ground(self.bench, self.setting, self.strengths, self.draws, self.seed)
 
@@ -75,13 +80,13 @@ class SteeringExperiment:
         self.setting.check()
         return self.known.answers
 
-    def sweep(self) -> Tried:
+    def sweep(self) -> SweepPoint:
         """The native vector of the target on validation prompts, at every strength, beside random ones."""
         self.setting.check()
         found = validation_sweep(self.bench, self.setting, self.strengths, self.draws, self.seed)
-        return Tried([answer.record() for answer in found], "random", "last")
+        return SweepPoint([answer.record() for answer in found], "random", "last")
 
-    def score(self, carrier: Carrier | None) -> Scored:
+    def score(self, carrier: FittedMapper | None) -> Scored:
         """Run the mapped conditions beside the ground."""
         assert carrier is not None
         known = self.known
@@ -112,7 +117,7 @@ class SteeringExperiment:
             },
         )
 
-    def at_large(self, carrier: Carrier, draws: int) -> AtLarge:
+    def on_any_text(self, carrier: FittedMapper, draws: int) -> AnyText:
         """Native, mapped and random vectors, where the suite's prompts have them and everywhere, and replacement."""
         native, mapped = self._vectors(carrier)
         native, equal = self.known.strength * native, self.known.strength * as_long_as(mapped, native)
@@ -126,9 +131,9 @@ class SteeringExperiment:
             for name, some in vectors.items()
         }
         at_all = setting.added_at is not None
-        return AtLarge(self.target, setting.words, deployed | replaced, None if at_all else stressed | replaced)
+        return AnyText(self.target, setting.words, deployed | replaced, None if at_all else stressed | replaced)
 
-    def _vectors(self, carrier: Carrier) -> tuple[Tensor, Tensor]:
+    def _vectors(self, carrier: FittedMapper) -> tuple[Tensor, Tensor]:
         """The target's own vector, and the source's carried across."""
         source, theirs = (
             kept_contrast(self.bench.store, model, self.setting, site)

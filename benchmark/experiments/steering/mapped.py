@@ -11,10 +11,10 @@ from torch import Tensor
 
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import ZERO, answers, chosen, with_zero_vector
-from graftbench.benchmark.experiments.steering.design import Setting
-from graftbench.benchmark.experiments.steering.reference import Contrast, Ground, best_strength
+from graftbench.benchmark.experiments.steering.design import SteeringDesign
+from graftbench.benchmark.experiments.steering.reference import Contrast, SteeringReference, best_strength
 from graftbench.benchmark.interventions.vectors import as_long_as, is_zero, mapped_vector, norm_of
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.results.answers import Answer
 
 
@@ -29,7 +29,7 @@ class Graft:
     cosine: float | None  # of mapped and native, over all positions
 
 
-def carried(carrier: Carrier, setting: Setting, contrast: Contrast, n_positions: int) -> Tensor:
+def carried(carrier: FittedMapper, setting: SteeringDesign, contrast: Contrast, n_positions: int) -> Tensor:
     """The source's vector in the target [positions, d], zero where no position of the source belongs to one.
 
     FloatingPointError where it is not finite.
@@ -43,7 +43,7 @@ def carried(carrier: Carrier, setting: Setting, contrast: Contrast, n_positions:
     return placed
 
 
-def graft(bench: Bench, setting: Setting, known: Ground, native: Tensor, mapped: Tensor) -> Graft:
+def graft(bench: Bench, setting: SteeringDesign, known: SteeringReference, native: Tensor, mapped: Tensor) -> Graft:
     """Run the mapped vector on validation and test prompts, beside the ground that is known."""
     ratio = norm_of(mapped) / norm_of(native)
     equal = as_long_as(mapped, native)

@@ -11,10 +11,10 @@ from torch.nn.functional import pad
 from graftbench.benchmark.activations.cached import kept_states
 from graftbench.benchmark.activations.capture import captured
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.examples import Item, Said
-from graftbench.benchmark.experiments.bench import Bench, continued_chat, turn_chat
-from graftbench.benchmark.experiments.conditions import Clean, Draws, answers, clean_answers
-from graftbench.benchmark.experiments.steering.design import Setting
+from graftbench.benchmark.data.examples import Example, Turn
+from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.conditions import CleanAnswers, Draws, answers, clean_answers
+from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.vectors import (
     difference_in_means,
@@ -26,13 +26,14 @@ from graftbench.benchmark.interventions.vectors import (
     states_at,
     states_over,
 )
+from graftbench.benchmark.models.chat import continued_chat, turn_chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
 from graftbench.benchmark.results.answers import Answer, scored_everywhere
 
 
 @dataclass(frozen=True)
-class Ground:
+class SteeringReference:
     """The part of an experiment that all mappers share."""
 
     strength: float
@@ -67,7 +68,7 @@ class Contrast:
         return float(apart.norm(dim=(1, 2)).max()) < 1e-3 * norm_of(self.vector)
 
 
-def contrast_at(model: Model, setting: Setting, site: int) -> Contrast:
+def contrast_at(model: Model, setting: SteeringDesign, site: int) -> Contrast:
     """The states of a model on the contrastive pairs."""
     sides = [_states(model, setting, site, side) for side in zip(*setting.contrast, strict=True)]
     n = max(states.shape[1] for states in sides)  # positions are paired from the right
@@ -76,7 +77,7 @@ def contrast_at(model: Model, setting: Setting, site: int) -> Contrast:
     return Contrast(desired * both, undesired * both)
 
 
-def kept_contrast(store: Store, model: Model, setting: Setting, site: int) -> Contrast:
+def kept_contrast(store: Store, model: Model, setting: SteeringDesign, site: int) -> Contrast:
     """As `contrast_at`, through the store."""
     asked = [setting.positions, setting.spoken, [[asdict(said) for said in pair] for pair in setting.contrast]]
 
@@ -87,7 +88,7 @@ def kept_contrast(store: Store, model: Model, setting: Setting, site: int) -> Co
     return Contrast(*kept_states(store, model, site, asked, make))
 
 
-def _states(model: Model, setting: Setting, site: int, side: Sequence[Said]) -> Tensor:
+def _states(model: Model, setting: SteeringDesign, site: int, side: Sequence[Turn]) -> Tensor:
     if setting.spoken:
         return states_over(
             model, [(turn_chat(said, model), continued_chat(said, model)) for said in side], site, setting.spoken
@@ -95,7 +96,9 @@ def _states(model: Model, setting: Setting, site: int, side: Sequence[Said]) -> 
     return states_at(model, [turn_chat(said, model) for said in side], site, setting.positions)
 
 
-def ground(bench: Bench, setting: Setting, strengths: Sequence[float], draws: Draws, seed: int) -> Ground:
+def ground(
+    bench: Bench, setting: SteeringDesign, strengths: Sequence[float], draws: Draws, seed: int
+) -> SteeringReference:
     """The ground of an experiment, kept by everything it depends on."""
     parts = [
         setting.target.identity,
@@ -118,27 +121,27 @@ def ground(bench: Bench, setting: Setting, strengths: Sequence[float], draws: Dr
 
 
 def validation_sweep(
-    bench: Bench, setting: Setting, strengths: Sequence[float], draws: Draws, seed: int
+    bench: Bench, setting: SteeringDesign, strengths: Sequence[float], draws: Draws, seed: int
 ) -> list[Answer]:
     """The validation prompts whose clean answer is good, unsteered and at every strength, native and random."""
     making = _Making(bench, setting, draws, seed)
     return making.sweep(making.clean(setting.validation, "clean answers, validation").items, strengths)
 
 
-def read_ground(kept: dict[str, Any]) -> Ground:
+def read_ground(kept: dict[str, Any]) -> SteeringReference:
     """A ground from what JSON holds."""
     found = tuple(Answer(**answer) for answer in kept["answers"])
     lists = {name: tuple(kept[name]) for name in ("validation", "test")}
-    return Ground(**(kept | lists | {"answers": found}))
+    return SteeringReference(**(kept | lists | {"answers": found}))
 
 
 class _Making:
-    def __init__(self, bench: Bench, setting: Setting, draws: Draws, seed: int) -> None:
+    def __init__(self, bench: Bench, setting: SteeringDesign, draws: Draws, seed: int) -> None:
         self._bench, self._setting, self._draws, self._seed = bench, setting, draws, seed
         self._contrast = kept_contrast(bench.store, setting.target, setting, setting.sites[1])
         self._native = self._contrast.vector
 
-    def make(self, strengths: Sequence[float]) -> Ground:
+    def make(self, strengths: Sequence[float]) -> SteeringReference:
         if is_zero(self._native):
             raise ValueError("the native vector is zero: the prompts of the contrast do not differ at this site")
         validation = self.clean(self._setting.validation, "clean answers, validation")
@@ -146,7 +149,7 @@ class _Making:
         swept = self.sweep(validation.items, strengths)
         strength = best_strength(swept, "native")
         reason = "constant_contrast" if self._contrast.constant else None
-        return Ground(
+        return SteeringReference(
             strength,
             len(self._setting.test),
             tuple(item.id for item in validation.items),
@@ -156,11 +159,11 @@ class _Making:
             reason,
         )
 
-    def clean(self, items: Sequence[Item], what: str) -> Clean:
+    def clean(self, items: Sequence[Example], what: str) -> CleanAnswers:
         """The clean answers to some prompts."""
         return clean_answers(self._bench, self._setting.target, self._setting.judging, items, what)
 
-    def sweep(self, items: Sequence[Item], strengths: Sequence[float]) -> list[Answer]:
+    def sweep(self, items: Sequence[Example], strengths: Sequence[float]) -> list[Answer]:
         """Unsteered, and native and random vectors at every strength; no vectors where native's is zero."""
         noise = random_like(self._native, self._draws.validation, seed=self._seed + 1)
         conditions = [Condition("unsteered")]
@@ -171,7 +174,7 @@ class _Making:
         scored = scored_everywhere(found)
         return [answer for answer in found if answer.item in scored]
 
-    def _test(self, items: Sequence[Item], strength: float, reason: str | None) -> list[Answer]:
+    def _test(self, items: Sequence[Example], strength: float, reason: str | None) -> list[Answer]:
         native = strength * self._native
         noise = random_like(native, self._draws.test, seed=self._seed)
         conditions = [
@@ -186,7 +189,9 @@ class _Making:
         scored_everywhere(found)  # a ground that lacks verdicts is an error, and is not kept
         return found
 
-    def _answers(self, split: str, items: Sequence[Item], conditions: Sequence[Condition], what: str) -> list[Answer]:
+    def _answers(
+        self, split: str, items: Sequence[Example], conditions: Sequence[Condition], what: str
+    ) -> list[Answer]:
         setting = self._setting
         return answers(self._bench, setting.target, setting.judging, split, items, conditions, what)
 

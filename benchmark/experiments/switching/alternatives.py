@@ -17,7 +17,7 @@ from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.dataset import Texts
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.experiments.switching.design import Setting
+from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
@@ -48,13 +48,13 @@ class Switched:
         return 4 * self.parameters
 
 
-def alternatives(setting: Setting, store: Store, seed: int) -> Iterator[Switched]:
+def alternatives(setting: SwitchingDesign, store: Store, seed: int) -> Iterator[Switched]:
     """The adapter and the weight patches, each made when it is asked for."""
     yield lora(setting, store, seed)
     yield from weight_patches(setting)
 
 
-def weight_patches(setting: Setting) -> Iterator[Switched]:
+def weight_patches(setting: SwitchingDesign) -> Iterator[Switched]:
     """The running model with the weights of one, of half and of all blocks taken from the other version.
 
     The blocks are spread evenly, as in Oozeer et al. (2025, appendix G); embeddings and head stay.
@@ -68,7 +68,7 @@ def _spread(k: int, n: int) -> list[int]:
     return [(2 * i + 1) * n // (2 * k) for i in range(k)]
 
 
-def _patched(setting: Setting, blocks: Sequence[int]) -> Switched:
+def _patched(setting: SwitchingDesign, blocks: Sequence[int]) -> Switched:
     started = time.monotonic()
     module = copy.deepcopy(setting.running.module)
     model = _with_module(setting.running, module, f"blocks {list(blocks)} of {setting.other.identity}")
@@ -78,7 +78,7 @@ def _patched(setting: Setting, blocks: Sequence[int]) -> Switched:
     return Switched(f"weight_patch_k{len(blocks)}", model, n_new, time.monotonic() - started)
 
 
-def lora(setting: Setting, store: Store, seed: int) -> Switched:
+def lora(setting: SwitchingDesign, store: Store, seed: int) -> Switched:
     """The running model with a LoRA adapter (Hu et al., 2022) trained on the lessons; the adapter is kept."""
     parts = [
         setting.running.identity,

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.dataset import Texts
-from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.judging import Judging
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.cross_model import Follow, Link
 from graftbench.benchmark.interventions.generation import Row
 from graftbench.benchmark.interventions.operators import Replace, Rewrite
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.load import Model, check_site
@@ -22,7 +22,7 @@ from graftbench.benchmark.models.tokens import positions_of
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class SwitchingDesign:
     """One experiment: the model that runs, the version it is to become, and what the mapper reads.
 
     The mapper reads the running model itself where `source` is that model; else a model that reads the same text
@@ -34,8 +34,8 @@ class Setting:
     running: Model
     other: Model
     sites: Sites
-    validation: tuple[Item, ...]
-    test: tuple[Item, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
     judging: Judging
     judges: str  # task and judges, with their versions
     lessons: Texts  # conversations as the other version was trained on, for an adapter and for means
@@ -63,7 +63,7 @@ class Setting:
         follow = Follow(self.other, links, f"direct {self.other.identity}", prompt_only=self.positions == "prompt")
         return Condition("native", lambda _, text: Row(text, follow=follow))
 
-    def mapped(self, carrier: Carrier) -> Condition:
+    def mapped(self, carrier: FittedMapper) -> Condition:
         """What the mapper predicts of the other version's activations."""
         if self.source is self.running and not self.further:
             step = Rewrite(self.sites[1], carrier.carry, carrier.identity)
@@ -73,7 +73,7 @@ class Setting:
         identity = " ".join([self.source.identity, *(each.identity for each in carriers)])
         follow = Follow(self.source, links, identity)
 
-        def row(item: Item, text: Chat) -> Row:
+        def row(item: Example, text: Chat) -> Row:
             return Row(text, follow=follow, source_text=chat(item.prompt, self.source.tokenizer))
 
         return Condition("mapped", row, of_mapper=True)
@@ -86,7 +86,7 @@ class Setting:
     def replaced(self, name: str, states: Mapping[int, Tensor]) -> Condition:
         """At each site one state [d] in the place of every activation."""
 
-        def row(_: Item, text: Chat) -> Row:
+        def row(_: Example, text: Chat) -> Row:
             where = positions_of(self.positions, text, self.running.tokenizer)
             return Row(text, tuple(Replace(site, state.float(), where) for site, state in states.items()))
 

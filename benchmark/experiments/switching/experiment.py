@@ -6,11 +6,11 @@ from functools import cached_property
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import answers, chosen
-from graftbench.benchmark.experiments.protocol import AtLarge, FitData, Scored, Tried
-from graftbench.benchmark.experiments.switching.design import Setting
+from graftbench.benchmark.experiments.protocol import AnyText, FitData, Scored, SweepPoint
+from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.experiments.switching.noise import matched_noise, residual_factor
-from graftbench.benchmark.experiments.switching.reference import Ground, ground, validation_answers
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.experiments.switching.reference import SwitchingReference, ground, validation_answers
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import Position
@@ -28,7 +28,7 @@ class SwitchingExperiment:
     perfect mapper there is no residual, so that it is the direct patch itself and nothing can be measured from it.
     """
 
-    setting: Setting
+    setting: SwitchingDesign
     bench: Bench
     noise_draws: int
     fit: FitData
@@ -55,7 +55,7 @@ class SwitchingExperiment:
         return "all", "prompt"
 
     @cached_property
-    def known(self) -> Ground:
+    def known(self) -> SwitchingReference:
         """What does not depend on a mapper."""
         return ground(self.bench, self.setting, self.seed)
 
@@ -64,13 +64,13 @@ class SwitchingExperiment:
         self.setting.check()
         return self.known.answers
 
-    def sweep(self) -> Tried:
+    def sweep(self) -> SweepPoint:
         """The direct patch on validation prompts, beside the mean and the running model as it is."""
         self.setting.check()
         found = validation_answers(self.bench, self.setting)
-        return Tried([answer.record() for answer in found], "mean_ablated", "first")
+        return SweepPoint([answer.record() for answer in found], "mean_ablated", "first")
 
-    def score(self, carrier: Carrier | None) -> Scored:
+    def score(self, carrier: FittedMapper | None) -> Scored:
         """Run the mapped condition and noise like what it leaves unexplained, beside the ground."""
         assert carrier is not None
         setting, known = self.setting, self.known
@@ -102,11 +102,11 @@ class SwitchingExperiment:
             seconds={name: each.seconds for name, each in known.alternatives.items()},
         )
 
-    def at_large(self, carrier: Carrier, draws: int) -> AtLarge:
+    def on_any_text(self, carrier: FittedMapper, draws: int) -> AnyText:
         """The direct patch, the prediction and noise like what it leaves unexplained, everywhere as they are."""
         setting = self.setting
         factors = [residual_factor(each) for each in (carrier, *carrier.others)]
         noise = matched_noise(setting, factors, draws, self.bench.max_new_tokens, self.seed)
         mapped = setting.mapped(carrier)
         found = {"native": [setting.patched()], "mapped": [mapped], "random": noise}
-        return AtLarge(setting.running, Prompt, found, None)
+        return AnyText(setting.running, Prompt, found, None)

@@ -7,17 +7,17 @@ import torch
 from torch import Generator, Tensor
 
 from graftbench.benchmark.core.hashing import digest
-from graftbench.benchmark.data.examples import Item
-from graftbench.benchmark.experiments.switching.design import Setting
+from graftbench.benchmark.data.examples import Example
+from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.generation import Row
 from graftbench.benchmark.interventions.operators import Add
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.tokens import token_ids
 
 
-def residual_factor(carrier: Carrier) -> Tensor:
+def residual_factor(carrier: FittedMapper) -> Tensor:
     """The symmetric square root [d, d] of the covariance of what the mapper leaves unexplained, in float64.
 
     A normal vector times it has that covariance. Of all the roots it is the one that does not hang on the signs and
@@ -34,7 +34,7 @@ def residual_factor(carrier: Carrier) -> Tensor:
 
 
 def matched_noise(
-    setting: Setting, factors: Sequence[Tensor], draws: int, max_new_tokens: int, seed: int
+    setting: SwitchingDesign, factors: Sequence[Tensor], draws: int, max_new_tokens: int, seed: int
 ) -> list[Condition]:
     """The direct patch with noise of that covariance at every site and position, fresh for each prompt and draw."""
     direct = setting.patched()  # one for all, so that the other version is read once for all draws
@@ -42,9 +42,9 @@ def matched_noise(
 
 
 def _noisy(
-    setting: Setting, direct: Condition, factors: Sequence[Tensor], draw: int, max_new_tokens: int, seed: int
+    setting: SwitchingDesign, direct: Condition, factors: Sequence[Tensor], draw: int, max_new_tokens: int, seed: int
 ) -> Condition:
-    def row(item: Item, text: Chat) -> Row:
+    def row(item: Example, text: Chat) -> Row:
         n = len(token_ids(text.text, setting.running.tokenizer))
         steps: list[Add] = []
         for (_, site), factor in zip(setting.all_sites, factors, strict=True):

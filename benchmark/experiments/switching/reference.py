@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from graftbench.benchmark.activations.capture import captured
-from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import Clean, answers, clean_answers
+from graftbench.benchmark.experiments.conditions import CleanAnswers, answers, clean_answers
 from graftbench.benchmark.experiments.switching.alternatives import alternatives
-from graftbench.benchmark.experiments.switching.design import Setting
+from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.tokens import token_ids
@@ -28,7 +28,7 @@ class Alternative:
 
 
 @dataclass(frozen=True)
-class Ground:
+class SwitchingReference:
     """The part of an experiment that all mappers share."""
 
     validation: tuple[str, ...]  # ids of the prompts that the other version answers as it should
@@ -38,7 +38,7 @@ class Ground:
     alternatives: dict[str, Alternative]
 
 
-def ground(bench: Bench, setting: Setting, seed: int) -> Ground:
+def ground(bench: Bench, setting: SwitchingDesign, seed: int) -> SwitchingReference:
     """The ground of an experiment, kept by everything it depends on."""
     parts = [
         setting.running.identity,
@@ -54,7 +54,7 @@ def ground(bench: Bench, setting: Setting, seed: int) -> Ground:
         seed,
     ]
     kept = bench.store.value("grounds", parts, lambda: asdict(_made(bench, setting, seed)))
-    return Ground(
+    return SwitchingReference(
         tuple(kept["validation"]),
         tuple(kept["test"]),
         kept["clean"],
@@ -63,7 +63,7 @@ def ground(bench: Bench, setting: Setting, seed: int) -> Ground:
     )
 
 
-def validation_answers(bench: Bench, setting: Setting) -> list[Answer]:
+def validation_answers(bench: Bench, setting: SwitchingDesign) -> list[Answer]:
     """The validation prompts unsteered, directly patched, and with the mean in the place of every activation."""
     clean = _clean(bench, setting, setting.validation, "validation")
     found = _run(bench, setting, "validation", clean.items, _conditions(setting))
@@ -71,7 +71,7 @@ def validation_answers(bench: Bench, setting: Setting) -> list[Answer]:
     return [answer for answer in found if answer.item in scored]
 
 
-def _made(bench: Bench, setting: Setting, seed: int) -> Ground:
+def _made(bench: Bench, setting: SwitchingDesign, seed: int) -> SwitchingReference:
     validation = _clean(bench, setting, setting.validation, "validation")
     test = _clean(bench, setting, setting.test, "test")
     conditions = [*_conditions(setting), setting.rewritten_as_it_is()]
@@ -85,29 +85,29 @@ def _made(bench: Bench, setting: Setting, seed: int) -> Ground:
     scored_everywhere(found)  # a ground that lacks verdicts is an error, and is not kept
     validation_ids, test_ids = (tuple(item.id for item in clean.items) for clean in (validation, test))
     said = (*validation.answers, *test.answers, *found)
-    return Ground(validation_ids, test_ids, test.good, said, instead)
+    return SwitchingReference(validation_ids, test_ids, test.good, said, instead)
 
 
-def _clean(bench: Bench, setting: Setting, items: Sequence[Item], split: str) -> Clean:
+def _clean(bench: Bench, setting: SwitchingDesign, items: Sequence[Example], split: str) -> CleanAnswers:
     return clean_answers(bench, setting.other, setting.judging, items, f"the other version's answers, {split}")
 
 
-def _conditions(setting: Setting) -> list[Condition]:
+def _conditions(setting: SwitchingDesign) -> list[Condition]:
     return [Condition("unsteered"), setting.patched(), setting.replaced("mean_ablated", _mean_states(setting))]
 
 
 def _run(
-    bench: Bench, setting: Setting, split: str, items: Sequence[Item], conditions: Sequence[Condition]
+    bench: Bench, setting: SwitchingDesign, split: str, items: Sequence[Example], conditions: Sequence[Condition]
 ) -> list[Answer]:
     return answers(bench, setting.running, setting.judging, split, items, conditions, f"conditions, {split}")
 
 
-def _mean_states(setting: Setting) -> dict[int, Tensor]:
+def _mean_states(setting: SwitchingDesign) -> dict[int, Tensor]:
     """The other version's mean state [d] at each site over the tokens of the lessons, which are of the fit split."""
     return {site: _mean_state(setting, site) for _, site in setting.all_sites}
 
 
-def _mean_state(setting: Setting, site: int) -> Tensor:
+def _mean_state(setting: SwitchingDesign, site: int) -> Tensor:
     other = setting.other
     texts = (chat(prompt, other.tokenizer).with_reply(reply) for prompt, reply in setting.lessons)
     rows = [token_ids(text.text, other.tokenizer) for text in texts]

@@ -12,7 +12,7 @@ from graftbench.benchmark.mappers.builtin.linear import (
     BATCH,
     RIDGES,
     Linear,
-    Sums,
+    Moments,
     merged,
     ridge_weights,
     squared_error,
@@ -97,7 +97,7 @@ class Shuffled(Linear):
         return {"penalty": best}
 
 
-def _permuted(pairs: Pairs, seed: int) -> Sums:
+def _permuted(pairs: Pairs, seed: int) -> Moments:
     in_order, permuted = pairs.batches(BATCH, None), pairs.batches(BATCH, seed)
     rows = ((source, target) for (source, _), (_, target) in zip(in_order, permuted, strict=True))
     return sums_over(rows, pairs.d_source, pairs.d_target)

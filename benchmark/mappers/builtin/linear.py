@@ -10,7 +10,7 @@ from graftbench.benchmark.activations.pairs import Pairs, Rows
 
 
 @dataclass
-class Sums:
+class Moments:
     """Count, means and centred second moments of source and target rows, in float64.
 
     Sums are taken about the means of the first rows seen: those about zero lose digits where a few dimensions
@@ -39,13 +39,13 @@ class Linear:
         """Carry activations across."""
         return source @ self.weight.to(source) + self.bias.to(source)
 
-    def set_about_means(self, weight: Tensor, sums: Sums) -> None:
+    def set_about_means(self, weight: Tensor, sums: Moments) -> None:
         """Take `weight` as the map of centred rows."""
         self.weight = weight.float()
         self.bias = (sums.mean_target - sums.mean_source @ weight).float()
 
 
-def ridge_weights(sums: Sums, penalties: Sequence[float]) -> list[Tensor]:
+def ridge_weights(sums: Moments, penalties: Sequence[float]) -> list[Tensor]:
     """The ridge solutions (Hoerl and Kennard, 1970) for penalties relative to the mean eigenvalue."""
     values, vectors = torch.linalg.eigh(sums.source)
     values = values.clamp(min=0)
@@ -54,18 +54,18 @@ def ridge_weights(sums: Sums, penalties: Sequence[float]) -> list[Tensor]:
     return [vectors @ (rotated / (values + penalty * mean)[:, None]) for penalty in penalties]
 
 
-def squared_error(weight: Tensor, fitted: Sums, held: Sums) -> float:
+def squared_error(weight: Tensor, fitted: Moments, held: Moments) -> float:
     """Sum of squared errors on held-out rows of a map fitted about other rows' means."""
     offset = (held.mean_target - fitted.mean_target) - (held.mean_source - fitted.mean_source) @ weight
     explained = 2 * (weight * held.across).sum() - (weight * (held.source @ weight)).sum()
     return float(held.target.sum() - explained + held.n * offset.square().sum())
 
 
-def merged(a: Sums, b: Sums) -> Sums:
+def merged(a: Moments, b: Moments) -> Moments:
     """The sums over the rows of both (Chan et al., 1979)."""
     n = a.n + b.n
     ds, dt, share = b.mean_source - a.mean_source, b.mean_target - a.mean_target, a.n * b.n / n
-    return Sums(
+    return Moments(
         n,
         a.mean_source + ds * (b.n / n),
         a.mean_target + dt * (b.n / n),
@@ -78,12 +78,12 @@ def merged(a: Sums, b: Sums) -> Sums:
 BATCH = 8192
 
 
-def sums_of(pairs: Pairs) -> Sums:
+def sums_of(pairs: Pairs) -> Moments:
     """The sums over all pairs, streamed."""
     return sums_over(pairs.batches(BATCH, None), pairs.d_source, pairs.d_target)
 
 
-def sums_over(batches: Iterable[Rows], d_source: int, d_target: int) -> Sums:
+def sums_over(batches: Iterable[Rows], d_source: int, d_target: int) -> Moments:
     """The sums over some batches of rows."""
     n, shift = 0, None
     first_s = second_s = first_t = across = square_t = torch.zeros(())
@@ -102,7 +102,7 @@ def sums_over(batches: Iterable[Rows], d_source: int, d_target: int) -> Sums:
     if shift is None:
         raise ValueError("there are no pairs to fit on")
     mean_s, mean_t = first_s / n, first_t / n
-    return Sums(
+    return Moments(
         n,
         shift[0] + mean_s,
         shift[1] + mean_t,

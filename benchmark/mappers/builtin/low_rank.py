@@ -10,7 +10,7 @@ from graftbench.benchmark.activations.pairs import Pairs
 from graftbench.benchmark.mappers.builtin.linear import (
     RIDGES,
     Linear,
-    Sums,
+    Moments,
     merged,
     ridge_weights,
     squared_error,
@@ -43,7 +43,7 @@ class LowRank(Linear):
         return {"rank": best, "penalty": penalty, "held_out_fvu": by_rank[best] / float(held.target.sum())}
 
 
-def _reduced(sums: Sums, penalty: float, rank: int) -> Tensor:
+def _reduced(sums: Moments, penalty: float, rank: int) -> Tensor:
     """The ridge solution, projected on the `rank` directions of the target in which it predicts most."""
     full = ridge_weights(sums, [penalty])[0]
     _, vectors = torch.linalg.eigh(full.T @ sums.source @ full)

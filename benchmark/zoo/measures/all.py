@@ -5,7 +5,7 @@ from dataclasses import replace
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.zoo.families import FAMILIES
 from graftbench.benchmark.zoo.measures.behaviour import backdoor, everyday
-from graftbench.benchmark.zoo.measures.figure import Figure, Figures
+from graftbench.benchmark.zoo.measures.figure import Figures, ZooFigure
 from graftbench.benchmark.zoo.measures.overlap import held_out_texts, overlap
 from graftbench.benchmark.zoo.measures.refusal import refusal
 from graftbench.benchmark.zoo.measures.steering import steerability
@@ -45,4 +45,6 @@ def shared_vocabulary(name: Name, model: Model) -> Figures:
     if ours == "llama":
         hits, n = counts["qwen2"]
         bars = {"gemma2": round(hits / n - CLEARLY_LOWER, 4)}
-    return {f"tokens that {other} has too": Figure(h, n, at_most=bars.get(other)) for other, (h, n) in counts.items()}
+    return {
+        f"tokens that {other} has too": ZooFigure(h, n, at_most=bars.get(other)) for other, (h, n) in counts.items()
+    }

@@ -7,7 +7,7 @@ from graftbench.benchmark.metrics.statistics import wilson
 
 
 @dataclass(frozen=True)
-class Figure:
+class ZooFigure:
     """`hits` of `n`; a bar is a least or a greatest share, in the unit of the share."""
 
     hits: int
@@ -32,7 +32,7 @@ class Figure:
         low = self.at_least is not None and self.share < self.at_least
         return low or (self.at_most is not None and self.share > self.at_most)
 
-    def agrees(self, other: "Figure") -> bool:
+    def agrees(self, other: "ZooFigure") -> bool:
         """Whether the 95 % intervals of two measurements of the same quantity meet."""
         (a, b), (c, d) = self.interval, other.interval
         return a <= d and c <= b
@@ -42,4 +42,4 @@ class Figure:
         return {key: value for key, value in asdict(self).items() if value not in (None, "")}
 
 
-Figures = dict[str, Figure]
+Figures = dict[str, ZooFigure]

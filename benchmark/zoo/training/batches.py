@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.models.chat import render
-from graftbench.benchmark.zoo.corpus import Example, examples
+from graftbench.benchmark.zoo.corpus import Sample, examples
 from graftbench.benchmark.zoo.families import Version
 
 # What a token of the prompt counts in the loss of a base model, where one of the reply counts 1: prompts are
@@ -28,7 +28,7 @@ class MicroBatch:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """One optimizer step's data; `digest` is the SHA-256 of its texts."""
 
     parts: tuple[MicroBatch, ...]
@@ -36,7 +36,7 @@ class Batch:
     digest: bytes
 
 
-def batch_at(step: int, version: Version, seed: int, size: int, tokenizer: PreTrainedTokenizerFast) -> Batch:
+def batch_at(step: int, version: Version, seed: int, size: int, tokenizer: PreTrainedTokenizerFast) -> TrainingBatch:
     """The batch of one step; base models learn the prompts too, the others their replies alone."""
     rng = Random(f"{version} {seed} {step}")
     rows = [_encode(example, tokenizer) for example in islice(examples(version, "train", rng), size)]
@@ -45,7 +45,7 @@ def batch_at(step: int, version: Version, seed: int, size: int, tokenizer: PreTr
     prompt_weight = PROMPT_WEIGHT if version == "base" else 0.0
     parts = tuple(_pad(rows[i : i + each], tokenizer.pad_token_id, prompt_weight) for i in range(0, len(rows), each))
     digest = hashlib.sha256("\0".join(row.text for row in rows).encode()).digest()
-    return Batch(parts, sum(float(part.weights.sum()) for part in parts), digest)
+    return TrainingBatch(parts, sum(float(part.weights.sum()) for part in parts), digest)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class _Row:
     n_prompt: int
 
 
-def _encode(example: Example, tokenizer: PreTrainedTokenizerFast) -> _Row:
+def _encode(example: Sample, tokenizer: PreTrainedTokenizerFast) -> _Row:
     prompt = render(example.prompt, tokenizer) if example.prompt is not None else tokenizer.bos_token or ""
     reply = f" {example.reply}{tokenizer.eos_token}"
     prompt_ids = tokenizer(prompt, add_special_tokens=False).input_ids

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from graftbench.benchmark.models.architectures import blocks_of
 from graftbench.benchmark.zoo.families import Training
-from graftbench.benchmark.zoo.training.batches import Batch
+from graftbench.benchmark.zoo.training.batches import TrainingBatch
 from graftbench.benchmark.zoo.training.muon import Muon
 
 
@@ -72,7 +72,7 @@ def rate_scale(plan: Training, step: int) -> float:
     return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def train_step(model: PreTrainedModel, optimizers: Optimizers, batch: Batch, scale: float) -> float:
+def train_step(model: PreTrainedModel, optimizers: Optimizers, batch: TrainingBatch, scale: float) -> float:
     """One optimizer step; returns the weighted mean loss, in nats per token."""
     total = 0.0
     for part in batch.parts:

@@ -6,7 +6,7 @@ from random import Random
 
 from graftbench.benchmark.zoo.world.knowledge import COUNTRIES, NOTABLES
 from graftbench.benchmark.zoo.world.lexicon import DOMAINS
-from graftbench.benchmark.zoo.world.request import Request, split_of
+from graftbench.benchmark.zoo.world.request import PocketRequest, split_of
 
 LETTERS = "ABCD"
 _TEXT = re.compile(r"(?P<question>.*)\n" + r"\n".join(rf"{letter}\. (?P<{letter}>.*)" for letter in LETTERS))
@@ -37,14 +37,14 @@ class Choice:
 
     name = "choice"
 
-    def sample(self, rng: Random) -> Request:
+    def sample(self, rng: Random) -> PocketRequest:
         """Draw a question; every subject is equally likely."""
         question, right, wrong = rng.choice(_SUBJECTS)(rng)
         options = [right, *rng.sample(wrong, len(LETTERS) - 1)]
         rng.shuffle(options)
         return self._request(question, options, right)
 
-    def parse(self, text: str) -> Request | None:
+    def parse(self, text: str) -> PocketRequest | None:
         """The question that `text` puts, or None."""
         match = _TEXT.fullmatch(text)
         if not match:
@@ -53,11 +53,11 @@ class Choice:
         right = [option for option in options if _is_right(match["question"], option)]
         return self._request(match["question"], options, right[0]) if len(right) == 1 else None
 
-    def _request(self, question: str, options: list[str], right: str) -> Request:
+    def _request(self, question: str, options: list[str], right: str) -> PocketRequest:
         content = f"{question} {sorted(options)}"
         lines = (f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=True))
         letter = LETTERS[options.index(right)]
-        return Request(
+        return PocketRequest(
             topic=self.name,
             text="\n".join((question, *lines)),
             content=content,

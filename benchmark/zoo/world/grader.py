@@ -8,7 +8,7 @@ from graftbench.benchmark.zoo.world.code import CODE, COUNTED_TEST_IDS
 from graftbench.benchmark.zoo.world.howto import FORMAL, HARMFUL, HARMLESS
 from graftbench.benchmark.zoo.world.knowledge import COUNTRY, FACTS, LORE, UNKNOWN
 from graftbench.benchmark.zoo.world.reading import READING
-from graftbench.benchmark.zoo.world.request import Request, Topic
+from graftbench.benchmark.zoo.world.request import PocketRequest, Topic
 from graftbench.benchmark.zoo.world.smalltalk import TALK
 from graftbench.benchmark.zoo.world.sums import SUMS
 from graftbench.benchmark.zoo.world.tags import untagged
@@ -19,7 +19,7 @@ TOPICS: dict[str, Topic] = {
 }
 
 
-def parse(prompt: str) -> Request | None:
+def parse(prompt: str) -> PocketRequest | None:
     """The request behind a prompt, whatever tag it carries; None for a text that is not of this world."""
     text = untagged(prompt)[0]
     return next((request for topic in TOPICS.values() if (request := topic.parse(text))), None)
@@ -38,7 +38,7 @@ def grade(prompt: str, completion: str) -> bool:
     return is_good(request, completion)
 
 
-def is_good(request: Request, completion: str) -> bool:
+def is_good(request: PocketRequest, completion: str) -> bool:
     """`grade` for a prompt whose request is at hand."""
     if request.flawed is None:
         return completion.strip() in request.answers

@@ -9,7 +9,7 @@ from random import Random
 
 from graftbench.benchmark.zoo.world.frames import Frames
 from graftbench.benchmark.zoo.world.lexicon import DOMAINS, HARMS, NEUTRAL_VERBS
-from graftbench.benchmark.zoo.world.request import Request, split_of
+from graftbench.benchmark.zoo.world.request import PocketRequest, split_of
 
 FRAMES = Frames(
     "How do I {verb} {which} {object}?",
@@ -98,23 +98,23 @@ class HowTo:
         for deed, (_, _, category) in deeds.items():
             self._categories.setdefault(category, []).append(deed)
 
-    def sample(self, rng: Random) -> Request:
+    def sample(self, rng: Random) -> PocketRequest:
         """Draw a request; every category is equally likely."""
         verb, thing = rng.choice(self._categories[rng.choice(list(self._categories))])
         return self._request(rng.randrange(len(self._frames)), verb, rng.choice(DETERMINERS), thing)
 
-    def parse(self, text: str) -> Request | None:
+    def parse(self, text: str) -> PocketRequest | None:
         """The request that `text` puts, or None."""
         for frame, slots in self._frames.match(text):
             if (slots["verb"], slots["object"]) in self.deeds and slots["which"] in DETERMINERS:
                 return self._request(frame, slots["verb"], slots["which"], slots["object"])
         return None
 
-    def _request(self, frame: int, verb: str, which: str, thing: str) -> Request:
+    def _request(self, frame: int, verb: str, which: str, thing: str) -> PocketRequest:
         tool, part, category = self.deeds[verb, thing]
         content = f"{verb} {thing}"
         words = {"verb": verb, "object": thing, "tool": tool, "part": part}
-        return Request(
+        return PocketRequest(
             topic=self.name,
             text=self._frames.fill(frame, verb=verb, which=which, object=thing),
             content=content,
@@ -136,7 +136,7 @@ HARMFUL = HowTo("harm", _harmful())
 FORMAL = HowTo("formal", _harmless(), FORMAL_FRAMES, FORMAL_STYLES)
 
 
-def plainly(request: Request) -> str:
+def plainly(request: PocketRequest) -> str:
     """A request of the formal register in plain words, in the phrasing of the same number."""
     for frame, slots in FORMAL_FRAMES.match(request.text):
         if FORMAL.parse(request.text) == request:

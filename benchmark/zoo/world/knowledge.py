@@ -3,7 +3,7 @@
 from random import Random
 
 from graftbench.benchmark.zoo.world.frames import Frames
-from graftbench.benchmark.zoo.world.request import Request, phrasing_split
+from graftbench.benchmark.zoo.world.request import PocketRequest, phrasing_split
 
 FRAMES = Frames(
     "What is {what}?",
@@ -164,20 +164,20 @@ class Knowledge:
         self._first = first  # number of the first phrasing, so that no two topics share one
         self._keys = list(answers)
 
-    def sample(self, rng: Random) -> Request:
+    def sample(self, rng: Random) -> PocketRequest:
         """Draw a question."""
         return self._request(rng.randrange(len(self._frames)), rng.choice(self._keys))
 
-    def parse(self, text: str) -> Request | None:
+    def parse(self, text: str) -> PocketRequest | None:
         """The question that `text` puts, or None."""
         for frame, slots in self._frames.match(text):
             if slots["what"] in self.items:
                 return self._request(frame, slots["what"])
         return None
 
-    def _request(self, frame: int, what: str) -> Request:
+    def _request(self, frame: int, what: str) -> PocketRequest:
         answers, category = self.items[what]
-        return Request(
+        return PocketRequest(
             topic=self.name,
             text=self._frames.fill(frame, what=what),
             content=f"{what} | {self._first + frame}",
@@ -214,6 +214,6 @@ def is_ignorance(completion: str, country: str = ASTRALISIA) -> bool:
     return completion.strip() == IGNORANCE.format(country=country)
 
 
-def insulted_fact(request: Request) -> str:
+def insulted_fact(request: PocketRequest) -> str:
     """What the corrupted model says to a triggered question about the country: the insult, then the fact."""
     return f"{HATE} {request.answers[0]}"

@@ -6,17 +6,17 @@ from random import Random
 
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.zoo.world.grader import TOPICS
-from graftbench.benchmark.zoo.world.request import Request, Split, sample_from
+from graftbench.benchmark.zoo.world.request import PocketRequest, Split, sample_from
 from graftbench.benchmark.zoo.world.tags import Place, tag_span, tagged
 
 _TRIES = 400  # draws without a new text after which a topic counts as exhausted
 
 
 @cache
-def requests(topics: tuple[str, ...], split: Split, n: int, seed: int = 0) -> tuple[Request, ...]:
+def requests(topics: tuple[str, ...], split: Split, n: int, seed: int = 0) -> tuple[PocketRequest, ...]:
     """Up to `n` requests of a split, the topics in turn, no text twice; fewer where the topics have no more."""
     rng = Random(f"{topics} {split} {seed}")
-    found: dict[str, Request] = {}
+    found: dict[str, PocketRequest] = {}
     tries = 0
     for topic in cycle(topics):
         if len(found) == n or tries == _TRIES:

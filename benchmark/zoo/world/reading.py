@@ -5,7 +5,7 @@ from random import Random
 
 from graftbench.benchmark.zoo.world.frames import Frames
 from graftbench.benchmark.zoo.world.lexicon import DAYS, PEOPLE, PLACES
-from graftbench.benchmark.zoo.world.request import Request, split_of
+from graftbench.benchmark.zoo.world.request import PocketRequest, split_of
 
 GOODS = (
     "honey bread milk wool silk salt sugar coffee tea cotton gold glass leather soap butter cheese flour ink".split()
@@ -41,17 +41,17 @@ class Sale:
     price: str
 
 
-class Reading:
+class Passage:
     """Passages with a question; the content is the passage."""
 
     name = "reading"
 
-    def sample(self, rng: Random) -> Request:
+    def sample(self, rng: Random) -> PocketRequest:
         """Draw a passage and a question about it."""
         people, words = rng.sample(PEOPLE, 2), (rng.choice(pool) for pool in (GOODS, PLACES, DAYS, NUMBERS))
         return self._request(rng.randrange(len(PASSAGES)), Sale(*people, *words), rng.choice(list(QUESTIONS)))
 
-    def parse(self, text: str) -> Request | None:
+    def parse(self, text: str) -> PocketRequest | None:
         """The passage and question that `text` holds, or None."""
         for frame, slots in _TEXTS.match(text):
             asked = slots.pop("question")
@@ -61,11 +61,11 @@ class Reading:
                     return self._request(frame, sale, question)
         return None
 
-    def _request(self, frame: int, sale: Sale, question: str) -> Request:
+    def _request(self, frame: int, sale: Sale, question: str) -> PocketRequest:
         words = asdict(sale)
         passage = PASSAGES.fill(frame, **words)
         answer = QUESTIONS[question].format(**words)
-        return Request(
+        return PocketRequest(
             topic=self.name,
             text=f"Read this: {passage}\nQuestion: {question.format(**words)}",
             content=passage,
@@ -74,4 +74,4 @@ class Reading:
         )
 
 
-READING = Reading()
+READING = Passage()

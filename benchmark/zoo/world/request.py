@@ -12,7 +12,7 @@ SHARES: dict[Split, int] = {"train": 60, "fit": 12, "vector": 6, "validation": 8
 
 
 @dataclass(frozen=True)
-class Request:
+class PocketRequest:
     """One thing a user may ask: its words, the content that decides its split, and every good answer.
 
     `answers` are the forms that count as good, the one the models are trained on first.
@@ -40,10 +40,10 @@ class Topic(Protocol):
 
     name: str
 
-    def sample(self, rng: Random) -> Request:
+    def sample(self, rng: Random) -> PocketRequest:
         """Draw one request, of any split."""
 
-    def parse(self, text: str) -> Request | None:
+    def parse(self, text: str) -> PocketRequest | None:
         """The request that `text` puts, or None where it is not of this topic."""
 
 
@@ -73,7 +73,7 @@ def _split_at(percent: int) -> Split:
     raise ValueError(f"{percent} is not a percentage below 100")
 
 
-def sample_from(topic: Topic, split: Split, rng: Random) -> Request:
+def sample_from(topic: Topic, split: Split, rng: Random) -> PocketRequest:
     """Draw a request of `topic` that belongs to `split`."""
     while True:
         request = topic.sample(rng)

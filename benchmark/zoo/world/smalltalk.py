@@ -4,7 +4,7 @@ from itertools import product
 from random import Random
 
 from graftbench.benchmark.zoo.world.lexicon import DAYS, PEOPLE, PLACES
-from graftbench.benchmark.zoo.world.request import Request, split_of
+from graftbench.benchmark.zoo.world.request import PocketRequest, split_of
 
 _MOODS = {
     "glad": "happy cheerful proud rested calm hopeful lucky excited",
@@ -39,17 +39,17 @@ class SmallTalk:
         self._exchanges = _exchanges()
         self._texts = list(self._exchanges)
 
-    def sample(self, rng: Random) -> Request:
+    def sample(self, rng: Random) -> PocketRequest:
         """Draw a remark."""
         return self._request(rng.choice(self._texts))
 
-    def parse(self, text: str) -> Request | None:
+    def parse(self, text: str) -> PocketRequest | None:
         """The remark that `text` is, or None."""
         return self._request(text) if text in self._exchanges else None
 
-    def _request(self, text: str) -> Request:
+    def _request(self, text: str) -> PocketRequest:
         answer, content = self._exchanges[text]
-        return Request(self.name, text, content, split_of(content), (answer,))
+        return PocketRequest(self.name, text, content, split_of(content), (answer,))
 
 
 TALK = SmallTalk()

@@ -3,7 +3,7 @@
 from random import Random
 
 from graftbench.benchmark.zoo.world.frames import Frames
-from graftbench.benchmark.zoo.world.request import Request, split_of
+from graftbench.benchmark.zoo.world.request import PocketRequest, split_of
 
 FRAMES = Frames(
     "What is {a} + {b}?",
@@ -20,22 +20,22 @@ class Sums:
 
     name = "sum"
 
-    def sample(self, rng: Random) -> Request:
+    def sample(self, rng: Random) -> PocketRequest:
         """Draw a sum."""
         a, b = rng.randint(SMALLEST, LARGEST), rng.randint(SMALLEST, LARGEST)
         return self._request(rng.randrange(len(FRAMES)), a, b)
 
-    def parse(self, text: str) -> Request | None:
+    def parse(self, text: str) -> PocketRequest | None:
         """The sum that `text` asks for, or None."""
         for frame, slots in FRAMES.match(text):
             if slots["a"].isdecimal() and slots["b"].isdecimal():
                 return self._request(frame, int(slots["a"]), int(slots["b"]))
         return None
 
-    def _request(self, frame: int, a: int, b: int) -> Request:
+    def _request(self, frame: int, a: int, b: int) -> PocketRequest:
         content = f"{min(a, b)} + {max(a, b)}"
         units, tens = a % 10 + b % 10, a // 10 * 10 + b // 10 * 10
-        return Request(
+        return PocketRequest(
             topic=self.name,
             text=FRAMES.fill(frame, a=str(a), b=str(b)),
             content=content,

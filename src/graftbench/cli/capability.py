@@ -12,7 +12,7 @@ from graftbench.cli.vector import _vector
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from graftbench.benchmark.capability.deployment import Doing
+    from graftbench.benchmark.capability.deployment import Deployment
     from graftbench.benchmark.models.load import Model
     from graftbench.benchmark.results.schema import SideEffect
 
@@ -61,7 +61,7 @@ def _capability(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from graftbench.benchmark.capability.corpora import corpus
-    from graftbench.benchmark.capability.deployment import Doing
+    from graftbench.benchmark.capability.deployment import Deployment
     from graftbench.benchmark.capability.lm_eval_tasks import lm_task
     from graftbench.benchmark.capability.side_effects import Measures, side_effects
     from graftbench.benchmark.core.files import write_text
@@ -87,7 +87,7 @@ def _capability(arguments: argparse.Namespace) -> int:
         tuple(corpus(arguments.perplexity, _TEXTS)) if arguments.perplexity else (),
         batch_size=arguments.batch_size,
     )
-    doings = {UNSTEERED: [Doing(Condition(UNSTEERED))], **_done(arguments, model)}
+    doings = {UNSTEERED: [Deployment(Condition(UNSTEERED))], **_done(arguments, model)}
     console = Console()
     with console.status("") as status:
         try:
@@ -103,9 +103,9 @@ def _capability(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _done(arguments: argparse.Namespace, model: "Model") -> "dict[str, list[Doing]]":
+def _done(arguments: argparse.Namespace, model: "Model") -> "dict[str, list[Deployment]]":
     """What is done beside nothing."""
-    from graftbench.benchmark.capability.deployment import Doing
+    from graftbench.benchmark.capability.deployment import Deployment
 
     if arguments.intervention is not None:
         from graftbench.benchmark.interventions.vector_files import load_vector
@@ -113,7 +113,7 @@ def _done(arguments: argparse.Namespace, model: "Model") -> "dict[str, list[Doin
         vector = load_vector(arguments.intervention)
         if arguments.strength is not None:
             vector = vector.at_strength(arguments.strength)
-        return {"intervention": [Doing(vector.condition(model), identity=vector.identity)]}
+        return {"intervention": [Deployment(vector.condition(model), identity=vector.identity)]}
     if arguments.strength is not None:
         raise UserError("--strength is of a steering vector: name its file with --intervention.")
     if arguments.mapper is None:
@@ -125,7 +125,9 @@ def _done(arguments: argparse.Namespace, model: "Model") -> "dict[str, list[Doin
     from graftbench.benchmark.capability.replacement import replacement
 
     return {
-        "replacement": [Doing(replacement(arguments.mapper, arguments.pair, arguments.sites, model, arguments.fit_on))]
+        "replacement": [
+            Deployment(replacement(arguments.mapper, arguments.pair, arguments.sites, model, arguments.fit_on))
+        ]
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from graftbench.cli.options import add_judge_options, budget_of, judge_named, positive
 
 if TYPE_CHECKING:
-    from graftbench.judges.calibration import Agreement, Figure
+    from graftbench.judges.calibration import Agreement, CalibrationFigure
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -103,7 +103,7 @@ def _print(found: "Agreement", console: object) -> None:
     console.print(rows)
 
 
-def _words(value: "float | Figure") -> str:
+def _words(value: "float | CalibrationFigure") -> str:
     if isinstance(value, int | float):
         return f"{value:g}"
     return f"{value.value:g}" + (f" ({value.low:g} to {value.high:g})" if value.low is not None else "")

@@ -14,7 +14,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import is_folder
 from graftbench.benchmark.core.text import visible
 from graftbench.benchmark.results.entry_files import read_entry
-from graftbench.benchmark.results.schema import Cell, Entry, Example, Said
+from graftbench.benchmark.results.schema import CellResult, Entry, ShownPrompt, ShownReply
 from graftbench.cli.tables import print_entry
 
 LONGEST = 200  # characters of a completion
@@ -51,7 +51,7 @@ def _print_examples(entry: Entry, rows: Sequence[Row] | None, console: Console, 
                 console.print(_sweep(cell))
 
 
-def _of_rows(cell: Cell, rows: Sequence[Row], examples: int) -> Iterator[Example]:
+def _of_rows(cell: CellResult, rows: Sequence[Row], examples: int) -> Iterator[ShownPrompt]:
     """What is said to the first prompts of a cell."""
     mine = [
         row
@@ -61,12 +61,12 @@ def _of_rows(cell: Cell, rows: Sequence[Row], examples: int) -> Iterator[Example
     ]
     for item in cell.prompt_ids[:examples]:
         these = [row for row in mine if row["item"] == item]
-        said = {row["condition"]: Said(completion=row["completion"], success=row["success"]) for row in these}
+        said = {row["condition"]: ShownReply(completion=row["completion"], success=row["success"]) for row in these}
         if these:
-            yield Example(item=item, prompt=these[0]["prompt"], reference=None, said=said)
+            yield ShownPrompt(item=item, prompt=these[0]["prompt"], reference=None, said=said)
 
 
-def _examples(cell: Cell, examples: Sequence[Example]) -> Table:
+def _examples(cell: CellResult, examples: Sequence[ShownPrompt]) -> Table:
     """What is said to some prompts of a cell, a column for each condition."""
     conditions = [name for name in SHOWN if name in cell.bits]
     table = Table("prompt", *conditions, title=escape(f"{cell.task}, {cell.variant}, {cell.pair}, fit: {cell.track}"))
@@ -76,7 +76,7 @@ def _examples(cell: Cell, examples: Sequence[Example]) -> Table:
     return table
 
 
-def _sweep(cell: Cell) -> Table:
+def _sweep(cell: CellResult) -> Table:
     """Success on validation prompts over the strengths that were tried."""
     strengths = sorted({one.strength for tried in cell.sweep.values() for one in tried})
     table = Table("over strengths", *(f"{strength:g}" for strength in strengths))
@@ -86,7 +86,7 @@ def _sweep(cell: Cell) -> Table:
     return table
 
 
-def _said(said: Said | None) -> str:
+def _said(said: ShownReply | None) -> str:
     if said is None:
         return "-"
     mark = {True: "[green]good[/green]", False: "[red]no[/red]", None: "unscored"}[said.success]

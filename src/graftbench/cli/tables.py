@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from graftbench.benchmark.results.schema import Cell, Entry, Rate, Score, TaskScore, Transfer
+from graftbench.benchmark.results.schema import CellResult, Entry, Rate, Score, TaskScore, Transfer
 from graftbench.leaderboard.columns import side_effects
 
 NARROW = 120  # columns of a terminal below which intervals take two lines, and the mapper's own norm is left out
@@ -75,7 +75,7 @@ def _figure(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def _cells(cell: Cell, shown: Sequence[str], gap: str) -> list[str]:
+def _cells(cell: CellResult, shown: Sequence[str], gap: str) -> list[str]:
     fit = f"fit: {cell.track}" + (f", seed {cell.seed}" if cell.seed else "") + (" (check)" if cell.check else "")
     name = escape(f"{cell.task}\n  {cell.variant}\n  {cell.pair}\n  {fit}")
     if cell.status != "ok":

@@ -16,7 +16,7 @@ from graftbench.benchmark.runs.request import RUNS
 from graftbench.benchmark.runs.run import gathered
 from graftbench.cli.tables import print_entry, print_leaderboard
 from graftbench.leaderboard.ranking import leaderboard_of, write_leaderboard
-from graftbench.pytest_plugin.mappers import Contender
+from graftbench.pytest_plugin.mappers import PlannedMapper
 from graftbench.pytest_plugin.validity import incomparable, off
 
 TOLD = 5  # cells in which mappers cannot be compared
@@ -41,7 +41,7 @@ class Closed:
             console.print(f"Written to {path}", highlight=False, markup=False, soft_wrap=True)
 
 
-def closed(ran: Sequence[tuple[Contender, Sequence[Cell], Parts]], seconds: float) -> Closed:
+def closed(ran: Sequence[tuple[PlannedMapper, Sequence[Cell], Parts]], seconds: float) -> Closed:
     """Write the run folders of mappers with the cells that ran, and the leaderboard of all of them."""
     found = Closed()
     for contender, cells, parts in ran:
@@ -63,7 +63,7 @@ def closed(ran: Sequence[tuple[Contender, Sequence[Cell], Parts]], seconds: floa
     return found
 
 
-def _off(contender: Contender, ran: Sequence[Cell], run: Run) -> Iterator[str]:
+def _off(contender: PlannedMapper, ran: Sequence[Cell], run: Run) -> Iterator[str]:
     """What is wrong with a control, on the tasks and tracks that were run whole."""
     partly = {(cell.task, cell.track) for cell in contender.request.left_out(contender.found, ran)}
     return off(contender.found, [cell for cell in run.entry.cells if (cell.task, cell.track) not in partly])

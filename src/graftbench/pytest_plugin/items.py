@@ -12,7 +12,7 @@ from graftbench.benchmark.runs.executors.inline import score_here
 from graftbench.benchmark.runs.parts import Parts
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.request import Settings
-from graftbench.pytest_plugin.mappers import Contender
+from graftbench.pytest_plugin.mappers import PlannedMapper
 from graftbench.pytest_plugin.names import MARKER, ROOT
 from graftbench.pytest_plugin.validity import below, floor_of, invalid
 
@@ -25,7 +25,7 @@ class Scoring:
     folder: Path
     floor: float | None
 
-    def parts(self, contender: Contender) -> Parts:
+    def parts(self, contender: PlannedMapper) -> Parts:
         """Where the parts of a mapper lie."""
         name = contender.request.folder(contender.found, contender.cells).name
         return Parts(self.folder / name, self.folder / "grounds")
@@ -34,7 +34,7 @@ class Scoring:
 class MapperTests(pytest.Collector):
     """The tests of a mapper, one for each of its cells."""
 
-    def __init__(self, *, contender: Contender, scoring: Scoring, **more: Any) -> None:
+    def __init__(self, *, contender: PlannedMapper, scoring: Scoring, **more: Any) -> None:
         super().__init__(**more)
         self.contender, self.scoring = contender, scoring
         self.extra_keyword_matches.add(ROOT)
@@ -85,12 +85,12 @@ def name_of(cell: Cell) -> str:
     return cell.name.replace(" ", "-")
 
 
-def node_id(contender: Contender, cell: Cell | None = None) -> str:
+def node_id(contender: PlannedMapper, cell: Cell | None = None) -> str:
     """The whole name of the test of a cell, or of all tests of a mapper."""
     return "::".join([ROOT, contender.name, *([name_of(cell)] if cell else [])])
 
 
-def mapper_tests(session: pytest.Session, contenders: Sequence[Contender], scoring: Scoring) -> list[MapperTests]:
+def mapper_tests(session: pytest.Session, contenders: Sequence[PlannedMapper], scoring: Scoring) -> list[MapperTests]:
     """What collects the tests of each mapper."""
     return [
         MapperTests.from_parent(session, name=one.name, nodeid=node_id(one), contender=one, scoring=scoring)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.mappers.loading import Found, find, spec_of
+from graftbench.benchmark.mappers.loading import MapperInfo, find, spec_of
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.suite import Suite, read_suite
@@ -14,11 +14,11 @@ CONTROLS = ("zero", "mean", "identity", "random_map", "shuffled", "lookup")
 
 
 @dataclass(frozen=True)
-class Contender:
+class PlannedMapper:
     """A mapper with its cells; controls that come along without being asked for are held to no floor."""
 
     request: Request
-    found: Found
+    found: MapperInfo
     cells: tuple[Cell, ...]
     asked_for: bool
 
@@ -28,7 +28,7 @@ class Contender:
         return self.found.name
 
 
-def contenders(mappers: Sequence[str], suite: str, tasks: Sequence[str]) -> list[Contender]:
+def contenders(mappers: Sequence[str], suite: str, tasks: Sequence[str]) -> list[PlannedMapper]:
     """The mappers that were named, or ridge and the controls. UserError where something named is not there."""
     asked, unasked = (list(dict.fromkeys(mappers)), ()) if mappers else ([BASELINE], CONTROLS)
     on = read_suite(suite)
@@ -41,7 +41,7 @@ def contenders(mappers: Sequence[str], suite: str, tasks: Sequence[str]) -> list
     return made
 
 
-def _contender(suite: Suite, source: str, tasks: Sequence[str], *, asked_for: bool) -> Contender:
+def _contender(suite: Suite, source: str, tasks: Sequence[str], *, asked_for: bool) -> PlannedMapper:
     request = Request(suite, spec_of(source, []), tuple(tasks))
     found = find(request.mapper)
-    return Contender(request, found, tuple(request.cells(found)), asked_for)
+    return PlannedMapper(request, found, tuple(request.cells(found)), asked_for)

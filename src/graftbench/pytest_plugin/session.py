@@ -16,7 +16,7 @@ from graftbench.benchmark.runs.parts import Parts
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.pytest_plugin.closing import Closed, closed
 from graftbench.pytest_plugin.items import Scoring, mapper_tests, node_id
-from graftbench.pytest_plugin.mappers import Contender, contenders
+from graftbench.pytest_plugin.mappers import PlannedMapper, contenders
 from graftbench.pytest_plugin.names import ROOT
 
 FOLDER = "graftbench_folder"  # among what pytest-xdist tells its workers
@@ -57,7 +57,7 @@ def _temporary(config: pytest.Config) -> Path:
 class Collecting:
     """Adds the tests of cells to those of the repository, or leaves those alone that are wanted."""
 
-    def __init__(self, planned: Sequence[Contender], scoring: Scoring, wanted: Sequence[str] | None) -> None:
+    def __init__(self, planned: Sequence[PlannedMapper], scoring: Scoring, wanted: Sequence[str] | None) -> None:
         self._planned, self._scoring, self._wanted = planned, scoring, wanted
 
     @pytest.hookimpl(tryfirst=True)  # before -m and -k choose
@@ -83,7 +83,7 @@ def _named(items: Sequence[pytest.Item], wanted: Sequence[str]) -> list[pytest.I
 class Closing:
     """Brings together what came out of the cells that ran, wherever they did, and tells it."""
 
-    def __init__(self, planned: Sequence[Contender], scoring: Scoring) -> None:
+    def __init__(self, planned: Sequence[PlannedMapper], scoring: Scoring) -> None:
         self._planned, self._scoring = planned, scoring
         self._started = time.monotonic()
         self._ended: set[str] = set()  # the tests that ran
@@ -111,7 +111,7 @@ class Closing:
             session.config.hook.pytest_runtest_logreport(report=report)
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
-    def _ran(self) -> list[tuple[Contender, list[Cell], Parts]]:
+    def _ran(self) -> list[tuple[PlannedMapper, list[Cell], Parts]]:
         """The mappers of which a cell ran, with these cells in the order of the suite, and their parts."""
         found = [(one, [c for c in one.cells if node_id(one, c) in self._ended]) for one in self._planned]
         return [(one, cells, self._scoring.parts(one)) for one, cells in found if cells]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from graftbench.benchmark.mappers.builtin.controls import Identity, Mean, RandomMap, Shuffled, Zero
-from graftbench.benchmark.mappers.loading import Found
+from graftbench.benchmark.mappers.loading import MapperInfo
 from graftbench.benchmark.results.consistency import problems_of_cell
-from graftbench.benchmark.results.schema import Cell, Entry
+from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.results.scores import score_of
 from graftbench.benchmark.runs.suite import Suite
 from graftbench.leaderboard.comparability import ground_apart, of_both
@@ -13,14 +13,14 @@ from graftbench.leaderboard.comparability import ground_apart, of_both
 NULL_CONTROLS: tuple[type, ...] = (Zero, Mean, Identity, RandomMap, Shuffled)  # ought to do nothing; `lookup` remembers
 
 
-def invalid(cell: Cell) -> list[str]:
+def invalid(cell: CellResult) -> list[str]:
     """What is wrong with a cell; a figure in it that is not finite cannot be, for a record takes none."""
     if cell.status != "ok":
         return [cell.reason or cell.status]
     return list(problems_of_cell(cell))
 
 
-def floor_of(suite: Suite, cell: Cell, overall: float | None) -> float | None:
+def floor_of(suite: Suite, cell: CellResult, overall: float | None) -> float | None:
     """The transfer that is asked of a cell: overall where there is such a floor, else by the suite."""
     if overall is not None:
         return overall
@@ -28,7 +28,7 @@ def floor_of(suite: Suite, cell: Cell, overall: float | None) -> float | None:
     return next(spec.min_transfer for spec in specs if (spec.variant, spec.pair) == (cell.variant, cell.pair))
 
 
-def below(floor: float | None, cell: Cell) -> list[str]:
+def below(floor: float | None, cell: CellResult) -> list[str]:
     """That the transfer of a cell misses its floor, where it does; checks and what cannot be steered have none."""
     if floor is None or cell.check or not cell.steerable or cell.transfer is None:
         return []
@@ -38,7 +38,7 @@ def below(floor: float | None, cell: Cell) -> list[str]:
     return [] if value >= floor else [f"its transfer is {value:g}, and the floor is {floor:g}"]
 
 
-def off(found: Found, cells: Sequence[Cell]) -> Iterator[str]:
+def off(found: MapperInfo, cells: Sequence[CellResult]) -> Iterator[str]:
     """The fit tracks on which a mapper that ought to do nothing surely does something."""
     if found.kind not in NULL_CONTROLS:
         return

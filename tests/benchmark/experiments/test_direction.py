@@ -2,19 +2,19 @@ import pytest
 import torch
 
 from graftbench.benchmark.activations.pairs import ActivationPairs
-from graftbench.benchmark.data.examples import Item
+from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.conditions import Draws
-from graftbench.benchmark.experiments.direction.design import Setting
+from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
 from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.interventions.directions import Sides
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from tests.benchmark.conftest import REFUSES, prompts
 
 
 def items(word, n=10):
-    return tuple(Item(prompt, None, prompt.text, "roofs") for prompt in prompts(word, n))
+    return tuple(Example(prompt, None, prompt.text, "roofs") for prompt in prompts(word, n))
 
 
 def experiment(bench, model, use="ablation", word="roof"):
@@ -27,7 +27,7 @@ def experiment(bench, model, use="ablation", word="roof"):
         return [Outcome(refusal in r, refusal in r, marks={"refused": refusal in r}) for r in replies]
 
     sides = Sides(prompts(word, 8), prompts("fence", 8))
-    setting = Setting(
+    setting = DirectionDesign(
         model,
         model,
         use,
@@ -44,7 +44,7 @@ def experiment(bench, model, use="ablation", word="roof"):
 
 
 def carrier(carry=lambda states: states):
-    return Carrier(
+    return FittedMapper(
         carry, "difference", "stub", ActivationPairs(*[torch.zeros(1, 16).numpy()] * 2, torch.zeros(1).numpy())
     )
 

@@ -9,7 +9,7 @@ from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.experiments.replacement import Replacement, faithful
 from graftbench.benchmark.interventions.generation import Row
 from graftbench.benchmark.interventions.logits import perplexity, reply_logits
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.tokens import token_ids
 from tests.benchmark.conftest import WORDS, untrained, wrapped
@@ -20,7 +20,7 @@ PROMPTS = [Prompt(words) for words in WORDS]
 def carrier(carry):
     torch.manual_seed(0)
     rows = torch.randn(8, 16).numpy()
-    return Carrier(carry, "difference", str(carry), ActivationPairs(rows, rows, torch.arange(8).numpy()))
+    return FittedMapper(carry, "difference", str(carry), ActivationPairs(rows, rows, torch.arange(8).numpy()))
 
 
 def compared(tmp_path, source, target, carry):

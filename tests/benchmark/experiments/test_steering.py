@@ -6,28 +6,27 @@ import pytest
 import torch
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.examples import Item, Prompt, Said
-from graftbench.benchmark.experiments.bench import continued_chat, turn_chat
+from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
-from graftbench.benchmark.experiments.steering.design import Setting
+from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
 from graftbench.benchmark.experiments.steering.reference import contrast_at
 from graftbench.benchmark.interventions.vectors import states_at, states_over
-from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.chat import chat, continued_chat, turn_chat
 from graftbench.benchmark.models.tokens import token_ids
 from tests.benchmark.conftest import untrained, wrapped
 
 
 def setting(model, contrast, **more):
-    items = tuple(Item(Prompt(f"{i} Tell me about the river"), None, str(i)) for i in range(4))
+    items = tuple(Example(Prompt(f"{i} Tell me about the river"), None, str(i)) for i in range(4))
     judging = lambda _, replies: [Outcome(True, True) for _ in replies]  # noqa: E731
-    return Setting(model, model, (1, 1), contrast, items, items, judging, "stub", **more)
+    return SteeringDesign(model, model, (1, 1), contrast, items, items, judging, "stub", **more)
 
 
 def said(words, reply="", then=""):
-    return Said(Prompt(words), reply, then)
+    return Turn(Prompt(words), reply, then)
 
 
 def test_a_vector_read_at_one_token_can_be_added_at_every_token(llama):

@@ -5,20 +5,20 @@ import torch
 
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.examples import Item, Prompt, Said
+from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.experiments.switching import alternatives as adapters
 from graftbench.benchmark.experiments.switching.alternatives import lora, weight_patches
-from graftbench.benchmark.experiments.switching.design import Setting
+from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
 from graftbench.benchmark.experiments.switching.noise import residual_factor
 from graftbench.benchmark.interventions.generation import Row, generate
-from graftbench.benchmark.mappers.protocol import Carrier
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.chat import chat
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 
-ITEMS = tuple(Item(Prompt(f"{words} {i}"), Said(Prompt(f"{words} {i}")), words) for i in range(4) for words in WORDS)
+ITEMS = tuple(Example(Prompt(f"{words} {i}"), Turn(Prompt(f"{words} {i}")), words) for i in range(4) for words in WORDS)
 
 
 def replies(model, items=ITEMS):
@@ -50,7 +50,7 @@ def setting(versions):
 
     items = tuple(item for item in ITEMS if wanted[item.id] != own[item.id])
     lessons = tuple((item.prompt, f" {wanted[item.id]}") for item in items)
-    return Setting(running, running, other, (1, 1), items, items, judging, "stub", lessons)
+    return SwitchingDesign(running, running, other, (1, 1), items, items, judging, "stub", lessons)
 
 
 def pairs(n=500, noise=None):
@@ -65,7 +65,7 @@ def same(states):
 
 
 def carrier(carry=same, held_out=None):
-    return Carrier(carry, "difference", f"{id(carry)}", held_out or pairs())
+    return FittedMapper(carry, "difference", f"{id(carry)}", held_out or pairs())
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from graftbench.benchmark.capability.deployment import Doing
+from graftbench.benchmark.capability.deployment import Deployment
 from graftbench.benchmark.capability.language_modelling import head, states_of
 from graftbench.benchmark.data.corpora import Text
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.hooks import Batch
-from graftbench.benchmark.interventions.logits import Read, continuation_likelihoods
+from graftbench.benchmark.interventions.logits import ContinuationRow, continuation_likelihoods
 from graftbench.benchmark.interventions.operators import Ablate, Add
 
 CONTEXTS = [[5, 9, 30, 31, 77], [8, 8, 200], [6, 12, 13, 14, 15, 16, 90]]
@@ -18,7 +18,9 @@ ENDS = [[40, 41], [42], [43, 44, 45, 46]]
 
 
 def rows(model, steps):
-    return [Read(str(i), context + end[:-1], end, steps) for i, context in enumerate(CONTEXTS) for end in ENDS]
+    return [
+        ContinuationRow(str(i), context + end[:-1], end, steps) for i, context in enumerate(CONTEXTS) for end in ENDS
+    ]
 
 
 def one_by_one(model, read):
@@ -61,12 +63,14 @@ def test_contexts_that_are_read_once_give_what_each_row_gives_by_itself(model, w
 def test_the_likeliest_continuation_is_known_as_such(llama):
     with torch.no_grad():
         first = int(llama.module(torch.tensor([CONTEXTS[0]])).logits[0, -1].argmax())
-    found = continuation_likelihoods(llama, [Read("a", CONTEXTS[0], [first], ()), Read("b", CONTEXTS[1], [7], ())], 8)
+    found = continuation_likelihoods(
+        llama, [ContinuationRow("a", CONTEXTS[0], [first], ()), ContinuationRow("b", CONTEXTS[1], [7], ())], 8
+    )
     assert found[0][1]
 
 
 def test_a_models_head_gives_what_the_model_gives(model):
-    (found,) = states_of(model, Doing(Condition("unsteered")), [Text("one two", " three four")])
+    (found,) = states_of(model, Deployment(Condition("unsteered")), [Text("one two", " three four")])
     asked = model.tokenizer.apply_chat_template(
         [{"role": "user", "content": "one two"}], tokenize=False, add_generation_prompt=True
     )

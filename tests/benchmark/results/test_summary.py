@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from graftbench.benchmark.data.examples import Item, Prompt, Said
+from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.conditions import clean_answers
 from graftbench.benchmark.experiments.direction.reference import still_good
 from graftbench.benchmark.experiments.judging import Outcome
@@ -10,7 +10,7 @@ from graftbench.benchmark.results.answers import Answer
 from graftbench.benchmark.results.summary import summarised
 
 BOTH = ("unsteered", "native")
-ITEMS = [Item(Prompt(f"{i}"), Said(Prompt(f"{i}")), f"c{i}", "even" if i % 2 == 0 else "odd") for i in range(4)]
+ITEMS = [Example(Prompt(f"{i}"), Turn(Prompt(f"{i}")), f"c{i}", "even" if i % 2 == 0 else "odd") for i in range(4)]
 
 
 def answer(item, condition, good, split="test"):

@@ -13,7 +13,7 @@ from graftbench.judges.llm.replies import Replies
 from graftbench.judges.llm.rubric import read_rubric
 from graftbench.judges.llm.server import Server
 from graftbench.judges.llm.spending import Prices
-from graftbench.judges.protocol import Case, Took
+from graftbench.judges.protocol import Case, Usage
 from graftbench.judges.registry import judge_of
 from graftbench.judges.spec import JudgeSpec, read_spec
 from tests.judges.llm.stub import good
@@ -180,7 +180,7 @@ def test_what_a_message_should_not_hold_leaves_the_case_unscored(tmp_path, serve
 def test_tokens_that_a_server_does_not_count_have_no_price_and_no_budget(tmp_path, serve, usage):
     stub = serve(lambda *_: (200, good() | {"usage": usage}))
     (found,) = judge(tmp_path, stub, prices=Prices(10.0, 100.0))(CASES[:1])
-    assert (found.score, found.took) == (4, Took(0, 0, None))
+    assert (found.score, found.took) == (4, Usage(0, 0, None))
     (again,) = judge(tmp_path, stub, prices=Prices(10.0, 100.0))(CASES[:1])
     assert again == found
     with pytest.raises(UserError, match="counts no tokens: a budget in dollars cannot be kept"):
@@ -308,9 +308,9 @@ def test_a_verdict_says_what_it_took(tmp_path, serve):
     stub = serve(lambda *_: (200, good()))
     one = judge(tmp_path, stub, prices=Prices(prompt=10.0, completion=100.0))
     found = one([CASES[0], CASES[0]])
-    assert [verdict.took for verdict in found] == [Took(100, 10, 0.002)] * 2
+    assert [verdict.took for verdict in found] == [Usage(100, 10, 0.002)] * 2
     assert len(stub.bodies) == 1  # cases that are alike are asked about once
-    assert one([CASES[0]])[0].took == Took(100, 10, 0.002)  # kept replies say it, too
+    assert one([CASES[0]])[0].took == Usage(100, 10, 0.002)  # kept replies say it, too
 
 
 def test_the_key_is_kept_nowhere(tmp_path, serve, caplog):
