@@ -1,0 +1,1 @@
+"""Runs: suites, plans, cells, and the folders that they are written to."""

@@ -1,0 +1,74 @@
+"""A run as a folder: its entry, its rows, its suite, its leaderboard, how long everything took."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.results.entry_files import entry_text
+from graftbench.benchmark.results.rows import write_rows
+from graftbench.benchmark.results.schema import CellResult, Entry
+from graftbench.benchmark.runs.suite import Suite
+
+ENTRY, ROWS, SUITE, LEADERBOARD, TIMINGS = (
+    "entry.json",
+    "rows.parquet",
+    "suite.json",
+    "leaderboard.json",
+    "timings.json",
+)
+MAPPERS = "mappers"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came out: the entry and where it lies."""
+
+    entry: Entry
+    folder: Path
+
+    @property
+    def failed(self) -> list[CellResult]:
+        """The cells that failed."""
+        return [cell for cell in self.entry.cells if cell.status != "ok"]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds: of the run, of what cells share and of the cells, by name."""
+
+    run: Mapping[str, float]
+    grounds: Mapping[str, float]
+    cells: Mapping[str, Mapping[str, float]]
+
+
+def write_run(folder: Path, suite: Suite, entry: Entry, tables: Iterable[pa.Table], timings: Timings | None) -> None:
+    """The files of a run folder, each written whole; one that was judged again has no timings of its own."""
+    write_text(folder / SUITE, suite.model_dump_json(indent=1) + "\n")
+    write_rows(folder / ROWS, tables)
+    if timings is not None:
+        write_text(folder / TIMINGS, json.dumps(vars(timings), indent=1) + "\n")
+    write_text(folder / ENTRY, entry_text(entry))
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder for this run. UserError where another run holds it or it cannot be written to."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"Another run is writing to {folder}. Wait for it, or name another with --out.") from error
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written to: {error.strerror}. Name another with --out.") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,162 @@
+"""Suites: YAML files that say which tasks run on which pairs, with which data, judges and settings."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from graftbench.benchmark.capability.spec import SideEffectsSpec, _Part
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.names import Word
+from graftbench.benchmark.core.plugins import nearest
+from graftbench.benchmark.data.dataset import Track
+from graftbench.benchmark.models.alignment import Alignment
+from graftbench.benchmark.models.architectures import Sites
+from graftbench.benchmark.results.entry_files import read_bytes
+
+SUITES = Path(__file__).parents[1] / "suites"
+
+
+class ModelSpec(_Part):
+    """Where a model comes from: a zoo name, a local folder or a Hub id with its revision; or whose twin it is."""
+
+    model: str | None = None
+    revision: str | None = None
+    blocks: str | None = None
+    writers: list[str] = ["self_attn", "mlp"]
+    twin_of: str | None = None  # a family of the suite
+    seed: int = 0  # of the twin's rotation
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "ModelSpec":
+        if (self.model is None) == (self.twin_of is None):
+            raise ValueError("a model is either a `model` or the `twin_of` a family")
+        return self
+
+
+class CellSpec(_Part):
+    """Cells of one variant and one pair, a track each. `check` cells never enter the score."""
+
+    variant: str
+    pair: str  # source->target, by family
+    sites: Sites | None = None  # for tasks that do not choose them themselves
+    tracks: list[Track] = list(get_args(Track))
+    check: bool = False
+    min_transfer: Annotated[float, Field(allow_inf_nan=False)] | None = None  # below which a test under pytest fails
+
+
+class TaskSpec(_Part):
+    """What is run of one task."""
+
+    settings: dict[str, Any] = {}
+    judges: dict[str, Any] = {}  # by measure; where none is named, the task's own
+    cells: list[CellSpec]
+
+
+class Suite(_Part):
+    """A suite as it was written."""
+
+    name: Word
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    seeds: Annotated[int, Field(ge=1)] = 3  # of mappers that are not deterministic
+    max_new_tokens: Annotated[int, Field(ge=1)]
+    alignment: Alignment = "ends"  # how tokens of two models are paired
+    models: dict[str, dict[str, ModelSpec]]  # family -> version -> where it is; `any` stands for every version
+    tasks: dict[str, TaskSpec]
+    side_effects: SideEffectsSpec | None = None
+
+    @model_validator(mode="after")
+    def _twins_of_models(self) -> "Suite":
+        for family, versions in self.models.items():
+            for spec in versions.values():
+                of = self.models.get(spec.twin_of, {}) if spec.twin_of else {"any": spec}
+                if not of or any(original.twin_of for original in of.values() if original is not spec):
+                    raise ValueError(f"{family} is the twin of {spec.twin_of!r}, which is no model of its own")
+                if spec.twin_of == family:
+                    raise ValueError(f"{family} cannot be its own twin")
+        return self
+
+    @property
+    def hash(self) -> str:
+        """Hash of all settings that affect what is measured.
+
+        Settings at their defaults are left out, so that a new setting keeps the hash of every suite that does without
+        it; a default is therefore never changed. `min_transfer` only decides whether a test passes.
+        """
+        only_for_tests = {"tasks": {"__all__": {"cells": {"__all__": {"min_transfer"}}}}}
+        measured = self.model_dump(mode="json", exclude_defaults=True, exclude=only_for_tests)
+        return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:16]
+
+    def spec(self, family: str, version: str) -> ModelSpec:
+        """Where the model of a family in one version is; UserError where the suite has none."""
+        if family not in self.models:
+            raise UserError(f"The suite {self.name} has no model {family!r}.{nearest(family, sorted(self.models))}")
+        versions = self.models[family]
+        if version not in versions and "any" not in versions:
+            raise UserError(
+                f"The suite {self.name} has no {version!r} version of {family}.{nearest(version, sorted(versions))}"
+            )
+        return versions.get(version) or versions["any"]
+
+
+def ships(suite: Suite) -> bool:
+    """Whether a suite that comes with this package measures the same, with the same models and judges."""
+    return suite.hash in {read_suite(name).hash for name in _shipped()}
+
+
+def _shipped() -> list[str]:
+    return sorted(file.stem for file in SUITES.glob("*.yaml"))
+
+
+def read_suite(name: str) -> Suite:
+    """The suite that ships as `name`, or that lies in the file `name`; UserError where something in it is wrong."""
+    shipped = _shipped()
+    path = SUITES / f"{name}.yaml" if name in shipped else Path(name)
+    if not path.is_file():
+        raise UserError(f"There is no suite {name!r}, nor a file of that name.{nearest(name, shipped)}")
+    try:
+        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Suite.model_validate(written)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong with a file, in one sentence, with the nearest known name."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "the file"
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        return f"{where} is not known here.{nearest(key, _known(first['loc']))}"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said[0].lower()}{said[1:]}."
+
+
+def _known(where: Sequence[int | str]) -> list[str]:
+    """The keys that may stand beside the last of `where`."""
+    kinds: dict[int, type[BaseModel]] = {1: Suite}
+    named: dict[str, dict[int, type[BaseModel]]] = {
+        "side_effects": {2: SideEffectsSpec},
+        "models": {4: ModelSpec},
+        "tasks": {3: TaskSpec, 5: CellSpec},
+    }
+    kind = kinds.get(len(where)) or named.get(str(where[0]), {}).get(len(where), Suite)
+    return sorted(kind.model_fields)
+
+
+SUITE = "suite.json"
+MOST_BYTES = 2**22
+
+
+def read_suite_file(path: Path) -> Suite:
+    """The suite that lies beside a run or a leaderboard; UserError where there is none."""
+    try:
+        return Suite.model_validate_json(read_bytes(path, MOST_BYTES))
+    except ValidationError as error:
+        raise UserError(f"{path} holds no suite: {str(error).splitlines()[0]}.") from error

