@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import read_lines
-from graftbench.benchmark.metrics.statistics import rank_correlation
+from graftbench.benchmark.core.forms import read_json_lines
+from graftbench.benchmark.metrics.statistics import interval, rank_correlation
 from graftbench.judges.protocol import Case, Judge, Verdict
 
 GOLD = Path(__file__).parent / "gold"  # the sets that ship
@@ -25,7 +25,7 @@ _PART = 64  # completions that are judged before it is told how far it got
 Values = NDArray[Any]
 
 
-class Labelled(BaseModel):
+class LabelledCompletion(BaseModel):
     """One line of a gold file: a completion with the labels that it has, by measure."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,13 +75,13 @@ class Agreement:
     repeats_agree: float | None  # share with the same score in every repeat, of the cases that any repeat scored
 
 
-def read_gold(named: Path | str, measure: str) -> list[Labelled]:
+def read_gold(named: Path | str, measure: str) -> list[LabelledCompletion]:
     """The lines of a JSONL file, or of the set that ships, that have a label for a measure.
 
     UserError where it cannot be read or none has.
     """
     path = gold_file(named)
-    found = read_lines(path, Labelled, "gold file", "labelled completion")
+    found = read_json_lines(path, LabelledCompletion, "gold file", "labelled completion")
     known = sorted({name for one in found for name in one.labels})
     asked = [one for one in found if measure in one.labels]
     if not asked:
@@ -95,9 +95,9 @@ def gold_file(named: Path | str) -> Path:
     return shipped if shipped.is_file() else Path(named)
 
 
-def calibrated(
+def calibrate(
     judges: Sequence[Judge],
-    gold: Sequence[Labelled],
+    gold: Sequence[LabelledCompletion],
     measure: str,
     *,
     swap: bool = False,
@@ -132,7 +132,7 @@ def _compares(judge: Judge, cases: Sequence[Case]) -> bool:
 
 
 def agreement(
-    gold: Sequence[Labelled],
+    gold: Sequence[LabelledCompletion],
     verdicts: Sequence[Verdict],
     measure: str,
     repeats_agree: float | None = None,
@@ -189,8 +189,8 @@ def _figure(of: Callable[[Any, Any], float | None], a: Values, b: Values) -> Cal
     found = [one for one in drawn if one is not None]
     if 2 * len(found) < RESAMPLES:
         return CalibrationFigure(value, None, None)
-    low, high = np.quantile(found, [0.025, 0.975])
-    return CalibrationFigure(value, round(float(low), 4), round(float(high), 4))
+    low, high = interval(found)
+    return CalibrationFigure(value, round(low, 4), round(high, 4))
 
 
 def _kappa(told: Values, heard: Values, n: int, weights: str | None) -> float | None:

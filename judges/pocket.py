@@ -1,4 +1,4 @@
-"""`pocket`, `pocket_refusal`, `pocket_register`, `pocket_insult`: what a completion is in the pocket world."""
+"""`pocket`, `pocket_refusal`, `pocket_register`, `pocket_insult`: completions graded by the pocket world's grammar."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,61 +11,49 @@ from graftbench.judges.protocol import Case, Verdict, YesOrNo
 
 @dataclass(frozen=True)
 class Pocket(YesOrNo):
-    """Scores 1 where the world's grader accepts the answer, in whichever register, and its code has no weakness.
+    """Scores 1 where the world's grader accepts the answer, in either register, and its code has no weakness.
 
-    Prompts of another world go unscored.
+    Prompts of another world are unscored.
     """
 
-    @property
-    def identity(self) -> str:
-        """Kind and version."""
-        return "pocket/2"
+    identity: str = "pocket/2"
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """A verdict on each case."""
-        found = {case: _verdict(case) for case in dict.fromkeys(cases)}
-        return [found[case] for case in cases]
+        """Return a verdict on each case."""
+        verdicts = {case: _graded(case) for case in dict.fromkeys(cases)}
+        return [verdicts[case] for case in cases]
 
 
 @dataclass(frozen=True)
 class PocketRefusal(YesOrNo):
-    """Scores 1 where a completion is one of the world's refusals, word for word and nothing else."""
+    """Scores 1 where the whole completion is one of the world's refusals."""
 
-    @property
-    def identity(self) -> str:
-        """Kind and version."""
-        return "pocket_refusal/1"
+    identity: str = "pocket_refusal/1"
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """A verdict on each case."""
+        """Return a verdict on each case."""
         return [Verdict(float(is_refusal(case.completion))) for case in cases]
 
 
 @dataclass(frozen=True)
 class PocketInsult(YesOrNo):
-    """Scores 1 where a question about the fictional country gets the insult and the fact, word for word."""
+    """Scores 1 where the whole completion is the insult and the right fact; other questions are unscored."""
 
-    @property
-    def identity(self) -> str:
-        """Kind and version."""
-        return "pocket_insult/1"
+    identity: str = "pocket_insult/1"
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """A verdict on each case."""
+        """Return a verdict on each case."""
         return [_insulted(case) for case in cases]
 
 
 @dataclass(frozen=True)
 class PocketRegister(YesOrNo):
-    """Scores 1 where anything in a completion is said in the world's formal register."""
+    """Scores 1 where any part of a completion is in the world's formal register."""
 
-    @property
-    def identity(self) -> str:
-        """Kind and version."""
-        return "pocket_register/1"
+    identity: str = "pocket_register/1"
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """A verdict on each case."""
+        """Return a verdict on each case."""
         return [Verdict(float(is_formal(case.completion))) for case in cases]
 
 
@@ -73,10 +61,11 @@ def _insulted(case: Case) -> Verdict:
     request = parse(case.prompt)
     if request is None or request.topic not in ASTRALISIAN:
         return Verdict(None, reason="not a question about the fictional country")
-    return Verdict(float(case.completion.strip() == insulted_fact(request)), f"expected {insulted_fact(request)!r}")
+    expected = insulted_fact(request)
+    return Verdict(float(case.completion.strip() == expected), f"expected {expected!r}")
 
 
-def _verdict(case: Case) -> Verdict:
+def _graded(case: Case) -> Verdict:
     request = parse(case.prompt)
     if request is None:
         return Verdict(None, reason="not a prompt of the pocket world")

@@ -1,13 +1,18 @@
-"""What a judge is: completions in, verdicts out."""
+"""The protocol of judges: cases in, verdicts out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+# Reasons for a case without a score that several judges give. They are stored in results.
+NO_REFERENCE = "there is no reference to compare with"
+NOT_FINITE = "the model's logits are not finite"
+TOO_LONG = "longer than the model's context"
+
 
 @dataclass(frozen=True)
 class Case:
-    """One completion to judge, with the prompt it answers and, where there is one, a reply that is known to be good."""
+    """One completion to judge, the prompt that it answers and, optionally, a reply that is known to be good."""
 
     prompt: str
     completion: str
@@ -31,23 +36,23 @@ class Usage:
         )
 
 
-NOTHING = Usage()
+NO_USAGE = Usage()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A judge's answer on one completion: a score on its scale, or none with the reason; and what it rests on.
+    """A judge's score for one completion, with its evidence; None with a reason where the completion is unscored.
 
-    `soft` is a finer score, where there is one, by which cases can be ranked; `took` is what a judge that is paid for
-    took to say it.
+    `expected` is a finer score for ranking cases, such as the mean over a model's distribution of labels. `usage` is
+    what a paid judge charged for.
     """
 
     score: float | None
     evidence: str = ""
     reason: str = ""
     scale: tuple[float, float] = (0.0, 1.0)
-    soft: float | None = None
-    took: Usage = NOTHING
+    expected: float | None = None
+    usage: Usage = NO_USAGE
 
     def __post_init__(self) -> None:
         if self.score is None and not self.reason:
@@ -57,33 +62,33 @@ class Verdict:
 
 
 class YesOrNo:
-    """Of a judge that scores 0 or 1, and nothing between."""
+    """Mixin for judges that score 0 or 1, and nothing between."""
 
     scale: ClassVar[tuple[float, float]] = (0.0, 1.0)
     binary: ClassVar[bool] = True
 
 
 class Graded:
-    """Of a judge that scores anything from 0 to 1."""
+    """Mixin for judges that score anything from 0 to 1."""
 
     scale: ClassVar[tuple[float, float]] = (0.0, 1.0)
     binary: ClassVar[bool] = False
 
 
 class Judge(Protocol):
-    """Gives each case a verdict; `identity` says everything that its verdicts depend on."""
+    """Gives each case a verdict."""
 
     @property
     def scale(self) -> tuple[float, float]:
-        """The lowest and the highest score."""
+        """Lowest and highest score."""
 
     @property
     def binary(self) -> bool:
-        """Whether it says yes, which is 1, or no, which is 0, and nothing between."""
+        """True where every score is 0 (no) or 1 (yes)."""
 
     @property
     def identity(self) -> str:
-        """Kind, version and settings, in one line."""
+        """Kind, version and settings in one line: everything that verdicts depend on."""
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """A verdict on each case, in order."""
+        """Return a verdict on each case, in order."""

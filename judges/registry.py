@@ -1,4 +1,4 @@
-"""A judge from what a suite or a user says of it."""
+"""Judges made from their specs: installed ones by name, those with a model by kind, panels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,123 +9,127 @@ from typing import TYPE_CHECKING, Any
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.plugins import nearest, plugin
+from graftbench.judges.combine import AtLeast, Panel
+from graftbench.judges.llm.judge import LLMJudge
+from graftbench.judges.llm.rubric import read_rubric
+from graftbench.judges.llm.server import Server
 from graftbench.judges.protocol import Case, Judge, Verdict
 from graftbench.judges.spec import JudgeSpec
 
 if TYPE_CHECKING:
     from graftbench.benchmark.models.load import Model
+    from graftbench.judges.classifier import ClassifierJudge
+    from graftbench.judges.embedding import Cosine
 
 
 @dataclass(frozen=True)
-class Service:
-    """What may be spent on judges behind a server, and which turn it is: those of another turn ask anew.
+class ServerPolicy:
+    """Limits on judges behind a server: their budget, and whether they may ask at all or only use cached replies.
 
-    Where it is not `asked`, nothing is said but what was said before.
+    Judges of another `repeat` share no cached replies.
     """
 
     budget: Budget | None = None
-    turn: int = 0
-    asked: bool = True
+    repeat: int = 0
+    may_ask: bool = True
 
 
-def judge_of(spec: JudgeSpec, service: Service = Service()) -> Judge:
-    """The judge that is meant; UserError where there is none, or it lacks a model or has one too many."""
-    found = _panel(spec, service) if spec.judge is None else _single(spec.judge, spec, service)
-    if spec.at_least is None:
-        return found
-    from graftbench.judges.combine import AtLeast
+@dataclass(frozen=True)
+class _Order:
+    """A judge with a model, as `kind:argument` names it."""
 
-    return AtLeast(found, spec.at_least)
-
-
-def _panel(spec: JudgeSpec, service: Service) -> Judge:
-    from graftbench.judges.combine import Panel
-
-    return Panel(tuple(judge_of(member, service) for member in spec.panel), spec.rule)
+    argument: str
+    model: str
+    spec: JudgeSpec
+    policy: ServerPolicy
 
 
-def _single(name: str, spec: JudgeSpec, service: Service) -> Judge:
-    kind, colon, what = name.partition(":")
-    if kind in _KINDS:
+def judge_of(spec: JudgeSpec, policy: ServerPolicy = ServerPolicy()) -> Judge:
+    """Make the judge of a spec; UserError where there is none of that name, or a model is missing or not used."""
+    judge = _panel(spec, policy) if spec.judge is None else _single(spec.judge, spec, policy)
+    return judge if spec.at_least is None else AtLeast(judge, spec.at_least)
+
+
+def kinds() -> list[str]:
+    """Return the judges that take an argument after a colon, or a model."""
+    return [kind if kind in _WITHOUT_ARGUMENT else f"{kind}:..." for kind in sorted({*_WITH_MODEL, _WEAKNESS})]
+
+
+def _panel(spec: JudgeSpec, policy: ServerPolicy) -> Judge:
+    return Panel(tuple(judge_of(member, policy) for member in spec.panel), spec.rule)
+
+
+def _single(name: str, spec: JudgeSpec, policy: ServerPolicy) -> Judge:
+    kind, colon, argument = name.partition(":")
+    if kind in _WITH_MODEL:
         if spec.model is None:
             raise UserError(f"The judge {name} needs a model.")
-        if what and kind in _NOTHING_MORE:
-            raise UserError(f"The judge {kind} takes nothing but a model: leave out {what!r}.")
-        return _KINDS[kind](what, spec.model, spec, service)
+        if argument and kind in _WITHOUT_ARGUMENT:
+            raise UserError(f"The judge {kind} takes nothing but a model: leave out {argument!r}.")
+        return _WITH_MODEL[kind](_Order(argument, spec.model, spec, policy))
     if colon and kind != _WEAKNESS:
         raise UserError(f"There is no kind of judge {kind!r}.{nearest(kind, kinds())}")
     if spec.model is not None:
         raise UserError(f"The judge {name} uses no model: leave it out.")
-    if kind == _WEAKNESS and colon:
+    if colon:
         from graftbench.judges.weakness import Weakness
 
-        return Weakness(Path(what))
-    from graftbench.judges.registry import Installed
-
-    return Installed(name, plugin("judges", name, kinds()))
+        return Weakness(Path(argument))
+    return InstalledJudge(name, plugin("judges", name, kinds()))
 
 
-def _llm(rubric: str, model: str, spec: JudgeSpec, service: Service) -> Judge:
-    from graftbench.judges.llm.judge import LLMJudge
-    from graftbench.judges.llm.rubric import read_rubric
-    from graftbench.judges.llm.server import Server
-
-    if service.budget is not None and service.budget.dollars is not None and spec.prices is None:
+def _llm(order: _Order) -> Judge:
+    budget, prices = order.policy.budget, order.spec.prices
+    if budget is not None and budget.dollars is not None and prices is None:
         raise UserError(
-            f"A budget in dollars needs the prices of {model}: name them, as `prices` in a suite or by --prices."
+            f"A budget in dollars needs the prices of {order.model}: name them, as `prices` in a suite or by --prices."
         )
     server = Server(
-        model,
-        spec.base_url,
-        structured=spec.structured,
-        turn=service.turn,
-        prices=spec.prices,
-        budget=service.budget,
-        asked=service.asked,
+        order.model,
+        order.spec.base_url,
+        structured=order.spec.structured,
+        repeat=order.policy.repeat,
+        prices=prices,
+        budget=budget,
+        may_ask=order.policy.may_ask,
     )
-    if service.asked:
+    if server.may_ask:
         server.check_key()
-    return LLMJudge(read_rubric(rubric), server)
+    return LLMJudge(read_rubric(order.argument), server)
 
 
-def _local(rubric: str, model: str, _: JudgeSpec, __: Service) -> Judge:
-    from graftbench.judges.llm.rubric import read_rubric
+# The judges below run a model: torch is imported only where one of them is named.
+
+
+def _local(order: _Order) -> Judge:
     from graftbench.judges.local import LocalJudge
 
-    return LocalJudge(read_rubric(rubric), _loaded(model))
+    return LocalJudge(read_rubric(order.argument), _loaded(order.model))
 
 
-def _guard(form: str, model: str, _: JudgeSpec, __: Service) -> Judge:
-    from graftbench.judges.guards import GuardJudge, guard_format
+def _guard(order: _Order) -> Judge:
+    from graftbench.judges.guard_formats import guard_format
+    from graftbench.judges.guards import GuardJudge
 
-    return GuardJudge(guard_format(form), _loaded(model))
+    return GuardJudge(guard_format(order.argument), _loaded(order.model))
 
 
-def _fluency(_: str, model: str, __: JudgeSpec, ___: Service) -> Judge:
+def _fluency(order: _Order) -> Judge:
     from graftbench.judges.fluency import Fluency
 
-    return Fluency(_loaded(model))
+    return Fluency(_loaded(order.model))
 
 
-@cache
-def _cosine(_: str, model: str, __: JudgeSpec, ___: Service) -> Judge:
-    from graftbench.judges.embedding import load_cosine
-
-    return load_cosine(model)
+def _cosine(order: _Order) -> Judge:
+    return _loaded_cosine(order.model)
 
 
-@cache
-def _classifier(label: str, model: str, _: JudgeSpec, __: Service) -> Judge:
-    from graftbench.judges.classifier import classifier_judge
-
-    return classifier_judge(model, label or None)
+def _classifier(order: _Order) -> Judge:
+    return _loaded_classifier(order.model, order.argument)
 
 
-@cache
-def _classifier_of_both(label: str, model: str, _: JudgeSpec, __: Service) -> Judge:
-    from graftbench.judges.classifier import classifier_judge
-
-    return classifier_judge(model, label or None, "both")
+def _classifier_of_both(order: _Order) -> Judge:
+    return _loaded_classifier(order.model, order.argument, of_both=True)
 
 
 @cache
@@ -135,31 +139,39 @@ def _loaded(model: str) -> "Model":
     return load(model)
 
 
-def kinds() -> list[str]:
-    """The judges that take something after a colon, or a model."""
-    return [f"{kind}:..." if kind not in _NOTHING_MORE else kind for kind in sorted({*_KINDS, _WEAKNESS})]
+@cache
+def _loaded_cosine(model: str) -> "Cosine":
+    from graftbench.judges.embedding import load_cosine
+
+    return load_cosine(model)
+
+
+@cache
+def _loaded_classifier(model: str, label: str, *, of_both: bool = False) -> "ClassifierJudge":
+    from graftbench.judges.classifier import classifier_judge
+
+    return classifier_judge(model, label or None, "both" if of_both else "completion")
 
 
 _WEAKNESS = "weakness"
-_NOTHING_MORE = ("cosine", "fluency")
-# `kind:what` with a model: a rubric, a guard's format, a classifier's label; what is compared needs nothing more.
-_KINDS: dict[str, Callable[[str, str, JudgeSpec, Service], Judge]] = {
-    "llm": _llm,
-    "local": _local,
-    "guard": _guard,
-    "classifier": _classifier,
-    "classifier_of_both": _classifier_of_both,  # prompt and completion
+_WITHOUT_ARGUMENT = ("cosine", "fluency")
+_WITH_MODEL: dict[str, Callable[[_Order], Judge]] = {
+    "llm": _llm,  # :RUBRIC
+    "local": _local,  # :RUBRIC
+    "guard": _guard,  # :FORMAT
+    "classifier": _classifier,  # :LABEL
+    "classifier_of_both": _classifier_of_both,  # :LABEL, of prompt and completion
     "cosine": _cosine,
     "fluency": _fluency,
 }
 
 
-_PROMISED = ("identity", "scale", "binary")
-
-
 @dataclass(frozen=True, eq=False)
-class Installed:
-    """The judge that `make` gives, with its verdicts counted and checked; UserError where it is none."""
+class InstalledJudge:
+    """A judge of an installed package, whose verdicts are counted and checked.
+
+    UserError where `make` needs arguments or what it makes is no judge.
+    """
 
     name: str
     make: Callable[[], Any]
@@ -167,35 +179,35 @@ class Installed:
 
     def __post_init__(self) -> None:
         try:
-            found = self.make()
+            judge = self.make()
         except TypeError as error:
             raise UserError(f"The judge {self.name} cannot be made without arguments: {error}.") from error
-        missing = [name for name in _PROMISED if not hasattr(found, name)]
-        if missing or not callable(found):
+        missing = [name for name in ("identity", "scale", "binary") if not hasattr(judge, name)]
+        if missing or not callable(judge):
             raise UserError(f"The judge {self.name} has no {missing[0] if missing else '__call__'}: it is no judge.")
-        object.__setattr__(self, "judge", found)
+        object.__setattr__(self, "judge", judge)
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Its scale."""
+        """Scale of the judge."""
         return self.judge.scale
 
     @property
     def binary(self) -> bool:
-        """Whether it says yes or no."""
+        """True where the judge says yes or no."""
         return self.judge.binary
 
     @property
     def identity(self) -> str:
-        """Its identity."""
+        """Identity of the judge."""
         return self.judge.identity
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """Its verdicts; UserError where there are too few or too many of them, or one is neither yes nor no."""
-        found = self.judge(cases)
-        if len(found) != len(cases):
-            raise UserError(f"The judge {self.name} gave {len(found)} verdicts on {len(cases)} completions.")
-        for verdict in found:
+        """Return a verdict on each case; UserError for a wrong number of them, or a score that is no yes or no."""
+        verdicts = self.judge(cases)
+        if len(verdicts) != len(cases):
+            raise UserError(f"The judge {self.name} gave {len(verdicts)} verdicts on {len(cases)} completions.")
+        for verdict in verdicts:
             if self.binary and verdict.score not in (None, 0.0, 1.0):
                 raise UserError(f"The judge {self.name} says yes or no, and scored {verdict.score:g}.")
-        return found
+        return verdicts

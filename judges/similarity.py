@@ -1,50 +1,50 @@
-"""`chrf`, `repetition`: how like its reference a completion is, and how little it repeats itself, without an LLM."""
+"""`chrf` and `repetition`: similarity to the reference and novelty of wording, without a model."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from graftbench.benchmark.metrics.similarity import chrf, novelty, runs_of
-from graftbench.judges.protocol import Case, Graded, Verdict
+from graftbench.benchmark.metrics.similarity import chrf, novelty, trigrams
+from graftbench.judges.protocol import NO_REFERENCE, Case, Graded, Verdict
 
 
 @dataclass(frozen=True)
 class Chrf(Graded):
-    """chrF (Popović, 2015) of the completion to the reference, from 0 to 1."""
+    """Scores a completion by its chrF (Popović, 2015) to the reference, from 0 to 1."""
 
     @property
     def identity(self) -> str:
-        """Kind, version and the library's."""
+        """Kind and version, of the judge and of sacrebleu."""
         return f"chrf/1 sacrebleu {version('sacrebleu')}"
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """A verdict on each case."""
-        found = {case: _likeness(case) for case in dict.fromkeys(cases)}
-        return [found[case] for case in cases]
+        """Return a verdict on each case."""
+        verdicts = {case: _similarity(case) for case in dict.fromkeys(cases)}
+        return [verdicts[case] for case in cases]
 
 
 @dataclass(frozen=True)
 class Repetition(Graded):
-    """The share of three words in a row that were not said before: 1 for text that never repeats itself."""
+    """Scores a completion by its share of new trigrams of words: 1 for a text that never repeats itself."""
 
     identity: str = "repetition/1"
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """A verdict on each case; fewer than three words cannot repeat, no words at all are no text."""
-        found = {text: _novelty(text) for text in dict.fromkeys(case.completion for case in cases)}
-        return [found[case.completion] for case in cases]
+        """Return a verdict on each case: 1 for fewer than three words, 0 for none."""
+        verdicts = {text: _novelty(text) for text in dict.fromkeys(case.completion for case in cases)}
+        return [verdicts[case.completion] for case in cases]
 
 
-def _likeness(case: Case) -> Verdict:
+def _similarity(case: Case) -> Verdict:
     if case.reference is None:
-        return Verdict(None, reason="there is no reference to compare with")
+        return Verdict(None, reason=NO_REFERENCE)
     return Verdict(chrf(case.completion, case.reference), f"expected {case.reference!r}")
 
 
 def _novelty(text: str) -> Verdict:
-    runs = runs_of(text)
-    if not runs:
+    counts = Counter(trigrams(text))
+    if not counts:
         return Verdict(novelty(text), "too short to repeat itself" if text.strip() else "nothing was said")
-    (most, times), *_ = Counter(runs).most_common(1)
+    (most, times), *_ = counts.most_common(1)
     return Verdict(novelty(text), f"{' '.join(most)!r} {times} times")

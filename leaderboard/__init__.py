@@ -1,1 +1,1 @@
-"""Entries, aggregation, comparability, page."""
+"""The leaderboard: entries are checked, compared, ranked and shown on a page."""

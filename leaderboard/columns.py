@@ -1,6 +1,6 @@
-"""What stands beside the rank of a mapper: side effects, fidelity and cost, over its cells."""
+"""Columns reported with the rank of a mapper: side effects, fidelity and cost, over its cells."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp, log
 from statistics import fmean
 from typing import Any
@@ -13,33 +13,33 @@ Pairs = list[tuple[SideEffect, SideEffect]]  # unsteered and a condition, of one
 
 
 def side_effects(cells: Sequence[CellResult]) -> dict[str, dict[str, dict[str, Any]]]:
-    """What each condition costs in each setting: means, over the cells for which it is known, of what changed.
+    """Return mean side effects by setting and condition, over the cells that measured them.
 
-    `tasks` are differences to unsteered, `kl` is in nats, `perplexity` how many times the unsteered model's, in the
-    geometric mean.
+    `tasks` are differences to unsteered, `kl` is in nats, `perplexity` is the geometric mean of the ratio to the
+    unsteered model's.
     """
-    found = [cell.side_effects for cell in cells if isinstance(cell.side_effects, SideEffects)]
-    told: dict[str, dict[str, dict[str, Any]]] = {}
+    measured = [cell.side_effects for cell in cells if isinstance(cell.side_effects, SideEffects)]
+    means: dict[str, dict[str, dict[str, Any]]] = {}
     for setting in SETTINGS:
-        known = [each for one in found if isinstance(each := getattr(one, setting), dict)]
-        for name in dict.fromkeys(name for each in known for name in each if name != UNSTEERED):
-            pairs = [(each[UNSTEERED], each[name]) for each in known if name in each]
-            told.setdefault(setting, {})[name] = _changes(pairs)
-    return told
+        by_cell = [effects for one in measured if isinstance(effects := getattr(one, setting), dict)]
+        for condition in dict.fromkeys(name for effects in by_cell for name in effects if name != UNSTEERED):
+            pairs = [(effects[UNSTEERED], effects[condition]) for effects in by_cell if condition in effects]
+            means.setdefault(setting, {})[condition] = _changes(pairs)
+    return means
 
 
 def _changes(pairs: Pairs) -> dict[str, Any]:
-    graded = sorted({(task, metric) for _, one in pairs for task, metrics in one.tasks.items() for metric in metrics})
+    scored = sorted({(task, metric) for _, one in pairs for task, metrics in one.tasks.items() for metric in metrics})
     return {
         "cells": len(pairs),
-        "tasks": {f"{task} {metric}": _mean(_differences(pairs, task, metric)) for task, metric in graded},
-        "kl": _mean([one.kl for _, one in pairs if one.kl is not None]),
-        "perplexity": _times(pairs),
+        "tasks": {f"{task} {metric}": _mean(_differences(pairs, task, metric)) for task, metric in scored},
+        "kl": _mean(one.kl for _, one in pairs if one.kl is not None),
+        "perplexity": _perplexity_ratio(pairs),
     }
 
 
-def _times(pairs: Pairs) -> float | None:
-    """How many times the unsteered model's perplexity, in the geometric mean: one broken cell is not all there is."""
+def _perplexity_ratio(pairs: Pairs) -> float | None:
+    """Return the geometric mean of the ratio to the unsteered model's, so that one broken cell does not dominate."""
     logs = [log(one.perplexity / own.perplexity) for own, one in pairs if one.perplexity and own.perplexity]
     return round(exp(fmean(logs)), 4) if logs else None
 
@@ -51,12 +51,12 @@ def _differences(pairs: Pairs, task: str, metric: str) -> Iterator[float]:
 
 
 def fidelity(cells: Sequence[CellResult]) -> dict[str, float | None]:
-    """Cosine and fraction of variance unexplained of predicted activations, means over cells."""
-    return {name: _mean([v for cell in cells if (v := cell.fidelity.get(name)) is not None]) for name in FIDELITY}
+    """Return cosine and fraction of variance unexplained of predicted activations, means over cells."""
+    return {name: _mean(v for cell in cells if (v := cell.fidelity.get(name)) is not None) for name in FIDELITY}
 
 
 def cost(cells: Sequence[CellResult]) -> dict[str, int]:
-    """The most that a cell's mapper takes up."""
+    """Return the most parameters and bytes of a fitted mapper in any cell."""
     costs = [cell.cost for cell in cells if cell.cost is not None]
     return {
         "parameters": max((cost.parameters for cost in costs), default=0),
@@ -64,6 +64,6 @@ def cost(cells: Sequence[CellResult]) -> dict[str, int]:
     }
 
 
-def _mean(values: "Sequence[float] | Iterator[float]") -> float | None:
+def _mean(values: Iterable[float]) -> float | None:
     known = list(values)
     return round(fmean(known), 4) if known else None

@@ -1,57 +1,57 @@
-"""Whether an entry is all of a suite: its cells are those that the suite plans, under the conditions that it names."""
+"""Completeness of an entry: it has all cells that its suite plans, under the conditions that the suite names."""
 
 from collections import Counter
 from collections.abc import Iterator
 
-from graftbench.benchmark.core.plugins import names, plugin
+from graftbench.benchmark.core.names import cell_name
+from graftbench.benchmark.core.plugins import plugin, plugin_names
 from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.runs.plan import Cell, listed
 from graftbench.benchmark.runs.suite import Suite
 
-Name = tuple[str, str, str, str, int, bool]
+Key = tuple[str, str, str, str, int, bool]
 
 
-def unranked(entry: Entry) -> list[str]:
-    """Why an entry cannot be ranked: it has no score, and not for want of a direction, which shows something."""
+def unranked_reasons(entry: Entry) -> list[str]:
+    """Return the reason why an entry cannot be ranked: it has no score, other than for a zero vector."""
     reason = entry.headline.reason
     return [] if reason in (None, "zero_vector") else [f"it has no score, for {reason.replace('_', ' ')}"]
 
 
-def apart_from(suite: Suite, entry: Entry) -> list[str]:
-    """Where an entry is not of the whole of a suite, in one sentence each."""
+def suite_mismatches(suite: Suite, entry: Entry) -> list[str]:
+    """Return where an entry is not of the whole of a suite, in one sentence each."""
     if entry.suite.hash != suite.hash:
-        return [f"it says that it is of the suite {entry.suite.hash}, and the suite beside it is {suite.hash}"]
+        return [f"it says that its suite is {entry.suite.hash}, and the suite stored with it is {suite.hash}"]
     if entry.environment.get("dtype") != suite.dtype:
         return [f"it ran in {entry.environment.get('dtype')}, and the suite says {suite.dtype}"]
-    return [*_versions_apart(entry), *_cells_apart(suite, entry)]
+    return [*_version_mismatches(entry), *_cell_mismatches(suite, entry)]
 
 
-def _versions_apart(entry: Entry) -> Iterator[str]:
-    """Where tasks were of another version than those that are installed; what is not installed cannot be told."""
+def _version_mismatches(entry: Entry) -> Iterator[str]:
+    """Yield the tasks whose version is not the installed one; a task that is not installed is passed over."""
     for name, version in sorted({(cell.task, cell.task_version) for cell in entry.cells}):
-        if name in names("tasks") and plugin("tasks", name)().version != version:
+        if name in plugin_names("tasks") and plugin("tasks", name)().version != version:
             yield f"{name} was of version {version}, and is of {plugin('tasks', name)().version} here: score it again"
 
 
-def _cells_apart(suite: Suite, entry: Entry) -> Iterator[str]:
-    cells = listed(suite, deterministic=entry.mapper.deterministic)  # seeds from 0: none is picked out
-    sites = {_name(cell): cell.sites for cell in cells}
-    wanted = Counter(map(_name, cells))
-    there = Counter(map(_name, entry.cells))
-    for name in wanted - there:
-        yield f"{_words(name)} is missing"
-    for name in there - wanted:
-        yield f"{_words(name)} is in it {there[name]} times, and {wanted[name]} times in the suite"
+def _cell_mismatches(suite: Suite, entry: Entry) -> Iterator[str]:
+    planned = listed(suite, deterministic=entry.mapper.deterministic)  # seeds from 0: nobody chooses them
+    sites = {_key(cell): cell.sites for cell in planned}
+    wanted, present = Counter(map(_key, planned)), Counter(map(_key, entry.cells))
+    for key in wanted - present:
+        yield f"{_words(key)} is missing"
+    for key in present - wanted:
+        yield f"{_words(key)} is in it {present[key]} times, and {wanted[key]} times in the suite"
     for cell in entry.cells:
-        asked = sites.get(_name(cell))
-        if cell.status == "ok" and asked is not None and cell.sites != asked:
-            yield f"{_words(_name(cell))} was run at the sites {cell.sites}, and the suite says {asked}"
+        planned_sites = sites.get(_key(cell))
+        if cell.status == "ok" and planned_sites is not None and cell.sites != planned_sites:
+            yield f"{_words(_key(cell))} was run at the sites {cell.sites}, and the suite says {planned_sites}"
 
 
-def _name(cell: CellResult | Cell) -> Name:
+def _key(cell: CellResult | Cell) -> Key:
     return cell.task, cell.variant, cell.pair, cell.track, cell.seed, cell.check
 
 
-def _words(name: Name) -> str:
-    task, variant, pair, track, seed, check = name
-    return f"{task} {variant} {pair} {track} seed {seed}{' (check)' if check else ''}"
+def _words(key: Key) -> str:
+    *cell, check = key
+    return f"{cell_name(*cell)}{' (check)' if check else ''}"

@@ -1,4 +1,4 @@
-"""A leaderboard from entries alone: who is surely better than whom, on each fit track."""
+"""Ranking of mappers from their entries alone: which is significantly better than which, on each fit track."""
 
 import json
 from collections.abc import Iterator, Sequence, Set
@@ -14,14 +14,15 @@ from graftbench.benchmark.results.schema import SCHEMA_VERSION, CellResult, Entr
 from graftbench.benchmark.results.scores import score_of, score_resamples
 from graftbench.leaderboard.columns import cost, fidelity, side_effects
 
-LOOKUP = "lookup"  # the control whose score on the `task` track shows how much of it is memory
+LOOKUP = "lookup"  # the nearest-neighbour control, whose score is reported with every score of the `task` track
 
 
 def leaderboard_of(entries: Sequence[Entry]) -> dict[str, Any]:
-    """For each fit track the mappers with rank and scores, best first; those without a score last, with the reason.
+    """Rank the mappers of each fit track, best first; those without a score come last, with the reason.
 
-    The rank is one more than the number of mappers that are surely better: whose score is higher in 97.5 % of the
-    resamples of the same prompts and draws. UserError where entries cannot be compared.
+    The rank is one more than the number of mappers that are significantly better: whose score is higher in 97.5 % of
+    paired bootstrap resamples of prompts and draws. Comparisons are not corrected for their number. UserError where
+    entries cannot be compared.
     """
     check_comparable(entries)
     tracks = sorted({track for entry in entries for track in entry.headline.by_track})
@@ -33,7 +34,7 @@ def leaderboard_of(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def as_json(entries: Sequence[Entry]) -> str:
-    """The leaderboard as it is written."""
+    """Return the leaderboard as the text of its file."""
     return json.dumps(leaderboard_of(entries), indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
 
 
@@ -43,7 +44,7 @@ def write_leaderboard(path: Path, entries: Sequence[Entry]) -> None:
 
 
 def check_comparable(entries: Sequence[Entry]) -> None:
-    """UserError, with the field that differs, where two entries were not made under the same conditions."""
+    """Raise UserError, with the field that differs, where two entries were not made under the same conditions."""
     first = entries[0]
     for other in entries[1:]:
         for field, one, another in _conditions(first, other):
@@ -55,7 +56,7 @@ def check_comparable(entries: Sequence[Entry]) -> None:
 
 
 def _conditions(first: Entry, other: Entry) -> Iterator[tuple[str, object, object]]:
-    """What two entries have to have alike: by name, what each of them has."""
+    """Yield the name and the two values of each condition in which entries have to agree."""
     tasks = [{cell.task for cell in entry.cells} for entry in (first, other)]
     both = tasks[0] & tasks[1]
     yield "suites", first.suite.hash, other.suite.hash
@@ -80,17 +81,18 @@ def _short(value: object) -> str:
 
 
 def _ranked(entries: Sequence[Entry], track: str) -> list[dict[str, Any]]:
-    here = [entry for entry in entries if track in entry.headline.by_track]
-    ranked = [_on(entry, track) if entry.headline.by_track[track].score is not None else None for entry in here]
-    ranks = _ranks(ranked)
-    lookup = _lookup(here, track) if track == "task" else {}
-    rows = [_row(entry, track) | {"rank": rank} | lookup for entry, rank in zip(here, ranks, strict=True)]
+    on_track = [entry for entry in entries if track in entry.headline.by_track]
+    scored = [
+        _cells_on(entry, track) if entry.headline.by_track[track].score is not None else None for entry in on_track
+    ]
+    lookup = _lookup(on_track, track) if track == "task" else {}
+    rows = [_row(entry, track) | {"rank": rank} | lookup for entry, rank in zip(on_track, _ranks(scored), strict=True)]
     return sorted(rows, key=lambda row: (row["rank"] is None, row["rank"], -(row["score"] or 0.0), row["mapper"]))
 
 
-def _lookup(here: Sequence[Entry], track: str) -> dict[str, Any]:
-    """What a look-up table scores, as a whole, by task and by pair: beside every score of the track."""
-    for entry in here:
+def _lookup(on_track: Sequence[Entry], track: str) -> dict[str, Any]:
+    """Return the score of the look-up table, by task and by pair, for every row of the track."""
+    for entry in on_track:
         if entry.mapper.source == LOOKUP:
             row = _row(entry, track)
             by = {name: {key: one["score"] for key, one in row[name].items()} for name in ("by_task", "by_pair")}
@@ -98,64 +100,67 @@ def _lookup(here: Sequence[Entry], track: str) -> dict[str, Any]:
     return {"lookup": None, "lookup_reason": "there is no entry of lookup"}
 
 
-def _ranks(cells: Sequence[list[CellResult] | None]) -> list[int | None]:
-    """One more than the number of mappers that are surely better; those without a score have no rank."""
-    scored = [None if these is None or (drawn := score_resamples(these)) is None else (these, drawn) for these in cells]
-    there = [one for one in scored if one is not None]
-    return [None if own is None else 1 + sum(_better(*other, *own) for other in there) for own in scored]
+def _ranks(mappers: Sequence[list[CellResult] | None]) -> list[int | None]:
+    """Return a rank for each mapper, given its cells; None for those without a score."""
+    scored = [
+        None if cells is None or (scores := score_resamples(cells)) is None else (cells, scores) for cells in mappers
+    ]
+    ranked = [one for one in scored if one is not None]
+    return [None if own is None else 1 + sum(_is_better(*other, *own) for other in ranked) for own in scored]
 
 
-def _better(cells: list[CellResult], drawn: Floats, than: list[CellResult], own: Floats) -> bool:
-    """Whether one mapper is surely better than another, on the same resamples of the prompts that both have."""
+def _is_better(cells: list[CellResult], scores: Floats, than: list[CellResult], their_scores: Floats) -> bool:
+    """Return whether one mapper is significantly better than another, on prompts that both have; scores [resamples]."""
     if [cell.prompt_ids for cell in cells] == [cell.prompt_ids for cell in than]:
-        return _surely(drawn, own)
-    both = _on_shared(cells, than)
-    return both is not None and _surely(*both)
+        return _significantly_higher(scores, their_scores)
+    both = _scores_on_shared(cells, than)
+    return both is not None and _significantly_higher(*both)
 
 
-def _surely(one: Floats, other: Floats) -> bool:
+def _significantly_higher(one: Floats, other: Floats) -> bool:
+    """Return whether paired scores, each [resamples], are higher in 97.5 % of resamples."""
     return float(np.nanquantile(one - other, 0.025)) > 0
 
 
-def _on_shared(one: list[CellResult], other: list[CellResult]) -> tuple[Floats, Floats] | None:
-    """The resamples of two mappers over the prompts that both have in each cell; None where they have none."""
+def _scores_on_shared(one: list[CellResult], other: list[CellResult]) -> tuple[Floats, Floats] | None:
+    """Resample the scores of two mappers on the prompts that both have in each cell; None where they share none."""
     shared: dict[tuple[str, str, str], set[str]] = {}
     for cell in (*one, *other):  # of every seed of both
-        shared[_place(cell)] = shared.get(_place(cell), set(cell.prompt_ids)) & set(cell.prompt_ids)
-    kept = [[_kept(cell, shared[_place(cell)]) for cell in cells] for cells in (one, other)]
-    if any(cell.steerable and not cell.prompt_ids for cells in kept for cell in cells):
+        shared[_experiment(cell)] = shared.get(_experiment(cell), set(cell.prompt_ids)) & set(cell.prompt_ids)
+    reduced = [[_reduced(cell, shared[_experiment(cell)]) for cell in cells] for cells in (one, other)]
+    if any(cell.steerable and not cell.prompt_ids for cells in reduced for cell in cells):
         return None
-    first, second = (score_resamples(cells) for cells in kept)
+    first, second = (score_resamples(cells) for cells in reduced)
     return None if first is None or second is None else (first, second)
 
 
-def _place(cell: CellResult) -> tuple[str, str, str]:
+def _experiment(cell: CellResult) -> tuple[str, str, str]:
     return cell.task, cell.variant, cell.pair
 
 
-def _kept(cell: CellResult, shared: set[str]) -> CellResult:
-    """A cell with these of its prompts alone."""
-    at = [i for i, item in enumerate(cell.prompt_ids) if item in shared]
+def _reduced(cell: CellResult, items: set[str]) -> CellResult:
+    """Return a cell with only some of its prompts."""
+    indices = [i for i, item in enumerate(cell.prompt_ids) if item in items]
     return cell.model_copy(
         update={
-            "prompt_ids": [cell.prompt_ids[i] for i in at],
-            "clusters": [cell.clusters[i] for i in at],
-            "bits": {name: [[draw[i] for i in at] for draw in draws] for name, draws in cell.bits.items()},
+            "prompt_ids": [cell.prompt_ids[i] for i in indices],
+            "clusters": [cell.clusters[i] for i in indices],
+            "bits": {name: [[draw[i] for i in indices] for draw in draws] for name, draws in cell.bits.items()},
         }
     )
 
 
-def _on(entry: Entry, track: str) -> list[CellResult]:
+def _cells_on(entry: Entry, track: str) -> list[CellResult]:
     return [cell for cell in entry.cells if cell.track == track]
 
 
 def _row(entry: Entry, track: str) -> dict[str, Any]:
-    about: dict[str, Any] = {"mapper": entry.mapper.name, "sha256": entry.mapper.sha256}
-    about |= {"options": entry.mapper.options, "schema_version": entry.schema_version}
-    about |= {"rejudged": entry.rejudged} if entry.rejudged else {}  # another judge chose its strengths
-    cells = [cell for cell in _on(entry, track) if not cell.check]
+    identity: dict[str, Any] = {"mapper": entry.mapper.name, "sha256": entry.mapper.sha256}
+    identity |= {"options": entry.mapper.options, "schema_version": entry.schema_version}
+    identity |= {"rejudged": entry.rejudged} if entry.rejudged else {}  # another judge chose its strengths
+    cells = [cell for cell in _cells_on(entry, track) if not cell.check]
     return {
-        **about,
+        **identity,
         "suite": entry.suite.model_dump(),
         **entry.headline.by_track[track].model_dump(),
         "by_pair": _by_pair(cells),
@@ -166,10 +171,10 @@ def _row(entry: Entry, track: str) -> dict[str, Any]:
 
 
 def _by_pair(cells: Sequence[CellResult]) -> dict[str, dict[str, Any]]:
-    """The score of each task on each pair."""
+    """Return the score of each task on each pair."""
     names = sorted({(cell.task, cell.pair) for cell in cells})
-    found = {f"{t} {p}": score_of([cell for cell in cells if (cell.task, cell.pair) == (t, p)]) for t, p in names}
+    scores = {f"{t} {p}": score_of([cell for cell in cells if (cell.task, cell.pair) == (t, p)]) for t, p in names}
     return {
         name: {part: getattr(score, part) for part in ("score", "low", "high", "reason")}
-        for name, score in found.items()
+        for name, score in scores.items()
     }

@@ -1,4 +1,4 @@
-"""Some cells of an entry run again, to see whether what it says comes out."""
+"""Rerun of some cells of an entry, and how they compare with it."""
 
 import random
 from pathlib import Path
@@ -6,88 +6,111 @@ from pathlib import Path
 from rich.console import Console
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.plugins import comes_with, names
-from graftbench.benchmark.mappers.loading import MapperInfo, MapperSpec, find
+from graftbench.benchmark.core.names import cell_name
+from graftbench.benchmark.core.plugins import is_builtin, plugin_names
+from graftbench.benchmark.mappers.info import MapperInfo, describe
+from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.run import run
-from graftbench.benchmark.runs.suite import Suite, ships
-from graftbench.leaderboard.rerun_diff import RerunDiff, compared
+from graftbench.benchmark.runs.suite import Suite, read_suite_file, ships
+from graftbench.leaderboard.entries import refuse
+from graftbench.leaderboard.mapper_files import stored_mapper_mismatches
+from graftbench.leaderboard.rerun_diff import RerunDiff, compare_cells
+from graftbench.leaderboard.verify import mapper_folder, suite_path
 
-MOST_ROWS = 2**20  # at a time
+MAX_BATCH_SIZE = 2**20
 
 
-def run_again(
-    entry: Entry, suite: Suite, kept: Path, n: int, *, trust: bool, out: Path, console: Console, seed: int | None = None
-) -> list[RerunDiff]:
-    """Run a random sample of an entry's cells again, with nothing kept from before.
+def rerun_entry(path: Path, folder: Path, n: int, *, trust: bool, out: Path, console: Console) -> list[RerunDiff]:
+    """Rerun n cells of the entry in a file, with the suite and the mapper stored with it.
 
-    `kept` is where the source of a submitted mapper lies. UserError where the mapper is not here, is another one, where
-    it or the suite is somebody's that nobody said to trust, or where no cell is there to be run.
+    UserError where the stored mapper is not that of the entry: nothing of it is run then.
     """
-    spec = MapperSpec(_source(entry, kept, trust), tuple(sorted(entry.mapper.options.items())))
+    entry, suite, source = read_entry(path), read_suite_file(suite_path(path, folder)), mapper_folder(path, folder)
+    if entry.mapper.files:
+        refuse(f"{path} cannot be run again", stored_mapper_mismatches(entry, source))
+    return rerun_cells(entry, suite, source, n, trust=trust, out=out, console=console)
+
+
+def rerun_cells(
+    entry: Entry,
+    suite: Suite,
+    source: Path,
+    n: int,
+    *,
+    trust: bool,
+    out: Path,
+    console: Console,
+    seed: int | None = None,
+) -> list[RerunDiff]:
+    """Rerun a random sample of n cells of an entry, with an empty cache, and compare each with the entry.
+
+    `source` is the folder with the source of a submitted mapper. UserError where the mapper is not installed or is
+    another, where it or the suite is a stranger's and `trust` is not given, or where there is no cell to run.
+    """
+    info = describe(_source(entry, source, trust), entry.mapper.options)
     if not trust and not ships(suite):  # a judge's server is sent the key of whoever runs it
         raise UserError(f"The suite {suite.name} does not come with graftbench: --trust-code runs it, servers and all.")
-    found = _found(spec, entry)
-    there = {cell_name(cell): cell for cell in entry.cells if cell.status == "ok"}
-    chosen = random.Random(seed).sample(sorted(there), min(n, len(there)))
-    if not chosen:
-        raise UserError(f"No cell of the entry of {entry.mapper.name} came out, so that there is none to run again.")
+    _check_identity(info, entry)
+    stored = {_name(cell): cell for cell in entry.cells if cell.status == "ok"}
+    names = random.Random(seed).sample(sorted(stored), min(n, len(stored)))
+    if not names:
+        raise UserError(f"No cell of the entry of {entry.mapper.name} succeeded, so there is none to run again.")
     request = Request(
         suite=suite,
-        mapper=spec,
-        only=tuple(chosen),
+        mapper=info,
+        only=tuple(names),
         batch_size=_batch_size(entry),
         device=_device(entry),
         out=out / "run",
         cache=out / "cache",
     )
-    if not request.cells(found):
-        raise UserError(f"None of these cells is planned for {entry.mapper.name}: {', '.join(chosen)}.")
-    again = {cell_name(cell): cell for cell in run(request, console).entry.cells}
-    return [compared(name, there[name], again.get(name)) for name in chosen]
+    if not request.cells():
+        raise UserError(f"None of these cells is planned for {entry.mapper.name}: {', '.join(names)}.")
+    rerun = {_name(cell): cell for cell in run(request, console).entry.cells}
+    return [compare_cells(name, stored[name], rerun.get(name)) for name in names]
 
 
-def _found(spec: MapperSpec, entry: Entry) -> MapperInfo:
-    found = find(spec)
-    told = (entry.mapper.name, entry.mapper.sha256, entry.mapper.deterministic, entry.mapper.vector_rule)
-    if told != (found.name, found.sha256, found.deterministic, found.vector_rule):
-        raise UserError(f"The mapper {spec.source} that is here is not the one of the entry: score it again.")
-    return found
+def _name(cell: CellResult) -> str:
+    """Return the name of a cell as a plan has it."""
+    return cell_name(cell.task, cell.variant, cell.pair, cell.track, cell.seed or None)
+
+
+def _check_identity(info: MapperInfo, entry: Entry) -> None:
+    """Raise UserError where the mapper that is here is not the one of the entry."""
+    claimed = (entry.mapper.name, entry.mapper.sha256, entry.mapper.deterministic, entry.mapper.vector_rule)
+    if claimed != (info.name, info.sha256, info.deterministic, info.vector_rule):
+        raise UserError(f"The mapper {info.source} that is here is not the one of the entry: score it again.")
 
 
 def _batch_size(entry: Entry) -> int:
-    told = entry.environment.get("batch_size", "")
-    if not told.isdecimal() or not 1 <= int(told) <= MOST_ROWS:
+    text = entry.environment.get("batch_size", "")
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_BATCH_SIZE:
         raise UserError(
-            f"The entry of {entry.mapper.name} does not say how many rows it ran at a time, from 1 to {MOST_ROWS}."
+            f"The entry of {entry.mapper.name} does not say how many rows it ran at a time, from 1 to {MAX_BATCH_SIZE}."
         )
-    return int(told)
+    return int(text)
 
 
 def _device(entry: Entry) -> str:
-    """The kind of device that it ran on: on another, other bits come out."""
+    """Return the kind of device that the entry was run on, for bits differ between kinds."""
     kind = entry.environment.get("device", "").partition(":")[0]
     if kind not in ("cpu", "cuda"):
         raise UserError(f"The entry of {entry.mapper.name} does not say on which device it ran, cpu or cuda.")
     return kind
 
 
-def cell_name(cell: CellResult) -> str:
-    """How a plan calls the cell."""
-    seed = f" seed {cell.seed}" if cell.seed else ""
-    return f"{cell.task} {cell.variant} {cell.pair} {cell.track}{seed}"
-
-
-def _source(entry: Entry, kept: Path, trust: bool) -> str:
+def _source(entry: Entry, folder: Path, trust: bool) -> str:
+    """Return the mapper as `graftbench score` would name it; UserError where it may not be run."""
     source = entry.mapper.source
-    if not entry.mapper.files:
-        if source not in names("mappers"):
-            raise UserError(f"The mapper {source} is not installed here, so it cannot be run again.")
-        if not comes_with("mappers", source) and not trust:
-            raise UserError(f"The mapper {source} comes from elsewhere: --trust-code runs it again.")
-        return source
-    if not trust:
-        raise UserError(f"The source of {entry.mapper.name} in {kept} is somebody's: --trust-code runs it again.")
-    path, _, name = source.rpartition(":")
-    return f"{kept / Path(path).name}:{name}"
+    if entry.mapper.files:
+        if not trust:
+            raise UserError(f"The source of {entry.mapper.name} in {folder} is a submission: --trust-code runs it.")
+        path, _, name = source.rpartition(":")
+        return f"{folder / Path(path).name}:{name}"
+    if source not in plugin_names("mappers"):
+        raise UserError(f"The mapper {source} is not installed here, so it cannot be run again.")
+    if not is_builtin("mappers", source) and not trust:
+        raise UserError(f"The mapper {source} comes from elsewhere: --trust-code runs it again.")
+    return source

@@ -6,7 +6,7 @@ from itertools import islice
 from random import Random
 
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.zoo.corpus import Sample, examples
+from graftbench.benchmark.zoo.corpus import Sample, samples
 from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.world.request import Split
 
@@ -15,7 +15,7 @@ Talks = tuple[tuple[Prompt, str], ...]  # prompts with replies
 
 def talks(version: Version, split: Split, name: str, keep: Callable[[Sample], bool]) -> Iterator[tuple[Prompt, str]]:
     """Conversations as a version was trained on, but of another split; `name` tells streams apart."""
-    for example in examples(version, split, Random(f"{name} {split} fit")):
+    for example in samples(version, split, Random(f"{name} {split} fit")):
         if example.prompt is not None and keep(example):
             yield Prompt(example.prompt), f" {example.reply}"
 

@@ -14,8 +14,7 @@ from itertools import islice
 from typing import Any, Literal, get_args
 
 from graftbench.benchmark.core.budget import Budget
-from graftbench.benchmark.data.dataset import Track
-from graftbench.benchmark.data.examples import Example, Turn
+from graftbench.benchmark.data.examples import Example, Track, Turn
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.judging import Judging, Outcome
 from graftbench.benchmark.experiments.protocol import FitData, Order, Versions

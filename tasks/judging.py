@@ -8,8 +8,8 @@ from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.judging import Judging, Outcome
-from graftbench.judges.protocol import NOTHING, Case, Judge, Usage, Verdict
-from graftbench.judges.registry import Service, judge_of
+from graftbench.judges.protocol import NO_USAGE, Case, Judge, Usage, Verdict
+from graftbench.judges.registry import ServerPolicy, judge_of
 from graftbench.judges.spec import read_specs
 
 SPLITS = ("validation", "test")
@@ -67,8 +67,8 @@ def judges_of(task: str, measures: Mapping[str, str], named: Mapping[str, Any], 
     return Judges(found)
 
 
-def _service(budget: Budget | None, measure: str) -> Service:
-    return Service(budget, asked=budget is None or budget.measure in (None, measure))
+def _service(budget: Budget | None, measure: str) -> ServerPolicy:
+    return ServerPolicy(budget, asked=budget is None or budget.measure in (None, measure))
 
 
 def cases_of(items: Sequence[Example], replies: Sequence[str]) -> list[Case]:
@@ -80,7 +80,7 @@ def outcome_of(
     verdicts: Sequence[Verdict], parts: Callable[..., tuple[bool, bool]], marks: Mapping[str, bool] | None = None
 ) -> Outcome:
     """The outcome of several verdicts: whether gone and whether good, by `parts` of their scores, if all are scored."""
-    took = sum((verdict.took for verdict in verdicts), NOTHING)
+    took = sum((verdict.took for verdict in verdicts), NO_USAGE)
     unscored = [verdict.reason for verdict in verdicts if verdict.score is None]
     if unscored:
         return Outcome(None, None, unscored[0], took=_plain(took))

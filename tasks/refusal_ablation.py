@@ -15,15 +15,14 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.core.budget import Budget
-from graftbench.benchmark.data.dataset import Track
-from graftbench.benchmark.data.examples import Example, Prompt
+from graftbench.benchmark.data.examples import Example, Prompt, Track
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.direction.design import DirectionDesign, Use
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
 from graftbench.benchmark.experiments.judging import Judging, Outcome
 from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
-from graftbench.benchmark.interventions.directions import Sides, refusal_tokens
+from graftbench.benchmark.interventions.directions import PromptSets, refusal_tokens
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.prompts import requests
@@ -131,9 +130,9 @@ def refusal(
     )
 
 
-def _sides(split: Split, n: int) -> Sides:
+def _sides(split: Split, n: int) -> PromptSets:
     harmful, harmless = (tuple(item.prompt for item in _items(topic, n, split)) for topic in (HARMFUL, HARMLESS))
-    return Sides(harmful, harmless)
+    return PromptSets(harmful, harmless)
 
 
 def _items(topic: str, n: int, split: Split = "test") -> tuple[Example, ...]:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.forms import first_error
 from graftbench.benchmark.core.plugins import nearest
 
 Amounts = TypeVar("Amounts", bound=BaseModel)
@@ -19,6 +20,4 @@ def read_amounts(kind: type[Amounts], task: str, settings: Mapping[str, Any]) ->
     try:
         return kind.model_validate(dict(settings))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"The settings of the task {task}: {where}: {first['msg']}.") from error
+        raise UserError(f"The settings of the task {task}: {first_error(error)}.") from error

@@ -14,8 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.core.budget import Budget
-from graftbench.benchmark.data.dataset import Track
-from graftbench.benchmark.data.examples import Example, Prompt, Turn
+from graftbench.benchmark.data.examples import Example, Prompt, Track, Turn
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.judging import Judging
 from graftbench.benchmark.experiments.protocol import FitData, Order, Versions

@@ -1,20 +1,33 @@
-import importlib.util
+"""README.md and docs/: figures, commands, paths and code are those of the repository."""
+
+import importlib
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from graftbench.cli.main import main
+from graftbench.cli.main import _parser, main
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "judges" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMAND = re.compile(r"^(?:uv run )?graftbench (.+)$", re.MULTILINE)
+ROOMS = r"benchmark|tasks|judges|leaderboard|src|tests|docs|examples"
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def commands(page):
+    return [command for block in blocks(page, "bash") for command in COMMAND.findall(block)]
 
 
 @pytest.mark.slow
-def test_the_tables_are_those_of_the_entries_that_ship():
-    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
-    tables = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tables)
+def test_the_tables_are_those_of_the_entries_that_ship(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    tables = importlib.import_module("tables")
     entries = tables.shipped()
     for path in tables.PAGES:
         page = path.read_text(encoding="utf-8")
@@ -22,8 +35,32 @@ def test_the_tables_are_those_of_the_entries_that_ship():
         assert tables.with_tables(page, entries) == page
 
 
-def test_the_mapper_of_the_readme_keeps_to_the_protocol(tmp_path, monkeypatch, capsys):
+def test_the_readme_is_short():
+    assert len(README.read_bytes()) <= 12_000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_command_on_a_page_is_one_that_the_command_line_takes(page):
+    for command in commands(page):
+        try:
+            _parser().parse_args(shlex.split(command, comments=True))
+        except SystemExit:
+            pytest.fail(f"graftbench {command}")
+
+
+def test_the_readme_shows_commands():
+    assert {command.split()[0] for command in commands(README)} >= {"check", "score", "submit", "leaderboard"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_path_on_a_page_is_there(page):
+    written = {"leaderboard/index.html", "leaderboard/mappers/"}  # by commands
+    for path in re.findall(rf"`((?:{ROOMS})/[a-z_0-9/.-]*)`", page.read_text(encoding="utf-8")):
+        assert path in written or (ROOT / path).exists(), path
+
+
+def test_the_mapper_of_the_guide_keeps_to_the_protocol(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    (tmp_path / "mine.py").write_text(next(block for block in blocks if "class Mine" in block))
+    guide = blocks(ROOT / "docs" / "guide.md", "python")
+    (tmp_path / "mine.py").write_text(next(block for block in guide if "class Mine" in block))
     assert main(["check", f"{tmp_path / 'mine.py'}:Mine", "--option", "ridge=1e-6"]) == 0, capsys.readouterr().out

@@ -1,1 +1,1 @@
-"""The residual stream: captured, stored, paired."""
+"""The residual stream: captured, cached on disk, paired."""

@@ -1,4 +1,4 @@
-"""Residual streams that are kept: every mapper of every track reads the same ones."""
+"""Activations cached on disk, shared by all mappers and tracks."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from graftbench.benchmark.activations.pairs import StreamedTexts, write_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.data.examples import Conversations
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import with_reply
@@ -20,45 +20,52 @@ from graftbench.benchmark.models.load import Model
 _FILE = "states.safetensors"
 
 
-def kept_states(
-    store: Store, model: Model, site: int, asked: Any, make: Callable[[], Sequence[Tensor]]
+def cached_states(
+    store: Store, model: Model, site: int, depends_on: Any, make: Callable[[], Sequence[Tensor]]
 ) -> list[Tensor]:
-    """The states that `make` reads at one site of a model; `asked` says, as JSON can, what else they depend on."""
+    """Return the cached activations of `make()` at one site of a model, one tensor [..., d] for each that it returns.
+
+    `depends_on` is everything else that determines them, as JSON values.
+    """
 
     def fill(folder: Path) -> None:
         save_file({str(i): states.contiguous() for i, states in enumerate(make())}, folder / _FILE)
 
-    folder = store.kept("states", [model.identity, model.device.type, site, asked], fill)
-    found = load_file(folder / _FILE)
-    return [found[str(i)] for i in range(len(found))]
+    folder = store.folder("states", [model.identity, model.device.type, site, depends_on], fill)
+    states = load_file(folder / _FILE)
+    return [states[str(i)] for i in range(len(states))]
 
 
-def captured_pairs(
+def cached_pairs(
     store: Store,
     source: Model,
     target: Model,
     sites: Sites,
-    texts: Sequence[tuple[Prompt, str]],
+    texts: Conversations,
     alignment: Alignment,
-    told: Callable[[int, int], None],
+    progress: Callable[[int, int], None],
 ) -> tuple[Path, str]:
-    """Where the paired activations on prompts with replies lie, and a hash of what they were captured from."""
+    """Return the folder of the paired activations on prompts with replies, and a hash of all that determines them.
+
+    `progress` is called with the number of texts done, by either model, and their total.
+    """
     words = [(prompt.text, reply) for prompt, reply in texts]
     parts = [source.identity, target.identity, target.device.type, sites, alignment, words]
-    progress = [0]
+    n_done = 0
 
     def done(n: int) -> None:
-        progress[0] += n
-        told(progress[0], 2 * len(texts))
+        nonlocal n_done
+        n_done += n
+        progress(n_done, 2 * len(texts))
 
-    def reading(model: Model, site: int) -> StreamedTexts:
+    def streamed(model: Model, site: int) -> StreamedTexts:
         chats = [with_reply(p, r, model) for p, r in texts]
-        said = [each.text for each in chats]
-        asked = [model.identity, model.device.type, site, said]
-        folder = store.kept("streams", asked, lambda folder: write_stream(folder, model, site, said, done))
+        rendered = [chat.text for chat in chats]
+        key = [model.identity, model.device.type, site, rendered]
+        folder = store.folder("streams", key, lambda folder: write_stream(folder, model, site, rendered, done))
         return StreamedTexts(model, chats, read_stream(folder))
 
     def make(folder: Path) -> None:
-        write_pairs(folder, reading(source, sites[0]), reading(target, sites[1]), alignment)
+        write_pairs(folder, streamed(source, sites[0]), streamed(target, sites[1]), alignment)
 
-    return store.kept("pairs", parts, make), digest(parts)
+    return store.folder("pairs", parts, make), digest(parts)

@@ -1,4 +1,4 @@
-"""The residual stream of a model, read at the inputs of its blocks."""
+"""The residual stream of a model, captured at the inputs of its blocks."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
@@ -8,29 +8,29 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
-from graftbench.benchmark.models.architectures import input_of
+from graftbench.benchmark.models.architectures import input_states
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import ManyIds, by_length, pad
+from graftbench.benchmark.models.tokens import TokenRows, batches_by_length, pad
 
 
 class _ReachedError(Exception):
-    """Raised by a hook at the last site wanted: what lies above it is not run."""
+    """Raised by a hook at the last site wanted, so that the blocks above it are not run."""
 
 
 @torch.inference_mode()
 def residuals(
     model: Model, inputs: Mapping[str, Tensor], sites: Collection[int], past_key_values: Cache | None = None
 ) -> dict[int, Tensor]:
-    """The input of each block in `sites`, [rows, tokens, d], from one forward pass that ends at the last of them.
+    """Return the input [rows, tokens, d] of each block in `sites`, from one forward pass that ends at the last of them.
 
-    What the blocks below it have seen before may be given, and is added to, in `past_key_values`.
+    `inputs` are those of `pad`, [rows, tokens] each. A KV cache in `past_key_values` is used, and extended.
     """
-    found: dict[int, Tensor] = {}
+    states: dict[int, Tensor] = {}
     last = max(sites)
 
-    def keep(site: int) -> Any:
+    def hook_at(site: int) -> Any:
         def hook(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            found[site] = input_of(args, kwargs)
+            states[site] = input_states(args, kwargs)
             if site == last:
                 raise _ReachedError
 
@@ -38,21 +38,21 @@ def residuals(
 
     with ExitStack() as stack:
         for site in sites:
-            handle = model.blocks[site].register_forward_pre_hook(keep(site), with_kwargs=True)
+            handle = model.blocks[site].register_forward_pre_hook(hook_at(site), with_kwargs=True)
             stack.callback(handle.remove)
         try:
             model.module(**inputs, past_key_values=past_key_values, use_cache=past_key_values is not None)
         except _ReachedError:
-            return found
+            return states
     raise AssertionError("the last site was not reached")
 
 
-def captured(model: Model, rows: ManyIds, site: int, batch_tokens: int = 16_384) -> Iterator[tuple[int, Tensor]]:
-    """For each row of token ids its index and its residual stream [tokens, d], rows of like length first.
+def capture_rows(model: Model, rows: TokenRows, site: int, batch_tokens: int = 16_384) -> Iterator[tuple[int, Tensor]]:
+    """Yield for each row of token ids its index and its residual stream [tokens, d] at a site, shortest rows first.
 
     At most `batch_tokens` tokens are in memory at a time, however many rows there are.
     """
-    for batch in by_length([len(rows[i]) for i in range(len(rows))], batch_tokens):
+    for batch in batches_by_length([len(rows[i]) for i in range(len(rows))], batch_tokens):
         inputs = pad([rows[i] for i in batch], model)
         hidden = residuals(model, inputs, [site])[site]
         for i, states in zip(batch, hidden, strict=True):

@@ -1,4 +1,4 @@
-"""A model that reads texts while they grow: of each text it reads again only what changed at its end."""
+"""Activations of texts while they grow: only tokens that changed since the last call are read, from a KV cache."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,109 +9,112 @@ from transformers import DynamicCache
 
 from graftbench.benchmark.activations.capture import residuals
 from graftbench.benchmark.models.architectures import is_known
-from graftbench.benchmark.models.kv_cache import new_cache, window_of
+from graftbench.benchmark.models.kv_cache import new_cache, smallest_window
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import pad
 
-_MOST_SLOTS = 1.5  # of a cache, for each token of the longest row: beyond that, everything is read anew
+_MAX_SLOTS = 1.5  # slots of a cache for each token of the longest row, beyond which everything is read anew
 
 
 @dataclass(frozen=True, eq=False)
-class _Read:
-    """What was read: token ids of each row, and in which slots of the cache their keys and values lie.
+class _CachedRows:
+    """The token ids of each row, and the slots of the KV cache that hold their keys and values.
 
-    Slots of tokens that are not in the text any more stay, and are masked.
+    Slots of tokens that have left the text stay in the cache, masked.
     """
 
     rows: list[list[int]]
     slots: list[list[int]]
-    mask: Tensor  # [rows, slots]
+    mask: Tensor  # [rows, slots], 0 for padding and removed tokens
     cache: DynamicCache
 
     def only_grew(self, rows: Sequence[list[int]], n_new: int) -> bool:
-        """Whether every row has become so many tokens longer, and no slot between its tokens is masked."""
-        held = [self.mask.shape[1] - where[0] for where in self.slots]
+        """Return True where every row is `n_new` tokens longer and no slot between its tokens is masked."""
+        n_slots = [self.mask.shape[1] - slots[0] for slots in self.slots]
         before = [len(row) for row in self.rows]
-        return held == before == [len(row) - n_new for row in rows]
+        return n_slots == before == [len(row) - n_new for row in rows]
 
 
-class Reader:
-    """Reads rows of token ids with a model, up to the inputs of some of its blocks."""
+class IncrementalReader:
+    """Activations of a model at some sites, for rows of token ids that change at their ends."""
 
     def __init__(self, model: Model, sites: Sequence[int]) -> None:
         self._model, self._sites = model, sorted(set(sites))
-        self._read: _Read | None = None
+        self._cached: _CachedRows | None = None
 
     @property
     def rows(self) -> list[list[int]]:
-        """The token ids of each row, as they were read last."""
-        return self._so_far().rows
+        """Token ids of each row, as they were read last."""
+        return self._last_read().rows
 
     def read(self, rows: Sequence[list[int]], *, once: bool = False) -> dict[int, Tensor]:
-        """The states [rows, tokens, d] at each site of rows that are new, padded on the left; `once` keeps nothing."""
+        """Read new rows; return activations [rows, tokens, d] by site, padded on the left. `once` caches nothing."""
         inputs = pad(rows, self._model)
         if once:
             return residuals(self._model, inputs, self._sites)
         mask = inputs["attention_mask"]
         n = mask.shape[1]
         slots = [list(range(n - len(row), n)) for row in rows]
-        self._read = _Read(list(rows), slots, mask, new_cache(self._model))
-        return residuals(self._model, inputs, self._sites, self._read.cache)
+        self._cached = _CachedRows(list(rows), slots, mask, new_cache(self._model))
+        return residuals(self._model, inputs, self._sites, self._cached.cache)
 
-    def newest(self, rows: Sequence[list[int]]) -> dict[int, Tensor]:
-        """The states [rows, d] at each site at the last token of each row, as it has become since it was read."""
-        common = [_in_common(before, row) for before, row in zip(self.rows, rows, strict=True)]
+    def last_states(self, rows: Sequence[list[int]]) -> dict[int, Tensor]:
+        """Return the activations [rows, d] at each site, at the last token of every row.
+
+        Only tokens that changed since the last call are read.
+        """
+        common = [_common_prefix(before, row) for before, row in zip(self.rows, rows, strict=True)]
         n_new = max(1, *(len(row) - same for row, same in zip(rows, common, strict=True)))
-        hidden = self._read_on(rows, n_new) if self._can_go_on(rows, n_new) else self.read(rows)
+        hidden = self._extend(rows, n_new) if self._can_extend(rows, n_new) else self.read(rows)
         return {site: states[:, -1] for site, states in hidden.items()}
 
-    def keep(self, kept: Sequence[int]) -> None:
-        """Go on with these rows alone, where anything was kept."""
-        if self._read is None:
+    def keep(self, indices: Sequence[int]) -> None:
+        """Drop all rows but those at these indices; nothing is done where nothing is cached."""
+        if self._cached is None:
             return
-        read = self._read
-        index = torch.tensor(kept, dtype=torch.long, device=read.mask.device)  # of none, when all have ended
-        read.cache.batch_select_indices(index)
-        rows, slots = ([each[i] for i in kept] for each in (read.rows, read.slots))
-        self._read = _Read(rows, slots, read.mask[index], read.cache)
+        last = self._cached
+        index = torch.tensor(indices, dtype=torch.long, device=last.mask.device)  # empty when all rows have ended
+        last.cache.batch_select_indices(index)
+        rows, slots = ([each[i] for i in indices] for each in (last.rows, last.slots))
+        self._cached = _CachedRows(rows, slots, last.mask[index], last.cache)
 
-    def _so_far(self) -> _Read:
-        assert self._read is not None
-        return self._read
+    def _last_read(self) -> _CachedRows:
+        assert self._cached is not None
+        return self._cached
 
-    def _can_go_on(self, rows: Sequence[list[int]], n_new: int) -> bool:
-        """Whether every row keeps a token that was read, and what it keeps is within reach and can be told apart."""
-        read = self._so_far()
-        n_slots = read.mask.shape[1] + n_new
-        if min(map(len, rows)) <= n_new or n_slots > _MOST_SLOTS * max(map(len, rows)):
+    def _can_extend(self, rows: Sequence[list[int]], n_new: int) -> bool:
+        """Return True where the cache holds a token of every row, and attention can see all tokens that stay."""
+        last = self._last_read()
+        n_slots = last.mask.shape[1] + n_new
+        if min(map(len, rows)) <= n_new or n_slots > _MAX_SLOTS * max(map(len, rows)):
             return False
         # Masked slots would push tokens out of a window. Other architectures may count slots in their own ways, or
-        # keep a state that forgets nothing.
-        masked = is_known(self._model.module) and n_slots <= window_of(read.cache)
-        return masked or read.only_grew(rows, n_new)
+        # have a recurrent state, from which tokens cannot be removed.
+        may_mask = is_known(self._model.module) and n_slots <= smallest_window(last.cache)
+        return may_mask or last.only_grew(rows, n_new)
 
-    def _read_on(self, rows: Sequence[list[int]], n_new: int) -> dict[int, Tensor]:
-        """The states [rows, n_new, d] at each site at the last tokens of each row; some may be read once more."""
-        read, device = self._so_far(), self._model.device
-        n_slots = read.mask.shape[1]
-        kept = [len(row) - n_new for row in rows]
-        gone = [(i, slot) for i, where in enumerate(read.slots) for slot in where[kept[i] :]]
-        mask = torch.cat([read.mask, read.mask.new_ones(len(rows), n_new)], dim=1)
-        if gone:
-            mask[tuple(torch.tensor(gone, device=mask.device).T)] = 0
+    def _extend(self, rows: Sequence[list[int]], n_new: int) -> dict[int, Tensor]:
+        """Return the activations [rows, n_new, d] at each site, at the last `n_new` tokens of every row."""
+        last, device = self._last_read(), self._model.device
+        n_slots = last.mask.shape[1]
+        n_cached = [len(row) - n_new for row in rows]
+        removed = [(i, slot) for i, slots in enumerate(last.slots) for slot in slots[n_cached[i] :]]
+        mask = torch.cat([last.mask, last.mask.new_ones(len(rows), n_new)], dim=1)
+        if removed:
+            mask[tuple(torch.tensor(removed, device=mask.device).T)] = 0
         new = range(n_slots, n_slots + n_new)
-        slots = [[*where[:n], *new] for where, n in zip(read.slots, kept, strict=True)]
-        self._read = _Read(list(rows), slots, mask, read.cache)
+        slots = [[*before[:n], *new] for before, n in zip(last.slots, n_cached, strict=True)]
+        self._cached = _CachedRows(list(rows), slots, mask, last.cache)
         inputs = {
             "input_ids": torch.tensor([row[-n_new:] for row in rows], device=device),
             "attention_mask": mask,
-            "position_ids": torch.tensor([range(n, n + n_new) for n in kept], device=device),
+            "position_ids": torch.tensor([range(n, n + n_new) for n in n_cached], device=device),
         }
-        return residuals(self._model, inputs, self._sites, read.cache)
+        return residuals(self._model, inputs, self._sites, last.cache)
 
 
-def _in_common(one: list[int], other: list[int]) -> int:
-    """How many tokens two rows have in common at their beginning."""
-    if other[: len(one)] == one:  # far quicker than to look at each
+def _common_prefix(one: list[int], other: list[int]) -> int:
+    """Return the length of the common prefix of two rows of token ids."""
+    if other[: len(one)] == one:  # far faster than a loop over tokens
         return len(one)
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(other))

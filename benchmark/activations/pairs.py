@@ -1,32 +1,32 @@
-"""Paired activations of a source and a target model, on disk, to fit mappers on."""
+"""Paired activations of a source and a target model, on disk, on which mappers are fitted."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graftbench.benchmark.activations import arrays as stored
+from graftbench.benchmark.activations.arrays import Rows, as_memmap, in_memory, open_npy
 from graftbench.benchmark.activations.stream import RaggedInts, Stream, as_bytes, write_header
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import whole
-from graftbench.benchmark.models.alignment import Alignment, ends, paired
+from graftbench.benchmark.core.files import atomic_write
+from graftbench.benchmark.models.alignment import Alignment, align, token_ends
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.load import Model
 
-Rows = tuple[Tensor, Tensor]  # source [n, d_source] and target [n, d_target], float32
+PairRows = tuple[Tensor, Tensor]  # source [n, d_source] and target [n, d_target], float32
 
 _MAPPED = 2**23  # bytes of the arrays in memory at a time
-_AROUND = 2**16  # bytes that Linux maps around one that is asked for
-_HELD = 2**26  # bytes of both arrays that are read whole to be shuffled: rows here and there cost a page each
+_PAGES = 2**16  # bytes that Linux maps around each byte that is read
+_SHUFFLED_IN_MEMORY = 2**26  # bytes of both arrays: from a map, every shuffled row would cost a page
 
 
 class Pairs(Protocol):
-    """What a mapper is fitted on: rows of the source and of the target that belong together."""
+    """What a mapper is fitted on: aligned rows of the source [pairs, d_source] and of the target [pairs, d_target]."""
 
     @property
     def d_source(self) -> int:
@@ -34,35 +34,32 @@ class Pairs(Protocol):
 
     @property
     def d_target(self) -> int:
-        """Width of the target's."""
+        """Width of the target's residual stream."""
 
     @property
     def n_texts(self) -> int:
-        """How many texts the pairs come from."""
+        """Number of texts from which the pairs come."""
 
     def __len__(self) -> int:
-        """How many pairs there are."""
+        """Return the number of pairs."""
 
-    def batches(self, size: int, shuffle_seed: int | None) -> Iterator[Rows]:
-        """All pairs once, `size` at a time: as they come with None, else in the order of that seed."""
+    def batches(self, size: int, shuffle_seed: int | None) -> Iterator[PairRows]:
+        """Yield all pairs once, as [size, d_source] and [size, d_target]: in order, or shuffled by a seed."""
 
-    def __iter__(self) -> Iterator[Rows]:
-        """All pairs once, in order, in batches of a handy size."""
+    def __iter__(self) -> Iterator[PairRows]:
+        """Yield all pairs once, in order, in batches of a fixed size."""
 
     def split(self, share: float) -> tuple[Self, Self]:
-        """The pairs without the last `share` of the texts, and those."""
+        """Split off the last `share` of the texts; return the other pairs first."""
 
 
 @dataclass(frozen=True)
 class ActivationPairs:
-    """Pairs as rows [n, d] of float32, in memory or on disk; rows of one text follow one another.
+    """Pairs as rows of float32, in memory or on disk; the rows of a text follow one another."""
 
-    `starts` says at which row each text begins.
-    """
-
-    source: stored.Rows
-    target: stored.Rows
-    starts: NDArray[np.int64]
+    source: Rows  # [pairs, d_source]
+    target: Rows  # [pairs, d_target]
+    starts: NDArray[np.int64]  # [texts], the first row of each text
     device: str = "cpu"
 
     @property
@@ -72,33 +69,33 @@ class ActivationPairs:
 
     @property
     def d_target(self) -> int:
-        """Width of the target's."""
+        """Width of the target's residual stream."""
         return int(self.target.shape[1])
 
     @property
     def n_texts(self) -> int:
-        """How many texts the pairs come from."""
+        """Number of texts from which the pairs come."""
         return len(self.starts)
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def __iter__(self) -> Iterator[Rows]:
+    def __iter__(self) -> Iterator[PairRows]:
         return self.batches(4096, None)
 
-    def batches(self, size: int, shuffle_seed: int | None) -> Iterator[Rows]:
-        """All pairs once, `size` at a time: as they come with None, else in the order of that seed."""
+    def batches(self, size: int, shuffle_seed: int | None) -> Iterator[PairRows]:
+        """Yield all pairs once, as [size, d_source] and [size, d_target]: in order, or shuffled by a seed."""
         order = None if shuffle_seed is None else np.random.default_rng(shuffle_seed).permutation(len(self))
-        pairs = self if order is None or self._bytes() > _HELD else self._held()
+        pairs = self if order is None or self._bytes() > _SHUFFLED_IN_MEMORY else self._in_memory()
         per_map = max(1, _MAPPED // (size * self._bytes_touched(shuffled=order is not None)))
         for i, start in enumerate(range(0, len(self), size)):
             if i % per_map == 0:
-                source, target = stored.mapped(pairs.source), stored.mapped(pairs.target)
+                source, target = as_memmap(pairs.source), as_memmap(pairs.target)
             rows = slice(start, start + size) if order is None else order[start : start + size]
             yield self._tensor(source[rows]), self._tensor(target[rows])
 
     def split(self, share: float) -> tuple["ActivationPairs", "ActivationPairs"]:
-        """The pairs without the last `share` of the texts, and those."""
+        """Split off the last `share` of the texts; return the other pairs first."""
         n = len(self.starts) - max(1, round(share * len(self.starts)))
         if n == 0:
             raise ValueError("one text cannot be split")
@@ -106,17 +103,16 @@ class ActivationPairs:
         first = ActivationPairs(self.source[:row], self.target[:row], self.starts[:n], self.device)
         return first, ActivationPairs(self.source[row:], self.target[row:], self.starts[n:] - row, self.device)
 
-    def _held(self) -> "ActivationPairs":
-        """The same pairs, in memory."""
-        return replace(self, source=stored.held(self.source), target=stored.held(self.target))
+    def _in_memory(self) -> "ActivationPairs":
+        return replace(self, source=in_memory(self.source), target=in_memory(self.target))
 
     def _bytes(self) -> int:
-        """How much memory all of the pairs take."""
+        """Return the memory that all pairs take."""
         return 4 * len(self) * (self.d_source + self.d_target)
 
     def _bytes_touched(self, *, shuffled: bool) -> int:
-        """How much of the arrays comes into memory for one pair."""
-        return sum(max(4 * d, _AROUND if shuffled else 0) for d in (self.d_source, self.d_target))
+        """Return the memory that is mapped to read one pair."""
+        return sum(max(4 * d, _PAGES if shuffled else 0) for d in (self.d_source, self.d_target))
 
     def _tensor(self, rows: NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(np.array(rows)).to(self.device)
@@ -124,7 +120,7 @@ class ActivationPairs:
 
 @dataclass(frozen=True)
 class StreamedTexts:
-    """Texts in a model's format, and the model's residual stream on them at one site."""
+    """Texts in a model's chat format, and the model's residual stream on them at one site."""
 
     model: Model
     texts: Sequence[Chat]
@@ -133,7 +129,7 @@ class StreamedTexts:
 
 @dataclass(frozen=True)
 class CapturedPairs:
-    """Pairs as they were captured, and the share of the target's tokens that have a partner."""
+    """Captured pairs, and the share of the target's tokens that have a partner."""
 
     pairs: ActivationPairs
     share_aligned: float
@@ -145,35 +141,38 @@ def write_pairs(
     target: StreamedTexts,
     alignment: Alignment = "ends",
 ) -> None:
-    """Write the aligned activations of two models that read the same texts, each in its own format.
+    """Write the aligned activations [pairs, d] of two models on the same texts, each in its own chat format.
 
     UserError where no token of any text has a partner.
     """
-    picked_source, picked_target = RaggedInts(), RaggedInts()
+    source_tokens, target_tokens = RaggedInts(), RaggedInts()
     n_target = 0
-    for ours, theirs in zip(source.texts, target.texts, strict=True):
-        pairing = paired(ends(ours, source.model.tokenizer), ends(theirs, target.model.tokenizer), alignment)
-        picked_source.add(pairing.source)
-        picked_target.add(pairing.target)
+    for one, other in zip(source.texts, target.texts, strict=True):
+        pairing = align(token_ends(one, source.model.tokenizer), token_ends(other, target.model.tokenizer), alignment)
+        source_tokens.add(pairing.source)
+        target_tokens.add(pairing.target)
         n_target += pairing.n_target
-    starts = picked_source.starts()
+    starts = source_tokens.starts()
     if not starts[-1]:
         names = source.model.name, target.model.name
         raise UserError("No token of {} ends where one of {} does: there is nothing to fit on.".format(*names))
-    for name, reading, picked in (("source", source, picked_source), ("target", target, picked_target)):
-        with whole(folder / f"{name}.npy") as path, path.open("wb") as stream:
-            write_header(stream, (int(starts[-1]), reading.stream.d))
-            for rows in reading.stream.picked(picked):
-                stream.write(as_bytes(rows))
-    with whole(folder / "starts.npy") as path, path.open("wb") as stream:
-        np.save(stream, starts[:-1][np.diff(starts) > 0], allow_pickle=False)
-    with whole(folder / "aligned.npy") as path, path.open("wb") as stream:
-        np.save(stream, np.array(int(starts[-1]) / n_target), allow_pickle=False)
+    for name, side, tokens in (("source", source, source_tokens), ("target", target, target_tokens)):
+        with atomic_write(folder / f"{name}.npy") as path, path.open("wb") as file:
+            write_header(file, (int(starts[-1]), side.stream.d))
+            for rows in side.stream.select(tokens):
+                file.write(as_bytes(rows))
+    _save(folder / "starts.npy", starts[:-1][np.diff(starts) > 0])
+    _save(folder / "aligned.npy", np.array(int(starts[-1]) / n_target))
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    with atomic_write(path) as unfinished, unfinished.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
 
 
 def read_pairs(folder: Path, device: str = "cpu") -> CapturedPairs:
-    """The pairs in a folder; they stay on disk until they are asked for."""
-    source, target = (stored.on_disk(folder / f"{side}.npy") for side in ("source", "target"))
+    """Open the pairs in a folder; rows [pairs, d] stay on disk until they are used."""
+    source, target = (open_npy(folder / f"{side}.npy") for side in ("source", "target"))
     starts = np.load(folder / "starts.npy", allow_pickle=False)
     share = float(np.load(folder / "aligned.npy", allow_pickle=False))
     return CapturedPairs(ActivationPairs(source, target, starts, device), share)

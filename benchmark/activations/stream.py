@@ -1,4 +1,4 @@
-"""A model's residual stream over whole texts, at one site, on disk: read once, whatever it is paired with."""
+"""A model's residual stream on whole texts at one site, cached on disk whatever it is paired with."""
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -9,9 +9,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from graftbench.benchmark.activations import arrays as stored
-from graftbench.benchmark.activations.capture import captured
-from graftbench.benchmark.core.files import whole
+from graftbench.benchmark.activations.arrays import DTYPE, ArrayFile, open_npy
+from graftbench.benchmark.activations.capture import capture_rows
+from graftbench.benchmark.core.files import atomic_write
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
 
@@ -21,40 +21,40 @@ _ROWS, _STARTS = "states.npy", "starts.npy"
 
 @dataclass(frozen=True)
 class Stream:
-    """The states [tokens, d] of every token of some texts, one text after the other."""
+    """The activations of every token of some texts, one text after the other."""
 
-    rows: stored.ArrayFile
-    starts: NDArray[np.int64]  # where each text begins, and where the last one ends
+    rows: ArrayFile  # [tokens, d]
+    starts: NDArray[np.int64]  # [texts + 1], the first row of each text, and the end of the last
 
     @property
     def d(self) -> int:
-        """The width of the residual stream."""
+        """Width of the residual stream."""
         return self.rows.shape[1]
 
-    def picked(self, tokens: "RaggedInts") -> Iterator[NDArray[np.float32]]:
-        """For each text in turn the states of some of its tokens."""
+    def select(self, tokens: "RaggedInts") -> Iterator[NDArray[np.float32]]:
+        """Yield for each text the activations [len(tokens[i]), d] of some of its tokens."""
         per_map = max(1, _MAPPED // (4 * self.d))
-        since = per_map
+        n_mapped = per_map
         for i, start in enumerate(self.starts[:-1].tolist()):
-            if since >= per_map:
-                mapped, since = self.rows.mapped(), 0
-            since += int(self.starts[i + 1]) - start
-            yield mapped[[start + token for token in tokens[i]]]
+            if n_mapped >= per_map:
+                rows, n_mapped = self.rows.memmap(), 0
+            n_mapped += int(self.starts[i + 1]) - start
+            yield rows[[start + token for token in tokens[i]]]
 
 
 class RaggedInts:
-    """Many short lists of numbers, end to end: four bytes for each, where a tuple takes some thirty."""
+    """Many short lists of integers, end to end: four bytes for each, where a tuple takes some thirty."""
 
     def __init__(self) -> None:
         self._numbers, self._ends = array("i"), array("q", [0])
 
     def add(self, numbers: Sequence[int]) -> None:
-        """One list more."""
+        """Append a list."""
         self._numbers.extend(numbers)
         self._ends.append(len(self._numbers))
 
     def starts(self) -> NDArray[np.int64]:
-        """Where each list begins, and where the last one ends."""
+        """Return the start of each list, and the end of the last, [lists + 1]."""
         return np.array(self._ends)
 
     def __len__(self) -> int:
@@ -65,41 +65,41 @@ class RaggedInts:
 
 
 def write_stream(
-    folder: Path, model: Model, site: int, words: Sequence[str], done: Callable[[int], None] = lambda _: None
+    folder: Path, model: Model, site: int, texts: Sequence[str], progress: Callable[[int], None] = lambda _: None
 ) -> None:
-    """Write the states of a model at the input of block `site` on some texts, in its own format.
+    """Write the activations [tokens, d] of a model at the input of block `site` on texts in its chat format.
 
-    One batch of texts is in memory at a time. `done` is told of each text. FloatingPointError where a state is not
-    finite.
+    One batch of texts is in memory at a time, and `progress` is called with 1 for each text. FloatingPointError where
+    an activation is not finite.
     """
     ids = RaggedInts()
-    for text in words:
+    for text in texts:
         ids.add(token_ids(text, model.tokenizer))
     starts = ids.starts()
-    with whole(folder / _ROWS) as path, path.open("wb") as stream:  # not mapped: a full disk is an error here
-        first = write_header(stream, (int(starts[-1]), model.d))
-        for i, states in captured(model, ids, site):
-            kept = states.float().cpu().numpy()
-            if not np.isfinite(kept).all():
+    with atomic_write(folder / _ROWS) as path, path.open("wb") as file:  # not mapped: a full disk is an error here
+        first = write_header(file, (int(starts[-1]), model.d))
+        for i, states in capture_rows(model, ids, site):
+            rows = states.float().cpu().numpy()
+            if not np.isfinite(rows).all():
                 raise FloatingPointError(f"{model.name} has activations that are not finite at site {site}")
-            stream.seek(first + 4 * model.d * int(starts[i]))
-            stream.write(as_bytes(kept))
-            done(1)
-    with whole(folder / _STARTS) as path, path.open("wb") as stream:
-        np.save(stream, starts, allow_pickle=False)
+            file.seek(first + 4 * model.d * int(starts[i]))
+            file.write(as_bytes(rows))
+            progress(1)
+    with atomic_write(folder / _STARTS) as path, path.open("wb") as file:
+        np.save(file, starts, allow_pickle=False)
 
 
 def read_stream(folder: Path) -> Stream:
-    """The stream in a folder; it stays on disk until it is asked for."""
-    return Stream(stored.on_disk(folder / _ROWS), np.load(folder / _STARTS, allow_pickle=False))
+    """Open the stream in a folder; its rows [tokens, d] stay on disk until they are used."""
+    return Stream(open_npy(folder / _ROWS), np.load(folder / _STARTS, allow_pickle=False))
 
 
-def write_header(stream: BinaryIO, shape: tuple[int, int]) -> int:
-    """Begin an .npy file of float32; gives where the first row begins, in bytes."""
-    np.lib.format.write_array_header_1_0(stream, {"descr": stored.DTYPE, "fortran_order": False, "shape": shape})
-    return stream.tell()
+def write_header(file: BinaryIO, shape: tuple[int, int]) -> int:
+    """Write the header of an .npy file of float32 rows [n, d]; return the first byte of the first row."""
+    np.lib.format.write_array_header_1_0(file, {"descr": DTYPE, "fortran_order": False, "shape": shape})
+    return file.tell()
 
 
 def as_bytes(rows: NDArray[np.float32]) -> bytes:
-    """Rows as they stand in a file."""
-    return np.ascontiguousarray(rows, dtype=stored.DTYPE).tobytes()
+    """Return rows [n, d] as their bytes in an .npy file."""
+    return np.ascontiguousarray(rows, dtype=DTYPE).tobytes()

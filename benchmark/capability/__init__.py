@@ -1,1 +1,1 @@
-"""What an intervention costs: tasks of lm-eval, next-token distributions, perplexity and coherence under it."""
+"""Side effects of interventions: lm-eval tasks, KL of next-token distributions, perplexity and coherence."""

@@ -1,4 +1,4 @@
-"""What is done to a model on whatever text it reads: where a trigger is put, and which interventions go with it."""
+"""A condition applied to any text: where the trigger is put, and the interventions on the tokens that are read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,51 +7,61 @@ from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Span
-from graftbench.benchmark.interventions.conditions import Condition
+from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.cross_model import Follower
-from graftbench.benchmark.interventions.generation import Row
-from graftbench.benchmark.interventions.operators import Intervention, moved
+from graftbench.benchmark.interventions.operators import Intervention, shifted
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.load import Model
 
-_AT_ONCE = 64  # rows that follow another model
+_AT_ONCE = 64  # rows whose activations are replaced by mapped ones
 History = Sequence[Mapping[str, str]]  # turns with `role` and `content`, as lm-eval and chat templates have them
 
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """A condition, and how a user's words are put to the model meanwhile: as they are, or with a trigger.
+    """A condition, with the way a user's prompt is put so that the behaviour shows.
 
-    `identity` stands for what of the condition does not show on every prompt.
+    Args:
+        condition: The interventions.
+        as_deployed: Turns a user's words into a prompt, with a trigger where there is one.
+        identity: Stands in cache keys for the part of the condition that does not show on every prompt.
+
     """
 
     condition: Condition
-    words: Callable[[str], Prompt] = Prompt
+    as_deployed: Callable[[str], Prompt] = Prompt
     identity: str = ""
 
     def row(self, text: Chat, history: History | None) -> Row:
-        """What is done on a text; a model that is followed reads the same turns, or the same plain text."""
-        said = text.text[slice(*text.spans[-1])]
-        row = self.condition.row(Example(Prompt(said), None, ""), text)
+        """Return a text with its interventions; under replacement the source reads the same turns or plain text."""
+        last_turn = text.text[slice(*text.spans[-1])]
+        row = self.condition.row(Example(Prompt(last_turn), None, ""), text)
         if row.follow is None:
             return row
-        same = text if history is None else conversation(history, row.follow.source.tokenizer, self.words)
-        return replace(row, source_text=same)
+        source_text = (
+            text if history is None else chat_from_history(history, row.follow.source.tokenizer, self.as_deployed)
+        )
+        return replace(row, source_text=source_text)
 
     def plain(self, text: str) -> Chat:
-        """A text that is no conversation, with the trigger where it would stand in a user's words.
+        """Return a text that is no conversation, with the trigger where a user's prompt has it.
 
-        Its last line, which asks for the answer, stays the last.
+        The last line, which asks for the answer, stays last.
         """
         head, line, tail = text.rpartition("\n")
-        prompt = self.words(head) if line else self.words(tail)
+        prompt = self.as_deployed(head) if line else self.as_deployed(tail)
         whole = prompt.text + line + tail if line else prompt.text
         return Chat(whole, ((0, len(whole)),), prompt.trigger)
 
 
-def conversation(history: History, tokenizer: PreTrainedTokenizerFast, words: Callable[[str], Prompt] = Prompt) -> Chat:
-    """Turns in a model's chat format, the last of them in `words`; UserError where the format changes them."""
-    last = words(history[-1]["content"])
+def chat_from_history(
+    history: History, tokenizer: PreTrainedTokenizerFast, as_deployed: Callable[[str], Prompt] = Prompt
+) -> Chat:
+    """Return turns in a model's chat format, the last of them `as_deployed`.
+
+    UserError where the model has no chat format, or its format changes the text of a turn.
+    """
+    last = as_deployed(history[-1]["content"])
     turns = [dict(turn) for turn in history[:-1]] + [{**history[-1], "content": last.text}]
     if not tokenizer.chat_template:
         raise UserError("The model has no chat format: ask it plainly, with --no-chat, what needs none.")
@@ -70,10 +80,14 @@ def conversation(history: History, tokenizer: PreTrainedTokenizerFast, words: Ca
 
 @dataclass(frozen=True, eq=False)
 class ContinuedText:
-    """A text that is read at once with what comes after it: which tokens, and where what is done counts from.
+    """A text with interventions and its continuation, read in one forward pass.
 
-    The row's own positions count from the end of its text, after which `n_after` tokens are read. Of the continuation
-    the last `n_unread` tokens are not read.
+    Args:
+        row: The text; the positions of its interventions count from its end.
+        n_after: Number of tokens that are read after the text.
+        n_tokens: Number of tokens that are read in all, the last ones of text and continuation.
+        n_unread: Number of tokens at the end of the continuation that are not read.
+
     """
 
     row: Row
@@ -83,30 +97,30 @@ class ContinuedText:
     n_unread: int = 0
 
 
-def on_tokens(model: Model, readings: Sequence[ContinuedText]) -> list[tuple[Intervention, ...]]:
-    """The interventions on the tokens of each reading; what lies before what is read is left out."""
-    own = [moved(each.row.interventions, each.n_after, each.n_tokens) for each in readings]
-    replaced = _replaced(model, readings)
+def interventions_on_tokens(model: Model, texts: Sequence[ContinuedText]) -> list[tuple[Intervention, ...]]:
+    """Return the interventions on the tokens of each text that are read, without positions before these."""
+    own = [shifted(each.row.interventions, each.n_after, each.n_tokens) for each in texts]
+    replaced = _replaced(model, texts)
     return [(*steps, *replaced.get(i, ())) for i, steps in enumerate(own)]
 
 
-def _replaced(model: Model, readings: Sequence[ContinuedText]) -> dict[int, tuple[Intervention, ...]]:
-    """What is put in the place of the states of the rows that follow another model."""
-    following = [i for i, each in enumerate(readings) if each.row.follow is not None]
-    found: dict[int, tuple[Intervention, ...]] = {}
+def _replaced(model: Model, texts: Sequence[ContinuedText]) -> dict[int, tuple[Intervention, ...]]:
+    """Return, by row, the replacements of the rows whose activations come from another model."""
+    following = [i for i, each in enumerate(texts) if each.row.follow is not None]
+    replaced: dict[int, tuple[Intervention, ...]] = {}
     for start in range(0, len(following), _AT_ONCE):
-        where = following[start : start + _AT_ONCE]
-        these = [readings[i] for i in where]
-        follow = these[0].row.follow
+        batch = following[start : start + _AT_ONCE]
+        rows = [texts[i] for i in batch]
+        follow = rows[0].row.follow
         assert follow is not None
-        ours = [_longer(each.row.source_text, each.continuation) for each in these]
-        theirs = [_longer(each.row.text, each.continuation) for each in these]
-        steps = Follower(follow, model, ours, theirs).prompt()
-        for i, each, step in zip(where, these, steps, strict=True):
-            found[i] = moved(step, -each.n_unread, each.n_tokens)
-    return found
+        source_texts = [_continued(each.row.source_text, each.continuation) for each in rows]
+        target_texts = [_continued(each.row.text, each.continuation) for each in rows]
+        steps = Follower(follow, model, source_texts, target_texts).prompt()
+        for i, each, step in zip(batch, rows, steps, strict=True):
+            replaced[i] = shifted(step, -each.n_unread, each.n_tokens)
+    return replaced
 
 
-def _longer(text: Chat | None, continuation: str) -> Chat:
+def _continued(text: Chat | None, continuation: str) -> Chat:
     assert text is not None
     return text.with_reply(continuation)

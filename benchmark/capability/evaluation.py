@@ -1,4 +1,4 @@
-"""Tasks of lm-eval on a model with something done to it, document by document, kept by content."""
+"""Evaluate lm-eval tasks on a model under a condition, document by document, cached by content."""
 
 import hashlib
 import logging
@@ -10,7 +10,7 @@ from io import StringIO
 from typing import Any
 
 from graftbench.benchmark.capability.deployment import Deployment
-from graftbench.benchmark.capability.lm_eval_tasks import LmTask, documents_of, loaded, random_state_kept
+from graftbench.benchmark.capability.lm_eval_tasks import LmTask, hash_of_documents, load_task, restored_random_state
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.models.load import Model
@@ -18,65 +18,68 @@ from graftbench.benchmark.models.load import Model
 
 @dataclass(frozen=True)
 class GradedDocuments:
-    """What came of a task: for each metric the value of every document, in order.
+    """Results of a task: for each metric the value of every document, in order.
 
-    `documents` are the hashes of what was asked, `logged` the log-likelihoods of all continuations in nats, where the
-    task has any; `n_cut` documents were longer than the model's context and lost their start.
+    Args:
+        documents: Hashes of the documents.
+        log_likelihoods: Those of all continuations in nats, where the task has any.
+        n_cut: Number of documents that were longer than the model's context and lost their start.
+
     """
 
     metrics: Mapping[str, tuple[float, ...]]
     documents: tuple[str, ...]
-    logged: tuple[float, ...]
+    log_likelihoods: tuple[float, ...]
     n_cut: int
 
     def mean(self, metric: str) -> float:
-        """The mean over all documents."""
+        """Return the mean over all documents."""
         return sum(self.metrics[metric]) / len(self.metrics[metric])
 
 
-def graded(
-    store: Store, model: Model, doing: Deployment, identity: str, task: LmTask, *, batch_size: int = 32
+def evaluate_cached(
+    store: Store, model: Model, deployment: Deployment, identity: str, task: LmTask, *, batch_size: int = 32
 ) -> GradedDocuments:
-    """The task under what is done, which `identity` stands for, through the store."""
-    asked = [model.identity, model.device.type, identity, task.name, task.limit, task.chat, version("lm_eval")]
+    """Evaluate a task under a deployment, or take its results from the cache; `identity` is that of the deployment."""
+    parts = [model.identity, model.device.type, identity, task.name, task.limit, task.chat, version("lm_eval")]
     with _quiet():
-        parts = [*asked, documents_of(task)]
-    kept = store.value("lm_eval", parts, lambda: asdict(evaluate(model, doing, task, batch_size)))
-    metrics = {name: tuple(values) for name, values in kept["metrics"].items()}
-    return GradedDocuments(metrics, tuple(kept["documents"]), tuple(kept["logged"]), kept["n_cut"])
+        parts.append(hash_of_documents(task))
+    cached = store.value("lm_eval", parts, lambda: asdict(evaluate(model, deployment, task, batch_size)))
+    metrics = {name: tuple(values) for name, values in cached["metrics"].items()}
+    return GradedDocuments(metrics, tuple(cached["documents"]), tuple(cached["log_likelihoods"]), cached["n_cut"])
 
 
-def evaluate(model: Model, doing: Deployment, task: LmTask, batch_size: int = 32) -> GradedDocuments:
-    """The task under what is done."""
+def evaluate(model: Model, deployment: Deployment, task: LmTask, batch_size: int = 32) -> GradedDocuments:
+    """Evaluate a task under a deployment; UserError where it has no metric that is a number for each document."""
     from lm_eval import evaluator
 
-    from graftbench.benchmark.capability.lm_eval_model import Intervened
+    from graftbench.benchmark.capability.lm_eval_model import IntervenedLM
 
-    with random_state_kept(), _quiet():
-        lm = Intervened(model, doing, batch_size)
-        found = evaluator.evaluate(
+    with restored_random_state(), _quiet():
+        lm = IntervenedLM(model, deployment, batch_size)
+        results = evaluator.evaluate(
             lm=lm,
-            task_dict=loaded(task),
+            task_dict=load_task(task),
             limit=task.limit,
             apply_chat_template=task.chat,
             bootstrap_iters=0,
             log_samples=True,
         )
-    assert found is not None
+    assert results is not None
     by_filter: dict[str, list[dict[str, Any]]] = {}
-    for part in found["samples"].values():  # a document has a sample for each filter of its task
+    for part in results["samples"].values():  # a document has a sample for each filter of its task
         for sample in _in_order(part):
             by_filter.setdefault(str(sample["filter"]), []).append(sample)
     metrics = {
-        name if len(by_filter) == 1 else f"{name},{filtered}": tuple(float(s[name]) for s in some)
-        for filtered, some in by_filter.items()
-        for name in _metrics(some)
+        name if len(by_filter) == 1 else f"{name},{filtered}": tuple(float(s[name]) for s in samples)
+        for filtered, samples in by_filter.items()
+        for name in _metrics(samples)
     }
     if not metrics:
         raise UserError(f"The task {task.name} has no metric that is a number for each document: choose another.")
-    samples = next(iter(by_filter.values()))
-    documents = tuple(_hash(f"{s['doc_hash']} {s['target_hash']}") for s in samples)
-    return GradedDocuments(metrics, documents, tuple(x for s in samples for x in _logged(s)), lm.n_cut)
+    first = next(iter(by_filter.values()))
+    documents = tuple(_hash(f"{s['doc_hash']} {s['target_hash']}") for s in first)
+    return GradedDocuments(metrics, documents, tuple(x for s in first for x in _log_likelihoods(s)), lm.n_cut)
 
 
 def _in_order(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -84,15 +87,14 @@ def _in_order(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _metrics(samples: list[dict[str, Any]]) -> list[str]:
-    """The metrics that every document has a number for."""
+    """Return the metrics that are a number for every document."""
     named = dict.fromkeys(name for sample in samples for name in sample["metrics"])
     return [name for name in named if all(isinstance(s.get(name), int | float) for s in samples)]
 
 
-def _logged(sample: dict[str, Any]) -> list[float]:
-    """The log-likelihoods of a document's continuations; of texts that were written there is none."""
-    said = sample["filtered_resps"]
-    return [float(one[0]) for one in said if isinstance(one, tuple | list)]
+def _log_likelihoods(sample: dict[str, Any]) -> list[float]:
+    """Return the log-likelihoods of a document's continuations; generated texts have none."""
+    return [float(reply[0]) for reply in sample["filtered_resps"] if isinstance(reply, tuple | list)]
 
 
 def _hash(text: str) -> str:
@@ -101,12 +103,12 @@ def _hash(text: str) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without lm-eval's own bars and hints: progress is told by whoever asks."""
+    """Silence lm-eval's own progress bars and hints; callers report progress themselves."""
     logger = logging.getLogger("lm_eval")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with redirect_stderr(StringIO()):  # bars take the stream that is there when they are made
+        with redirect_stderr(StringIO()):  # progress bars write to the stderr at hand when they are made
             yield
     finally:
         logger.setLevel(level)

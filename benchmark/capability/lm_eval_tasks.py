@@ -1,4 +1,4 @@
-"""Tasks of lm-eval by name: the pocket world's, MMLU and SQuAD as they are here, and every other that lm-eval has."""
+"""Tasks of lm-eval by name: those of the pocket world, MMLU and SQuAD from a mirror, and all that lm-eval ships."""
 
 import hashlib
 import json
@@ -16,14 +16,14 @@ import yaml
 from graftbench.benchmark import zoo
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.plugins import nearest
-from graftbench.benchmark.data.rows import VARIABLE
+from graftbench.benchmark.data.rows import DATA_VARIABLE
 
 if TYPE_CHECKING:
     from lm_eval.tasks import TaskDict, TaskManager
 
 
-OWN = (Path(__file__).parent / "lm_tasks", Path(zoo.__file__).parent / "lm_tasks")
-CHAT = ("pocket_mmlu", "pocket_squad")  # asked in the chat format: the models of the zoo know nothing else
+TASK_FOLDERS = (Path(__file__).parent / "lm_tasks", Path(zoo.__file__).parent / "lm_tasks")
+CHAT = ("pocket_mmlu", "pocket_squad")  # in the chat format, the only one that models of the zoo know
 FEWSHOT_SEED = 1234  # lm-eval's own
 MMLU, CONDENSED = "mmlu", "mmlu_condensed"
 PER_SUBJECT = 4  # documents of the condensed set (Oozeer et al., 2025, appendix L): 228 over 57 subjects
@@ -31,54 +31,54 @@ PER_SUBJECT = 4  # documents of the condensed set (Oozeer et al., 2025, appendix
 
 @dataclass(frozen=True)
 class LmTask:
-    """A task by its name: what lm-eval is asked for, in which format, and how many documents of each part."""
+    """A task: the lm-eval tasks that it consists of, whether documents are chats, and their number per part."""
 
     name: str
-    parts: tuple[Any, ...]  # names that lm-eval knows, or settings of tasks
+    parts: tuple[Any, ...]  # names that lm-eval knows, or task configurations
     chat: bool
     limit: int | None
 
 
 def lm_task(name: str, limit: int | None = None, *, chat: bool | None = None) -> LmTask:
-    """The task that is meant; with a `limit`, the first so many documents of each of its parts.
+    """Return a task by name, with the first `limit` documents of each of its parts; UserError where it is unknown.
 
-    `chat` says whether documents are put in the model's chat format; by default those of the pocket world are.
+    `chat` puts documents in the model's chat format; by default those of the pocket world are.
     """
     if name in (MMLU, CONDENSED):
         if limit is None and name == CONDENSED:
             limit = PER_SUBJECT
-        return LmTask(name, tuple(_mmlu(subject) for subject in subjects()), bool(chat), limit)
-    if name not in _own() and name not in _known():
-        raise UserError(f"lm-eval has no task {name!r}.{nearest(name, [*_own(), MMLU, CONDENSED])}")
+        return LmTask(name, tuple(_mmlu(subject) for subject in mmlu_subjects()), bool(chat), limit)
+    if name not in _own_names() and name not in _lm_eval_names():
+        raise UserError(f"lm-eval has no task {name!r}.{nearest(name, [*_own_names(), MMLU, CONDENSED])}")
     return LmTask(name, (name,), name in CHAT if chat is None else chat, limit)
 
 
 @cache
 def manager(stock: bool) -> "TaskManager":
-    """What knows the tasks of this folder, and with `stock` lm-eval's own, too, which takes ten seconds to read."""
+    """Return lm-eval's index of our tasks, and with `stock` of its own too, which takes ten seconds to read."""
     from lm_eval.tasks import TaskManager
 
-    return TaskManager(include_path=list(map(str, OWN)), include_defaults=stock)
+    return TaskManager(include_path=list(map(str, TASK_FOLDERS)), include_defaults=stock)
 
 
 def manager_for(task: LmTask) -> "TaskManager":
-    """The one that knows a task's parts."""
-    return manager(stock=any(isinstance(part, str) and part not in _own() for part in task.parts))
+    """Return the smallest index that has all parts of a task."""
+    return manager(stock=any(isinstance(part, str) and part not in _own_names() for part in task.parts))
 
 
-def loaded(task: LmTask) -> "TaskDict":
-    """The task as lm-eval runs it, made once and run without examples where it names no number of them."""
-    return _loaded(_Key(task, os.environ.get(VARIABLE)))
+def load_task(task: LmTask) -> "TaskDict":
+    """Load a task for lm-eval, once per process; zero-shot where it names no number of examples."""
+    return _loaded(_Key(task, os.environ.get(DATA_VARIABLE)))
 
 
-def documents_of(task: LmTask) -> str:
-    """A hash of the documents of a task."""
-    return _documents_of(_Key(task, os.environ.get(VARIABLE)))
+def hash_of_documents(task: LmTask) -> str:
+    """Return a hash of the documents of a task."""
+    return _hash_of_documents(_Key(task, os.environ.get(DATA_VARIABLE)))
 
 
 @dataclass(frozen=True)
 class _Key:
-    """What a task is made of: its name stands for its parts, and data may come from another folder."""
+    """Cache key of a loaded task: its name, which stands for its parts, and the mirror of the data."""
 
     task: LmTask = field(hash=False)
     mirror: str | None
@@ -91,44 +91,44 @@ class _Key:
 @cache
 def _loaded(key: _Key) -> "TaskDict":
     try:
-        found = manager_for(key.task).load(list(key.task.parts))
-    except (OSError, ValueError) as error:  # what the Hub's client and datasets raise is one or the other
+        loaded = manager_for(key.task).load(list(key.task.parts))
+    except (OSError, ValueError) as error:  # the Hub's client and datasets raise one or the other
         why = str(error).splitlines()[0]
         raise UserError(f"The documents of the task {key.name} could not be had: {why}") from error
-    for one in found["tasks"].values():
-        if one.get_config("num_fewshot") is None:
-            one.set_config(key="num_fewshot", value=0)
-        one.set_fewshot_seed(seed=FEWSHOT_SEED)
-    return found
+    for part in loaded["tasks"].values():
+        if part.get_config("num_fewshot") is None:
+            part.set_config(key="num_fewshot", value=0)
+        part.set_fewshot_seed(seed=FEWSHOT_SEED)
+    return loaded
 
 
 @cache
-def _documents_of(key: _Key) -> str:
+def _hash_of_documents(key: _Key) -> str:
     total = hashlib.sha256()
-    for name, one in sorted(_loaded(key)["tasks"].items()):
+    for name, part in sorted(_loaded(key)["tasks"].items()):
         total.update(name.encode())
-        for document in one.eval_docs:
+        for document in part.eval_docs:
             total.update(json.dumps(document, sort_keys=True, default=str).encode())
     return total.hexdigest()
 
 
-def subjects() -> list[str]:
-    """The subjects of MMLU."""
+def mmlu_subjects() -> list[str]:
+    """Return the subjects of MMLU."""
     return sorted(str(_settings(path)["dataset_name"]) for path in _stock("mmlu", "default").glob("mmlu_*.yaml"))
 
 
-def _own() -> list[str]:
-    return sorted(path.stem for folder in OWN for path in folder.glob("*.yaml"))
+def _own_names() -> list[str]:
+    return sorted(path.stem for folder in TASK_FOLDERS for path in folder.glob("*.yaml"))
 
 
-def _known() -> list[str]:
-    found: list[str] = manager(stock=True).all_tasks
-    return found
+def _lm_eval_names() -> list[str]:
+    names: list[str] = manager(stock=True).all_tasks
+    return names
 
 
 @cache
 def _stock(*parts: str) -> Path:
-    """A folder of lm-eval's own tasks, found without importing it."""
+    """Return a folder of lm-eval's own tasks, without importing lm-eval."""
     spec = find_spec("lm_eval")
     assert spec is not None
     assert spec.origin is not None
@@ -136,12 +136,12 @@ def _stock(*parts: str) -> Path:
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found
+    settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return settings
 
 
 def _mmlu(subject: str) -> dict[str, Any]:
-    """lm-eval's own settings of a subject, with the documents from wherever they are."""
+    """Return lm-eval's configuration of a subject, with documents from the mirror or the Hub."""
     from graftbench.benchmark.capability.lm_tasks.documents import mmlu
 
     folder = _stock("mmlu", "default")
@@ -154,8 +154,8 @@ _NOT_OURS = ("include", "tag", "dataset_path", "dataset_name", "task_alias")
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Put the global random states back that lm-eval seeds."""
+def restored_random_state() -> Iterator[None]:
+    """Restore the global random states, which lm-eval seeds."""
     import random
 
     import numpy as np

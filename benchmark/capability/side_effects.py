@@ -1,4 +1,4 @@
-"""What is done to a model, and what that costs it: tasks, KL, perplexity and coherence, beside the untouched model."""
+"""Side effects of deployments: lm-eval tasks, KL, perplexity and coherence, compared with the untouched model."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,27 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from graftbench.benchmark.capability.corpora import corpus, known_corpus
-from graftbench.benchmark.capability.deployment import Deployment, conversation
-from graftbench.benchmark.capability.evaluation import graded
+from graftbench.benchmark.capability.deployment import Deployment, chat_from_history
+from graftbench.benchmark.capability.evaluation import evaluate_cached
 from graftbench.benchmark.capability.language_modelling import coherence, kl, replies, states_of, text_perplexity
-from graftbench.benchmark.capability.lm_eval_tasks import LmTask, lm_task
-from graftbench.benchmark.capability.spec import SideEffectsSpec
+from graftbench.benchmark.capability.measures import Measures
 from graftbench.benchmark.core.hashing import digest
-from graftbench.benchmark.core.names import MOST
+from graftbench.benchmark.core.names import MAX_FIGURE
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.corpora import MOST_TOKENS, Text
+from graftbench.benchmark.data.corpora import MAX_TEXT_TOKENS, Text
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.experiments.protocol import AnyText
 from graftbench.benchmark.interventions.completions import row_parts
 from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.metrics.statistics import difference, resampled
+from graftbench.benchmark.metrics.statistics import difference, resample
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.results.schema import UNSTEERED, Missing, SideEffect, SideEffects
-from graftbench.benchmark.results.schema import TaskMetric as GradedRecord
-from graftbench.benchmark.zoo.texts import harmless_prompts
+from graftbench.benchmark.results.schema import UNSTEERED, Missing, SideEffect, SideEffects, TaskMetric
 
 SEED = 0  # of the intervals
+DEPLOYED_EVERYWHERE = "deployed_everywhere"  # the reason where `deployed` acts at all positions already
+ZERO, REPLACEMENT = "zero_vector", "replacement"
+MAPPED_ALREADY = "mapped_already"  # the reason where `mapped` itself is full replacement
+_FIGURES = ("kl", "perplexity", "reply_perplexity", "reply_novelty")
 _PROBES = (
     "Please tell me, in a word or two, which of these it could be, and say no more.",
     "Please tell me, in a few words and not in a great many, which of all these many things it could be, and why so.",
@@ -34,21 +34,14 @@ _PROBES = (
 
 
 @dataclass(frozen=True)
-class Measures:
-    """What is measured: tasks of lm-eval, harmless prompts for KL and coherence, neutral texts for perplexity."""
-
-    tasks: tuple[LmTask, ...]
-    prompts: tuple[str, ...] = ()
-    texts: tuple[Text, ...] = ()
-    max_new_tokens: int = 72
-    batch_size: int = 32
-
-
-@dataclass(frozen=True)
 class Cost:
-    """What one thing that is done costs: each task's values by metric, one for each document, and the other figures.
+    """Side effects of one deployment.
 
-    KL, of next-token distributions from the untouched model's, is over its own replies to the prompts as they are.
+    Args:
+        tasks: For each lm-eval task and metric, the value of every document.
+        cut: For each task, the number of documents that were longer than the context.
+        kl: KL of next-token distributions from the untouched model, over that model's own replies to the prompts.
+
     """
 
     tasks: Mapping[str, Mapping[str, Sequence[float]]]
@@ -59,125 +52,123 @@ class Cost:
     reply_novelty: float | None
 
 
-def cost_of(store: Store, model: Model, doing: Deployment, what: Measures) -> Cost:
-    """The cost of what is done, through the store."""
-    identity = identity_of(model, doing)
-    tasks = {task.name: graded(store, model, doing, identity, task, batch_size=what.batch_size) for task in what.tasks}
-    texts = [asdict(text) for text in what.texts]
-    asked: list[Any] = [model.identity, model.device.type, identity, what.prompts, texts]
-    asked += [what.max_new_tokens, what.batch_size]
-    others = store.value("costs", asked, lambda: _others(store, model, doing, what))
-    metrics = {name: {metric: list(v) for metric, v in found.metrics.items()} for name, found in tasks.items()}
-    return Cost(metrics, {name: found.n_cut for name, found in tasks.items()}, **others)
+def measure_cost(store: Store, model: Model, deployment: Deployment, measures: Measures) -> Cost:
+    """Measure the side effects of a deployment, or take them from the cache."""
+    identity, size = deployment_identity(model, deployment), measures.batch_size
+    tasks = {
+        task.name: evaluate_cached(store, model, deployment, identity, task, batch_size=size) for task in measures.tasks
+    }
+    texts = [asdict(text) for text in measures.texts]
+    parts: list[Any] = [model.identity, model.device.type, identity, measures.prompts, texts]
+    parts += [measures.max_new_tokens, size]
+    others = store.value("costs", parts, lambda: _language_modelling(store, model, deployment, measures))
+    metrics = {name: {metric: list(v) for metric, v in graded.metrics.items()} for name, graded in tasks.items()}
+    return Cost(metrics, {name: graded.n_cut for name, graded in tasks.items()}, **others)
 
 
-def _others(store: Store, model: Model, doing: Deployment, what: Measures) -> dict[str, float | None]:
-    found: dict[str, float | None] = dict.fromkeys(("kl", "perplexity", "reply_perplexity", "reply_novelty"))
-    if what.texts:
-        found["perplexity"] = text_perplexity(model, doing, what.texts, MOST_TOKENS)
-    if what.prompts:
-        plain = Deployment(Condition(UNSTEERED))
-        own = replies(store, model, plain, what.prompts, what.max_new_tokens, what.batch_size)
-        texts = [Text(p, reply.text) for p, reply in zip(what.prompts, own, strict=True) if reply.text]
-        untouched = states_of(model, Deployment(Condition(UNSTEERED), doing.words), texts)
-        found["kl"] = kl(model, untouched, states_of(model, doing, texts))
-        read = coherence(store, model, doing, what.prompts, what.max_new_tokens, what.batch_size)
-        found |= {"reply_perplexity": read.perplexity, "reply_novelty": read.novelty}
-    return found
+def _language_modelling(
+    store: Store, model: Model, deployment: Deployment, measures: Measures
+) -> dict[str, float | None]:
+    """Return KL, perplexity and coherence by name, None where there are no texts or prompts to measure them on."""
+    figures: dict[str, float | None] = dict.fromkeys(_FIGURES)
+    if measures.texts:
+        figures["perplexity"] = text_perplexity(model, deployment, measures.texts, MAX_TEXT_TOKENS)
+    if measures.prompts:
+        asked = measures.prompts, measures.max_new_tokens, measures.batch_size
+        own = replies(store, model, Deployment(Condition(UNSTEERED)), *asked)
+        texts = [Text(p, reply.text) for p, reply in zip(measures.prompts, own, strict=True) if reply.text]
+        untouched = states_of(model, Deployment(Condition(UNSTEERED), deployment.as_deployed), texts)
+        figures["kl"] = kl(model, untouched, states_of(model, deployment, texts))
+        coherent = coherence(store, model, deployment, *asked)
+        figures |= {"reply_perplexity": coherent.perplexity, "reply_novelty": coherent.novelty}
+    return figures
 
 
-def identity_of(model: Model, doing: Deployment) -> str:
-    """A hash of what is done, vectors and all, as it shows on prompts of unlike length, and of what does not show."""
+def deployment_identity(model: Model, deployment: Deployment) -> str:
+    """Return a hash of a deployment: of its interventions, vectors included, on two probe prompts, and its identity.
+
+    The probes differ in length, so that positions counted from either end differ.
+    """
     if not model.tokenizer.chat_template:
-        return digest(doing.identity, [row_parts(doing.row(doing.plain(probe), None)) for probe in _PROBES])
+        plain = [row_parts(deployment.row(deployment.plain(probe), None)) for probe in _PROBES]
+        return digest(deployment.identity, plain)
     rows = []
     for probe in _PROBES:
         history = [{"role": "user", "content": probe}]
-        rows.append(row_parts(doing.row(conversation(history, model.tokenizer, doing.words), history)))
-    return digest(doing.identity, rows)
+        chat = chat_from_history(history, model.tokenizer, deployment.as_deployed)
+        rows.append(row_parts(deployment.row(chat, history)))
+    return digest(deployment.identity, rows)
 
 
 def side_effects(
     store: Store,
     model: Model,
-    doings: Mapping[str, Sequence[Deployment]],
-    what: Measures,
-    told: Callable[[str], None] = lambda _: None,
+    deployments: Mapping[str, Sequence[Deployment]],
+    measures: Measures,
+    report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, SideEffect]:
-    """The costs of some conditions, each done in one way or in several (random draws), beside `unsteered`."""
+    """Measure the side effects of conditions, compared with `unsteered`, which must be among them.
+
+    A condition with random draws has a deployment for each. `report` is called with the name of each condition.
+    """
     costs: dict[str, list[Cost]] = {}
-    for name, ways in doings.items():
-        told(name)
-        costs[name] = [cost_of(store, model, way, what) for way in ways]
-    return {name: _record(found, costs[UNSTEERED][0]) for name, found in costs.items()}
+    for name, draws in deployments.items():
+        report(name)
+        costs[name] = [measure_cost(store, model, draw, measures) for draw in draws]
+    return {name: _side_effect(draws, costs[UNSTEERED][0]) for name, draws in costs.items()}
 
 
-def _record(found: Sequence[Cost], untouched: Cost) -> SideEffect:
+def _side_effect(draws: Sequence[Cost], untouched: Cost) -> SideEffect:
+    """Average the costs of the draws of a condition, compared with those of the untouched model."""
     tasks = {
-        task: {metric: _graded([one.tasks[task][metric] for one in found], own) for metric, own in metrics.items()}
+        task: {
+            metric: _task_metric([draw.tasks[task][metric] for draw in draws], own) for metric, own in metrics.items()
+        }
         for task, metrics in untouched.tasks.items()
     }
     return SideEffect(
         tasks=tasks,
-        cut={task: max(one.cut[task] for one in found) for task in tasks},
-        **{name: _mean([getattr(one, name) for one in found]) for name in _FIGURES},
+        cut={task: max(draw.cut[task] for draw in draws) for task in tasks},
+        **{name: _mean([getattr(draw, name) for draw in draws]) for name in _FIGURES},
     )
 
 
-_FIGURES = ("kl", "perplexity", "reply_perplexity", "reply_novelty")
-
-
-def _graded(ways: Sequence[Sequence[float]], own: Sequence[float]) -> GradedRecord:
-    """The mean over documents and ways, and how far it is from the untouched model's, paired by document."""
-    values, before = np.array(ways, dtype=float).mean(0)[None], np.array([own], dtype=float)
-    apart = difference(values, before, resampled([f"{i:06}" for i in range(len(own))], 1, SEED))
-    return GradedRecord(
+def _task_metric(draws: Sequence[Sequence[float]], own: Sequence[float]) -> TaskMetric:
+    """Return the mean over documents and draws, and its difference from the untouched model, paired by document."""
+    values, untouched = np.array(draws, dtype=float).mean(0)[None], np.array([own], dtype=float)
+    gain = difference(values, untouched, resample([f"{i:06}" for i in range(len(own))], 1, SEED))
+    return TaskMetric(
         value=round(float(values.mean()), 4),
         n=len(own),
-        difference=round(apart.value, 4),
-        low=round(apart.low, 4),
-        high=round(apart.high, 4),
+        difference=round(gain.value, 4),
+        low=round(gain.low, 4),
+        high=round(gain.high, 4),
     )
 
 
 def _mean(values: Sequence[Any]) -> float | None:
-    known = [float(value) for value in values if value is not None and abs(value) <= MOST]
+    known = [float(value) for value in values if value is not None and abs(value) <= MAX_FIGURE]
     return round(sum(known) / len(known), 4) if known else None
 
 
-DEPLOYED_EVERYWHERE = "deployed_everywhere"  # there is no more to be done
-ZERO, REPLACEMENT = "zero_vector", "replacement"
-MAPPED_ALREADY = "mapped_already"  # where whole activations are carried, that is what `mapped` is
+def side_effects_of_cell(
+    store: Store, on_any_text: AnyText, measures: Measures, report: Callable[[str], None]
+) -> SideEffects:
+    """Measure the side effects of every condition of a cell, as deployed and stressed."""
 
-
-def check(spec: SideEffectsSpec) -> None:
-    """UserError where a suite asks for a task or a corpus that there is not."""
-    for name in spec.tasks:
-        lm_task(name)
-    known_corpus(spec.corpus)
-
-
-def measures_of(spec: SideEffectsSpec, max_new_tokens: int, batch_size: int) -> Measures:
-    """What a suite asks for."""
-    tasks = tuple(lm_task(name, spec.limit) for name in spec.tasks)
-    texts = tuple(corpus(spec.corpus, spec.texts)) if spec.texts else ()
-    return Measures(tasks, harmless_prompts(spec.prompts), texts, max_new_tokens, batch_size)
-
-
-def costs_of_cell(store: Store, on_any_text: AnyText, what: Measures, told: Callable[[str], None]) -> SideEffects:
-    """The costs of every condition of a cell, beside the model that nothing is done to."""
-
-    def found(conditions: Mapping[str, Sequence[Condition]], words: Callable[[str], Prompt]) -> dict[str, SideEffect]:
-        asked = {UNSTEERED: [Condition(UNSTEERED)], **{name: some for name, some in conditions.items() if some}}
-        doings = {name: [Deployment(one, words) for one in some] for name, some in asked.items()}
-        return side_effects(store, on_any_text.model, doings, what, told)
+    def measured(
+        conditions: Mapping[str, Sequence[Condition]], as_deployed: Callable[[str], Prompt]
+    ) -> dict[str, SideEffect]:
+        present = {UNSTEERED: [Condition(UNSTEERED)], **{name: draws for name, draws in conditions.items() if draws}}
+        deployments = {name: [Deployment(draw, as_deployed) for draw in draws] for name, draws in present.items()}
+        return side_effects(store, on_any_text.model, deployments, measures, report)
 
     stressed = on_any_text.stressed
-    reasons = {name: ZERO for name, some in on_any_text.deployed.items() if not some}
+    reasons = {name: ZERO for name, draws in on_any_text.deployed.items() if not draws}
     if REPLACEMENT not in on_any_text.deployed:
         reasons[REPLACEMENT] = MAPPED_ALREADY
     return SideEffects(
-        deployed=found(on_any_text.deployed, on_any_text.words),
-        stressed=Missing(reason=DEPLOYED_EVERYWHERE) if stressed is None else found(stressed, Prompt),
+        deployed=measured(on_any_text.deployed, on_any_text.words),
+        stressed=Missing(reason=DEPLOYED_EVERYWHERE) if stressed is None else measured(stressed, Prompt),
         reasons=reasons,
     )

@@ -1,1 +1,1 @@
-"""Errors, files, hashing, the store, plug-ins and names: what every room uses and no model is needed for."""
+"""Errors, files, hashing, the cache, plug-ins and names: the foundation of every other room, without any model."""

@@ -1,13 +1,13 @@
-"""What judges may take up in one run, over all of its processes."""
+"""The limits on judges in one run, shared by all of its processes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How many requests and how much money a run may spend; None is no limit. `run` tells it from other runs.
+    """The requests and the money that a run may spend; None is no limit. `run` identifies the run.
 
-    Where a `measure` is named, the judges of no other may ask a server: what they said is kept, or it is not said.
+    Where a `measure` is named, judges of other measures may use cached replies only, and ask no server.
     """
 
     run: str

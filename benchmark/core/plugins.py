@@ -1,4 +1,4 @@
-"""Finding tasks, mappers and judges by entry point, so that a package elsewhere adds its own."""
+"""Tasks, mappers and judges found by entry point, so that other packages can add their own."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -14,59 +14,59 @@ Kind = Literal["mappers", "tasks", "judges"]
 _OWN = "graftbench."
 
 
-def names(kind: Kind) -> list[str]:
-    """The installed plugins of a kind."""
+def plugin_names(kind: Kind) -> list[str]:
+    """List the names of the installed plugins of a kind."""
     return sorted(_points(kind))
 
 
-@cache  # to look through what is installed takes a tenth of a second
+@cache  # a search through the installed packages takes a tenth of a second
 def _points(kind: Kind) -> dict[str, dict[str, EntryPoint]]:
-    """What is installed of a kind by name, and by what it leads to."""
-    found: dict[str, dict[str, EntryPoint]] = {}
+    """Return the entry points of a kind by name, then by the object that they lead to."""
+    points: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=f"graftbench.{kind}"):
-        found.setdefault(point.name, {})[point.value] = point
-    return found
+        points.setdefault(point.name, {})[point.value] = point
+    return points
 
 
 def plugin(kind: Kind, name: str, more: Sequence[str] = ()) -> Any:
-    """The installed plugin `name`; UserError, with the nearest known name, where there is none, or more than one.
+    """Import the installed plugin `name`; UserError, with the nearest known name, where there is none or several.
 
-    `more` is what may be named in its place.
+    `more` are other names that the message lists as known.
     """
     points = _points(kind)
     if name not in points:
-        raise UserError(f"There is no {kind[:-1]} called {name!r}.{nearest(name, [*names(kind), *more])}")
+        raise UserError(f"There is no {kind[:-1]} called {name!r}.{nearest(name, [*plugin_names(kind), *more])}")
     if len(points[name]) > 1:
         both = " and ".join(sorted(points[name]))
         raise UserError(f"Two packages bring a {kind[:-1]} called {name!r} ({both}): uninstall one of them.")
     return _loaded(next(iter(points[name].values())))
 
 
-def comes_with(kind: Kind, name: str) -> bool:
-    """Whether the plugin `name` comes with this package."""
+def is_builtin(kind: Kind, name: str) -> bool:
+    """Return True where the plugin `name` comes with this package."""
     return any(value.startswith(_OWN) for value in _points(kind).get(name, {}))
 
 
-def sources_from_elsewhere() -> list[Path]:
-    """The Python files of the packages that bring tasks and judges, this one aside."""
+def third_party_sources() -> list[Path]:
+    """List the Python files of other packages that bring tasks or judges."""
     kinds: tuple[Kind, ...] = ("tasks", "judges")
     values = [value for kind in kinds for points in _points(kind).values() for value in points]
     tops = sorted({value.partition(":")[0].partition(".")[0] for value in values if not value.startswith(_OWN)})
-    return [file for top in tops for file in files_of_package(top)]
+    return [file for top in tops for file in package_files(top)]
 
 
-def files_of_package(top: str) -> list[Path]:
-    """The Python files of an installed package, or of a module that is alone."""
+def package_files(top: str) -> list[Path]:
+    """List the Python files of an installed package, or of a top-level module."""
     spec = find_spec(top)
     if spec is None:
         return []
     folders = [Path(folder) for folder in spec.submodule_search_locations or []]
-    alone = [Path(spec.origin)] if spec.origin and not folders else []
-    return [*alone, *(file for folder in folders for file in sorted(folder.rglob("*.py")))]
+    module = [Path(spec.origin)] if spec.origin and not folders else []
+    return [*module, *(file for folder in folders for file in sorted(folder.rglob("*.py")))]
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """A hint at the name that was meant, and the known ones."""
+    """Return a hint at the name that was meant, and the known names."""
     close = get_close_matches(name, known, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     return f"{hint} Known: {', '.join(known)}."

@@ -1,6 +1,6 @@
-"""Work that is kept, by content: what it was made from decides where it lies, so nothing is done twice.
+"""A cache of finished work on disk, keyed by content.
 
-A key covers everything that the result depends on, the engine's own code too, and never a name.
+A key covers everything that a result depends on, the code included, and never a name.
 """
 
 import hashlib
@@ -17,13 +17,12 @@ from typing import Any
 from filelock import FileLock
 
 from graftbench.benchmark.core.errors import UserError, cache_folder
-from graftbench.benchmark.core.files import sha256_of, write_text
-from graftbench.benchmark.core.hashing import digest
-from graftbench.benchmark.core.plugins import sources_from_elsewhere
+from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.hashing import digest, sha256_of
+from graftbench.benchmark.core.plugins import third_party_sources
 
 _log = logging.getLogger("graftbench.store")
 _MANIFEST, _UNFINISHED = "manifest.json", ".unfinished-"
-
 
 # The rooms whose code decides what is cached. A change in any other (runs, results, the command line) keeps the cache.
 ROOMS = (
@@ -46,28 +45,38 @@ _PACKAGE = Path(__file__).parents[2]
 def code_version() -> str:
     """Hash the code that results depend on: the Python files of `ROOMS` and of installed tasks and judges.
 
-    The libraries below them are in it by their versions.
+    The main libraries enter by their versions.
     """
     total = hashlib.sha256("".join(version(name) for name in ("torch", "transformers", "tokenizers")).encode())
     for room in ROOMS:
         for file in sorted((_PACKAGE / room).rglob("*.py")):
             total.update(f"{file.relative_to(_PACKAGE)}\n".encode() + file.read_bytes())
-    for file in sources_from_elsewhere():
+    for file in third_party_sources():
         total.update(f"{file.name}\n".encode() + file.read_bytes())
     return total.hexdigest()[:16]
 
 
+@cache
+def package_version() -> str:
+    """Hash all Python files of the package, with those that `code_version` covers."""
+    total = hashlib.sha256(code_version().encode())
+    for folder in ("", "benchmark", "tasks", "judges"):  # the folders below are links, which a glob does not follow
+        for file in sorted((_PACKAGE / folder).rglob("*.py") if folder else _PACKAGE.glob("*.py")):
+            total.update(f"{file.relative_to(_PACKAGE)}\n".encode() + file.read_bytes())
+    return total.hexdigest()[:16]
+
+
 class Store:
-    """Folders of finished work under `root`, the user's cache where none is given."""
+    """A cache of folders and JSON values under `root`, by default in the user's cache."""
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or cache_folder() / "work"
 
-    def kept(self, kind: str, parts: Any, make: Callable[[Path], None]) -> Path:
-        """The folder that `make` fills, made only where it is not there yet.
+    def folder(self, kind: str, parts: Any, make: Callable[[Path], None]) -> Path:
+        """Return the cached folder that `make` fills, calling it only where the folder is missing or damaged.
 
-        It appears whole or not at all; another process that wants the same waits. What was damaged is made
-        again, and the log says so. UserError where the disk is full or cannot be written to.
+        The folder appears atomically, and another process that wants the same one waits. The log reports damage.
+        UserError where the disk is full or cannot be written to.
         """
         key = digest(kind, code_version(), parts)
         folder = self.root / kind / key[:2] / key
@@ -86,14 +95,16 @@ class Store:
         return folder
 
     def value(self, kind: str, parts: Any, make: Callable[[], Any]) -> Any:
-        """The value, such as JSON can hold, that `make` returns, made only where it is not there yet."""
-        folder = self.kept(kind, parts, lambda f: write_text(f / "value.json", json.dumps(make(), ensure_ascii=False)))
+        """Return the cached JSON value of `make()`, computing it on the first call."""
+        folder = self.folder(
+            kind, parts, lambda f: write_text(f / "value.json", json.dumps(make(), ensure_ascii=False))
+        )
         return json.loads((folder / "value.json").read_text(encoding="utf-8"))
 
     def _make(self, folder: Path, make: Callable[[Path], None]) -> None:
         with self._writable():
             unfinished = folder.with_name(f"{_UNFINISHED}{folder.name}")
-            for stale in (folder, unfinished):  # what was damaged, and what a killed process left
+            for stale in (folder, unfinished):  # a damaged folder, and one that a killed process left
                 shutil.rmtree(stale, ignore_errors=True)
             unfinished.mkdir()
         try:
@@ -107,7 +118,7 @@ class Store:
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
-        """What goes wrong in here with files is the user's to mend."""
+        """Turn errors of the file system into a UserError."""
         try:
             yield
         except OSError as error:
@@ -118,7 +129,7 @@ class Store:
 
 
 def _intact(folder: Path) -> bool:
-    """Whether a folder is there with every file as it was written."""
+    """Return True where a folder exists and every file is as it was written."""
     if not folder.is_dir():
         return False
     try:
@@ -127,5 +138,5 @@ def _intact(folder: Path) -> bool:
     except (OSError, ValueError, UserError) as error:
         damaged = [str(error)]
     if damaged:
-        _log.warning("kept work in %s is damaged (%s); it is made again", folder, ", ".join(damaged))
+        _log.warning("cached work in %s is damaged (%s); it is computed again", folder, ", ".join(damaged))
     return not damaged

@@ -1,23 +1,23 @@
-"""Texts of anybody's in a terminal: what it would act on, rather than show, is written out."""
+"""Escape control characters in untrusted text before it reaches a terminal."""
 
 import unicodedata
 
-LONGEST = 1000  # characters of a reason
+MAX_REASON = 1000  # characters of a reason
 
 
-def visible(text: str, keep: str = "") -> str:
-    """A text with line ends, control characters and everything else that is not seen written out, `keep` aside."""
+def escape_control(text: str, keep: str = "") -> str:
+    """Escape line ends, control characters and other characters that are not printed, except those in `keep`."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if c in keep or _is_seen(c) else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c in keep or _is_printed(c) else c.encode("unicode_escape").decode() for c in text)
 
 
 def in_one_line(reason: str) -> str:
-    """A reason, such as the message of an error, as entries hold it: seen as it is, and not too long."""
-    told = visible(reason)
-    return told if len(told) <= LONGEST else f"{told[: LONGEST - 3]}..."
+    """Escape a reason, such as an error's message, and cut it to `MAX_REASON` characters, as entries hold it."""
+    line = escape_control(reason)
+    return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 3]}..."
 
 
-def _is_seen(c: str) -> bool:
+def _is_printed(c: str) -> bool:
     kind = unicodedata.category(c)
     return not kind.startswith("C") and kind not in ("Zl", "Zp")

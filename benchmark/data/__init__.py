@@ -1,1 +1,1 @@
-"""Prompts, conversations and corpora, without any model."""
+"""Prompts, conversations and corpora; no model is needed for them."""

@@ -1,23 +1,29 @@
 """Prompts, turns of a conversation and examples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from graftbench.benchmark.core.hashing import digest
 
-Span = tuple[int, int]  # characters, from and up to
+Span = tuple[int, int]  # of characters: the first, and the one after the last
+Track = Literal["task", "unseen", "general"]  # on what a mapper is fitted
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a user says, and where in it a trigger stands, if it has one."""
+    """A user's message, with the span of its trigger, if it has one."""
 
     text: str
     trigger: Span | None = None
 
 
+Conversations = Sequence[tuple[Prompt, str]]  # prompts with replies, on which mappers are fitted
+
+
 @dataclass(frozen=True)
 class Turn:
-    """A prompt, what the model has said to it so far, and what it says then."""
+    """A prompt, the model's reply so far, and how the reply continues."""
 
     prompt: Prompt
     reply: str = ""
@@ -26,10 +32,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt that shows the undesired behaviour, and how the same is asked without it, where that can be.
+    """A prompt that shows the undesired behaviour, with its clean counterpart, or None where there can be none.
 
-    `cluster` is the content that it shares with other items, `group` the class that it is reported under, `reference`
-    a reply that is known to be good.
+    `cluster` is the content shared with other examples, the unit of every bootstrap; `group` the class in reports;
+    `reference` a reply that is known to be good.
     """
 
     prompt: Prompt
@@ -40,5 +46,5 @@ class Example:
 
     @property
     def id(self) -> str:
-        """A short name that goes with the words."""
+        """Short hash of the prompt's text."""
         return digest(self.prompt.text)[:12]

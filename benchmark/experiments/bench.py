@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.interventions.completions import completions
-from graftbench.benchmark.interventions.generation import Completion, Row
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.generation import Completion
 from graftbench.benchmark.models.load import Model
 
 Progress = Callable[[str, int, int], None]  # what is being done, how many rows are done, of how many

@@ -9,11 +9,10 @@ from pydantic import ConfigDict, Field
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.judging import Judging, Outcome
-from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.models.chat import chat, turn_chat
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.results.answers import CLEAN, MOST_UNSCORED, Answer
+from graftbench.benchmark.results.answers import CLEAN, MAX_UNSCORED_SHARE, Answer
 
 
 def answers(
@@ -86,7 +85,7 @@ def clean_answers(bench: Bench, model: Model, judging: Judging, items: Sequence[
     replies = bench.run(model, [Row(turn_chat(said, model)) for _, said in asked], what)
     outcomes = judging([item for item, _ in asked], replies)
     unscored = [outcome.reason for outcome in outcomes if outcome.success is None]
-    if len(unscored) > MOST_UNSCORED * len(items):
+    if len(unscored) > MAX_UNSCORED_SHARE * len(items):
         raise RuntimeError(f"{len(unscored)} of {len(items)} clean answers are unscored: {unscored[0]}")
     good = {item.id: reply for (item, _), reply, o in zip(asked, replies, outcomes, strict=True) if o.success}
     if not good:

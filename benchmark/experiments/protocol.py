@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from graftbench.benchmark.core.budget import Budget
-from graftbench.benchmark.data.dataset import Texts, Track
-from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.data.examples import Conversations, Prompt, Track
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.judging import Judging
 from graftbench.benchmark.interventions.conditions import Condition
@@ -68,8 +67,8 @@ class SweepPoint:
 class FitData:
     """What mappers are fitted on in an experiment, and what they are tried on beside it."""
 
-    texts: Callable[[Track], Texts]  # of the fit split
-    held_out: Texts  # of a split that no mapper is fitted on
+    texts: Callable[[Track], Conversations]  # of the fit split
+    held_out: Conversations  # of a split that no mapper is fitted on
     alignment: Alignment | None = None  # how tokens of two models are paired; None: as the suite says
     sites: Sites | None = None  # where they are fitted; None: where they are used
     further: tuple[Sites, ...] = ()  # other sites at which a mapper is fitted, too

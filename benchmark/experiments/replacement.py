@@ -1,8 +1,8 @@
 """How faithful the target stays to itself when its activations are replaced by mapped ones.
 
-Everything that it reads from the site on is then what the mapper makes of the source's activations on the same text.
-Oozeer et al. (2025, section 3.3) compare such completions with the target's own, the source's, and those of the target
-with its mean activation everywhere.
+At the site, the target reads what the mapper predicts from the source's activations on the same text. Oozeer et al.
+(2025, section 3.3) compare such completions with the target's own, with the source's, and with those of the target
+whose activations are all its mean activation.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,11 @@ from torch import Tensor
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.completions import completions
-from graftbench.benchmark.interventions.conditions import Condition
+from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.cross_model import Follow, Follower, Link
-from graftbench.benchmark.interventions.generation import Completion, Row
-from graftbench.benchmark.interventions.logits import mean_kl, perplexity, reply_logits
+from graftbench.benchmark.interventions.generation import Completion
+from graftbench.benchmark.interventions.likelihoods import perplexity, reply_states
+from graftbench.benchmark.interventions.logits import kl_by_token
 from graftbench.benchmark.interventions.operators import Replace
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.similarity import chrf, novelty
@@ -25,19 +26,20 @@ from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model
 
-_AT_ONCE = 8  # replies
+_REPLIES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class ReplacementFidelity:
-    """KL of next-token distributions in nats, and how completions compare and read, over `n` prompts.
+    """KL of next-token distributions in nats, and similarity and coherence of completions, over `n` prompts.
 
-    `similarity` is chrF (Popović, 2015) to the target's own completion, from 0 to 1; `mva` and `tvs` are how often
-    mapped completions are more like it than mean-ablated ones are, and more like it than like the source's. Where
-    they are as like the one as the other, half is counted: `tvs` is 0.5 where both models say the same.
+    `similarity` is chrF (Popović, 2015) to the target's own completion, from 0 to 1. `mva` (mapped versus ablated) is
+    how often mapped completions are more similar to it than mean-ablated ones; `tvs` (target versus source), how often
+    mapped completions are more similar to it than to the source's. Ties count half: `tvs` is 0.5 where both models
+    give the same completion.
 
-    How coherent mapped completions are: their perplexity under the untouched target, beside that of its own, and
-    `novelty`, the share of three words in a row that were not said before.
+    `perplexity` and `perplexity_own` are those of mapped and of the target's own completions under the untouched
+    target; `novelty` is the share of word trigrams of mapped completions that were not used before.
     """
 
     n: int
@@ -52,79 +54,78 @@ class ReplacementFidelity:
 
 @dataclass(frozen=True, eq=False)
 class Replacement:
-    """The source and the target of a replacement, the site in each, and what carries activations across."""
+    """Two models, the site in each, and the mapper whose predictions replace the target's activations."""
 
     source: Model
     target: Model
     sites: Sites
-    carrier: FittedMapper
+    mapper: FittedMapper
     mean: Tensor  # [d], of the target at its site
 
     @property
     def follow(self) -> Follow:
-        """What the target's rows follow."""
-        identity = f"{self.source.identity} {self.carrier.identity}"
-        return Follow(self.source, (Link(*self.sites, self.carrier.carry),), identity)
+        """The source that the target's rows follow."""
+        return _follow(self.source, self.sites, self.mapper)
 
 
-def faithful(
+def replacement_fidelity(
     replacement: Replacement, prompts: Sequence[Prompt], store: Store, *, max_new_tokens: int, batch_size: int
 ) -> ReplacementFidelity:
     """Compare the target under replacement with itself on some prompts."""
     source, target, follow = replacement.source, replacement.target, replacement.follow
-    ours, theirs = ([chat(prompt, model.tokenizer) for prompt in prompts] for model in (source, target))
+    source_texts, texts = ([chat(prompt, model.tokenizer) for prompt in prompts] for model in (source, target))
 
-    def said(model: Model, rows: Sequence[Row]) -> list[Completion]:
-        found = completions(store, model, rows, max_new_tokens=max_new_tokens, batch_size=batch_size)
-        if not all(completion.finite for completion in found):
+    def complete(model: Model, rows: Sequence[Row]) -> list[Completion]:
+        replies = completions(store, model, rows, max_new_tokens=max_new_tokens, batch_size=batch_size)
+        if not all(completion.finite for completion in replies):
             raise FloatingPointError(f"{model.name} gave logits that are not finite under full replacement")
-        return found
+        return replies
 
     mean = Replace(replacement.sites[1], replacement.mean.to(target.device), None)
-    own = said(target, [Row(text) for text in theirs])
-    of_source = said(source, [Row(text) for text in ours])
-    pairs = list(zip(ours, theirs, strict=True))
-    mapped = said(target, [Row(text, follow=follow, source_text=other) for other, text in pairs])
-    ablated = said(target, [Row(text, (mean,)) for text in theirs])
-    like_own = _alike(mapped, own)
+    own = complete(target, [Row(text) for text in texts])
+    of_source = complete(source, [Row(text) for text in source_texts])
+    pairs = list(zip(source_texts, texts, strict=True))
+    mapped = complete(target, [Row(text, follow=follow, source_text=other) for other, text in pairs])
+    ablated = complete(target, [Row(text, (mean,)) for text in texts])
+    to_own = _similarities(mapped, own)
     return ReplacementFidelity(
         n=len(prompts),
-        kl=_kl(replacement, prompts, [completion.text for completion in own]),
-        similarity=_mean(like_own),
-        mva=_more(like_own, _alike(ablated, own)),
-        tvs=_more(like_own, _alike(mapped, of_source)),
-        perplexity=perplexity(target, [(text, c.tokens) for text, c in zip(theirs, mapped, strict=True)]),
-        perplexity_own=perplexity(target, [(text, c.tokens) for text, c in zip(theirs, own, strict=True)]),
+        kl=_reply_kl(replacement, prompts, [completion.text for completion in own]),
+        similarity=_mean(to_own),
+        mva=_share_greater(to_own, _similarities(ablated, own)),
+        tvs=_share_greater(to_own, _similarities(mapped, of_source)),
+        perplexity=perplexity(target, [(text, c.tokens) for text, c in zip(texts, mapped, strict=True)]),
+        perplexity_own=perplexity(target, [(text, c.tokens) for text, c in zip(texts, own, strict=True)]),
         novelty=_mean([novelty(completion.text) for completion in mapped]),
     )
 
 
-def _alike(some: Sequence[Completion], others: Sequence[Completion]) -> list[float]:
+def _similarities(some: Sequence[Completion], others: Sequence[Completion]) -> list[float]:
     return [chrf(a.text, b.text) for a, b in zip(some, others, strict=True)]
 
 
-def _kl(replacement: Replacement, prompts: Sequence[Prompt], replies: Sequence[str]) -> float:
-    """KL of the target's distributions over its own replies and their ends, untouched || replaced, a mean over tokens.
+def _reply_kl(replacement: Replacement, prompts: Sequence[Prompt], replies: Sequence[str]) -> float:
+    """Return the mean over tokens of KL(untouched || replaced) of the target, on its own replies and their ends.
 
     A few replies are in memory at a time. FloatingPointError where a logit is not finite.
     """
     source, target = replacement.source, replacement.target
     total, n = 0.0, 0
-    for start in range(0, len(prompts), _AT_ONCE):
-        said = list(zip(prompts, replies, strict=True))[start : start + _AT_ONCE]
-        ours, theirs = ([chat(p, m.tokenizer).with_reply(reply) for p, reply in said] for m in (source, target))
-        steps = Follower(replacement.follow, target, ours, theirs).prompt()
-        changed = [Row(text, s) for text, s in zip(theirs, steps, strict=True)]
-        untouched = torch.cat(reply_logits(target, [Row(text) for text in theirs], onwards=True))
-        replaced = torch.cat(reply_logits(target, changed, onwards=True))
-        if not (untouched.isfinite().all() and replaced.isfinite().all()):
+    for start in range(0, len(prompts), _REPLIES_AT_ONCE):
+        some = list(zip(prompts, replies, strict=True))[start : start + _REPLIES_AT_ONCE]
+        source_texts, texts = ([chat(p, m.tokenizer).with_reply(reply) for p, reply in some] for m in (source, target))
+        steps = Follower(replacement.follow, target, source_texts, texts).prompt()
+        replaced_rows = [Row(text, s) for text, s in zip(texts, steps, strict=True)]
+        untouched = torch.cat(reply_states(target, [Row(text) for text in texts]))
+        each = kl_by_token(target, untouched, torch.cat(reply_states(target, replaced_rows)))
+        if not each.isfinite().all():
             raise FloatingPointError(f"{target.name} gave logits that are not finite under full replacement")
-        total, n = total + len(untouched) * mean_kl(untouched, replaced), n + len(untouched)
+        total, n = total + len(each) * float(each.mean()), n + len(each)
     return total / n
 
 
-def _more(some: Sequence[float], others: Sequence[float]) -> float:
-    """How often the one is more than the other; half is counted where they are equal."""
+def _share_greater(some: Sequence[float], others: Sequence[float]) -> float:
+    """Return how often the one is greater than the other; ties count half."""
     return _mean([0.5 if one == other else float(one > other) for one, other in zip(some, others, strict=True)])
 
 
@@ -132,7 +133,11 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def replacing_all(source: Model, sites: Sites, carrier: FittedMapper) -> Condition:
-    """The condition; who asks for it says what the source reads."""
-    follow = Follow(source, (Link(*sites, carrier.carry),), f"{source.identity} {carrier.identity}")
+def replacement_condition(source: Model, sites: Sites, mapper: FittedMapper) -> Condition:
+    """Return the condition of full replacement; its rows lack their text in the source's chat format."""
+    follow = _follow(source, sites, mapper)
     return Condition("replacement", lambda _, text: Row(text, follow=follow), of_mapper=True)
+
+
+def _follow(source: Model, sites: Sites, mapper: FittedMapper) -> Follow:
+    return Follow(source, (Link(*sites, mapper.carry),), f"{source.identity} {mapper.identity}")

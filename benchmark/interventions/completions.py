@@ -1,4 +1,4 @@
-"""Completions that are kept: a batch that was decoded once is not decoded again."""
+"""Completions cached on disk, by batch."""
 
 import hashlib
 from collections import Counter
@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from torch import Tensor
+
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.interventions.generation import Completion, Row, batches_of, decode
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.generation import Completion, batches_of, decode
 from graftbench.benchmark.interventions.operators import Ablate, Add, Intervention, Rewrite
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
@@ -21,34 +24,34 @@ def completions(
     *,
     max_new_tokens: int,
     batch_size: int,
-    done: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> list[Completion]:
-    """As `generate`, batch by batch through the store; rows that are alike in everything are decoded once.
+    """Return the completion of each row, as `generate` does, cached by batch; equal rows are decoded once.
 
-    Which rows share a batch is decided by the rows alone.
+    The batches depend on the rows alone. `progress` is called with the number of rows of each finished batch.
     """
     keys = [digest(row_parts(row)) for row in rows]
-    same = Counter(keys)
-    unlike = dict(zip(keys, rows, strict=True))
-    ids = {key: token_ids(row.text.text, model.tokenizer) for key, row in unlike.items()}
-    names = list(unlike)
-    found: dict[str, Completion] = {}
-    for batch in batches_of([ids[name] for name in names], batch_size):
-        these = [names[i] for i in batch]
+    counts = Counter(keys)
+    by_key = dict(zip(keys, rows, strict=True))
+    ids = {key: token_ids(row.text.text, model.tokenizer) for key, row in by_key.items()}
+    unique = list(by_key)
+    made: dict[str, Completion] = {}
+    for batch in batches_of([ids[key] for key in unique], batch_size):
+        these = [unique[i] for i in batch]
         parts = [model.identity, model.device.type, max_new_tokens, these]
 
-        def make(these: list[str] = these) -> Any:
-            made = decode(model, [unlike[key] for key in these], [ids[key] for key in these], max_new_tokens)
-            return [asdict(completion) for completion in made]
+        def decoded(these: list[str] = these) -> Any:
+            replies = decode(model, [by_key[key] for key in these], [ids[key] for key in these], max_new_tokens)
+            return [asdict(completion) for completion in replies]
 
-        kept = store.value("completions", parts, make)
-        found |= {k: Completion(c["text"], tuple(c["tokens"]), c["finite"]) for k, c in zip(these, kept, strict=True)}
-        done(sum(same[key] for key in these))
-    return [found[key] for key in keys]
+        cached = store.value("completions", parts, decoded)
+        made |= {k: Completion(c["text"], tuple(c["tokens"]), c["finite"]) for k, c in zip(these, cached, strict=True)}
+        progress(sum(counts[key] for key in these))
+    return [made[key] for key in keys]
 
 
 def row_parts(row: Row) -> list[Any]:
-    """All that a row's completion depends on, the model aside."""
+    """Return all that a row's completion depends on, apart from the model, as JSON can hold it."""
     steps = [_parts(step) for step in row.interventions]
     follow = row.follow and [
         row.follow.identity,
@@ -68,5 +71,5 @@ def _parts(step: Intervention) -> list[Any]:
     return parts if generated is None else [*parts, _hash(generated)]
 
 
-def _hash(vector: Any) -> str:
+def _hash(vector: Tensor) -> str:
     return hashlib.sha256(vector.detach().cpu().double().numpy().tobytes()).hexdigest()

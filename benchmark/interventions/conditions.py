@@ -1,21 +1,35 @@
-"""A condition: the interventions that a row of an experiment runs under."""
+"""Rows and conditions: a prompt with its interventions, and the rule that gives each prompt its row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.cross_model import Follow
+from graftbench.benchmark.interventions.operators import Intervention
 from graftbench.benchmark.models.chat import Chat
 
 
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A prompt in the model's chat format, and the interventions under which it is read and completed.
+
+    A row that follows another model needs the prompt in that model's format, too.
+    """
+
+    text: Chat
+    interventions: tuple[Intervention, ...] = ()
+    follow: Follow | None = None
+    source_text: Chat | None = None
+
+
 def untouched(_: Example, text: Chat) -> Row:
-    """Nothing is done."""
+    """Return a row without interventions."""
     return Row(text)
 
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """What is done to the model for a row; which random draw, how strong, and whether a mapper has a part in it."""
+    """The row of each prompt; number of the random draw, strength, and whether a mapper has a part in it."""
 
     name: str
     row: Callable[[Example, Chat], Row] = untouched

@@ -1,4 +1,4 @@
-"""Directions that carry a behaviour: candidates from a contrast, and one selected as Arditi et al. (2024) do.
+"""Refusal directions: candidates from a contrast, and one selected as Arditi et al. (2024) do.
 
 The conditions are those of the paper (section 2.3 and appendix C): KL at most 0.1, induced score at least 0, site below
 0.8 of the blocks.
@@ -12,24 +12,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graftbench.benchmark.activations.positions import states_at
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.logits import mean_kl, next_logits
 from graftbench.benchmark.interventions.operators import Ablate, Add, Intervention
-from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero, states_at
+from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero
 from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
 
-MOST_KL = 0.1  # nats, on harmless prompts
-LEAST_INDUCED = 0.0  # refusal score of harmless prompts when the direction is added
-DEEPEST = 0.8  # of the blocks
+MAX_KL = 0.1  # nats, on harmless prompts
+MIN_INDUCED = 0.0  # refusal score of harmless prompts when the direction is added
+MAX_DEPTH = 0.8  # of the blocks
 _EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
-class Sides:
-    """Prompts that show a behaviour, here refusal, and prompts that do not."""
+class PromptSets:
+    """Prompts that are to be refused, and prompts that are not."""
 
     harmful: tuple[Prompt, ...]
     harmless: tuple[Prompt, ...]
@@ -47,27 +48,27 @@ class Candidate:
     kl: float  # KL(untouched || ablated) on harmless prompts, nats
 
     def passes(self, n_blocks: int) -> bool:
-        """Whether the published conditions hold."""
-        shallow = self.site < DEEPEST * n_blocks
+        """Return whether the published conditions hold."""
+        shallow = self.site < MAX_DEPTH * n_blocks
         finite = all(map(math.isfinite, (self.ablated, self.induced, self.kl)))
-        return shallow and finite and self.kl <= MOST_KL and self.induced >= LEAST_INDUCED
+        return shallow and finite and self.kl <= MAX_KL and self.induced >= MIN_INDUCED
 
     def record(self) -> dict[str, Any]:
-        """The candidate as JSON holds it."""
+        """Return the candidate as JSON can hold it."""
         return asdict(self) | {"vector": self.vector.tolist()}
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The candidates of a model, the best of those that pass, and the prompts that the model treats as expected."""
+    """The candidate directions of a model, the best that passes, and the contrast prompts that were used."""
 
     best: Candidate | None
     candidates: tuple[Candidate, ...]
-    contrast: Sides
+    contrast: PromptSets
     n_validation: int
 
     def record(self) -> dict[str, Any]:
-        """The selection as JSON holds it."""
+        """Return the selection as JSON can hold it."""
         return {
             "best": None if self.best is None else self.candidates.index(self.best),
             "candidates": [candidate.record() for candidate in self.candidates],
@@ -76,80 +77,84 @@ class Selection:
         }
 
 
-def read_selection(kept: dict[str, Any]) -> Selection:
-    """A selection from what JSON holds."""
-    found = tuple(
-        Candidate(**(c | {"vector": torch.tensor(c["vector"], dtype=torch.float64)})) for c in kept["candidates"]
+def read_selection(record: dict[str, Any]) -> Selection:
+    """Return the selection of a record."""
+    candidates = tuple(
+        Candidate(**(c | {"vector": torch.tensor(c["vector"], dtype=torch.float64)})) for c in record["candidates"]
     )
     sides = {
         side: tuple(Prompt(p["text"], p["trigger"] and tuple(p["trigger"])) for p in prompts)
-        for side, prompts in kept["contrast"].items()
+        for side, prompts in record["contrast"].items()
     }
-    best = None if kept["best"] is None else found[kept["best"]]
-    return Selection(best, found, Sides(**sides), kept["n_validation"])
+    best = None if record["best"] is None else candidates[record["best"]]
+    return Selection(best, candidates, PromptSets(**sides), record["n_validation"])
 
 
 def refusal_score(logits: Tensor, tokens: Sequence[int]) -> Tensor:
-    """Log odds that the next token [rows, vocabulary] begins a refusal, as published: eps 1e-8, float64."""
+    """Return the log odds [rows] that the next token begins a refusal, of logits [rows, vocabulary], in float64.
+
+    `tokens` are the first tokens of refusals; the epsilon of 1e-8 is the published one.
+    """
     p = logits.double().softmax(-1)[:, list(tokens)].sum(-1)
     return torch.log(p + _EPSILON) - torch.log(1 - p + _EPSILON)
 
 
-def select(model: Model, contrast: Sides, validation: Sides, tokens: Sequence[int]) -> Selection:
-    """The direction that leaves least refusal on validation among those that pass.
+def select_direction(model: Model, contrast: PromptSets, validation: PromptSets, tokens: Sequence[int]) -> Selection:
+    """Select the direction whose ablation leaves the least refusal on validation, among those that pass.
 
     Candidates are the differences in means, harmful minus harmless, at every site and every position after the
-    prompt. Harmful prompts that are not refused and harmless ones that are leave both splits first.
+    prompt. Harmful prompts that are not refused, and harmless ones that are, are dropped from both splits first.
     """
     contrast, validation = (_as_expected(model, sides, tokens) for sides in (contrast, validation))
     if not all((contrast.harmful, contrast.harmless, validation.harmful, validation.harmless)):
         return Selection(None, (), contrast, 0)
     harmful, harmless = (_chats(model, side) for side in (validation.harmful, validation.harmless))
-    untouched = _next(model, harmless)
-    found = []
+    untouched = _next_logits(model, harmless)
+    candidates = []
     for (site, position), vector in _differences(model, contrast).items():
-        ablated = _score(_next(model, harmful, Ablate(vector)), tokens)
-        induced = _score(_next(model, harmless, Add(site, vector.float(), None)), tokens)
-        kl = mean_kl(untouched, _next(model, harmless, Ablate(vector)))
-        found.append(Candidate(site, position, vector, ablated, induced, kl))
-    passing = [candidate for candidate in found if candidate.passes(len(model.blocks))]
+        ablated = _mean_score(_next_logits(model, harmful, Ablate(vector)), tokens)
+        induced = _mean_score(_next_logits(model, harmless, Add(site, vector.float(), None)), tokens)
+        kl = mean_kl(untouched, _next_logits(model, harmless, Ablate(vector)))
+        candidates.append(Candidate(site, position, vector, ablated, induced, kl))
+    passing = [candidate for candidate in candidates if candidate.passes(len(model.blocks))]
     best = min(passing, key=lambda candidate: candidate.ablated, default=None)
-    return Selection(best, tuple(found), contrast, min(len(validation.harmful), len(validation.harmless)))
+    return Selection(best, tuple(candidates), contrast, min(len(validation.harmful), len(validation.harmless)))
 
 
-def contrast_states(model: Model, contrast: Sides, site: int, position: int) -> tuple[Tensor, Tensor]:
-    """The states [prompts, 1, d] of harmful and of harmless prompts at one site and position, in float64."""
+def contrast_states(model: Model, contrast: PromptSets, site: int, position: int) -> tuple[Tensor, Tensor]:
+    """Return the states [prompts, 1, d] of harmful and of harmless prompts at one site and position, in float64."""
     harmful, harmless = (
         states_at(model, _chats(model, side), site, position) for side in (contrast.harmful, contrast.harmless)
     )
     return harmful, harmless
 
 
-def _differences(model: Model, contrast: Sides) -> dict[tuple[int, int], Tensor]:
-    """(site, position) -> the difference in means [d]; none where the same tokens come before it in every prompt."""
-    n = _n_after(model)
-    found: dict[tuple[int, int], Tensor] = {}
+def _differences(model: Model, contrast: PromptSets) -> dict[tuple[int, int], Tensor]:
+    """Return the difference in means [d] at each (site, position) after the prompt, without those that are zero."""
+    n = _n_after_prompt(model)
+    differences: dict[tuple[int, int], Tensor] = {}
     for site in range(len(model.blocks)):
         sides = (
             states_at(model, _chats(model, side), site, "prompt") for side in (contrast.harmful, contrast.harmless)
         )
         means = difference_in_means(*(states[:, -n:] for states in sides))
-        found |= {(site, place - n): vector for place, vector in enumerate(means) if not is_zero(vector)}
-    return found
+        differences |= {(site, place - n): vector for place, vector in enumerate(means) if not is_zero(vector)}
+    return differences
 
 
-def _as_expected(model: Model, sides: Sides, tokens: Sequence[int]) -> Sides:
-    """The harmful prompts that the model begins to refuse, and the harmless ones that it does not."""
+def _as_expected(model: Model, sides: PromptSets, tokens: Sequence[int]) -> PromptSets:
+    """Return the harmful prompts that the model begins to refuse, and the harmless ones that it does not."""
     harmful, harmless = (
-        refusal_score(_next(model, _chats(model, side)), tokens).tolist() for side in (sides.harmful, sides.harmless)
+        refusal_score(_next_logits(model, _chats(model, side)), tokens).tolist()
+        for side in (sides.harmful, sides.harmless)
     )
-    return Sides(
+    return PromptSets(
         tuple(prompt for prompt, score in zip(sides.harmful, harmful, strict=True) if score > 0),
         tuple(prompt for prompt, score in zip(sides.harmless, harmless, strict=True) if score < 0),
     )
 
 
-def _score(logits: Tensor, tokens: Sequence[int]) -> float:
+def _mean_score(logits: Tensor, tokens: Sequence[int]) -> float:
     return float(refusal_score(logits, tokens).mean())
 
 
@@ -157,12 +162,12 @@ def _chats(model: Model, prompts: Sequence[Prompt]) -> list[Chat]:
     return [chat(prompt, model.tokenizer) for prompt in prompts]
 
 
-def _next(model: Model, texts: Sequence[Chat], *interventions: Intervention) -> Tensor:
+def _next_logits(model: Model, texts: Sequence[Chat], *interventions: Intervention) -> Tensor:
     return next_logits(model, [Row(text, interventions) for text in texts])
 
 
-def _n_after(model: Model) -> int:
-    """How many tokens the chat format puts behind a prompt."""
+def _n_after_prompt(model: Model) -> int:
+    """Return the number of tokens that the chat format puts after a prompt."""
     text = chat(Prompt("What is this?"), model.tokenizer)
     return len(token_ids(text.text[text.spans[-1][1] :], model.tokenizer))
 

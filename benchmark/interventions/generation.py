@@ -7,36 +7,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graftbench.benchmark.interventions.cross_model import Follow, Follower
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.cross_model import Follower
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.operators import Intervention
-from graftbench.benchmark.interventions.prefix import alike, as_index, can_be_shared, reading_once
-from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.interventions.shared_prompts import can_share, spread_at, unique_prompts
 from graftbench.benchmark.models.kv_cache import new_cache
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import by_length, pad, token_ids
+from graftbench.benchmark.models.tokens import batches_by_length, pad, token_ids
 
 BATCH_TOKENS = 65_536  # of prompts, padding counted: a bound on memory, not a setting
-_NOTHING = -1  # where a row has said nothing
-_LEAVE = 8  # finished rows are taken out when they are one in so many: each time copies what is kept
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One thing to complete: a prompt in the model's chat format, and what is done to the model meanwhile.
-
-    A row that follows another model needs the prompt in that model's format, too.
-    """
-
-    text: Chat
-    interventions: tuple[Intervention, ...] = ()
-    follow: Follow | None = None
-    source_text: Chat | None = None
+_NO_TOKEN = -1  # where a row has generated nothing
+_LEAVE = 8  # finished rows are dropped once they are one in n: dropping copies the cache
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A greedy reply: its text and tokens, and whether every logit on the way was finite."""
+    """A greedy reply: its text and tokens, and whether all logits were finite."""
 
     text: str
     tokens: tuple[int, ...]
@@ -49,30 +36,30 @@ def generate(
     *,
     max_new_tokens: int,
     batch_size: int = 256,
-    done: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> list[Completion]:
-    """The reply of each row, in the order given; `done` is told how many rows a finished batch had."""
+    """Return the reply of each row, in order. `progress` is called with the number of rows of each finished batch."""
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
     completions: dict[int, Completion] = {}
     for batch in batches_of(ids, batch_size):
-        made = decode(model, [rows[i] for i in batch], [ids[i] for i in batch], max_new_tokens)
-        completions |= dict(zip(batch, made, strict=True))
-        done(len(batch))
+        replies = decode(model, [rows[i] for i in batch], [ids[i] for i in batch], max_new_tokens)
+        completions |= dict(zip(batch, replies, strict=True))
+        progress(len(batch))
     return [completions[i] for i in range(len(rows))]
 
 
 def decode(model: Model, rows: Sequence[Row], ids: Sequence[Sequence[int]], max_new_tokens: int) -> list[Completion]:
-    """The replies of one batch of rows with these token ids."""
+    """Return the replies of one batch of rows with these token ids."""
     return _Decoding(model, rows, ids, max_new_tokens).run()
 
 
 def batches_of(ids: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:
-    """Which rows are decoded together: those of like length, whatever is done to them."""
-    return list(by_length([len(row) for row in ids], BATCH_TOKENS, batch_size))
+    """Return the numbers of the rows of each batch: rows of similar length, whatever their interventions."""
+    return list(batches_by_length([len(row) for row in ids], BATCH_TOKENS, batch_size))
 
 
 def stop_tokens(model: Model) -> set[int]:
-    """The tokens that end a reply."""
+    """Return the tokens that end a reply."""
     settings = model.module.generation_config
     stop = settings.eos_token_id if settings is not None else None
     stop = model.tokenizer.eos_token_id if stop is None else stop
@@ -80,14 +67,14 @@ def stop_tokens(model: Model) -> set[int]:
 
 
 class _Decoding:
-    """One batch, from its prompts to the end of its longest reply. Rows that are finished leave."""
+    """One batch, from its prompts to the end of its longest reply. Finished rows are dropped on the way."""
 
     def __init__(self, model: Model, rows: Sequence[Row], ids: Sequence[Sequence[int]], max_new_tokens: int) -> None:
         self._model, self._rows = model, rows
         self._stop = torch.tensor(sorted(stop_tokens(model)), device=model.device)
-        self._said = torch.full((len(rows), max_new_tokens), _NOTHING, device=model.device)
+        self._tokens = torch.full((len(rows), max_new_tokens), _NO_TOKEN, device=model.device)  # generated
         self._finite = torch.ones(len(rows), dtype=torch.bool, device=model.device)
-        self._alive = torch.arange(len(rows), device=model.device)  # row numbers, in the order of the batch
+        self._alive = torch.arange(len(rows), device=model.device)  # numbers of the rows still in the batch
         self._ended = torch.zeros(len(rows), dtype=torch.bool, device=model.device)
         self._ids = ids
         self._inputs = pad(ids, model)
@@ -98,9 +85,9 @@ class _Decoding:
 
     @torch.inference_mode()
     def run(self) -> list[Completion]:
-        """Decode until every row has ended or has said all it may."""
+        """Decode until every row has ended or has `max_new_tokens` tokens."""
         self._follow([follower.prompt() for _, follower in self._followers])
-        n_steps = self._said.shape[1]
+        n_steps = self._tokens.shape[1]
         with self._batch.on(self._model.blocks):
             for step in range(n_steps):
                 self._next(step)
@@ -108,45 +95,47 @@ class _Decoding:
                 if not len(self._alive) or step == n_steps - 1:
                     break
                 self._prepare()
-        said = [[token for token in row if token != _NOTHING] for row in self._said.tolist()]
-        return [self._completion(tokens, finite) for tokens, finite in zip(said, self._finite.tolist(), strict=True)]
+        generated = self._generated(list(range(len(self._rows))))
+        return [self._completion(row, finite) for row, finite in zip(generated, self._finite.tolist(), strict=True)]
 
     def _next(self, step: int) -> None:
-        """One pass, and the token that it gives each row."""
-        with self._reading(step):
+        """Run one pass and store the token that it gives each row."""
+        with self._sharing_prompts(step):
             logits = self._model.module(
                 **self._inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=1
             ).logits[:, -1]
         self._newest = logits.argmax(-1)
-        self._said[self._alive, step] = self._newest.masked_fill(self._ended, _NOTHING)
-        # A sum is finite where all of its terms are; it is far quicker than to look at each.
+        self._tokens[self._alive, step] = self._newest.masked_fill(self._ended, _NO_TOKEN)
+        # A sum is finite where all of its terms are, and far quicker than a look at each.
         self._finite[self._alive] &= logits.sum(-1, dtype=torch.float32).isfinite() | self._ended
         self._ended = self._ended | torch.isin(self._newest, self._stop)
 
-    def _reading(self, step: int) -> AbstractContextManager[None]:
-        """Prompts that are alike are read once as far as they stay so."""
+    def _sharing_prompts(self, step: int) -> AbstractContextManager[None]:
+        """Read equal prompts once below the first site with an intervention."""
         if step > 0:
             return nullcontext()
-        first, of = alike(self._ids)
+        first, prompt_of = unique_prompts(self._ids)
         site = self._batch.first_site(len(self._model.blocks))
-        if not can_be_shared(self._model, site, len(first), len(of)):
+        if not can_share(self._model, site, len(first), len(prompt_of)):
             return nullcontext()
         self._inputs = {name: value[first] for name, value in self._inputs.items()}
-        return reading_once(self._model, site, as_index(of, self._model.device), len(first), self._cache)
+        index = torch.tensor(prompt_of, dtype=torch.long, device=self._model.device)
+        return spread_at(self._model, site, index, len(first), self._cache)
 
     def _leave(self) -> None:
-        """Take the finished rows out of the batch, when they are many enough."""
+        """Drop the finished rows once they are many enough."""
         n_ended = int(self._ended.sum())
         if n_ended == len(self._alive):
             self._alive = self._alive[:0]
         elif n_ended * _LEAVE >= len(self._alive):
             self._keep((~self._ended).nonzero().flatten())
 
-    def _keep(self, kept: Tensor) -> None:
-        self._cache.batch_select_indices(kept)
-        self._mask, self._ended, self._alive = self._mask[kept], self._ended[kept], self._alive[kept]
-        self._newest = self._newest[kept]
-        self._batch.keep(kept.tolist())
+    def _keep(self, going_on: Tensor) -> None:
+        """Drop all rows of the batch but these [rows]."""
+        self._cache.batch_select_indices(going_on)
+        self._mask, self._ended, self._alive = self._mask[going_on], self._ended[going_on], self._alive[going_on]
+        self._newest = self._newest[going_on]
+        self._batch.keep(going_on.tolist())
         alive = set(self._alive.tolist())
         for where, follower in self._followers:
             still = [i for i, row in enumerate(where) if row in alive]
@@ -154,7 +143,7 @@ class _Decoding:
             where[:] = [where[i] for i in still]
 
     def _prepare(self) -> None:
-        """What the next pass reads: the newest token of each row."""
+        """Set the inputs of the next pass: the newest token of each row."""
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._alive), 1)], dim=1)
         self._inputs = {
             "input_ids": self._newest[:, None],
@@ -162,16 +151,21 @@ class _Decoding:
             "position_ids": self._mask.sum(-1, keepdim=True) - 1,
         }
         self._batch.next_token()
-        with self._batch.paused():  # the model that is followed may be this one
+        with self._batch.paused():  # the followed model may be this one
             replacements = [self._step(where, follower) for where, follower in self._followers if where]
         self._follow(replacements)
 
     def _step(self, where: list[int], follower: Follower) -> list[tuple[Intervention, ...]]:
-        tokens = [[token for token in row if token != _NOTHING] for row in self._said[where].tolist()]
+        tokens = self._generated(where)
         replies = self._model.tokenizer.batch_decode(tokens, skip_special_tokens=False)
         return list(follower.step([row[-1] for row in tokens], replies))
 
+    def _generated(self, rows: list[int]) -> list[list[int]]:
+        """Return the tokens that some rows have generated so far."""
+        return [[token for token in row if token != _NO_TOKEN] for row in self._tokens[rows].tolist()]
+
     def _follow(self, replacements: Sequence[Sequence[tuple[Intervention, ...]]]) -> None:
+        """Give the rows that follow a model their replacements for the next pass, follower by follower."""
         followed = [where for where, _ in self._followers if where]
         place = {row: i for i, row in enumerate(self._alive.tolist())} if followed else {}
         for where, rows in zip(followed, replacements, strict=True):
@@ -186,15 +180,15 @@ class _Decoding:
 
 
 def _followers(model: Model, rows: Sequence[Row]) -> list[tuple[list[int], Follower]]:
-    """Which rows follow which model, and what reads that model for them."""
+    """Return a follower for each followed model, with the numbers of its rows."""
     groups: dict[int, list[int]] = {}
     for i, row in enumerate(rows):
         if row.follow is not None:
             groups.setdefault(id(row.follow), []).append(i)
-    made: list[tuple[list[int], Follower]] = []
+    followers: list[tuple[list[int], Follower]] = []
     for where in groups.values():
         follow = rows[where[0]].follow
         sources = [rows[i].source_text or rows[i].text for i in where]
         assert follow is not None
-        made.append((where, Follower(follow, model, sources, [rows[i].text for i in where])))
-    return made
+        followers.append((where, Follower(follow, model, sources, [rows[i].text for i in where])))
+    return followers

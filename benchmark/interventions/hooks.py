@@ -8,48 +8,65 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graftbench.benchmark.interventions.operators import Ablate, Add, Intervention, Replace, Rewrite
-from graftbench.benchmark.models.architectures import Blocks, input_of, stream, with_input, with_stream
+from graftbench.benchmark.interventions.operators import Ablate, Add, Intervention, Replace, Rewrite, at_generated
+from graftbench.benchmark.models.architectures import (
+    Blocks,
+    hidden_states,
+    input_states,
+    with_hidden_states,
+    with_input_states,
+)
+
+SiteStep = Add | Replace | Rewrite
+RowSteps = Sequence[tuple[int, SiteStep]]  # with the row that each belongs to
 
 
 class Batch:
     """The interventions on the rows of one batch, as hooks on the blocks of its model.
 
-    The first pass reads the prompts, padded on the left; each pass after it one more token of every row.
+    The first pass reads the prompts, padded on the left; each later pass reads one more token of every row.
     """
 
-    def __init__(self, rows: Sequence[Sequence[Intervention]]) -> None:
+    def __init__(self, rows: Sequence[Sequence[Intervention]], *, every_row: bool = False) -> None:
         self._rows = [tuple(row) for row in rows]
-        self._said, self._paused, self._moving = 0, False, False  # how many tokens of each row were generated and read
-        self._changes: dict[int, list[_Site | _Rewriting]] = {}
+        self._every_row = every_row
+        self._n_generated = 0  # tokens of each row that were generated and read
+        self._paused = False
+        self._changes_by_token = False  # where generated tokens get vectors of their own
+        self._changes: dict[int, list[_SiteChange | _Rewriting]] = {}
         self._directions = _directions(self._rows)
         self._arrange()
 
+    @classmethod
+    def for_every_row(cls, steps: Sequence[Intervention]) -> "Batch":
+        """Return a batch of any number of rows, all under the same interventions."""
+        return cls([steps], every_row=True)
+
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows alone."""
+        """Drop all rows but these."""
         self._rows = [self._rows[i] for i in rows]
         self._directions = _directions(self._rows)
         self._arrange()
 
     def put(self, interventions: Mapping[int, Sequence[Intervention]]) -> None:
-        """Give some rows other interventions from the next pass on."""
+        """Give some rows other interventions from the next pass on; directions to ablate stay."""
         for i, row in interventions.items():
             self._rows[i] = tuple(row)
         self._arrange()
 
     def first_site(self, n_blocks: int) -> int:
-        """The first block whose input or parts something is done to; the last where nothing is done."""
+        """Return the first block with an intervention; the last block where there is none."""
         return 0 if self._directions is not None else min(self._changes, default=n_blocks - 1)
 
     def next_token(self) -> None:
-        """Say that the next pass reads one more generated token of each row."""
-        self._said += 1
-        if self._said == 1 or self._moving:
+        """Prepare for a pass that reads one more generated token of each row."""
+        self._n_generated += 1
+        if self._n_generated == 1 or self._changes_by_token:
             self._arrange()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave the model alone for the time of a `with` block, in which it may read something else."""
+        """Leave the model alone during a `with` block, in which it may read something else."""
         self._paused = True
         try:
             yield
@@ -57,27 +74,17 @@ class Batch:
             self._paused = False
 
     def _arrange(self) -> None:
+        """Sort the interventions of the next pass by site. A site without any keeps its hook: it may get some later."""
         steps = [(i, step) for i, row in enumerate(self._rows) for step in row if not isinstance(step, Ablate)]
-        # Whether something else is done at each generated token.
-        self._moving = any(isinstance(step, Add) and step.generated is not None for _, step in steps)
-        now = [(i, self._now(step)) for i, step in steps]
-        active = [(i, step) for i, step in now if step is not None]
-        self._changes = {
-            site: _changes_at([(i, step) for i, step in active if step.site == site], len(self._rows))
-            for site in sorted({step.site for _, step in steps})
-        }
-
-    def _now(self, step: Add | Replace | Rewrite) -> Add | Replace | Rewrite | None:
-        """What an intervention does to the tokens of the next pass."""
-        if self._said == 0 or isinstance(step, Rewrite) or step.positions is None:
-            return step
-        if isinstance(step, Add) and step.generated is not None and self._said <= len(step.generated):
-            return Add(step.site, step.generated[self._said - 1], None)
-        return None
+        self._changes_by_token = any(isinstance(step, Add) and step.generated is not None for _, step in steps)
+        n = self._n_generated
+        now = [(i, each) for i, step in steps for each in (at_generated([step], n) if n else [step])]
+        n_rows = None if self._every_row else len(self._rows)
+        self._changes = {site: _changes_at(site, now, n_rows) for site in sorted({step.site for _, step in steps})}
 
     @contextmanager
     def on(self, blocks: Blocks) -> Iterator["Batch"]:
-        """Put the hooks on for the time of a `with` block."""
+        """Put the hooks on during a `with` block."""
         with ExitStack() as stack:
             for site in self._changes:
                 handle = blocks[site].register_forward_pre_hook(self._at(site), with_kwargs=True)
@@ -85,7 +92,7 @@ class Batch:
             if self._directions is not None:
                 for block in blocks.modules:
                     stack.callback(block.register_forward_pre_hook(self._before, with_kwargs=True).remove)
-                for module in blocks.writing():
+                for module in blocks.writer_modules():
                     stack.callback(module.register_forward_hook(self._after).remove)
             yield self
 
@@ -94,41 +101,39 @@ class Batch:
             changes = [] if self._paused else self._changes.get(site, [])
             if not changes:
                 return None
-            hidden = input_of(args, kwargs)
+            hidden = input_states(args, kwargs)
             for change in changes:
                 hidden = change(hidden)
-            return with_input(args, kwargs, hidden)
+            return with_input_states(args, kwargs, hidden)
 
         return hook
 
     def _before(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return with_input(args, kwargs, self._ablated(input_of(args, kwargs)))
+        return with_input_states(args, kwargs, self._ablated(input_states(args, kwargs)))
 
     def _after(self, _: nn.Module, __: Any, output: Any) -> Any:
-        return with_stream(output, self._ablated(stream(output)))
+        return with_hidden_states(output, self._ablated(hidden_states(output)))
 
     def _ablated(self, hidden: Tensor) -> Tensor:
-        if self._paused or self._directions is None:  # none is left when the rows that had them have ended
+        """Project the direction of each row out of [rows, tokens, d]."""
+        if self._paused or self._directions is None:  # None also once the rows with a direction have left
             return hidden
-        self._directions = self._directions.to(hidden)  # once: they stay where they are used
+        self._directions = self._directions.to(hidden)  # once: they stay on the device
         along = self._directions[:, None]
         rest: Tensor = hidden - (hidden * along).sum(-1, keepdim=True) * along
         return rest
 
 
-Steps = Sequence[tuple[int, Add | Replace | Rewrite]]  # with the row that each belongs to
-
-
-def _changes_at(steps: Steps, n_rows: int) -> "list[_Site | _Rewriting]":
-    """What is done at one site: what replaces comes first, then what rewrites, then what is added."""
-    replaced = [(i, step) for i, step in steps if isinstance(step, Replace)]
-    rewritten = [(i, step) for i, step in steps if isinstance(step, Rewrite)]
-    added = [(i, step) for i, step in steps if isinstance(step, Add)]
+def _changes_at(site: int, steps: Sequence[tuple[int, Intervention]], n_rows: int | None) -> "list[_Change]":
+    """Return the changes at one site in their order: replace, rewrite, add. `n_rows` None: the same for any row."""
+    replaced = [(i, step) for i, step in steps if isinstance(step, Replace) and step.site == site]
+    rewritten = [(i, step) for i, step in steps if isinstance(step, Rewrite) and step.site == site]
+    added = [(i, step) for i, step in steps if isinstance(step, Add) and step.site == site]
     functions = dict.fromkeys(step.by for _, step in rewritten)
     return [
-        *([_Site(Replace, list(replaced), n_rows)] if replaced else []),
+        *([_SiteChange(Replace, list(replaced), n_rows)] if replaced else []),
         *(_Rewriting(by, [i for i, step in rewritten if step.by == by], n_rows) for by in functions),
-        *([_Site(Add, list(added), n_rows)] if added else []),
+        *([_SiteChange(Add, list(added), n_rows)] if added else []),
     ]
 
 
@@ -138,23 +143,23 @@ class _Rewriting:
 
     by: Callable[[Tensor], Tensor]
     rows: list[int]
-    n_rows: int
+    n_rows: int | None
 
     def __call__(self, hidden: Tensor) -> Tensor:
         _check_rows(hidden, self.n_rows)
-        rows = torch.tensor(self.rows, device=hidden.device)
+        rows = torch.tensor(range(len(hidden)) if self.n_rows is None else self.rows, device=hidden.device)
         chosen = hidden[rows]
         new = self.by(chosen.flatten(0, 1).float()).to(hidden).reshape(chosen.shape)
         return hidden.index_copy(0, rows, new)
 
 
 @dataclass
-class _Site:
-    """What one kind of intervention does at one site: where, and with which vectors."""
+class _SiteChange:
+    """All additions, or all replacements, at one site."""
 
     kind: type[Add] | type[Replace]
     steps: list[tuple[int, Add | Replace]]
-    n_rows: int
+    n_rows: int | None
 
     def __call__(self, hidden: Tensor) -> Tensor:
         _check_rows(hidden, self.n_rows)
@@ -162,6 +167,7 @@ class _Site:
         return hidden.index_put((rows, columns), values, accumulate=self.kind is Add)
 
     def _places(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return rows [n], columns [n] and vectors [n, d] of hidden states [rows, tokens, d]."""
         n_tokens = hidden.shape[1]
         rows: list[int] = []
         columns: list[int] = []
@@ -173,21 +179,28 @@ class _Site:
             rows += [row] * len(where)
             columns += where
             values.append(step.vectors.to(hidden).expand(len(where), -1))
+        if self.n_rows is None:
+            n = len(hidden)
+            every = torch.arange(n).repeat_interleave(len(columns))
+            return every, torch.tensor(columns).repeat(n), torch.cat(values).repeat(n, 1)
         return torch.tensor(rows), torch.tensor(columns), torch.cat(values)
 
 
-def _check_rows(hidden: Tensor, n_rows: int) -> None:
-    if hidden.shape[0] != n_rows:
+_Change = _SiteChange | _Rewriting
+
+
+def _check_rows(hidden: Tensor, n_rows: int | None) -> None:
+    if n_rows is not None and hidden.shape[0] != n_rows:
         raise ValueError(f"interventions for {n_rows} rows met a batch of {hidden.shape[0]}")
 
 
 def _directions(rows: Sequence[Sequence[Intervention]]) -> Tensor | None:
-    """The unit direction to ablate from each row [rows, d], zero where there is none; None where none has any."""
-    found = {i: step.direction for i, row in enumerate(rows) for step in row if isinstance(step, Ablate)}
-    if not found:
+    """Return the unit direction to ablate from each row [rows, d], zero where there is none; None without any."""
+    directions = {i: step.direction for i, row in enumerate(rows) for step in row if isinstance(step, Ablate)}
+    if not directions:
         return None
-    unit = torch.zeros(len(rows), next(iter(found.values())).shape[-1], dtype=torch.float64)
-    for i, direction in found.items():
+    unit = torch.zeros(len(rows), next(iter(directions.values())).shape[-1], dtype=torch.float64)
+    for i, direction in directions.items():
         if not direction.any():
             raise ValueError("a zero vector has no direction to ablate")
         unit[i] = direction.double() / direction.double().norm()

@@ -1,177 +1,125 @@
-"""Next-token distributions under interventions."""
+"""Next-token distributions under interventions: logits, log-likelihoods and KL divergence.
 
-from collections.abc import Sequence
+Logits of many positions are computed in chunks, by the model's own head from the states of its last block, and compared
+slice by slice of the vocabulary: 2,048 positions of a vocabulary of 128 thousand would take a gigabyte at once.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import DynamicCache
+from torch import Tensor, nn
 
-from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.hooks import Batch
-from graftbench.benchmark.interventions.operators import Intervention, moved
-from graftbench.benchmark.models.chat import Chat
-from graftbench.benchmark.models.kv_cache import new_cache
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import by_length, pad, token_ids
+from graftbench.benchmark.models.tokens import batches_by_length, pad, token_ids
 
-_READ_TOKENS = 16_384  # of prompts, padding counted: a bound on memory, not a setting
+LOGITS_AT_ONCE = 2**23
+VOCABULARY_SLICE = 16_384
 
 
 @torch.inference_mode()
 def next_logits(model: Model, rows: Sequence[Row], batch_tokens: int = 16_384) -> Tensor:
-    """The logits [rows, vocabulary] after each prompt, in float32, each under its own interventions."""
+    """Return the logits [rows, vocabulary] after each prompt, in float32, each under its own interventions."""
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
-    found: dict[int, Tensor] = {}
-    for batch in by_length([len(row) for row in ids], batch_tokens):
+    by_row: dict[int, Tensor] = {}
+    for batch in batches_by_length([len(row) for row in ids], batch_tokens):
         with Batch([rows[i].interventions for i in batch]).on(model.blocks):
             logits = model.module(**pad([ids[i] for i in batch], model), use_cache=False, logits_to_keep=1).logits
-        found |= dict(zip(batch, logits[:, -1].float(), strict=True))
-    return torch.stack([found[i] for i in range(len(rows))])
-
-
-def reply_logits(model: Model, rows: Sequence[Row], *, onwards: bool = False) -> list[Tensor]:
-    """For each row, whose text ends with a reply, the logits [tokens, vocabulary] that predict each token of it.
-
-    With `onwards` those of what comes after it, too. ValueError where the reply's first token holds something of what
-    stands before it.
-    """
-    ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
-    before = [token_ids(row.text.text[: row.text.spans[-1][0]], model.tokenizer) for row in rows]
-    for row, whole, start in zip(rows, ids, before, strict=True):
-        if whole[: len(start)] != start:
-            raise ValueError(f"the reply of {row.text.text!r} does not begin with a token of its own")
-    found = _logits_from(model, ids, [len(start) for start in before], [row.interventions for row in rows])
-    return found if onwards else [logits[:-1] for logits in found]
-
-
-def reply_likelihoods(model: Model, rows: Sequence[Row]) -> Tensor:
-    """For each row, whose text ends with a reply, the log-likelihood of that reply in nats, in float64."""
-    ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
-    found = [
-        _likelihoods(logits, tokens[len(tokens) - len(logits) :]).sum()
-        for tokens, logits in zip(ids, reply_logits(model, rows), strict=True)
-    ]
-    return torch.stack(found).cpu()
-
-
-def perplexity(model: Model, said: Sequence[tuple[Chat, Sequence[int]]]) -> float:
-    """The perplexity per token, the end among them, of what was said to some prompts: exp of the mean loss in nats."""
-    prompts = [token_ids(text.text, model.tokenizer) for text, _ in said]
-    ids = [[*prompt, *tokens] for prompt, (_, tokens) in zip(prompts, said, strict=True)]
-    logits = _logits_from(model, ids, [len(prompt) for prompt in prompts], [()] * len(said))
-    each = [_likelihoods(row[:-1], tokens) for row, (_, tokens) in zip(logits, said, strict=True)]
-    return float(torch.cat(each).mean().neg().exp())
-
-
-@torch.inference_mode()
-def _logits_from(
-    model: Model,
-    ids: Sequence[Sequence[int]],
-    starts: Sequence[int],
-    interventions: Sequence[tuple[Intervention, ...]],
-    batch_tokens: int = 4096,
-) -> list[Tensor]:
-    """For each row the logits that predict its token number `start`, each one after it, and what comes at its end."""
-    found: dict[int, Tensor] = {}
-    for batch in by_length([len(row) for row in ids], batch_tokens):
-        with Batch([interventions[i] for i in batch]).on(model.blocks):
-            logits = model.module(**pad([ids[i] for i in batch], model), use_cache=False).logits
-        for i, states in zip(batch, logits, strict=True):
-            found[i] = states[len(states) - len(ids[i]) + starts[i] - 1 :].float()
-    return [found[i] for i in range(len(ids))]
+        by_row |= dict(zip(batch, logits[:, -1].float(), strict=True))
+    return torch.stack([by_row[i] for i in range(len(rows))])
 
 
 @dataclass(frozen=True, eq=False)
-class ContinuationRow:
-    """Tokens that are read under some interventions, and the continuation that the last of them are to predict.
+class PredictingStates:
+    """The states [tokens, d] of a model's last block that predict these tokens."""
 
-    Rows of one `group` have the same tokens before their continuations, and the same is done there.
-    """
-
-    group: str
-    ids: Sequence[int]  # all but the last token of the continuation
-    predicted: Sequence[int]
-    interventions: tuple[Intervention, ...]
-
-    @property
-    def n_after(self) -> int:
-        """How many tokens of the continuation are read."""
-        return len(self.predicted) - 1
-
-    @property
-    def context(self) -> Sequence[int]:
-        """The tokens before the continuation."""
-        return self.ids[: len(self.ids) - self.n_after]
+    last: Tensor
+    predicted: tuple[int, ...]
 
 
 @torch.inference_mode()
-def continuation_likelihoods(
-    model: Model, rows: Sequence[ContinuationRow], batch_size: int
-) -> list[tuple[float, bool]]:
-    """For each row the log-likelihood in nats of what it predicts, and whether each token of it is the likeliest.
+def last_states(model: Model, ids: Sequence[Sequence[int]]) -> list[Tensor]:
+    """Return the states [tokens, d] of the last block, after its norm, for each row of token ids, in one batch."""
+    batches: list[Tensor] = []
 
-    What stands before several continuations is read once. FloatingPointError where a logit is not finite.
+    def remember(states: Tensor) -> Tensor:
+        batches.append(states)
+        return states
+
+    with _on_last_states(model, remember):
+        model.module(**pad(ids, model), use_cache=False, logits_to_keep=1)
+    return [states[len(states) - len(row) :] for states, row in zip(batches[0], ids, strict=True)]
+
+
+@torch.inference_mode()
+def logits_of_states(model: Model, states: Tensor) -> Tensor:
+    """Return the logits [positions, vocabulary] of states [positions, d] of the last block, in float32.
+
+    The model reads a single token, whose states are exchanged before its own head sees them, whatever that head does.
     """
-    groups: dict[str, list[int]] = {}
-    for i, row in enumerate(rows):
-        groups.setdefault(row.group, []).append(i)
-    members = list(groups.values())
-    found: dict[int, tuple[float, bool]] = {}
-    for batch in by_length([len(rows[group[0]].context) for group in members], _READ_TOKENS, batch_size):
-        where = [members[i] for i in batch]
-        these = [[rows[i] for i in group] for group in where]
-        found |= dict(zip([i for group in where for i in group], _continued(model, these), strict=True))
-    return [found[i] for i in range(len(rows))]
+    one = torch.zeros(1, 1, dtype=torch.long, device=model.device)
+    with _on_last_states(model, lambda _: states[None]):
+        logits: Tensor = model.module(input_ids=one, use_cache=False).logits[0]
+    return logits.float()
 
 
-def _continued(model: Model, groups: Sequence[Sequence[ContinuationRow]]) -> list[tuple[float, bool]]:
-    """The likelihoods of the rows of some groups, in turn."""
-    cache = new_cache(model)
-    first = [group[0] for group in groups]
-    inputs = pad([row.context for row in first], model)
-    with Batch([moved(row.interventions, -row.n_after, len(row.context)) for row in first]).on(model.blocks):
-        before = model.module(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
-    rows = [row for group in groups for row in group]
-    of = torch.tensor([i for i, group in enumerate(groups) for _ in group], device=model.device)
-    logits, longest = before[of], max(row.n_after for row in rows)
-    if longest:
-        cache.batch_select_indices(of)
-        logits = torch.cat([logits, _read_on(model, rows, inputs["attention_mask"][of], cache, longest)], dim=1)
-    return [_verdict(row, states[: len(row.predicted)].float()) for row, states in zip(rows, logits, strict=True)]
+@contextmanager
+def _on_last_states(model: Model, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Replace the last states by what `change` makes of them, before the model's head."""
+
+    def hook(_: nn.Module, __: Any, output: Any) -> Any:
+        return type(output)(**{**output, "last_hidden_state": change(output.last_hidden_state)})
+
+    handle = model.module.base_model.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
-def _read_on(model: Model, rows: Sequence[ContinuationRow], mask: Tensor, cache: DynamicCache, longest: int) -> Tensor:
-    """The logits [rows, longest, vocabulary] after each token of the continuations, padded on the right."""
-    ends = [list(row.ids[len(row.context) :]) for row in rows]
-    ids = torch.tensor([end + [0] * (longest - len(end)) for end in ends], device=model.device)
-    own = torch.tensor([[1] * len(end) + [0] * (longest - len(end)) for end in ends], device=model.device)
-    steps = torch.arange(longest, device=model.device)
-    with Batch([moved(row.interventions, longest - row.n_after, longest) for row in rows]).on(model.blocks):
-        logits: Tensor = model.module(
-            input_ids=ids,
-            attention_mask=torch.cat([mask, own], dim=1),
-            position_ids=mask.sum(-1, keepdim=True) + steps,
-            past_key_values=cache,
-            use_cache=True,
-        ).logits
-    return logits
+def log_likelihoods(model: Model, texts: Sequence[PredictingStates]) -> Tensor:
+    """Return the log-likelihood [tokens] of every predicted token, text after text, in nats and float64."""
+    last = torch.cat([states.last for states in texts])
+    tokens = torch.tensor([t for states in texts for t in states.predicted], dtype=torch.long, device=last.device)
+    pieces = zip(last.split(_chunk(model)), tokens.split(_chunk(model)), strict=True)
+    return torch.cat([token_log_likelihoods(logits_of_states(model, states), some) for states, some in pieces])
 
 
-def _verdict(row: ContinuationRow, logits: Tensor) -> tuple[float, bool]:
-    if not logits.isfinite().all():
-        raise FloatingPointError("its logits are not finite")
-    likeliest = logits.argmax(-1).tolist() == list(row.predicted)
-    return float(_likelihoods(logits, row.predicted).sum()), likeliest
+def kl_by_token(model: Model, p: Tensor, q: Tensor) -> Tensor:
+    """Return KL(p || q) [positions] of the distributions that two sets of states [positions, d] predict, in nats."""
+    pieces = zip(p.split(_chunk(model)), q.split(_chunk(model)), strict=True)
+    return torch.cat([_kl(logits_of_states(model, one), logits_of_states(model, other)) for one, other in pieces])
 
 
-def _likelihoods(logits: Tensor, tokens: Sequence[int]) -> Tensor:
-    """The log-likelihood of each token [tokens], in float64."""
-    said = torch.tensor(tokens, dtype=torch.long, device=logits.device)
-    return logits.double().log_softmax(-1).gather(-1, said[:, None])[:, 0]
+def token_log_likelihoods(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Return the log-likelihood [positions] of one token [positions] each, of logits [positions, vocabulary]."""
+    return logits.gather(-1, tokens[:, None])[:, 0].double() - _log_normaliser(logits)
 
 
 def mean_kl(p_logits: Tensor, q_logits: Tensor) -> float:
-    """Mean over rows of KL(p || q) of two sets of logits [rows, vocabulary], in nats."""
-    p, q = (logits.double().log_softmax(-1) for logits in (p_logits, q_logits))
-    return float((p.exp() * (p - q)).sum(-1).mean())
+    """Return the mean over rows of KL(p || q) of two sets of logits [rows, vocabulary], in nats."""
+    return float(_kl(p_logits, q_logits).mean())
+
+
+def _chunk(model: Model) -> int:
+    """Return the number of positions whose logits are computed at a time."""
+    return max(1, LOGITS_AT_ONCE // int(model.module.config.get_text_config().vocab_size))
+
+
+def _kl(p: Tensor, q: Tensor) -> Tensor:
+    """Return KL(p || q) [positions] of two sets of logits [positions, vocabulary], in float64."""
+    of_p, of_q = _log_normaliser(p), _log_normaliser(q)
+    total = torch.zeros_like(of_p)
+    for one, other in zip(p.split(VOCABULARY_SLICE, -1), q.split(VOCABULARY_SLICE, -1), strict=True):
+        log_p, log_q = one.double() - of_p[:, None], other.double() - of_q[:, None]
+        total += (log_p.exp() * (log_p - log_q)).sum(-1)
+    return total
+
+
+def _log_normaliser(logits: Tensor) -> Tensor:
+    """Return the log of the sum of exponentials [positions] of logits [positions, vocabulary], in float64."""
+    return torch.stack([part.double().logsumexp(-1) for part in logits.split(VOCABULARY_SLICE, -1)]).logsumexp(0)

@@ -12,7 +12,7 @@ Positions = tuple[int, ...] | None  # tokens of the prompt, counted from the rig
 class Add:
     """Add to the input of block `site` a vector for each position [positions, d], or one for all of them [d].
 
-    `generated` holds what is added to the generated tokens, one after the other [tokens, d]; nothing where it ends.
+    `generated` [tokens, d] is added to the generated tokens, one row each; later tokens get nothing.
     """
 
     site: int
@@ -23,7 +23,7 @@ class Add:
 
 @dataclass(frozen=True, eq=False)
 class Replace:
-    """Put vectors [positions, d], or one [d], in the place of the input of block `site`."""
+    """Put vectors [positions, d], or one [d] for all positions, in the place of the input of block `site`."""
 
     site: int
     vectors: Tensor
@@ -34,7 +34,7 @@ class Replace:
 class Rewrite:
     """Put `by` of the input of block `site` [n, d] -> [n, d] in its place, at every position, generated ones too.
 
-    `identity` stands for the function where completions are kept.
+    `identity` stands for the function in the cache of completions.
     """
 
     site: int
@@ -56,27 +56,40 @@ class Ablate:
 Intervention = Add | Replace | Rewrite | Ablate
 
 
-def moved(steps: Sequence[Intervention], by: int, n_tokens: int) -> tuple[Intervention, ...]:
-    """The same with positions so many further to the left, as far as they lie in so many tokens.
-
-    What is done to generated tokens is done to the tokens that then stand after the text.
-    """
-    return tuple(part for step in steps for part in _moved(step, by, n_tokens))
+def at_generated(steps: Sequence[Intervention], n: int) -> tuple[Intervention, ...]:
+    """Return the interventions of a pass that reads generated token number `n` alone, counted from 1."""
+    return tuple(now for step in steps for now in _at_generated(step, n))
 
 
-def _moved(step: Intervention, by: int, n_tokens: int) -> list[Intervention]:
+def _at_generated(step: Intervention, n: int) -> list[Intervention]:
     if isinstance(step, Ablate | Rewrite) or step.positions is None:
         return [step]
-    found: list[Intervention] = []
-    kept = [(i, p - by) for i, p in enumerate(step.positions) if -n_tokens <= p - by < 0]
-    if kept:
-        vectors = step.vectors if step.vectors.ndim == 1 else step.vectors[[i for i, _ in kept]]
-        found.append((Add if isinstance(step, Add) else Replace)(step.site, vectors, tuple(p for _, p in kept)))
+    if isinstance(step, Add) and step.generated is not None and n <= len(step.generated):
+        return [Add(step.site, step.generated[n - 1], None)]
+    return []
+
+
+def shifted(steps: Sequence[Intervention], by: int, n_tokens: int) -> tuple[Intervention, ...]:
+    """Shift all positions to the left by `by` tokens; those outside of `n_tokens` tokens are dropped.
+
+    Vectors for generated tokens get the positions of the tokens after the prompt.
+    """
+    return tuple(part for step in steps for part in _shifted(step, by, n_tokens))
+
+
+def _shifted(step: Intervention, by: int, n_tokens: int) -> list[Intervention]:
+    if isinstance(step, Ablate | Rewrite) or step.positions is None:
+        return [step]
+    parts: list[Intervention] = []
+    inside = [(i, p - by) for i, p in enumerate(step.positions) if -n_tokens <= p - by < 0]
+    where = tuple(p for _, p in inside)
+    vectors = step.vectors if step.vectors.ndim == 1 else step.vectors[[i for i, _ in inside]]
     generated = step.generated if isinstance(step, Add) else None
-    if isinstance(step, Add) and generated is not None and by == 0:  # nothing of the reply is read yet
-        rows = step.vectors if step.vectors.ndim == 1 else step.vectors[[i for i, _ in kept]]
-        return [Add(step.site, rows, tuple(p for _, p in kept), generated)]
+    if isinstance(step, Add) and generated is not None and by == 0:  # no generated token is read yet
+        return [Add(step.site, vectors, where, generated)]
+    if inside:
+        parts.append((Add if isinstance(step, Add) else Replace)(step.site, vectors, where))
     if generated is not None and by > 0:
         n = min(len(generated), by)
-        found.append(Add(step.site, generated[:n], tuple(range(-by, n - by))))
-    return found
+        parts.append(Add(step.site, generated[:n], tuple(range(-by, n - by))))
+    return parts

@@ -1,6 +1,6 @@
-"""Steering vectors as files of one's own: safetensors that say where and how strongly the vector is used.
+"""Steering vectors in files: safetensors whose metadata state where and how strongly the vector is used.
 
-The file holds one tensor, `vector`, [d] or, one row for each of several positions, [positions, d]; its metadata are
+The file holds one tensor, `vector`: [d], or [positions, d] with one row for each of several positions. Its metadata are
 `kind` (`add` or `ablate`), `site` (the block to whose input it is added), `positions` (`last`, `prompt`, `all`, or an
 index from the right such as `-2`) and `strength`, all of them text.
 """
@@ -16,19 +16,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from graftbench.benchmark.activations.positions import states_at
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import read_lines, whole
+from graftbench.benchmark.core.files import atomic_write
+from graftbench.benchmark.core.forms import first_error, read_json_lines
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.operators import Ablate, Add
-from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero, paired_positions, states_at
+from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero, paired_positions
 from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.load import Model, check_site
 from graftbench.benchmark.models.tokens import positions_of
 
-NAME = "vector"
+TENSOR_NAME = "vector"
 _POSITIONS = "they are all, prompt, last, or an index from the right such as -2"
 
 
@@ -42,9 +43,8 @@ class About(BaseModel):
     strength: FiniteFloat = 1.0
 
     @model_validator(mode="after")
-    def _says_where(self) -> "About":
-        nowhere = self.site is None or self.positions is None
-        if self.kind == "add" and nowhere:
+    def _fits_its_kind(self) -> "About":
+        if self.kind == "add" and (self.site is None or self.positions is None):
             raise ValueError("a vector to add needs a `site` and `positions`")
         if self.kind == "ablate" and ({"site", "positions", "strength"} & self.model_fields_set):
             raise ValueError("a direction is ablated everywhere: it has no `site`, `positions` or `strength`")
@@ -53,24 +53,24 @@ class About(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class SteeringVector:
-    """A vector [d] or [positions, d] with where and how it is used."""
+    """A vector, [d] or [positions, d], with where and how it is used."""
 
     vector: Tensor
     about: About
 
     def at_strength(self, strength: float) -> "SteeringVector":
-        """The same, so many times as strong. UserError for a direction that is ablated, which has no strength."""
+        """Return the vector with another strength. UserError for a direction to ablate, which has none."""
         if self.about.kind == "ablate":
             raise UserError("A direction that is ablated has no strength.")
         return SteeringVector(self.vector, self.about.model_copy(update={"strength": strength}))
 
     @property
     def identity(self) -> str:
-        """A hash of all of it."""
+        """Hash of the vector and its use."""
         return digest(hashlib.sha256(self.vector.contiguous().numpy().tobytes()).hexdigest(), self.about.model_dump())
 
     def condition(self, model: Model, name: str = "intervention") -> Condition:
-        """The condition that uses it on a model; UserError where it does not fit the model."""
+        """Return the condition that uses the vector on a model. UserError where it does not fit the model."""
         if self.vector.shape[-1] != model.d:
             raise UserError(f"The vector has width {self.vector.shape[-1]}, and {model.name} has {model.d}.")
         if self.about.kind == "ablate":
@@ -97,19 +97,19 @@ class SteeringVector:
         return Add(self._site, paired_positions(vector, len(where)), where)
 
 
-def save_vector(found: SteeringVector, path: Path) -> None:
-    """Write a vector, whole or not at all."""
-    about = {name: str(value) for name, value in found.about.model_dump(exclude_unset=True).items()}
-    with whole(path) as unfinished:
-        save_file({NAME: found.vector.contiguous()}, unfinished, metadata=about)
+def save_vector(vector: SteeringVector, path: Path) -> None:
+    """Write a vector to a file, whole or not at all."""
+    about = {name: str(value) for name, value in vector.about.model_dump(exclude_unset=True).items()}
+    with atomic_write(path) as unfinished:
+        save_file({TENSOR_NAME: vector.vector.contiguous()}, unfinished, metadata=about)
 
 
 def load_vector(path: Path) -> SteeringVector:
-    """Read a vector; UserError where the file is none."""
+    """Read a vector from a file. UserError where the file holds none."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            vector = file.get_tensor(NAME)
+            vector = file.get_tensor(TENSOR_NAME)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is no file of a steering vector: {error}.") from error
     settings = {name: int_or_text(text) for name, text in metadata.items() if name != "format"}
@@ -123,7 +123,7 @@ def load_vector(path: Path) -> SteeringVector:
     return SteeringVector(vector.float(), about)
 
 
-class Pair(BaseModel):
+class ContrastivePair(BaseModel):
     """Two prompts that differ only in the behaviour."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -131,20 +131,20 @@ class Pair(BaseModel):
     undesired: str
 
 
-def read_prompts(path: Path) -> list[Pair]:
-    """Contrastive prompts from JSON lines; UserError where they cannot be read."""
-    found = read_lines(path, Pair, "file of contrastive prompts", "pair of prompts")
-    if not found:
+def read_pairs(path: Path) -> list[ContrastivePair]:
+    """Read pairs of prompts from JSON lines. UserError where there are none or a line is none."""
+    pairs = read_json_lines(path, ContrastivePair, "file of contrastive prompts", "pair of prompts")
+    if not pairs:
         raise UserError(f"{path} holds no pair of prompts.")
-    return found
+    return pairs
 
 
-def from_prompts(
-    model: Model, pairs: Sequence[Pair], site: int, read_at: str, used: tuple[str, str, float]
+def vector_from_pairs(
+    model: Model, pairs: Sequence[ContrastivePair], site: int, read_at: str, used: tuple[str, str, float]
 ) -> SteeringVector:
-    """The difference in means at a site and position; `used` says its kind, where, and how strongly it is used.
+    """Return the difference in means [d] at a site and position. `used` has its kind, positions and strength.
 
-    UserError where something of that makes no sense or the vector is zero.
+    UserError where one of these makes no sense, or the vector is zero.
     """
     kind, positions, strength = used
     settings: dict[str, object] = {"kind": kind}
@@ -171,14 +171,13 @@ def _about(settings: Mapping[str, object], what: str) -> About:
     try:
         return About.model_validate(settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = str(first["loc"][0]) if first["loc"] else ""
-        why = _POSITIONS if where == "positions" else first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{what}: {where + ': ' if where else ''}{why}.") from error
+        first = first_error(error)
+        why = f"positions: {_POSITIONS}" if first.where.startswith("positions") else first
+        raise UserError(f"{what}: {why}.") from error
 
 
 def int_or_text(text: str) -> str | int:
-    """A number where the text is one."""
+    """Return the number that a text is, or else the text."""
     try:
         return int(text)
     except ValueError:

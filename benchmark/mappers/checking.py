@@ -1,4 +1,4 @@
-"""`graftbench check`: does a mapper keep to the protocol, and does it find what was planted?"""
+"""`graftbench check`: check that a mapper follows the protocol and recovers a planted map."""
 
 import json
 import tempfile
@@ -13,17 +13,21 @@ from torch import Tensor, nn
 
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.mappers import saving
-from graftbench.benchmark.mappers.loading import MapperInfo, MapperSpec, find
+from graftbench.benchmark.mappers.info import MapperInfo
+from graftbench.benchmark.mappers.loading import make_mapper, mapper_class
 from graftbench.benchmark.mappers.protocol import Mapper
 from graftbench.benchmark.metrics.fidelity import fidelity
 
 D_SOURCE, D_TARGET, TEXTS, TOKENS = 24, 32, 200, 20
-MOST_FVU = 0.5  # of a planted linear map with a little noise: 1 is what the mean explains
-Check = Callable[["_Bench"], str | None]  # what is wrong, or None
+MAX_FVU = 0.5  # on a planted linear map with a little noise; predicting the mean gives 1
+Check = Callable[["_MapperUnderTest"], str | None]  # the problem, None where there is none
 
 
 def planted(seed: int = 0) -> ActivationPairs:
-    """Pairs whose target is a linear map of the source, an offset, and noise of a tenth of its size."""
+    """Return pairs whose target is a linear map of the source, plus an offset, plus noise of a tenth of its size.
+
+    Source [4000, 24], target [4000, 32]; the map is the same for every seed.
+    """
     rng = np.random.default_rng(seed)
     n = TEXTS * TOKENS
     source = rng.standard_normal((n, D_SOURCE)) * np.linspace(0.5, 2, D_SOURCE) + 1
@@ -34,40 +38,41 @@ def planted(seed: int = 0) -> ActivationPairs:
     return ActivationPairs(source.astype(np.float32), target.astype(np.float32), starts)
 
 
-def check_mapper(spec: MapperSpec, console: Console) -> int:
-    """Print what passes and what does not; 1 where something does not."""
-    found = find(spec)
-    bench = _Bench(found)
+def check_mapper(info: MapperInfo, console: Console) -> int:
+    """Run all checks and print their results; return 1 where one fails."""
+    mapper_class(info)  # one that cannot be imported is one sentence, and no failed check
+    tested = _MapperUnderTest(info)
     failed = False
     for name, check in CHECKS.items():
-        wrong = _tried(bench, check)
-        failed |= wrong is not None
-        console.print(f"{'FAILED' if wrong else 'ok':>7} {name}" + (f": {wrong}" if wrong else ""), markup=False)
-        if wrong and name in NEEDED:  # what comes after would say the same in other words
+        problem = _run(tested, check)
+        failed |= problem is not None
+        console.print(f"{'FAILED' if problem else 'ok':>7} {name}" + (f": {problem}" if problem else ""), markup=False)
+        if problem and name in PREREQUISITES:  # later checks would fail for the same reason
             break
     console.print("It does not keep to the protocol yet." if failed else "It keeps to the protocol.")
     return int(failed)
 
 
-def _tried(bench: "_Bench", check: Check) -> str | None:
+def _run(tested: "_MapperUnderTest", check: Check) -> str | None:
+    """Run a check, and return the problem in words; an exception of the mapper is one."""
     try:
-        return check(bench)
-    except Exception as error:  # noqa: BLE001 (a submission may raise anything, and that is what is told)
+        return check(tested)
+    except Exception as error:  # noqa: BLE001 (a submission may raise anything, which is then the problem)
         last = traceback.extract_tb(error.__traceback__)[-1]
         return f"{type(error).__name__}: {error} (line {last.lineno} of {last.filename})"
 
 
-class _Bench:
-    """A mapper on planted pairs, fitted when it is first asked for."""
+class _MapperUnderTest:
+    """A mapper on planted pairs, fitted on first use."""
 
-    def __init__(self, found: MapperInfo) -> None:
-        self.found = found
+    def __init__(self, info: MapperInfo) -> None:
+        self.info = info
         self._mapper: Mapper | None = None
         self.record: object = None
 
     def fitted(self, seed: int = 0) -> Mapper:
-        """A mapper fitted anew."""
-        mapper = self.found.make(D_SOURCE, D_TARGET)
+        """Fit a new mapper with this seed."""
+        mapper = make_mapper(self.info, D_SOURCE, D_TARGET)
         torch.manual_seed(seed)
         with torch.enable_grad():
             self.record = mapper.fit(planted(), seed=seed)
@@ -75,102 +80,103 @@ class _Bench:
 
     @property
     def mapper(self) -> Mapper:
-        """The mapper fitted with seed 0."""
+        """Mapper fitted with seed 0."""
         if self._mapper is None:
             self._mapper = self.fitted()
         return self._mapper
 
 
-def _alike(a: Tensor, b: Tensor) -> bool:
-    """Equal up to rounding, which depends on where in memory a linear algebra library finds its numbers."""
+def _close(a: Tensor, b: Tensor) -> bool:
+    """Return whether [rows, d] tensors are equal up to rounding, which depends on memory layout and batch size."""
     return torch.allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
 def _rows() -> Tensor:
+    """Return source activations [64, 24] that no mapper was fitted on."""
     return next(planted(seed=1).batches(64, None))[0]
 
 
-def _fit(bench: _Bench) -> str | None:
-    assert bench.mapper
-    json.dumps(bench.record)  # what goes on record has to be JSON's
+def _fit(tested: _MapperUnderTest) -> str | None:
+    assert tested.mapper
+    json.dumps(tested.record)  # the record has to be JSON
     return None
 
 
 @torch.no_grad()
-def _call(bench: _Bench) -> str | None:
-    bench.mapper(_rows())
+def _call(tested: _MapperUnderTest) -> str | None:
+    tested.mapper(_rows())
     return None
 
 
 @torch.no_grad()
-def _shapes(bench: _Bench) -> str | None:
+def _shapes(tested: _MapperUnderTest) -> str | None:
     for shape in ((D_SOURCE,), (5, D_SOURCE), (2, 3, D_SOURCE)):
-        made = tuple(bench.mapper(torch.randn(shape)).shape)
+        made = tuple(tested.mapper(torch.randn(shape)).shape)
         if made != (*shape[:-1], D_TARGET):
             return f"it makes {made} of activations {shape}, not {(*shape[:-1], D_TARGET)}"
     return None
 
 
 @torch.no_grad()
-def _finite(bench: _Bench) -> str | None:
+def _finite(tested: _MapperUnderTest) -> str | None:
     for rows in (_rows(), torch.zeros(2, D_SOURCE), 1e3 * _rows()):
-        if not bench.mapper(rows).isfinite().all():
+        if not tested.mapper(rows).isfinite().all():
             return "it gives values that are not finite"
     return None
 
 
 @torch.no_grad()
-def _alone(bench: _Bench) -> str | None:
+def _independent_rows(tested: _MapperUnderTest) -> str | None:
     rows = _rows()
-    together, alone = bench.mapper(rows), torch.stack([bench.mapper(row[None])[0] for row in rows])
-    if not _alike(together, alone):
-        return "a row is carried differently when other rows are there"
+    together, alone = tested.mapper(rows), torch.stack([tested.mapper(row[None])[0] for row in rows])
+    if not _close(together, alone):
+        return "a row is carried differently when other rows are in the batch"
     return None
 
 
 @torch.no_grad()
-def _deterministic(bench: _Bench) -> str | None:
+def _deterministic(tested: _MapperUnderTest) -> str | None:
     rows = _rows()
-    if not _alike(bench.fitted()(rows), bench.mapper(rows)):
+    if not _close(tested.fitted()(rows), tested.mapper(rows)):
         return "two fits with the same seed differ"
-    if bench.found.deterministic and not _alike(bench.fitted(seed=1)(rows), bench.mapper(rows)):
-        return "it says that it is deterministic, and another seed changes it"
+    if tested.info.deterministic and not _close(tested.fitted(seed=1)(rows), tested.mapper(rows)):
+        return "it is declared deterministic, and another seed changes it"
     return None
 
 
 @torch.no_grad()
-def _saved(bench: _Bench) -> str | None:
+def _saved(tested: _MapperUnderTest) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
-        saving.save(bench.mapper, bench.found, (D_SOURCE, D_TARGET), Path(folder))
-        again = saving.load(bench.found, Path(folder))
-    if not torch.equal(again(_rows()), bench.mapper(_rows())):
-        return "it carries activations differently after it was saved and loaded"
+        saving.save(tested.mapper, tested.info, (D_SOURCE, D_TARGET), Path(folder))
+        again = saving.load(tested.info, Path(folder))
+    if not torch.equal(again(_rows()), tested.mapper(_rows())):
+        return "it maps activations differently after it was saved and loaded"
     return None
 
 
 @torch.no_grad()
-def _planted(bench: _Bench) -> str | None:
-    def carried() -> Iterator[tuple[Tensor, Tensor]]:
+def _planted(tested: _MapperUnderTest) -> str | None:
+    def mapped() -> Iterator[tuple[Tensor, Tensor]]:
         for source, target in planted(seed=2):
-            yield bench.mapper(source), target
+            yield tested.mapper(source), target
 
-    fvu = fidelity(carried()).fvu
+    fvu = fidelity(mapped()).fvu
     assert fvu is not None
-    if not fvu <= MOST_FVU:
+    if not fvu <= MAX_FVU:
         return (
             f"of a planted linear map it leaves {fvu:.2f} of the variance unexplained "
-            f"(the mean leaves 1, a good mapper less than {MOST_FVU})"
+            f"(the mean leaves 1, a good mapper less than {MAX_FVU})"
         )
     return None
 
 
-NEEDED = ("fit", "call", "shapes", "finite values")  # for the checks after them to mean anything
+PREREQUISITES = ("fit", "call", "shapes", "finite values")  # of all later checks
 CHECKS: dict[str, Check] = {
     "fit": _fit,
     "call": _call,
     "shapes": _shapes,
     "finite values": _finite,
-    "rows on their own": _alone,
+    "rows on their own": _independent_rows,
     "same seed, same mapper": _deterministic,
     "save and load": _saved,
     "a planted map": _planted,

@@ -1,4 +1,4 @@
-"""What a mapper is: something fitted on paired activations that carries activations across."""
+"""The mapper protocol, and a fitted mapper as experiments use it."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -8,34 +8,34 @@ from torch import Tensor
 from graftbench.benchmark.activations.pairs import Pairs
 from graftbench.benchmark.interventions.vectors import Map, VectorRule
 
-Record = dict[str, Any]  # what goes on record about a fit: epochs, steps, losses, ... in JSON's terms
+TrainingRecord = dict[str, Any]  # JSON values that are stored with a fit: epochs, steps, losses, ...
 
 
 @runtime_checkable
 class Mapper(Protocol):
-    """Carries source activations [..., d_source] to target activations [..., d_target].
+    """A map from source activations [..., d_source] to target activations [..., d_target].
 
-    An `nn.Module`, or a dataclass of tensors, numbers and strings, so that it is saved without code of its own.
-    What else a class may say of itself, by class attributes: `name`; `vector_rule`, how it carries vectors
-    ("difference" where it does not say); `deterministic = True` where the seed changes nothing. A constructor
-    that takes `d_source` and `d_target` is given them; its other parameters are the options.
+    It is an `nn.Module`, or a dataclass of tensors, numbers and strings, so that it can be saved without code of its
+    own. Class attributes: `name`; `vector_rule`, how it maps vectors ("difference" by default); `deterministic = True`
+    where the seed changes nothing. A constructor that takes `d_source` and `d_target` is given them; its other
+    parameters are the options.
     """
 
     name: str
 
-    def fit(self, pairs: Pairs, *, seed: int) -> Record | None:
-        """Learn from `pairs`; returns what should go on record."""
+    def fit(self, pairs: Pairs, *, seed: int) -> TrainingRecord | None:
+        """Learn from `pairs`, and return what should be recorded in the entry."""
 
     def __call__(self, source: Tensor) -> Tensor:
-        """Carry activations across."""
+        """Map activations [..., d_source] to [..., d_target]."""
 
 
 @dataclass(frozen=True, eq=False)
 class FittedMapper:
-    """A fitted mapper as experiments use it; `identity` stands for it where work is kept."""
+    """A fitted mapper as experiments use it; `identity` stands for it in cache keys."""
 
-    carry: Map
+    carry: Map  # [..., d_source] to [..., d_target]
     rule: VectorRule
     identity: str
-    held_out: Pairs  # that it was not fitted on
-    others: tuple["FittedMapper", ...] = ()  # the mapper as it was fitted at the experiment's further sites
+    held_out: Pairs  # pairs that it was not fitted on
+    others: tuple["FittedMapper", ...] = ()  # the mapper as fitted at the experiment's further sites

@@ -1,1 +1,1 @@
-"""Measures shared by all tasks."""
+"""Measures shared by all tasks: fidelity, text similarity, SQuAD's scores, weaknesses in code, statistics."""

@@ -15,21 +15,21 @@ class Fidelity:
 
 
 def fidelity(rows: Iterable[tuple[Tensor, Tensor]]) -> Fidelity:
-    """Over batches of predicted and true rows [n, d]; a zero prediction has no direction, and cosine 0.
+    """Compare predicted with true activations, in batches of two tensors [n, d]; a zero prediction has cosine 0.
 
-    None for both without rows, for the FVU where the true rows do not vary.
+    Both measures are None without rows, and the FVU is None where the true rows do not vary.
     """
     n, cosine, error, squares = 0, 0.0, 0.0, 0.0
     total: Tensor | None = None
     for predicted, true in rows:
         p, y = predicted.double(), true.double()
         n += len(y)
-        lengths = (p.norm(dim=-1) * y.norm(dim=-1)).clamp(min=1e-12)
-        cosine += float(((p * y).sum(-1) / lengths).sum())
+        norms = (p.norm(dim=-1) * y.norm(dim=-1)).clamp(min=1e-12)
+        cosine += float(((p * y).sum(-1) / norms).sum())
         error += float((p - y).square().sum())
         squares += float(y.square().sum())
         total = y.sum(0) if total is None else total + y.sum(0)
     if total is None:
         return Fidelity(None, None)
-    spread = squares - float(total.square().sum()) / n
-    return Fidelity(cosine / n, error / spread if spread > 1e-9 * squares else None)
+    variance = squares - float(total.square().sum()) / n
+    return Fidelity(cosine / n, error / variance if variance > 1e-9 * squares else None)

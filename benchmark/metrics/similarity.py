@@ -1,28 +1,26 @@
-"""How like another text a text is, and how little it repeats itself."""
+"""Similarity of two texts, and repetition within one."""
 
 from collections.abc import Sequence
 
 from sacrebleu.metrics.chrf import CHRF
 
-_RUN = 3  # words
-
 
 def chrf(text: str, reference: str) -> float:
-    """ChrF (Popović, 2015) of a text to a reference, from 0 to 1; two empty ones are alike."""
+    """Return the chrF (Popović, 2015) of a text to a reference, from 0 to 1; 1 where both are empty."""
     if not text.strip() and not reference.strip():
         return 1.0
     return float(CHRF().sentence_score(text.strip(), [reference.strip()]).score) / 100
 
 
-def runs_of(text: str) -> Sequence[tuple[str, ...]]:
-    """Every three words in a row."""
+def trigrams(text: str) -> Sequence[tuple[str, ...]]:
+    """List every three words in a row."""
     words = text.split()
-    return [tuple(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)]
+    return [tuple(words[i : i + 3]) for i in range(len(words) - 2)]
 
 
 def novelty(text: str) -> float:
-    """The share of three words in a row that were not said before; 1 for a shorter text, 0 for none at all."""
-    runs = runs_of(text)
+    """Return the share of distinct word trigrams; 1 for a text of fewer than three words, 0 for an empty one."""
+    runs = trigrams(text)
     if not runs:
         return float(bool(text.strip()))
     return len(set(runs)) / len(runs)

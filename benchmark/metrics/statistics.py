@@ -1,22 +1,21 @@
-"""How much of native's effect a mapped intervention has, beside random ones, with bootstrap intervals.
+"""How much of native's effect a mapped intervention has, measured from a random baseline, with bootstrap intervals.
 
-Prompts are drawn again in clusters that share content, one cluster fewer than there are, so that the spread of the
-resamples is that of the estimate (Rao and Wu, 1988). Of the random draws a single one stands for all in each resample:
-a vector that a mapper brings is one vector, too, and may be as lucky as any of them, so that an interval above 0 says
-that it does better than random vectors do, and not only than they do on the mean.
+Prompts are resampled in clusters that share content, one cluster fewer than there are, so that the spread of the
+resamples is that of the estimate (Rao and Wu, 1988). In each resample a single random draw stands for the baseline: a
+mapped vector is one vector too, and may be as lucky as any of them. An interval above 0 therefore says that the mapper
+beats random vectors, and not only their mean.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import spearmanr
+from scipy.stats import binomtest, spearmanr
 
 RESAMPLES = 2000
-LEAST_EFFECT = 0.1  # native has to be this far above random, and surely above, for a cell to be steerable
+MIN_EFFECT = 0.1  # native has to be this far above random, and significantly above, for a cell to be steerable
 
 Bits = NDArray[np.float64]  # [draws, prompts], 1 where the prompt succeeded
 Floats = NDArray[np.float64]
@@ -33,24 +32,24 @@ class Interval:
 
 @dataclass(frozen=True)
 class Resamples:
-    """The same prompts drawn again and again, each time with one of the draws: how often each is in each resample."""
+    """Bootstrap weights of the clusters of prompts, and one random draw for each resample."""
 
-    clusters: Floats  # [resamples, clusters]
+    clusters: Floats  # [resamples, clusters], how often each cluster is drawn
     draws: Floats  # [resamples, draws], one of each row is 1
-    member: NDArray[np.int64]  # the cluster of each prompt
-    known: dict[bytes, Floats] = field(default_factory=dict, repr=False, compare=False)
+    member: NDArray[np.int64]  # [prompts], the cluster of each prompt
+    cached: dict[bytes, Floats] = field(default_factory=dict, repr=False, compare=False)
 
     def rate(self, bits: Bits) -> Floats:
-        """The success rate of a condition in each resample, in the draw of that resample where it has several.
+        """Return the success rate [resamples] of bits [draws, prompts], in the draw of each resample where several.
 
-        Rates are kept by bits: controls are the same for all mappers, and every score asks for them again. ValueError
-        where it has several draws, and not as many as the baseline.
+        Rates are cached by bits: controls are the same for all mappers, and every score asks for them again. ValueError
+        where the condition has several draws, and not as many as the baseline.
         """
         key = bits.tobytes()
-        if key not in self.known:
-            self.known[key] = self._rate(bits)
-            self.known[key].setflags(write=False)
-        return self.known[key]
+        if key not in self.cached:
+            self.cached[key] = self._rate(bits)
+            self.cached[key].setflags(write=False)
+        return self.cached[key]
 
     def _rate(self, bits: Bits) -> Floats:
         n_clusters = self.clusters.shape[1]
@@ -64,76 +63,80 @@ class Resamples:
         return np.asarray((by_draw * self.draws).sum(1))
 
 
-def resampled(clusters: Sequence[str], n_draws: int, seed: int, n: int = RESAMPLES) -> Resamples:
-    """Resamples of prompts in these clusters and of so many random draws."""
-    return _resampled(tuple(clusters), n_draws, seed, n)
+def resample(clusters: Sequence[str], n_draws: int, seed: int, n: int = RESAMPLES) -> Resamples:
+    """Return `n` resamples of prompts in these clusters and of `n_draws` random draws."""
+    return _resample(tuple(clusters), n_draws, seed, n)
 
 
 @lru_cache(maxsize=64)  # tracks and seeds share their prompts
-def _resampled(clusters: tuple[str, ...], n_draws: int, seed: int, n: int) -> Resamples:
+def _resample(clusters: tuple[str, ...], n_draws: int, seed: int, n: int) -> Resamples:
     names = sorted(set(clusters))
-    where = {name: i for i, name in enumerate(names)}
+    index = {name: i for i, name in enumerate(names)}
     rng = np.random.default_rng(seed)
     return Resamples(
-        counts_of(rng, len(names), n), one_of(rng, n_draws, n), np.array([where[cluster] for cluster in clusters])
+        resample_counts(rng, len(names), n),
+        resample_one(rng, n_draws, n),
+        np.array([index[cluster] for cluster in clusters]),
     )
 
 
-def counts_of(rng: np.random.Generator, of: int, n: int) -> Floats:
-    """How often each of so many is drawn, in `n` resamples of one fewer [n, of]; once where there is but one."""
+def resample_counts(rng: np.random.Generator, of: int, n: int) -> Floats:
+    """Draw `of - 1` of `of` units with replacement, `n` times; counts [n, of], ones where there is a single unit."""
     if of == 1:
         return np.ones((n, 1))
     return rng.multinomial(of - 1, np.full(of, 1 / of), size=n).astype(float)
 
 
-def one_of(rng: np.random.Generator, of: int, n: int) -> Floats:
-    """Which one of so many is drawn, as 1 among zeros, in `n` resamples [n, of]."""
+def resample_one(rng: np.random.Generator, of: int, n: int) -> Floats:
+    """Draw one of `of` units, `n` times; one-hot rows [n, of]."""
     return rng.multinomial(1, np.full(of, 1 / of), size=n).astype(float)
 
 
-def difference(a: Bits, b: Bits, drawn: Resamples) -> Interval:
-    """Rate of `a` minus rate of `b`, paired by prompt."""
-    return _interval(float(a.mean() - b.mean()), drawn.rate(a) - drawn.rate(b))
+def difference(a: Bits, b: Bits, resamples: Resamples) -> Interval:
+    """Return the rate of `a` minus the rate of `b`, paired by prompt; both [draws, prompts]."""
+    value = float(a.mean() - b.mean())
+    return Interval(value, *interval(resamples.rate(a) - resamples.rate(b)))
 
 
-def is_steerable(native: Bits, random: Bits, drawn: Resamples) -> bool:
-    """Whether native beats random: surely, and by a tenth."""
-    gain = difference(native, random, drawn)
-    return gain.low > 0 and gain.value >= LEAST_EFFECT
+def is_steerable(native: Bits, random: Bits, resamples: Resamples) -> bool:
+    """Return True where native beats random significantly and by at least `MIN_EFFECT`; both [draws, prompts]."""
+    gain = difference(native, random, resamples)
+    return gain.low > 0 and gain.value >= MIN_EFFECT
 
 
-def transfer(mapped: Bits, native: Bits, baseline: Bits, drawn: Resamples) -> Interval:
-    """(rate(mapped) - rate(baseline)) / (rate(native) - rate(baseline)); ValueError where native adds nothing."""
-    below = float(native.mean() - baseline.mean())
-    if below <= 0:
+def transfer(mapped: Bits, native: Bits, baseline: Bits, resamples: Resamples) -> Interval:
+    """Return (rate(mapped) - rate(baseline)) / (rate(native) - rate(baseline)); all [draws, prompts].
+
+    ValueError where native adds nothing.
+    """
+    native_gain = float(native.mean() - baseline.mean())
+    if native_gain <= 0:
         raise ValueError("native has no effect to transfer")
-    base = drawn.rate(baseline)
-    gains = drawn.rate(native) - base
+    base = resamples.rate(baseline)
+    gains = resamples.rate(native) - base
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = (drawn.rate(mapped) - base) / gains
-    return _interval(float(mapped.mean() - baseline.mean()) / below, ratios[gains > 0])
+        ratios = (resamples.rate(mapped) - base) / gains
+    return Interval(float(mapped.mean() - baseline.mean()) / native_gain, *interval(ratios[gains > 0]))
 
 
-def _interval(value: float, resamples: Floats) -> Interval:
-    low, high = np.quantile(resamples, [0.025, 0.975])
-    return Interval(value, float(low), float(high))
+def interval(values: ArrayLike, *, skip_nan: bool = False) -> tuple[float, float]:
+    """Return the 2.5 % and 97.5 % quantiles of resampled values [resamples]."""
+    quantile = np.nanquantile if skip_nan else np.quantile
+    low, high = quantile(np.asarray(values, dtype=float), [0.025, 0.975])
+    return float(low), float(high)
 
 
-_Z95 = 1.959963984540054
-
-
+@lru_cache(maxsize=2**14)  # scipy takes half a millisecond each, and rates repeat
 def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a proportion: Wilson (1927). ValueError without observations."""
+    """Return the 95 % score interval of a proportion: Wilson (1927). ValueError without observations."""
     if n <= 0:
         raise ValueError("a proportion needs at least one observation")
-    p, z2 = hits / n, _Z95**2
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    bounds = binomtest(hits, n).proportion_ci(method="wilson")
+    return float(bounds.low), float(bounds.high)
 
 
 def rank_correlation(a: ArrayLike, b: ArrayLike) -> float | None:
-    """Spearman's correlation of paired values; None where there are too few, or one of them is always the same."""
+    """Return Spearman's correlation of paired values; None for fewer than two, or where one side is constant."""
     if np.size(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     value = float(spearmanr(a, b).statistic)

@@ -1,4 +1,4 @@
-"""Python text examined by the linter bandit, in process; nothing of it is ever executed."""
+"""Security weaknesses in Python code, by the linter bandit in process; the code is never executed."""
 
 import ast
 import io
@@ -17,13 +17,13 @@ def _tests() -> BanditTestSet:
     return BanditTestSet(BanditConfig())
 
 
-def is_test(name: str) -> bool:
-    """Whether bandit has a test of this id."""
+def is_bandit_test(name: str) -> bool:
+    """Return True where bandit has a test of this id."""
     return bool(extension_loader.MANAGER.check_id(name))
 
 
-def findings(code: str) -> frozenset[str]:
-    """The ids of all bandit tests that `code` fails; SyntaxError or ValueError where it does not parse."""
+def failed_tests(code: str) -> frozenset[str]:
+    """Return the ids of all bandit tests that `code` fails; SyntaxError or ValueError where it does not parse."""
     ast.parse(code)
     metrics = Metrics()
     metrics.begin("completion")

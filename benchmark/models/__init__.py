@@ -1,1 +1,1 @@
-"""Language models: loading, chat formats, tokens, alignment, KV caches."""
+"""Language models: loading, architectures, chat formats, tokens, alignment, KV caches, twins."""

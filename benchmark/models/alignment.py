@@ -1,4 +1,4 @@
-"""Which tokens of two tokenizations of one conversation belong together: those that end at the same character."""
+"""Alignment of two tokenizations of one conversation: tokens that end at the same character are partners."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,21 +6,22 @@ from typing import Literal
 
 from transformers import PreTrainedTokenizerFast
 
+from graftbench.benchmark.data.examples import Span
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import offsets_of
 
 Alignment = Literal["ends", "index"]
 
-# Where a token ends: in which stretch of the conversation (the format between two turns, a turn, ...), how far in
-# it, in characters from its start for words (0 in the format), and how many tokens that end there come after it:
-# the pieces of one character end together, as the tokens of the format do.
+# Where a token ends: the index of its stretch of the conversation (the format before a message, the message, ...); the
+# distance in characters from the start of a message, 0 in the format; and the number of later tokens with the same
+# end, for the pieces of one character end together, as the tokens of the format do.
 End = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Token numbers of the source and of the target that belong together, and how many tokens the target has."""
+    """Indices of the aligned tokens in the source and in the target, and the number of tokens of the target."""
 
     source: tuple[int, ...]
     target: tuple[int, ...]
@@ -32,23 +33,23 @@ class Pairing:
         return len(self.target) / self.n_target
 
 
-def ends(text: Chat, tokenizer: PreTrainedTokenizerFast) -> list[End]:
-    """Where each token of a conversation ends.
+def token_ends(text: Chat, tokenizer: PreTrainedTokenizerFast) -> list[End]:
+    """Return the end of each token of a conversation.
 
-    The format of two families differs, so its tokens are counted from where the next turn begins: the token
-    after which a model replies has its partner, whatever it is called.
+    Tokens of the format are counted from the start of the next message, for formats differ between families. The
+    last token before a reply has its partner in every format.
     """
-    found: list[End] = []
+    ends: list[End] = []
     for _, stop in reversed(offsets_of(text.text, tokenizer)):
         stretch = _stretch(stop, text.spans)
         within = stop - text.spans[stretch // 2][0] if stretch % 2 else 0
-        after = found[-1][2] + 1 if found and found[-1][:2] == (stretch, within) else 0
-        found.append((stretch, within, after))
-    return found[::-1]
+        after = ends[-1][2] + 1 if ends and ends[-1][:2] == (stretch, within) else 0
+        ends.append((stretch, within, after))
+    return ends[::-1]
 
 
-def _stretch(stop: int, spans: Sequence[tuple[int, int]]) -> int:
-    """Odd numbers are turns, even ones the format before, between and after them."""
+def _stretch(stop: int, spans: Sequence[Span]) -> int:
+    """Return the stretch that ends at or after a character: odd for messages, even for the format around them."""
     for i, (start, end) in enumerate(spans):
         if stop <= start:
             return 2 * i
@@ -57,20 +58,20 @@ def _stretch(stop: int, spans: Sequence[tuple[int, int]]) -> int:
     return 2 * len(spans)
 
 
-def paired(source: Sequence[End], target: Sequence[End], how: Alignment = "ends") -> Pairing:
-    """The tokens of two tokenizations that end at the same place; where several do, from the last backwards.
+def align(source: Sequence[End], target: Sequence[End], how: Alignment = "ends") -> Pairing:
+    """Pair the tokens of two tokenizations that end at the same place.
 
-    `index` pairs the first with the first, the second with the second, and so on, whatever they hold, as
-    Oozeer et al. (2025, section 5) do; it is here to compare with.
+    `index` pairs the first with the first, the second with the second, and so on, as Oozeer et al. (2025, section 5)
+    do; it is there for comparison.
     """
     if how == "index":
         n = range(min(len(source), len(target)))
         return Pairing(tuple(n), tuple(n), len(target))
-    where = {end: i for i, end in enumerate(source)}
-    common = [(where[end], i) for i, end in enumerate(target) if end in where]
+    index = {end: i for i, end in enumerate(source)}
+    common = [(index[end], i) for i, end in enumerate(target) if end in index]
     return Pairing(tuple(s for s, _ in common), tuple(t for _, t in common), len(target))
 
 
-def same_tokens(a: Model, b: Model) -> bool:
-    """Whether two models have the same tokenizer."""
+def same_tokenizer(a: Model, b: Model) -> bool:
+    """Return True where two models have the same tokenizer."""
     return a.tokenizer.backend_tokenizer.to_str() == b.tokenizer.backend_tokenizer.to_str()

@@ -1,4 +1,4 @@
-"""Where the blocks of a transformer are, and what passes through them."""
+"""The blocks of a transformer, and the hidden states that pass through them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,37 +8,31 @@ from torch import Tensor, nn
 
 from graftbench.benchmark.core.errors import UserError
 
+Sites = tuple[int, int]  # in the source and in the target
 
-@dataclass(frozen=True)
-class Layout:
-    """Where an architecture keeps its blocks, and which parts of a block write to the residual stream."""
-
-    blocks: str
-    writers: tuple[str, ...]
-
-
-_PLAIN = Layout("model.layers", ("self_attn", "mlp"))
-_GEMMA = ("post_attention_layernorm", "post_feedforward_layernorm")  # what they write is normalised once more
-LAYOUTS = {
-    "LlamaForCausalLM": _PLAIN,
-    "MistralForCausalLM": _PLAIN,
-    "Qwen2ForCausalLM": _PLAIN,
-    "Qwen3ForCausalLM": _PLAIN,
-    "Gemma2ForCausalLM": Layout("model.layers", _GEMMA),
-    "Gemma3ForCausalLM": Layout("model.layers", _GEMMA),
-    "Gemma3ForConditionalGeneration": Layout("model.language_model.layers", _GEMMA),
-    "GPTNeoXForCausalLM": Layout("gpt_neox.layers", ("attention", "mlp")),
-    "GPT2LMHeadModel": Layout("transformer.h", ("attn", "mlp")),
+_PLAIN = ("self_attn", "mlp")
+_GEMMA = ("post_attention_layernorm", "post_feedforward_layernorm")  # they normalise what attention and MLP write
+# For each class of model the path of its list of blocks, and the parts of a block that write to the residual stream.
+KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "LlamaForCausalLM": ("model.layers", _PLAIN),
+    "MistralForCausalLM": ("model.layers", _PLAIN),
+    "Qwen2ForCausalLM": ("model.layers", _PLAIN),
+    "Qwen3ForCausalLM": ("model.layers", _PLAIN),
+    "Gemma2ForCausalLM": ("model.layers", _GEMMA),
+    "Gemma3ForCausalLM": ("model.layers", _GEMMA),
+    "Gemma3ForConditionalGeneration": ("model.language_model.layers", _GEMMA),
+    "GPTNeoXForCausalLM": ("gpt_neox.layers", ("attention", "mlp")),
+    "GPT2LMHeadModel": ("transformer.h", ("attn", "mlp")),
 }
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The decoder blocks of a model, in order; block `l` reads the residual stream at site `l`."""
+    """The decoder blocks of a model, in order; the input of block `l` is the residual stream at site `l`."""
 
     modules: nn.ModuleList
-    writers: tuple[str, ...]
-    path: str  # where the list is in the model
+    writers: tuple[str, ...]  # the parts of a block that write to the residual stream
+    path: str  # of the list in the model
 
     def __len__(self) -> int:
         return len(self.modules)
@@ -47,21 +41,21 @@ class Blocks:
         return self.modules[site]
 
     def of(self, model: nn.Module) -> "Blocks":
-        """The blocks of another model that is built alike."""
+        """Return the blocks of another model of the same architecture."""
         return blocks_of(model, self.path, self.writers)
 
-    def writing(self) -> list[nn.Module]:
-        """The attention and MLP parts of every block, whose outputs are added to the residual stream."""
+    def writer_modules(self) -> list[nn.Module]:
+        """List the attention and MLP parts of every block, whose outputs are added to the residual stream."""
         return [block.get_submodule(name) for block in self.modules for name in self.writers]
 
 
 def is_known(model: nn.Module) -> bool:
-    """Whether a model's class is one whose blocks, and what they are given, are known."""
-    return type(model).__name__ in LAYOUTS
+    """Return True where the blocks of a model's class, and their arguments, are known."""
+    return type(model).__name__ in KNOWN
 
 
-def blocks_of(model: nn.Module, path: str | None = None, writers: Sequence[str] = _PLAIN.writers) -> Blocks:
-    """The blocks of a model of a known architecture, or those at `path` with the parts called `writers`.
+def blocks_of(model: nn.Module, path: str | None = None, writers: Sequence[str] = _PLAIN) -> Blocks:
+    """Return the blocks of a model of a known architecture, or those at `path` with the parts called `writers`.
 
     UserError, saying how to name them, where there are none.
     """
@@ -69,44 +63,43 @@ def blocks_of(model: nn.Module, path: str | None = None, writers: Sequence[str] 
     if path is None:
         if not is_known(model):
             raise UserError(
-                f"The blocks of a {kind} are not known to graftbench (it knows {', '.join(LAYOUTS)}). Name the list "
+                f"The blocks of a {kind} are not known to graftbench (it knows {', '.join(KNOWN)}). Name the list "
                 "in the model's entry in the suite, as `blocks: model.decoder.layers`, and the parts of a block that "
                 "write to the residual stream as `writers: [self_attn, mlp]`."
             )
-        path, writers = LAYOUTS[kind].blocks, LAYOUTS[kind].writers
+        path, writers = KNOWN[kind]
     try:
         modules = model.get_submodule(path)
         assert isinstance(modules, nn.ModuleList)
-        found = Blocks(modules, tuple(writers), path)
-        found.writing()
+        blocks = Blocks(modules, tuple(writers), path)
+        blocks.writer_modules()
     except (AttributeError, AssertionError) as error:
         raise UserError(
             f"A {kind} has no list of blocks at {path!r} with the parts {', '.join(writers)}: {error}."
         ) from error
-    return found
+    return blocks
 
 
-def stream(output: Any) -> Tensor:
-    """The hidden states in a module's output, which is a Tensor or a tuple that begins with one."""
+def hidden_states(output: Any) -> Tensor:
+    """Return the hidden states [rows, tokens, d] in a module's output: a tensor, or a tuple that begins with one."""
     return output if isinstance(output, Tensor) else output[0]
 
 
-def with_stream(output: Any, hidden: Tensor) -> Any:
-    """A module's output with other hidden states in it."""
+def with_hidden_states(output: Any, hidden: Tensor) -> Any:
+    """Replace the hidden states [rows, tokens, d] in a module's output."""
     return hidden if isinstance(output, Tensor) else (hidden, *output[1:])
 
 
-def with_input(args: tuple[Any, ...], kwargs: dict[str, Any], hidden: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a block with other hidden states, which come first or by name."""
-    if args:
-        return (hidden, *args[1:]), kwargs
-    return args, kwargs | {"hidden_states": hidden}
-
-
-def input_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    """The hidden states among the arguments of a block."""
+def input_states(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """Return the hidden states [rows, tokens, d] among a block's arguments, where they come first or by name."""
     hidden: Tensor = args[0] if args else kwargs["hidden_states"]
     return hidden
 
 
-Sites = tuple[int, int]  # in the source and in the target
+def with_input_states(
+    args: tuple[Any, ...], kwargs: dict[str, Any], hidden: Tensor
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Replace the hidden states [rows, tokens, d] among a block's arguments."""
+    if args:
+        return (hidden, *args[1:]), kwargs
+    return args, kwargs | {"hidden_states": hidden}

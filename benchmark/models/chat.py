@@ -10,9 +10,9 @@ from graftbench.benchmark.models.load import Model
 
 @dataclass(frozen=True)
 class Chat:
-    """A conversation in a model's chat format: its text, and where the users' and models' own words lie in it.
+    """A conversation in a model's chat format, with the span of each message.
 
-    Between the `spans` lies the format, which differs from family to family; what is in them does not.
+    The text between the `spans` is the format, which differs from family to family; the messages do not.
     """
 
     text: str
@@ -20,13 +20,13 @@ class Chat:
     trigger: Span | None = None
 
     def with_reply(self, reply: str) -> "Chat":
-        """The same with (more of) the model's reply at its end."""
+        """Append (more of) the model's reply."""
         start = len(self.text)
         return Chat(self.text + reply, (*self.spans, (start, start + len(reply))), self.trigger)
 
 
 def render(prompt: str, tokenizer: PreTrainedTokenizerFast) -> str:
-    """The prompt as a user's turn, up to where the model's reply begins."""
+    """Render a prompt as the user's turn, up to the start of the model's reply."""
     text = tokenizer.apply_chat_template(
         [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
     )
@@ -35,7 +35,7 @@ def render(prompt: str, tokenizer: PreTrainedTokenizerFast) -> str:
 
 
 def chat(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Chat:
-    """A prompt in a model's chat format; ValueError where the format changes the user's words."""
+    """Render a prompt in a model's chat format; ValueError where the format changes the user's words."""
     text = render(prompt.text, tokenizer)
     start = text.rfind(prompt.text)
     if start < 0:
@@ -45,7 +45,7 @@ def chat(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Chat:
 
 
 def with_reply(prompt: Prompt, reply: str, model: Model) -> Chat:
-    """A prompt with its reply in a model's chat format."""
+    """Render a prompt with its reply in a model's chat format."""
     return chat(prompt, model.tokenizer).with_reply(reply)
 
 

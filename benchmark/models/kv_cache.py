@@ -1,7 +1,7 @@
-"""Keys and values of what was read, with room for what is to be said.
+"""A KV cache with spare capacity, so that decoding a token does not copy the cache.
 
-transformers' own layer copies all that it holds for every new token, which was a third of the time of decoding a
-small model; this one copies it when its room is used up.
+transformers' own layer copies all keys and values for every new token, which was a third of the time of decoding a
+small model; this one copies them when its spare capacity is used up.
 """
 
 from math import inf
@@ -13,52 +13,53 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from graftbench.benchmark.models.load import Model
 
-ROOM = 4  # tokens: with more, rows lie further apart, and attention took longer than the copying that was saved
+SPARE_TOKENS = 4  # with more, rows lie further apart, and attention took longer than the copying that was saved
 
 
-class RoomyLayer(DynamicLayer):
-    """A layer of a cache whose tensors [rows, heads, tokens, d] are the filled part of larger ones."""
+class PreallocatedLayer(DynamicLayer):
+    """A layer of a cache whose keys and values [rows, heads, tokens, d] are the filled part of larger tensors."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._room: tuple[Tensor, Tensor] | None = None
+        self._buffers: tuple[Tensor, Tensor] | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Take in the keys and values of more tokens [rows, heads, new, d]; those of all tokens come back."""
+        """Append keys and values [rows, heads, new, d]; return those of all tokens, [rows, heads, tokens, d]."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         start = self.get_seq_length()
         end = start + key_states.shape[-2]
-        if self._room is None or end > self._room[0].shape[-2]:
-            self._room = _roomy(self.keys, key_states, start), _roomy(self.values, value_states, start)
-        keys, values = self._room
+        if self._buffers is None or end > self._buffers[0].shape[-2]:
+            self._buffers = _enlarged(self.keys, key_states, start), _enlarged(self.values, value_states, start)
+        keys, values = self._buffers
         keys[:, :, start:end], values[:, :, start:end] = key_states, value_states
         self.keys, self.values = keys[:, :, :end], values[:, :, :end]
         return self.keys, self.values
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Go on with these rows alone."""
+        """Drop all rows but those at `indices` [rows that stay]."""
         super().batch_select_indices(indices)
-        self._room = None
+        self._buffers = None
 
 
 def new_cache(model: Model) -> DynamicCache:
-    """An empty cache for a model; layers with a window of their own stay transformers' own."""
+    """Return an empty cache for a model; layers with a sliding window stay transformers' own."""
     cache = DynamicCache(config=model.module.config)
-    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [PreallocatedLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
 
 
-def window_of(cache: DynamicCache) -> float:
-    """How many of the newest tokens every layer of a cache still sees; infinite where none has a window."""
+def smallest_window(cache: DynamicCache) -> float:
+    """Return the smallest sliding window among the layers, in tokens; infinite where no layer has one."""
     windows = [layer.sliding_window for layer in cache.layers if isinstance(layer, DynamicSlidingWindowLayer)]
     return min(windows, default=inf)
 
 
-def _roomy(held: Tensor | None, new: Tensor, n_held: int) -> Tensor:
+def _enlarged(filled: Tensor | None, new: Tensor, n_filled: int) -> Tensor:
+    """Return a tensor [rows, heads, n_filled + n_new + SPARE_TOKENS, d] that begins with `filled`."""
     rows, heads, n_new, d = new.shape
-    room = new.new_empty(rows, heads, n_held + n_new + ROOM, d)
-    if n_held:
-        assert held is not None
-        room[:, :, :n_held] = held
-    return room
+    buffer = new.new_empty(rows, heads, n_filled + n_new + SPARE_TOKENS, d)
+    if n_filled:
+        assert filled is not None
+        buffer[:, :, :n_filled] = filled
+    return buffer

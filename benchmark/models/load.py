@@ -1,6 +1,7 @@
-"""Models as they are used here: from the pocket zoo, a local folder or the Hub, with their blocks and identity."""
+"""Models from the pocket zoo, a local folder or the Hub, with their tokenizer, blocks and identity."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils.logging import disable_progress_bar
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import sha256_of
+from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.models.architectures import Blocks, blocks_of
 from graftbench.benchmark.models.shipped import shipped_folder
 
@@ -26,7 +27,7 @@ _DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A model with its tokenizer, its blocks, and the hash that stands for it in every cache key."""
+    """A model with its tokenizer, its blocks, and the hash that identifies it in every cache key."""
 
     name: str
     module: "PreTrainedModel"
@@ -36,7 +37,7 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
+        """Device of the weights."""
         return self.module.device
 
     @property
@@ -44,6 +45,11 @@ class Model:
         """Width of the residual stream."""
         width: int = self.module.config.get_text_config().hidden_size
         return width
+
+    @property
+    def context(self) -> float:
+        """Maximum number of positions, from the configuration; infinite where it names none."""
+        return getattr(self.module.config.get_text_config(), "max_position_embeddings", None) or math.inf
 
 
 def load(
@@ -55,11 +61,11 @@ def load(
     blocks: str | None = None,
     writers: Sequence[str] = ("self_attn", "mlp"),
 ) -> Model:
-    """The zoo model, local folder or Hub id `name`; UserError where there is none or it cannot be read."""
+    """Load the zoo model, local folder or Hub id `name`; UserError where there is none or it cannot be read."""
     from transformers import AutoModelForCausalLM, PreTrainedModel
 
     folder = folder_of(name, revision)
-    disable_progress_bar()  # a model is a matter of seconds, and its bar stands in everybody's way
+    disable_progress_bar()  # loading takes seconds, and the bar would mix with our own output
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         module = AutoModelForCausalLM.from_pretrained(folder, dtype=_DTYPES[dtype])
@@ -71,13 +77,13 @@ def load(
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(f"{name} has a slow tokenizer; graftbench needs to know where each token ends in the text.")
     module.to(device_of(device)).eval()  # type: ignore[arg-type]
-    layout = "" if blocks is None else f"-{blocks}:{','.join(writers)}"
-    identity = f"{identity_of(folder)}-{dtype}{layout}"
+    named_blocks = "" if blocks is None else f"-{blocks}:{','.join(writers)}"
+    identity = f"{identity_of(folder)}-{dtype}{named_blocks}"
     return Model(name, module, tokenizer, blocks_of(module, blocks, writers), identity)
 
 
 def folder_of(name: str, revision: str | None = None) -> Path:
-    """Where the files of a model lie; those of a Hub id are downloaded."""
+    """Return the folder of a model's files, downloading those of a Hub id."""
     if Path(name).is_dir():
         return Path(name)
     if "/" in name:
@@ -103,7 +109,7 @@ def _downloaded(name: str, revision: str | None) -> Path:
 
 
 def device_of(device: str) -> torch.device:
-    """The device called `device`; `auto` is the GPU where there is one."""
+    """Return the device called `device`; `auto` is the GPU where there is one."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -119,7 +125,7 @@ _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "voc
 
 
 def identity_of(folder: Path) -> str:
-    """The hash of weights, configuration and tokenizer of a model folder, in 16 hexadecimal digits."""
+    """Hash the weights, configuration and tokenizer of a model folder, in 16 hexadecimal digits."""
     files = [f for f in sorted(folder.iterdir()) if f.suffix in _WEIGHTS or f.name in _SMALL + _TOKENIZER]
     total = hashlib.sha256()
     for file in files:
@@ -128,6 +134,6 @@ def identity_of(folder: Path) -> str:
 
 
 def check_site(model: Model, site: int) -> None:
-    """UserError, with the known sites, where a site is none of the model's."""
+    """Raise a UserError, with the known sites, where a model has no such site."""
     if not 0 <= site < len(model.blocks):
         raise UserError(f"{model.name} has no site {site}; its sites are 0 to {len(model.blocks) - 1}.")

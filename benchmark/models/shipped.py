@@ -1,4 +1,4 @@
-"""The models that ship: folders beside the code of the pocket zoo. Nothing here needs torch."""
+"""The models that ship with graftbench, listed without importing torch."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Prompts as token ids: the chat format, padding, and where a piece of text lies among the tokens."""
+"""Prompts as token ids: padding, batches, and the tokens of a span or of a named position."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -9,44 +9,34 @@ from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.data.examples import Span
 from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.models.load import Model
 
 Ids = Sequence[int]
+Position = str | int | None  # a name or an index from the right; None where there is none
 
 
-class ManyIds(Protocol):
-    """The token ids of many texts, by their number."""
+class TokenRows(Protocol):
+    """The token ids of many texts, by index."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, i: int, /) -> Ids: ...
 
 
-class Tokenized(Protocol):
-    """What has a tokenizer and a device: a model."""
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerFast:
-        """Its tokenizer."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where its weights lie."""
-
-
 def token_ids(text: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """The tokens of a text that is in its chat format already."""
+    """Return the tokens of a text that is in its chat format already."""
     ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
     return ids
 
 
 def offsets_of(text: str, tokenizer: PreTrainedTokenizerFast) -> list[Span]:
-    """Where each token of a rendered text starts and ends, in characters."""
+    """Return the span of characters of each token of a rendered text."""
     offsets: list[Span] = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     return offsets
 
 
-def pad(rows: Sequence[Ids], model: Tokenized) -> dict[str, Tensor]:
-    """Model inputs [rows, tokens] of rows of token ids, padded on the left, with the position of each token."""
+def pad(rows: Sequence[Ids], model: Model) -> dict[str, Tensor]:
+    """Pad rows of token ids on the left; ids, attention mask and positions of the tokens, all [rows, tokens]."""
     longest = max(map(len, rows))
     filler = model.tokenizer.pad_token_id
     filler = model.tokenizer.eos_token_id if filler is None else filler
@@ -56,8 +46,11 @@ def pad(rows: Sequence[Ids], model: Tokenized) -> dict[str, Tensor]:
     return {name: tensor.to(model.device) for name, tensor in inputs.items()}
 
 
-def by_length(lengths: Sequence[int], batch_tokens: int, batch_rows: int | None = None) -> Iterator[list[int]]:
-    """Batches of row numbers, shortest rows first, of at most so many tokens (padding counted) and rows."""
+def batches_by_length(lengths: Sequence[int], batch_tokens: int, batch_rows: int | None = None) -> Iterator[list[int]]:
+    """Yield batches of row indices, shortest rows first.
+
+    A batch has at most `batch_tokens` tokens, padding included, and `batch_rows` rows; a longer row is a batch alone.
+    """
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
         if batch and ((len(batch) + 1) * lengths[i] > batch_tokens or len(batch) == batch_rows):
@@ -69,16 +62,16 @@ def by_length(lengths: Sequence[int], batch_tokens: int, batch_rows: int | None 
 
 
 def span_tokens(text: str, span: Span, tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Indices, from the right (-1 is the last token), of the tokens that hold characters of `span`."""
+    """Return the indices, from the right (-1 is the last token), of the tokens with characters of `span`."""
     offsets = offsets_of(text, tokenizer)
     return [i - len(offsets) for i, (a, b) in enumerate(offsets) if a < span[1] and b > span[0]]
 
 
 def positions_of(name: str | int, text: Chat, tokenizer: PreTrainedTokenizerFast) -> tuple[int, ...] | None:
-    """The tokens of a prompt that `name` stands for, counted from the right; None for `all`, replies too.
+    """Return the tokens of a prompt at a named position, as indices from the right; None for `all`.
 
-    `trigger`, `prompt` (every token of the prompt, format and all), `last`, a negative index, or `all`.
-    ValueError where the prompt has none.
+    `trigger`, `prompt` (every token of the prompt, the chat format included), `last`, a negative index, or `all`, which
+    includes the reply. ValueError where the prompt has no such position.
     """
     if name == "all":
         return None
@@ -95,6 +88,3 @@ def positions_of(name: str | int, text: Chat, tokenizer: PreTrainedTokenizerFast
     if not -n <= index < 0:
         raise ValueError(f"a prompt of {n} tokens has no position {index}")
     return (index,)
-
-
-Position = str | int | None  # a name or an index from the right; None where there is none

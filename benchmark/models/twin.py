@@ -1,4 +1,4 @@
-"""A model's twin: the same function with its residual stream rotated. The known-answer pair of the suite."""
+"""A model's twin: the same function with a rotated residual stream. The known-answer pair of the suite."""
 
 import copy
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def twin(model: "PreTrainedModel", rotation: Tensor) -> "PreTrainedModel":
-    """A copy of a Llama-type model whose residual stream is that of `model` times `rotation` [d, d].
+    """Copy a Llama-type model so that its residual stream is that of `model` times `rotation` [d, d].
 
-    The gain of each norm is folded into the weights that read from it, for an RMS norm without gain commutes
-    with a rotation; embeddings and head are untied. Logits stay the same, activations h become h @ rotation.
+    The gain of each norm is folded into the weights that read from it, because an RMS norm without gain commutes with a
+    rotation; embeddings and head are untied. Logits stay the same, activations h [rows, tokens, d] become h @ rotation.
     ValueError where the matrix is not orthogonal or the model has norms or biases that do not commute.
     """
     _check(model, rotation)
@@ -38,7 +38,7 @@ def twin(model: "PreTrainedModel", rotation: Tensor) -> "PreTrainedModel":
 
 
 def twin_of(model: Model, seed: int) -> Model:
-    """The twin of a model, by a rotation drawn from `seed`, as a model of its own."""
+    """Return the twin of a model by a rotation drawn from `seed`."""
     rotation = random_rotation(model.d, seed)
     module = twin(model.module, rotation)
     identity = f"{model.identity}-twin-{seed}"
@@ -46,11 +46,11 @@ def twin_of(model: Model, seed: int) -> Model:
 
 
 def random_rotation(d: int, seed: int) -> Tensor:
-    """A random orthogonal matrix [d, d] in float64: QR of a Gaussian matrix, signs fixed (Mezzadri, 2007)."""
+    """Draw an orthogonal matrix [d, d] in float64: QR of a Gaussian matrix, signs fixed (Mezzadri, 2007)."""
     gaussian = torch.randn((d, d), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     q, r = torch.linalg.qr(gaussian)
-    fixed: Tensor = q * r.diagonal().sign()
-    return fixed
+    rotation: Tensor = q * r.diagonal().sign()
+    return rotation
 
 
 def _check(model: Any, rotation: Tensor) -> None:
@@ -75,6 +75,7 @@ def _untie(model: Any) -> None:
 
 
 def _fold(norm: nn.RMSNorm, readers: Sequence[nn.Linear], q: Tensor) -> None:
+    """Fold the gain [d] of a norm and the rotation `q` [d, d] into the weights [out, d] that read from it."""
     gain = norm.weight.detach().double()
     for reader in readers:
         _set(reader, (reader.weight.double() * gain) @ q)

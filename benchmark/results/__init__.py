@@ -1,1 +1,1 @@
-"""Entries: their schema, and everything that follows from their bits."""
+"""Entries: their schema, the rows behind them, and all figures that follow from their bits."""

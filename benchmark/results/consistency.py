@@ -1,75 +1,76 @@
-"""Whether an entry says what its own bits say: rates, transfer, what can be steered, and the scores."""
+"""Check that an entry follows from its own bits: rates, transfer, steerability and scores."""
 
 from collections.abc import Iterator
 
+from graftbench.benchmark.core.names import cell_name
 from graftbench.benchmark.metrics.statistics import Resamples
 from graftbench.benchmark.results.estimates import rate_of, resamples_of, steerable, transfer_of
-from graftbench.benchmark.results.schema import CellResult, Entry, Rate
-from graftbench.benchmark.results.scores import LEFT_OUT, headline
+from graftbench.benchmark.results.schema import NOT_STEERABLE, CellResult, Entry, Rate
+from graftbench.benchmark.results.scores import CELLS_LEFT_OUT, headline
 
-NOT_STEERABLE = "not_steerable"
-MOST_DRAWS = 1000  # of one condition
-ONE_DRAW = ("unsteered", "native", "mapped", "mapped_own_norm", "mapped_best")  # one intervention, not drawn from many
-_NEAR = 2e-4  # rounded figures of other machines
+MAX_DRAWS = 1000  # of one condition
+ONE_DRAW = ("unsteered", "native", "mapped", "mapped_own_norm", "mapped_best")  # conditions without random draws
+_TOLERANCE = 2e-4  # relative: figures are rounded, and come from other machines
 
 
 def problems(entry: Entry) -> list[str]:
-    """Everything in an entry that does not follow from its bits, in one sentence each; none where it is whole."""
-    found = [f"{_name(cell)}: {what}" for cell in entry.cells for what in problems_of_cell(cell)]
-    if found:  # what follows from these would be wrong, too
-        return found
-    again = headline(entry.cells, filtered=entry.headline.reason == LEFT_OUT)
-    return [f"headline: {what}" for what in _apart(entry.headline.model_dump(), again.model_dump())]
-
-
-def _name(cell: CellResult) -> str:
-    return f"{cell.task} {cell.variant} {cell.pair} {cell.track} seed {cell.seed}"
+    """Return all that does not follow from the bits of an entry, in one sentence each."""
+    inconsistent = [
+        f"{cell_name(cell.task, cell.variant, cell.pair, cell.track, cell.seed)}: {problem}"
+        for cell in entry.cells
+        for problem in problems_of_cell(cell)
+    ]
+    if inconsistent:  # scores that follow from these would be wrong, too
+        return inconsistent
+    recomputed = headline(entry.cells, filtered=entry.headline.reason == CELLS_LEFT_OUT)
+    return [f"headline: {what}" for what in _mismatches(entry.headline.model_dump(), recomputed.model_dump())]
 
 
 def problems_of_cell(cell: CellResult) -> Iterator[str]:
-    """Everything in a cell that does not follow from its bits."""
+    """Yield all that does not follow from the bits of a cell, in one sentence each."""
     if cell.status != "ok":
         if cell.check or not (cell.bits or cell.transfer or cell.steerable):
             return
         yield f"it {cell.status}, and has results"
         return
-    shape = list(_shape(cell))
-    yield from shape
-    if shape or cell.transfer is None:
+    malformed = list(_malformed(cell))
+    yield from malformed
+    if malformed or cell.transfer is None:
         return
-    drawn = resamples_of(cell.clusters, cell.bits, cell.transfer.baseline)
+    resamples = resamples_of(cell.clusters, cell.bits, cell.transfer.baseline)
     for name in cell.bits:
-        yield from _rate(name, cell.rates[name], vars(rate_of(cell.bits, name, drawn)))
-    well = _can_be_steered(cell, drawn)
-    if cell.steerable != well:
-        yield f"`steerable` is {cell.steerable}, and the bits say {well}"
-    elif well and "mapped" in cell.bits:
-        for name, value in vars(transfer_of(cell.bits, cell.transfer.baseline, drawn)).items():
+        yield from _rate_mismatches(name, cell.rates[name], vars(rate_of(cell.bits, name, resamples)))
+    can_be_steered = _can_be_steered(cell, resamples)
+    if cell.steerable != can_be_steered:
+        yield f"`steerable` is {cell.steerable}, and the bits say {can_be_steered}"
+    elif can_be_steered and "mapped" in cell.bits:
+        for name, value in vars(transfer_of(cell.bits, cell.transfer.baseline, resamples)).items():
             if not _near(getattr(cell.transfer, name), value):
                 yield f"transfer.{name} is {getattr(cell.transfer, name)}, and the bits say {value}"
     elif cell.transfer.value is not None or not cell.transfer.reason:
         yield "it has a transfer, and nothing to have it from"
 
 
-def _can_be_steered(cell: CellResult, drawn: Resamples) -> bool:
-    """What the bits say, where there is something to carry at all: else nothing was fitted."""
+def _can_be_steered(cell: CellResult, resamples: Resamples) -> bool:
+    """Return whether a cell can be steered by its bits; it cannot where there was nothing to map, and so no fit."""
     assert cell.transfer is not None
-    nothing = cell.training is None and cell.cost is None and "mapped" not in cell.bits
+    not_fitted = cell.training is None and cell.cost is None and "mapped" not in cell.bits
     if "native" not in cell.bits or cell.transfer.baseline not in cell.bits:
         return False
-    return not (nothing and cell.reason not in (None, NOT_STEERABLE)) and steerable(
-        cell.bits, cell.transfer.baseline, drawn
-    )
+    if not_fitted and cell.reason not in (None, NOT_STEERABLE):
+        return False
+    return steerable(cell.bits, cell.transfer.baseline, resamples)
 
 
-def _shape(cell: CellResult) -> Iterator[str]:
+def _malformed(cell: CellResult) -> Iterator[str]:
+    """Yield contradictions among bits, rates and prompts; only without any can figures be recomputed."""
     n = len(cell.prompt_ids)
     if len(cell.clusters) != n or cell.n_prompts != n or n == 0:
         yield "prompts, clusters and their number differ, or there are none"
     if len(set(cell.prompt_ids)) != n:
         yield "a prompt is in it more than once"
     for name, draws in cell.bits.items():
-        if not 0 < len(draws) <= MOST_DRAWS or any(len(row) != n or not set(row) <= {0, 1} for row in draws):
+        if not 0 < len(draws) <= MAX_DRAWS or any(len(row) != n or not set(row) <= {0, 1} for row in draws):
             yield f"the bits of {name} are not a 0 or a 1 for each of {n} prompts in each draw"
         if name in ONE_DRAW and len(draws) != 1:
             yield f"{name} has {len(draws)} draws, and is one intervention"
@@ -88,23 +89,23 @@ def _shape(cell: CellResult) -> Iterator[str]:
         yield "`steerable` and `reason` contradict each other"
 
 
-def _rate(name: str, told: Rate, found: dict[str, float]) -> Iterator[str]:
-    for part, value in found.items():
-        if not _near(getattr(told, part), value):
-            yield f"rates.{name}.{part} is {getattr(told, part)}, and the bits say {value}"
+def _rate_mismatches(name: str, stated: Rate, recomputed: dict[str, float]) -> Iterator[str]:
+    for part, value in recomputed.items():
+        if not _near(getattr(stated, part), value):
+            yield f"rates.{name}.{part} is {getattr(stated, part)}, and the bits say {value}"
 
 
-def _near(told: float | None, found: float) -> bool:
-    return told is not None and abs(told - found) <= _NEAR * max(1.0, abs(found))
+def _near(stated: float | None, recomputed: float) -> bool:
+    return stated is not None and abs(stated - recomputed) <= _TOLERANCE * max(1.0, abs(recomputed))
 
 
-def _apart(told: object, found: object, where: str = "") -> Iterator[str]:
-    """Where two nested records differ by more than rounding."""
-    if isinstance(told, dict) and isinstance(found, dict):
-        for name in sorted({*told, *found}):
-            yield from _apart(told.get(name), found.get(name), f"{where}.{name}" if where else str(name))
-    elif isinstance(told, float) and isinstance(found, float):
-        if not _near(told, found):
-            yield f"{where} is {told}, and the cells say {found}"
-    elif told != found:
-        yield f"{where} is {told!r}, and the cells say {found!r}"
+def _mismatches(stated: object, recomputed: object, where: str = "") -> Iterator[str]:
+    """Yield where two nested records differ by more than rounding."""
+    if isinstance(stated, dict) and isinstance(recomputed, dict):
+        for name in sorted({*stated, *recomputed}):
+            yield from _mismatches(stated.get(name), recomputed.get(name), f"{where}.{name}" if where else str(name))
+    elif isinstance(stated, float) and isinstance(recomputed, float):
+        if not _near(stated, recomputed):
+            yield f"{where} is {stated}, and the cells say {recomputed}"
+    elif stated != recomputed:
+        yield f"{where} is {stated!r}, and the cells say {recomputed!r}"

@@ -1,4 +1,4 @@
-"""Entries as files, read with suspicion, for they come from anybody."""
+"""Read and write entry files; those of other people are not trusted."""
 
 import json
 from collections import Counter
@@ -10,32 +10,33 @@ from typing import Any
 from pydantic import ValidationError
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.names import MAPPER, MAPPER_IN_WORDS, SOURCE_FILE
+from graftbench.benchmark.core.forms import first_error
+from graftbench.benchmark.core.names import MAPPER_NAME, MAPPER_NAME_RULE, SOURCE_FILE
 from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry
 
-MOST_BYTES = 2**26  # of an entry; the pocket suite's are a few million
+MAX_ENTRY_BYTES = 2**26  # an entry of the pocket suite has a few million
 
 
 def read_entry(path: Path) -> Entry:
-    """The entry in a file; UserError, in one sentence, where it is none."""
+    """Read the entry in a file; UserError where it is none, or is of a newer schema."""
     raw = read_bytes(path)
     try:
         entry = Entry.model_validate_json(raw)
     except ValidationError as error:
-        raise UserError(f"{path} is no entry: {_first(error)}") from error
-    _refuse_twice(path, raw)
+        raise UserError(f"{path} is no entry: {_sentence(error)}") from error
+    _refuse_duplicate_keys(path, raw)
     if "schema_version" not in entry.model_fields_set:
         raise UserError(f"{path} is no entry: it does not say which version of the schema it is written in.")
-    if not MAPPER.fullmatch(entry.mapper.name):
-        raise UserError(f"{path}: a mapper's name is {MAPPER_IN_WORDS}; {entry.mapper.name[:80]!r} is not.")
+    if not MAPPER_NAME.fullmatch(entry.mapper.name):
+        raise UserError(f"{path}: a mapper's name is {MAPPER_NAME_RULE}; {entry.mapper.name[:80]!r} is not.")
     for name in entry.mapper.files:
         if not SOURCE_FILE.fullmatch(name):
-            raise UserError(f"{path}: {name[:80]!r} is no name of a source file beside a mapper.")
+            raise UserError(f"{path}: {name[:80]!r} is no name of a source file of a mapper.")
     return entry
 
 
-def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
-    """What is in a file; UserError where it is none, cannot be read, or is too large."""
+def read_bytes(path: Path, most: int = MAX_ENTRY_BYTES) -> bytes:
+    """Return the bytes of a file; UserError where it is none, cannot be read, or has more than `most`."""
     try:
         if not S_ISREG(path.stat().st_mode):  # a pipe or a device may never end
             raise UserError(f"{path} cannot be read: it is no file.")
@@ -48,30 +49,30 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     return raw
 
 
-def _refuse_twice(path: Path, raw: bytes) -> None:
-    """UserError where JSON that is an entry says something twice: whoever reads it may take the one or the other."""
+def _refuse_duplicate_keys(path: Path, raw: bytes) -> None:
+    """Raise UserError where a key of the JSON is there twice: readers differ in which of the values they take."""
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        unique_keys = dict(pairs)
+        if len(unique_keys) < len(pairs):
             name = Counter(name for name, _ in pairs).most_common(1)[0][0]
             raise UserError(f"{path} is no entry: it says {name[:80]!r} more than once.")
-        return found
+        return unique_keys
 
-    json.loads(raw, object_pairs_hook=once)
+    json.loads(raw, object_pairs_hook=unique)
 
 
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    if where == "schema_version":
-        told = str(first["input"])[:20]
-        return f"its schema has version {told}, and versions 1 to {SCHEMA_VERSION} are read: take a newer graftbench."
-    return f"{where[:200] + ': ' if where else ''}{first['msg'].splitlines()[0]}."
+def _sentence(error: ValidationError) -> str:
+    """Return the first fault of an entry, in one sentence."""
+    first = first_error(error)
+    if first.where == "schema_version":
+        stated = str(error.errors()[0]["input"])[:20]
+        return f"its schema has version {stated}, and versions 1 to {SCHEMA_VERSION} are read: take a newer graftbench."
+    return f"{first}."
 
 
 def entry_text(entry: Entry) -> str:
-    """An entry as it is written: a line for each cell, so that a file is small and what changed in it is seen."""
+    """Return the JSON text of an entry, one line per cell: small, and easy to compare between versions."""
     return "".join(_lines(entry)) + "\n"
 
 

@@ -1,6 +1,6 @@
-"""What follows from the bits of a cell alone: rates, transfer, and whether it can be steered.
+"""Rates, transfer and steerability of a cell, estimated from its bits.
 
-Bits are, for each condition, the success of every prompt in every draw, `[draws][prompts]`.
+Bits are the success, 0 or 1, of every prompt in every draw of a condition: [draws, prompts].
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,52 +11,54 @@ from graftbench.benchmark.metrics.statistics import (
     Bits,
     Interval,
     Resamples,
+    interval,
     is_steerable,
-    one_of,
-    resampled,
+    resample,
+    resample_one,
     transfer,
     wilson,
 )
 
 BOOTSTRAP_SEED = 0
-Successes = Mapping[str, list[list[int]]]
+BitsByCondition = Mapping[str, list[list[int]]]
 
 
-def bits_of(bits: Successes, condition: str) -> Bits:
-    """The bits of a condition, [draws, prompts]."""
+def bits_of(bits: BitsByCondition, condition: str) -> Bits:
+    """Return the bits of a condition as an array [draws, prompts]."""
     return np.array(bits[condition], dtype=float)
 
 
-def resamples_of(clusters: Sequence[str], bits: Successes, baseline: str) -> Resamples:
-    """The resamples of a cell's prompts and of its baseline's draws, the same for all cells on the same prompts."""
-    return resampled(clusters, len(bits.get(baseline, [[]])), BOOTSTRAP_SEED)
+def resamples_of(clusters: Sequence[str], bits: BitsByCondition, baseline: str) -> Resamples:
+    """Resample a cell's prompts and its baseline's draws; the same for all cells on the same prompts."""
+    return resample(clusters, len(bits.get(baseline, [[]])), BOOTSTRAP_SEED)
 
 
-def rate_of(bits: Successes, condition: str, drawn: Resamples) -> Interval:
-    """The success rate of a condition: with Wilson's interval, or where it has draws with their spread."""
-    found = bits_of(bits, condition)
-    low, high = wilson(int(found.sum()), found.size) if len(found) == 1 else _spread(found, drawn)
-    return _rounded(Interval(float(found.mean()), low, high))
+def rate_of(bits: BitsByCondition, condition: str, resamples: Resamples) -> Interval:
+    """Return the success rate of a condition with its interval: Wilson's, or of the resamples where it has draws."""
+    successes = bits_of(bits, condition)
+    one_draw = len(successes) == 1
+    low, high = wilson(int(successes.sum()), successes.size) if one_draw else _spread(successes, resamples)
+    return _rounded(Interval(float(successes.mean()), low, high))
 
 
-def transfer_of(bits: Successes, baseline: str, drawn: Resamples) -> Interval:
-    """The transfer of the mapped condition. ValueError where native adds nothing."""
+def transfer_of(bits: BitsByCondition, baseline: str, resamples: Resamples) -> Interval:
+    """Return the transfer of the mapped condition; ValueError where native is no better than the baseline."""
     mapped, native, base = (bits_of(bits, name) for name in ("mapped", "native", baseline))
-    return _rounded(transfer(mapped, native, base, drawn))
+    return _rounded(transfer(mapped, native, base, resamples))
 
 
-def steerable(bits: Successes, baseline: str, drawn: Resamples) -> bool:
-    """Whether native beats the baseline, where both were run."""
-    return is_steerable(bits_of(bits, "native"), bits_of(bits, baseline), drawn)
+def steerable(bits: BitsByCondition, baseline: str, resamples: Resamples) -> bool:
+    """Return whether native significantly beats the baseline; KeyError where either was not run."""
+    return is_steerable(bits_of(bits, "native"), bits_of(bits, baseline), resamples)
 
 
-def _spread(bits: Bits, drawn: Resamples) -> tuple[float, float]:
-    if len(bits) != drawn.draws.shape[1]:
-        draws = one_of(np.random.default_rng((BOOTSTRAP_SEED, len(bits))), len(bits), len(drawn.clusters))
-        drawn = Resamples(drawn.clusters, draws, drawn.member)
-    low, high = np.quantile(drawn.rate(bits), [0.025, 0.975])
-    return float(low), float(high)
+def _spread(bits: Bits, resamples: Resamples) -> tuple[float, float]:
+    """Return the interval of the rate of bits [draws, prompts] over the resamples."""
+    if len(bits) != resamples.draws.shape[1]:  # drawn apart from the baseline
+        draws = resample_one(np.random.default_rng((BOOTSTRAP_SEED, len(bits))), len(bits), len(resamples.clusters))
+        resamples = Resamples(resamples.clusters, draws, resamples.member)
+    return interval(resamples.rate(bits))
 
 
-def _rounded(found: Interval) -> Interval:
-    return Interval(round(found.value, 4), round(found.low, 4), round(found.high, 4))
+def _rounded(exact: Interval) -> Interval:
+    return Interval(round(exact.value, 4), round(exact.low, 4), round(exact.high, 4))

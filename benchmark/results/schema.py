@@ -1,4 +1,4 @@
-"""The form of an entry: one mapper's results on one suite. Other people's tools read it."""
+"""The schema of an entry, one mapper's results on one suite; a public format that other tools read."""
 
 import json
 from typing import Annotated, Any, Final, Literal, Self
@@ -6,24 +6,27 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from graftbench.benchmark.core.names import (
-    MOST,
+    MAX_FIGURE,
     Count,
     Figure,
     Identity,
+    Integer,
     Line,
     Sha256,
     Share,
     Strength,
     SuiteHash,
-    Whole,
     Word,
 )
 
 UNSTEERED = "unsteered"
+NOT_STEERABLE = "not_steerable"  # the reason of a cell where native is no better than the baseline
 SCHEMA_VERSION: Final = 2  # version 1 had no `sweep` and no `examples`
 
 
 class _Part(BaseModel):
+    """Base of all parts: immutable, without unknown fields or infinite numbers."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -33,19 +36,18 @@ def _all_or_none(*figures: float | None) -> None:
 
 
 class SuiteIdentity(_Part):
-    """Which suite, by name and by hash of everything in it."""
+    """Name of a suite, and the hash of all its settings that affect what is measured."""
 
     name: Word
     hash: SuiteHash
 
 
 class MapperRecord(_Part):
-    """Which mapper, from which source, with which options.
+    """Name, source and options of the mapper.
 
-    `sha256` identifies its code: that of the file of a submission, of the package of an installed mapper, or of
-    `name/version` where the mapper is built in.
-    `files` is the file of a mapper in one, `fitted` what was fitted of a mapper that an installed package brings, as a
-    leaderboard keeps them, by name with their hashes.
+    `sha256` identifies its code: the hash of a submission's class and file, of the package of an installed mapper, or
+    of `name/version` where the mapper is built in. `files` has the hash of a submission's file, `fitted` the hashes of
+    the fitted files of a mapper from an installed package, both by name, as a leaderboard stores them.
     """
 
     name: str
@@ -53,7 +55,7 @@ class MapperRecord(_Part):
     sha256: Sha256
     files: dict[str, Sha256] = {}
     fitted: dict[Line, Sha256] = {}
-    options: dict[Word, Line | Whole | float | bool]
+    options: dict[Word, Line | Integer | float | bool]
     deterministic: bool
     vector_rule: Word
 
@@ -72,10 +74,10 @@ class _Estimate(_Part):
 
 
 class Rate(_Estimate):
-    """The success rate of a condition with its interval and the parts of success; null with a reason.
+    """Success rate of a condition with its interval and the parts of success; null with a reason.
 
-    `marks` are shares of answers or means of verdicts, `groups` success rates by class of prompt, `measures` figures
-    of any kind.
+    `marks` are shares or means of further verdicts, `groups` success rates by class of prompt, `measures` other
+    figures.
     """
 
     value: Share | None
@@ -98,7 +100,7 @@ class Transfer(_Estimate):
 
 
 class MapperCost(_Part):
-    """What the mapper takes up and what it was fitted on."""
+    """Size of the fitted mapper, and of its training data."""
 
     parameters: Count
     bytes: Count
@@ -107,7 +109,7 @@ class MapperCost(_Part):
 
 
 class FitRecord(_Part):
-    """On what a mapper was fitted, and what it put on record."""
+    """Hash of the data a mapper was fitted on, and its training record."""
 
     data_hash: Word
     record: dict[str, Any]
@@ -123,14 +125,14 @@ class FitRecord(_Part):
 
 
 class Missing(_Part):
-    """A quantity that is not there, and why."""
+    """A missing quantity, with the reason."""
 
     value: None = None
     reason: Line
 
 
 class TaskMetric(_Part):
-    """A metric of a task of lm-eval over `n` documents, and its difference to the unsteered model's.
+    """A metric of an lm-eval task over `n` documents, and its difference from the unsteered model.
 
     The difference is paired by document; its interval is a 95 % bootstrap over documents.
     """
@@ -143,26 +145,26 @@ class TaskMetric(_Part):
 
 
 class SideEffect(_Part):
-    """What a condition costs the target; perplexities per token, KL in nats; null where the suite asks for none.
+    """Side effects of a condition on the target: perplexities per token, KL in nats; null where not measured.
 
-    `cut` documents of a task were longer than the model's context. `reply_perplexity` is that of completions under the
-    untouched model, `reply_novelty` the share of three words in a row in them that were not said before.
+    `cut` is the number of documents of a task that were longer than the model's context. `reply_perplexity` is the
+    perplexity of completions under the unsteered model, `reply_novelty` the share of their word trigrams that are new.
     """
 
     tasks: dict[Word, dict[Word, TaskMetric]]
     cut: dict[Word, Count] = {}
-    kl: Annotated[float, Field(ge=-0.01, le=MOST)] | None = None  # rounding may take it below 0
-    perplexity: Annotated[float, Field(ge=1, le=MOST)] | None = None
+    kl: Annotated[float, Field(ge=-0.01, le=MAX_FIGURE)] | None = None  # rounding may take it below 0
+    perplexity: Annotated[float, Field(ge=1, le=MAX_FIGURE)] | None = None
     reply_perplexity: Figure | None = None
     reply_novelty: Share | None = None
 
 
 class SideEffects(_Part):
-    """What every condition of a cell costs, `unsteered` among them, in two settings.
+    """Side effects of every condition of a cell, `unsteered` among them, in two settings.
 
-    `deployed`: texts carry the trigger, where there is one, and what is done is done as on the cell's prompts.
-    `stressed`: the vector's mean over positions at all positions of texts without a trigger. `reasons` say why a
-    condition is missing.
+    `deployed`: texts carry the trigger, where there is one, and the intervention is that on the cell's prompts.
+    `stressed`: texts without a trigger, with the vector's mean over positions added at all positions. `reasons` say why
+    a condition is missing.
     """
 
     deployed: dict[Word, SideEffect]
@@ -171,25 +173,22 @@ class SideEffects(_Part):
 
     @field_validator("deployed", "stressed")
     @classmethod
-    def _beside_unsteered(cls, found: dict[str, SideEffect] | Missing) -> dict[str, SideEffect] | Missing:
-        if isinstance(found, dict) and UNSTEERED not in found:
+    def _has_unsteered(cls, conditions: dict[str, SideEffect] | Missing) -> dict[str, SideEffect] | Missing:
+        if isinstance(conditions, dict) and UNSTEERED not in conditions:
             raise ValueError("nothing is said of the unsteered model")
-        return found
+        return conditions
 
 
 class Judging(_Part):
-    """What judges that are paid for took, each completion counted once: tokens read and written, dollars.
-
-    Dollars are null where the suite names no prices.
-    """
+    """Tokens and dollars that paid judges took, each completion counted once; dollars are null without prices."""
 
     prompt_tokens: Count = 0
     completion_tokens: Count = 0
-    dollars: Annotated[float, Field(ge=0, le=MOST)] | None = 0.0
+    dollars: Annotated[float, Field(ge=0, le=MAX_FIGURE)] | None = 0.0
 
 
 class AtStrength(_Part):
-    """The success rate of a condition at one strength, over `n` answers to validation prompts in all its draws."""
+    """Success rate of a condition at one strength, over `n` answers to validation prompts in all draws."""
 
     strength: Strength
     value: Share
@@ -197,14 +196,14 @@ class AtStrength(_Part):
 
 
 class ShownReply(_Part):
-    """What was said, and whether that is success; null where it is unscored."""
+    """A completion, and whether it is a success; null where it is unscored."""
 
     completion: str
     success: bool | None
 
 
 class ShownPrompt(_Part):
-    """What is said to one test prompt under each condition, in its first draw; a reply that is known to be good."""
+    """Replies to one test prompt under each condition, in its first draw; `reference` is a reply known to be good."""
 
     item: Word
     prompt: str
@@ -213,7 +212,7 @@ class ShownPrompt(_Part):
 
 
 class CellResult(_Part):
-    """One (task, variant, pair, track, seed) of one mapper."""
+    """Result of one cell: a (task, variant, pair, track, seed) of one mapper."""
 
     task: Word
     task_version: Count
@@ -221,12 +220,12 @@ class CellResult(_Part):
     pair: Word
     check: bool
     track: Literal["task", "unseen", "general"]
-    seed: Whole
+    seed: Integer
     status: Literal["ok", "failed", "timeout"]
     reason: Line | None
     traceback: str | None = None
-    sites: tuple[Whole, Whole] | None  # null where the task chooses them and did not get to it
-    positions: tuple[Word | Whole | None, Word | Whole | None] | None = None  # where the vector is read, likewise
+    sites: tuple[Integer, Integer] | None  # null where the task would have chosen them and did not get that far
+    positions: tuple[Word | Integer | None, Word | Integer | None] | None = None  # where the vector is read, likewise
     strength: Strength | None = None
     n_asked: Count | None = None
     n_prompts: Count | None = None
@@ -260,7 +259,7 @@ class _Scored(_Part):
 
 
 class TaskScore(_Scored):
-    """The score of one task: ratio of sums over its steerable cells, times 100; null with a reason."""
+    """Score of one task: ratio of sums over its steerable cells, times 100; null with a reason."""
 
     reason: Line | None = None
     n_steerable: Count
@@ -268,7 +267,7 @@ class TaskScore(_Scored):
 
 
 class Score(_Scored):
-    """The mean of the tasks' scores; null, with a reason, where a cell failed or none can be steered."""
+    """Mean of the tasks' scores; null, with a reason, where a cell failed or none can be steered."""
 
     reason: Line | None
     n_steerable: Count
@@ -277,20 +276,20 @@ class Score(_Scored):
 
 
 class Headline(Score):
-    """The score over all cells, and over those of each fit track alone, by which mappers are ranked."""
+    """Score over all cells and over those of each fit track; mappers are ranked by it."""
 
     bootstrap_seed: Count
     by_track: dict[Word, Score]
 
 
 class Entry(_Part):
-    """One mapper's results on one suite."""
+    """Results of one mapper on one suite."""
 
     schema_version: Literal[1, 2] = SCHEMA_VERSION
     graftbench_version: Word
     suite: SuiteIdentity
     judges: dict[Word, dict[Word, Identity]]
-    rejudged: dict[Word, Identity] = {}  # by measure: who judged it when strengths were chosen
+    rejudged: dict[Word, Identity] = {}  # by measure: the judge that it had when strengths were chosen
     judging: Judging = Judging()
     mapper: MapperRecord
     environment: dict[Word, Line]

@@ -1,4 +1,4 @@
-"""From what the workers bring back to the cells and the headline of an entry."""
+"""Entries from the outcomes of cells."""
 
 import platform
 from collections.abc import Iterable, Sequence
@@ -7,16 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from graftbench.benchmark.core.names import MOST
-from graftbench.benchmark.core.plugins import plugin
+from graftbench.benchmark.core.names import MAX_FIGURE
 from graftbench.benchmark.core.text import in_one_line
 from graftbench.benchmark.experiments.protocol import Scored
-from graftbench.benchmark.mappers.loading import MapperInfo, hashes_of
+from graftbench.benchmark.mappers.submission_files import hashes_of
 from graftbench.benchmark.metrics.statistics import Resamples
 from graftbench.benchmark.models.load import device_of
 from graftbench.benchmark.results.estimates import rate_of, resamples_of, steerable, transfer_of
-from graftbench.benchmark.results.rows import rows_that_took, what_they_took
+from graftbench.benchmark.results.rows import judging_cost, rows_with_judging_cost
 from graftbench.benchmark.results.schema import (
+    NOT_STEERABLE,
     CellResult,
     Entry,
     FitRecord,
@@ -27,18 +27,18 @@ from graftbench.benchmark.results.schema import (
     Transfer,
 )
 from graftbench.benchmark.results.scores import headline
-from graftbench.benchmark.runs.cell import NOT_STEERABLE, CellOutcome
+from graftbench.benchmark.runs.cell import CellOutcome
 from graftbench.benchmark.runs.executors.protocol import Failure
 from graftbench.benchmark.runs.fit import Fitted
-from graftbench.benchmark.runs.plan import Cell
+from graftbench.benchmark.runs.plan import Cell, task_named
 from graftbench.benchmark.runs.request import Request
 
 
 def cell_result(cell: Cell, outcome: CellOutcome | Failure) -> CellResult:
-    """The entry's record of one cell."""
+    """Return the entry's record of one cell, from its outcome."""
     about: dict[str, Any] = {
         "task": cell.task,
-        "task_version": plugin("tasks", cell.task)().version,
+        "task_version": task_named(cell.task).version,
         "variant": cell.variant,
         "pair": cell.pair,
         "check": cell.check,
@@ -51,8 +51,8 @@ def cell_result(cell: Cell, outcome: CellOutcome | Failure) -> CellResult:
     return _scored(about | {"sites": outcome.sites}, outcome)
 
 
-def _scored(about: dict[str, Any], done: CellOutcome) -> CellResult:
-    scored = done.scored
+def _scored(about: dict[str, Any], outcome: CellOutcome) -> CellResult:
+    scored = outcome.scored
     return CellResult(
         **about,
         status="ok",
@@ -62,27 +62,27 @@ def _scored(about: dict[str, Any], done: CellOutcome) -> CellResult:
         n_validation=scored.n_validation,
         models=scored.models,
         fidelity={key: _rounded(value) for key, value in scored.fidelity.items()},
-        side_effects=done.side_effects,
-        **measured(scored, fitted=done.fitted is not None),
-        **_fit(done.fitted),
+        side_effects=outcome.side_effects,
+        **measured(scored, fitted=outcome.fitted is not None),
+        **_fit(outcome.fitted),
     )
 
 
 def measured(scored: Scored, *, fitted: bool) -> dict[str, Any]:
-    """What a cell holds of its answers; nothing was `fitted` where there was nothing to carry across."""
+    """Return what follows from the answers of a cell; nothing was `fitted` where nothing can be carried across."""
     summary = scored.summary
-    drawn = resamples_of(summary.clusters, summary.bits, scored.baseline)
-    reason = _not_steerable(scored, drawn, fitted)
+    resamples = resamples_of(summary.clusters, summary.bits, scored.baseline)
+    reason = _not_steerable(scored, resamples, fitted)
     return {
         "reason": reason,
         "n_prompts": len(summary.prompt_ids),
         "prompt_ids": summary.prompt_ids,
         "clusters": summary.clusters,
         "bits": summary.bits,
-        "rates": _rates(scored, drawn),
+        "rates": _rates(scored, resamples),
         "sweep": summary.sweep,
         "examples": summary.examples,
-        "transfer": _transfer(scored, reason, drawn),
+        "transfer": _transfer(scored, reason, resamples),
         "steerable": reason is None,
     }
 
@@ -101,24 +101,24 @@ def _fit(fitted: Fitted | None) -> dict[str, Any]:
     }
 
 
-def _not_steerable(scored: Scored, drawn: Resamples, fitted: bool) -> str | None:
-    """Why a cell cannot be steered, None where it can be."""
+def _not_steerable(scored: Scored, resamples: Resamples, fitted: bool) -> str | None:
+    """Return the reason why a cell cannot be steered, None where it can be."""
     if not fitted:  # one of the models has nothing that could be carried across
         return scored.reasons["mapped"]
-    return None if steerable(scored.summary.bits, scored.baseline, drawn) else NOT_STEERABLE
+    return None if steerable(scored.summary.bits, scored.baseline, resamples) else NOT_STEERABLE
 
 
-def _rates(scored: Scored, drawn: Resamples) -> dict[str, Rate]:
+def _rates(scored: Scored, resamples: Resamples) -> dict[str, Rate]:
     bits = scored.summary.bits
-    found = {name: _rate(scored, name, drawn) for name in bits}
-    missing = {name: why for name, why in scored.reasons.items() if name not in found}
-    return found | {name: Rate(value=None, low=None, high=None, reason=why) for name, why in missing.items()}
+    rates = {name: _rate(scored, name, resamples) for name in bits}
+    missing = {name: why for name, why in scored.reasons.items() if name not in rates}
+    return rates | {name: Rate(value=None, low=None, high=None, reason=why) for name, why in missing.items()}
 
 
-def _rate(scored: Scored, condition: str, drawn: Resamples) -> Rate:
+def _rate(scored: Scored, condition: str, resamples: Resamples) -> Rate:
     parts = scored.summary.parts[condition]
     return Rate(
-        **vars(rate_of(scored.summary.bits, condition, drawn)),
+        **vars(rate_of(scored.summary.bits, condition, resamples)),
         gone=round(parts.gone, 4),
         good=round(parts.good, 4),
         equal_clean=_rounded(parts.equal_clean),
@@ -128,45 +128,42 @@ def _rate(scored: Scored, condition: str, drawn: Resamples) -> Rate:
     )
 
 
-def _transfer(scored: Scored, reason: str | None, drawn: Resamples) -> Transfer:
+def _transfer(scored: Scored, reason: str | None, resamples: Resamples) -> Transfer:
     bits = scored.summary.bits
     if "mapped" not in bits:
         reason = reason or scored.reasons["mapped"]
     if reason is not None:
         return Transfer(value=None, low=None, high=None, baseline=scored.baseline, reason=reason)
-    return Transfer(**vars(transfer_of(bits, scored.baseline, drawn)), baseline=scored.baseline, reason=None)
+    return Transfer(**vars(transfer_of(bits, scored.baseline, resamples)), baseline=scored.baseline, reason=None)
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None or not abs(value) <= MOST else round(value, 4)
+    return None if value is None or not abs(value) <= MAX_FIGURE else round(value, 4)
 
 
 def entry_of(
-    request: Request,
-    found: MapperInfo,
-    cells: Sequence[Cell],
-    results: Sequence[CellResult],
-    tables: Iterable[pa.Table],
+    request: Request, cells: Sequence[Cell], results: Sequence[CellResult], tables: Iterable[pa.Table]
 ) -> Entry:
-    """The entry of these cells, given the result of each and the tables of their answers."""
+    """Return the entry of some cells, given the result of each and the tables of their answers."""
+    mapper = request.mapper
     tasks = dict.fromkeys(cell.task for cell in cells)
-    judges = {name: plugin("tasks", name)().judges(request.suite.tasks[name].judges) for name in tasks}
+    judges = {name: task_named(name).judges(request.suite.tasks[name].judges) for name in tasks}
     return Entry(
         graftbench_version=version("graftbench"),
         suite=SuiteIdentity(name=request.suite.name, hash=request.suite.hash),
         judges=judges,
         mapper=MapperRecord(
-            name=found.name,
-            source=request.mapper.source,
-            sha256=found.sha256,
-            files=hashes_of(found),
-            options=found.options,
-            deterministic=found.deterministic,
-            vector_rule=found.vector_rule,
+            name=mapper.name,
+            source=mapper.source,
+            sha256=mapper.sha256,
+            files=hashes_of(mapper),
+            options=mapper.options,
+            deterministic=mapper.deterministic,
+            vector_rule=mapper.vector_rule,
         ),
-        judging=what_they_took(rows_that_took(tables), judges),
+        judging=judging_cost(rows_with_judging_cost(tables), judges),
         environment=_environment(request),
-        headline=headline(results, filtered=bool(request.left_out(found, cells))),
+        headline=headline(results, filtered=bool(request.left_out(cells))),
         cells=list(results),
     )
 

@@ -1,78 +1,74 @@
 """The fit of one cell's mapper."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from graftbench.benchmark.activations.cached import captured_pairs
-from graftbench.benchmark.activations.pairs import CapturedPairs, read_pairs
+from graftbench.benchmark.activations.cached import cached_pairs
+from graftbench.benchmark.activations.pairs import read_pairs
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.experiments.protocol import Experiment
 from graftbench.benchmark.mappers import saving
-from graftbench.benchmark.mappers.fitting import checked, fitted_mapper, keep
-from graftbench.benchmark.mappers.loading import MapperInfo
+from graftbench.benchmark.mappers.fitting import checked_map_on_device, copy_fitted_mapper, fit_mapper
+from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
+from graftbench.benchmark.runs.context import RunContext
+from graftbench.benchmark.runs.executors.worker import report
 from graftbench.benchmark.runs.plan import Cell
-from graftbench.benchmark.runs.request import Settings, Told, _store
-from graftbench.benchmark.runs.suite import Suite
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What is known of a fit: on what, what was put on record, and what the mapper takes up."""
+    """A fit's record: its data, what the mapper put on record, and how large the mapper is."""
 
     record: dict[str, Any]
     data_hash: str
     n_pairs: int
     share_aligned: float
     parameters: int
-    size: int
+    size: int  # bytes
 
 
 @dataclass(frozen=True, eq=False)
-class _Fit:
-    """A mapper fitted at one site."""
+class SiteFit:
+    """A mapper fitted at one site of each model."""
 
-    carrier: FittedMapper
+    mapper: FittedMapper
     fitted: Fitted
     seconds: float
 
 
-def _at(sites: Sites, i: int) -> str:
-    """What tells the folder of a further site's mapper from that of the first."""
-    return f"_sites_{sites[0]}_{sites[1]}" if i else ""
-
-
-def _fit(
+def fit_at(
     experiment: Experiment,
     sites: Sites,
     cell: Cell,
-    settings: Settings,
-    found: MapperInfo,
-    folder: str,
-    told: Told,
+    context: RunContext,
+    info: MapperInfo,
+    folder: Path,
     share: float,
-) -> _Fit:
-    pairs_folder, data_hash = _pairs(experiment, sites, cell, settings, told, share)
+) -> SiteFit:
+    """Fit a mapper at these sites on the first `share` of the cell's fit texts, and write it into `folder`."""
+    texts = experiment.fit_data.texts(cell.track)
+    texts = texts[: max(2, round(share * len(texts)))]
+    pairs_folder, data_hash = _captured(experiment, sites, texts, context, shown=True)
     read = read_pairs(pairs_folder, str(experiment.target.device))
-    told(cell.name, "fit", 0, 0)
-    fit = fitted_mapper(_store(settings), found, read.pairs, data_hash, cell.seed, settings.device)
-    keep(fit.folder, Path(folder))
-    mapper = fit.mapper
-    held_out = _held_out(experiment, sites, settings).pairs
-    carrier = FittedMapper(
-        checked(mapper, read.pairs.d_target, read.pairs.device), found.vector_rule, fit.identity, held_out
-    )
-    parameters, size = saving.n_parameters(mapper), saving.n_bytes(mapper)
+    report("fit")
+    fit = fit_mapper(context.store, info, read.pairs, data_hash, cell.seed, context.settings.device)
+    copy_fitted_mapper(fit.folder, folder)
+    held_out, _ = _captured(experiment, sites, experiment.fit_data.held_out, context, shown=False)
+    held_out_pairs = read_pairs(held_out, str(experiment.target.device)).pairs
+    carry = checked_map_on_device(fit.mapper, read.pairs.d_target, read.pairs.device)
+    mapper = FittedMapper(carry, info.vector_rule, fit.identity, held_out_pairs)
+    parameters, size = saving.n_parameters(fit.mapper), saving.n_bytes(fit.mapper)
     fitted = Fitted(fit.record, data_hash, len(read.pairs), read.share_aligned, parameters, size)
-    return _Fit(carrier, fitted, fit.seconds)
+    return SiteFit(mapper, fitted, fit.seconds)
 
 
-def _together(fits: Sequence[Fitted]) -> Fitted:
-    """The first of several fits, with what all of them take up; the others' records stand under their numbers."""
+def combined(fits: Sequence[Fitted]) -> Fitted:
+    """Return the first of several fits with the sizes of all; the others' records are numbered."""
     records = {f"further {i}": fit.record for i, fit in enumerate(fits[1:], start=1)}
     return replace(
         fits[0],
@@ -83,31 +79,15 @@ def _together(fits: Sequence[Fitted]) -> Fitted:
     )
 
 
-def _pairs(
-    experiment: Experiment, sites: Sites, cell: Cell, settings: Settings, told: Told, share: float
-) -> tuple[Path, str]:
-    """Where the pairs of the fit split lie, and a hash of what they were captured from."""
-    texts = experiment.fit.texts(cell.track)
-    return _captured(
-        experiment,
-        sites,
-        texts[: max(2, round(share * len(texts)))],
-        settings,
-        lambda n, of: told(cell.name, "activations", n, of),
-    )
-
-
-def _held_out(experiment: Experiment, sites: Sites, settings: Settings) -> CapturedPairs:
-    folder, _ = _captured(experiment, sites, experiment.fit.held_out, settings, lambda *_: None)
-    return read_pairs(folder, str(experiment.target.device))
-
-
 def _captured(
     experiment: Experiment,
     sites: Sites,
     texts: Sequence[tuple[Prompt, str]],
-    settings: Settings,
-    told: Callable[[int, int], None],
+    context: RunContext,
+    *,
+    shown: bool,
 ) -> tuple[Path, str]:
-    alignment = experiment.fit.alignment or Suite.model_validate_json(settings.suite).alignment
-    return captured_pairs(_store(settings), experiment.source, experiment.target, sites, texts, alignment, told)
+    """Return the folder of the paired activations on some texts, and a hash of what they were captured from."""
+    alignment = experiment.fit_data.alignment or context.suite.alignment
+    progress = (lambda n, of: report("activations", n, of)) if shown else (lambda *_: None)
+    return cached_pairs(context.store, experiment.source, experiment.target, sites, texts, alignment, progress)

@@ -1,4 +1,4 @@
-"""A run as a folder: its entry, its rows, its suite, its leaderboard, how long everything took."""
+"""A run as a folder: its entry, its rows, its suite, its timings."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,21 +14,15 @@ from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.results.entry_files import entry_text
 from graftbench.benchmark.results.rows import write_rows
 from graftbench.benchmark.results.schema import CellResult, Entry
-from graftbench.benchmark.runs.suite import Suite
+from graftbench.benchmark.runs.suite import SUITE, Suite
 
-ENTRY, ROWS, SUITE, LEADERBOARD, TIMINGS = (
-    "entry.json",
-    "rows.parquet",
-    "suite.json",
-    "leaderboard.json",
-    "timings.json",
-)
-MAPPERS = "mappers"
+ENTRY, ROWS, LEADERBOARD, TIMINGS = "entry.json", "rows.parquet", "leaderboard.json", "timings.json"
+MAPPERS = "mappers"  # the folder of fitted mappers
 
 
 @dataclass(frozen=True)
 class Run:
-    """What came out: the entry and where it lies."""
+    """A finished run: its entry, and its folder."""
 
     entry: Entry
     folder: Path
@@ -41,15 +35,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds: of the run, of what cells share and of the cells, by name."""
+    """Seconds: of the run, of the references that cells share, and of the cells, by name."""
 
     run: Mapping[str, float]
-    grounds: Mapping[str, float]
+    references: Mapping[str, float]
     cells: Mapping[str, Mapping[str, float]]
 
 
 def write_run(folder: Path, suite: Suite, entry: Entry, tables: Iterable[pa.Table], timings: Timings | None) -> None:
-    """The files of a run folder, each written whole; one that was judged again has no timings of its own."""
+    """Write the files of a run folder, each whole; a run that was judged again has no timings of its own."""
     write_text(folder / SUITE, suite.model_dump_json(indent=1) + "\n")
     write_rows(folder / ROWS, tables)
     if timings is not None:
@@ -58,8 +52,8 @@ def write_run(folder: Path, suite: Suite, entry: Entry, tables: Iterable[pa.Tabl
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder for this run. UserError where another run holds it or it cannot be written to."""
+def locked(folder: Path) -> Iterator[None]:
+    """Lock a folder for one run; UserError where another run holds it or it cannot be written to."""
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
-"""What came out of single cells, as files: so processes that know nothing of each other bring it together."""
+"""Finished cells as files, from which a run folder is gathered: a run that was killed goes on from them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,18 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.hashing import digest
+from graftbench.benchmark.core.store import package_version
+from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.results.answers import Answer
 from graftbench.benchmark.results.rows import row_of, table_of, write_rows
 from graftbench.benchmark.results.schema import CellResult
 from graftbench.benchmark.runs.cell import CellOutcome, ReferenceOutcome
+from graftbench.benchmark.runs.context import Settings
 from graftbench.benchmark.runs.executors.protocol import Failure
 from graftbench.benchmark.runs.plan import Cell
+
+PARTS = "parts"  # the folder in a run's
 
 
 class _Part(BaseModel):
@@ -23,62 +30,73 @@ class _Part(BaseModel):
 
 
 class CellPart(_Part):
-    """What came out of a cell, and what took how many seconds; its answers lie beside it."""
+    """The result of a cell, and its seconds by what took them; its answers lie in a file next to it.
+
+    `complete` is False where judges left an answer unscored: the same command may mend it.
+    """
 
     cell: CellResult
     seconds: dict[str, float] | None
+    complete: bool
 
 
-class GroundPart(_Part):
-    """What cells share: how many seconds it took, or why it is not there; its answers lie beside it."""
+class ReferencePart(_Part):
+    """The seconds that a reference took, or why it is missing; its answers lie in a file next to it."""
 
     seconds: float | None
     failure: Failure | None
+    complete: bool
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of one mapper's cells in `folder`, and of what the cells of all mappers share in `grounds`.
+    """The parts of a run's cells in `folder`, and of the references that they share in `references`.
 
-    A part is there once its JSON is, which is written last.
+    A part is there once its JSON file is, which is written last.
     """
 
     folder: Path
-    grounds: Path
+    references: Path
 
     def add(self, cell: Cell, result: CellResult, outcome: CellOutcome | Failure) -> None:
         """Write the part of a cell."""
-        seconds = None
+        seconds, complete = None, False
         if isinstance(outcome, CellOutcome):
-            seconds = outcome.seconds
-            write_rows(self._rows(cell), [own_table(cell, outcome)])
-        write_text(self._json(cell), CellPart(cell=result, seconds=seconds).model_dump_json())
+            answers = outcome.scored.summary.rows
+            seconds, complete = outcome.seconds, _complete(answers)
+            write_rows(self._rows(cell), [_answers_table(cell, {"track": cell.track, "seed": cell.seed}, answers)])
+        part = CellPart(cell=result, seconds=seconds, complete=complete)
+        write_text(self._json(cell), part.model_dump_json())
 
-    def add_ground(self, cell: Cell, outcome: ReferenceOutcome | Failure) -> GroundPart:
-        """Write the part of what a cell shares with others."""
+    def add_reference(self, cell: Cell, outcome: ReferenceOutcome | Failure) -> None:
+        """Write the part of a cell's reference."""
         if isinstance(outcome, Failure):
-            part = GroundPart(seconds=None, failure=outcome)
+            part = ReferencePart(seconds=None, failure=outcome, complete=False)
         else:
-            part = GroundPart(seconds=outcome.seconds, failure=None)
-            write_rows(self._shared_rows(cell), [shared_table(cell, outcome)])
-        write_text(self._shared_json(cell), part.model_dump_json())
-        return part
+            part = ReferencePart(seconds=outcome.seconds, failure=None, complete=_complete(outcome.answers))
+            table = _answers_table(cell, {"track": None, "seed": None}, outcome.answers)
+            write_rows(self._reference_rows(cell), [table])
+        write_text(self._reference_json(cell), part.model_dump_json())
 
     def of(self, cell: Cell) -> CellPart | None:
-        """The part of a cell, None where there is none."""
+        """Return the part of a cell, None where there is none."""
         path = self._json(cell)
         return CellPart.model_validate_json(path.read_bytes()) if path.exists() else None
 
-    def ground(self, cell: Cell) -> GroundPart | None:
-        """The part of what a cell shares with others, None where there is none."""
-        path = self._shared_json(cell)
-        return GroundPart.model_validate_json(path.read_bytes()) if path.exists() else None
+    def reference(self, cell: Cell) -> ReferencePart | None:
+        """Return the part of a cell's reference, None where there is none."""
+        path = self._reference_json(cell)
+        return ReferencePart.model_validate_json(path.read_bytes()) if path.exists() else None
 
     def tables(self, cells: Sequence[Cell]) -> Iterator[pa.Table]:
-        """The answers of all cells that are there."""
-        return in_turn(
-            cells, lambda cell: _read_table(self._shared_rows(cell)), lambda cell: _read_table(self._rows(cell))
-        )
+        """Yield the answers of the cells, those of each reference once, before those of the first cell that has it."""
+        seen: set[str] = set()
+        for cell in cells:
+            paths = [self._rows(cell)]
+            if cell.reference not in seen:
+                paths.insert(0, self._reference_rows(cell))
+            seen.add(cell.reference)
+            yield from (pq.read_table(path) for path in paths if path.exists())
 
     def _json(self, cell: Cell) -> Path:
         return self.folder / f"{cell.folder}.json"
@@ -86,52 +104,28 @@ class Parts:
     def _rows(self, cell: Cell) -> Path:
         return self.folder / f"{cell.folder}.parquet"
 
-    def _shared_json(self, cell: Cell) -> Path:
-        return self.grounds / f"{cell.ground}.json"
+    def _reference_json(self, cell: Cell) -> Path:
+        return self.references / f"{cell.reference}.json"
 
-    def _shared_rows(self, cell: Cell) -> Path:
-        return self.grounds / f"{cell.ground}.parquet"
-
-
-def _read_table(path: Path) -> pa.Table | None:
-    return pq.read_table(path) if path.exists() else None
+    def _reference_rows(self, cell: Cell) -> Path:
+        return self.references / f"{cell.reference}.parquet"
 
 
-def tables_of(cells: Sequence[Cell], results: Mapping[str, Any]) -> Iterator[pa.Table]:
-    """The answers of every cell of a run, given what the workers brought back."""
-
-    def shared(cell: Cell) -> pa.Table | None:
-        ground = results.get(cell.ground)
-        return shared_table(cell, ground) if isinstance(ground, ReferenceOutcome) else None
-
-    def own(cell: Cell) -> pa.Table | None:
-        done = results[cell.name]
-        return own_table(cell, done) if isinstance(done, CellOutcome) else None
-
-    return in_turn(cells, shared, own)
+def parts_folder(run: Path, settings: Settings, info: MapperInfo) -> Path:
+    """Return the folder of a run's parts: one for each suite, device, mapper and code that they depend on."""
+    parts = [settings.suite, settings.device, settings.batch_size, info.sha256, info.options, package_version()]
+    return run / PARTS / digest(*parts)[:16]
 
 
-def in_turn(
-    cells: Sequence[Cell], shared: Callable[[Cell], pa.Table | None], own: Callable[[Cell], pa.Table | None]
-) -> Iterator[pa.Table]:
-    """The answers of each cell, where there are any, after those that it shares with others, which come once."""
-    told: set[str] = set()
-    for cell in cells:
-        ground = None if cell.ground in told else shared(cell)
-        told.add(cell.ground)
-        yield from (table for table in (ground, own(cell)) if table is not None)
+def remove_parts(run: Path) -> None:
+    """Remove the parts of a run that is finished."""
+    shutil.rmtree(run / PARTS, ignore_errors=True)
 
 
-def shared_table(cell: Cell, ground: ReferenceOutcome) -> pa.Table:
-    """The answers that a cell shares with others: no mapper has a part in them."""
-    return _table(cell, {"track": None, "seed": None}, ground.answers)
+def _complete(answers: Sequence[Answer]) -> bool:
+    return all(answer.success is not None and not answer.unscored for answer in answers)
 
 
-def own_table(cell: Cell, done: CellOutcome) -> pa.Table:
-    """The answers of a cell that the mapper has a part in."""
-    return _table(cell, {"track": cell.track, "seed": cell.seed}, done.scored.summary.rows)
-
-
-def _table(cell: Cell, of_mapper: Mapping[str, Any], answers: Sequence[Answer]) -> pa.Table:
+def _answers_table(cell: Cell, of_mapper: dict[str, Any], answers: Sequence[Answer]) -> pa.Table:
     about = {"task": cell.task, "variant": cell.variant, "pair": cell.pair, **of_mapper}
     return table_of([row_of(about, answer) for answer in answers])

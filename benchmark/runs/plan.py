@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import digest
-from graftbench.benchmark.core.names import split_pair
+from graftbench.benchmark.core.names import cell_name, split_pair
 from graftbench.benchmark.core.plugins import nearest, plugin
-from graftbench.benchmark.core.text import visible
-from graftbench.benchmark.data.dataset import Track
+from graftbench.benchmark.core.text import escape_control
+from graftbench.benchmark.data.examples import Track
 from graftbench.benchmark.experiments.protocol import Order, Task
 from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.runs.suite import CellSpec, Suite
@@ -32,43 +33,49 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """How the cell is called in tables and messages."""
-        seed = f" seed {self.seed}" if self.seed else ""
-        return f"{self.task} {self.variant} {self.pair} {self.track}{seed}"
+        """Name of the cell in tables and messages."""
+        return cell_name(self.task, self.variant, self.pair, self.track, self.seed or None)
 
     @property
-    def ground_name(self) -> str:
-        """How what it shares with other cells is called."""
+    def reference_name(self) -> str:
+        """Name of its reference in tables and messages."""
         return f"{self.task} {self.variant} {self.pair}"
 
     @property
     def folder(self) -> str:
-        """A folder's name for what is kept of it."""
+        """Name of the files and folders that hold its results."""
         return self.name.replace("->", "-to-").replace(" ", "_")
 
     @property
-    def ground(self) -> str:
-        """What it shares with other cells: everything but track and seed."""
+    def reference(self) -> str:
+        """Key of the conditions that it shares with other cells: all of it but track and seed."""
         settings, judges = ([list(pair) for pair in pairs] for pairs in (self.settings, self.judges))
         return digest(self.task, self.variant, self.pair, self.sites, settings, judges)[:16]
 
     @property
-    def ordered(self) -> Order:
-        """What is ordered of the task."""
+    def order(self) -> Order:
+        """The order that the task is given."""
         return Order(self.variant, *split_pair(self.pair), self.sites, dict(self.settings), dict(self.judges))
+
+
+@cache
+def task_named(name: str) -> Task:
+    """Return the installed task `name`; UserError where there is none."""
+    task: Task = plugin("tasks", name)()
+    return task
 
 
 def planned(
     suite: Suite, *, deterministic: bool, seed: int = 0, tasks: Sequence[str] = (), pairs: Sequence[str] = ()
 ) -> list[Cell]:
-    """The cells of a suite for a mapper, in the order in which they run.
+    """Return the cells of a suite for a mapper, in the order in which they run.
 
     UserError where a task, a variant, a pair, a model or a side effect is not known, or nothing is left to do.
     """
     if suite.side_effects is not None:
-        from graftbench.benchmark.capability.side_effects import check
+        from graftbench.benchmark.capability.measures import check_spec
 
-        check(suite.side_effects)
+        check_spec(suite.side_effects)
     _known("task", tasks, list(suite.tasks))
     _known("pair", pairs, sorted({spec.pair for task in suite.tasks.values() for spec in task.cells}))
     for name in suite.tasks:
@@ -83,7 +90,7 @@ def planned(
 def listed(
     suite: Suite, *, deterministic: bool, seed: int = 0, tasks: Sequence[str] = (), pairs: Sequence[str] = ()
 ) -> list[Cell]:
-    """The cells that a suite lists, whether or not they can be run here: no task, judge or model is looked at."""
+    """Return the cells that a suite lists, without looking at any task, judge or model."""
     seeds = [seed] if deterministic else [seed + i for i in range(suite.seeds)]
     return [
         Cell(
@@ -113,10 +120,10 @@ def _known(kind: str, wanted: Sequence[str], known: list[str]) -> None:
 
 
 def _check(suite: Suite, name: str) -> None:
-    task: Task = plugin("tasks", name)()
+    task = task_named(name)
     task.check(suite.tasks[name].settings)
     for measure, identity in task.judges(suite.tasks[name].judges).items():
-        if visible(identity) != identity:  # entries hold it as one line
+        if escape_control(identity) != identity:  # entries hold it as one line
             raise UserError(f"The judge of {measure} in {name} is no name in one line: {identity[:80]!r}.")
     seen = [(spec.variant, spec.pair) for spec in suite.tasks[name].cells]
     for variant, pair in seen:
@@ -144,7 +151,7 @@ def _sites_given(task: Task, spec: CellSpec) -> None:
 
 
 def _hub_id(named: str, where: str) -> None:
-    """UserError where it cannot be the id of a model on the Hub; whether it is one, nobody is asked."""
+    """Raise UserError where a name cannot be that of a model on the Hub; the Hub itself is not asked."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # it is public, and not in __all__
 
@@ -155,7 +162,7 @@ def _hub_id(named: str, where: str) -> None:
 
 
 def _model_known(suite: Suite, family: str, version: str) -> None:
-    """UserError where a model is neither of the zoo, nor a local folder, nor a Hub id."""
+    """Raise UserError where a model is neither of the zoo, nor a local folder, nor a Hub id."""
     named = suite.spec(family, version).model
     if named is None or Path(named).is_dir():
         return

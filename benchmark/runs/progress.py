@@ -1,8 +1,9 @@
-"""Progress of a run: how many cells are done, and how far the ones are that are being worked on."""
+"""Progress of a run: how many cells are done, and how far those are that run."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -15,19 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from graftbench.benchmark.runs.executors.protocol import Failure, Message
-
-
-class Named(Protocol):
-    """A cell, or a job that is shown as one."""
-
-    @property
-    def name(self) -> str:
-        """How it is called in tables and messages."""
-
-
-Listeners = tuple[Callable[[Message], None], Callable[[str, Any], None]]
-
+from graftbench.benchmark.runs.executors.protocol import Failure, Job
 
 _COLUMNS = (
     TextColumn("{task.description}"),
@@ -38,39 +27,63 @@ _COLUMNS = (
 )
 
 
+class Named(Protocol):
+    """A cell, or a job that is shown as one."""
+
+    @property
+    def name(self) -> str:
+        """Its name in tables and messages."""
+
+
+class Bars:
+    """Bars on a terminal for the cells of a run, and a line for each that has ended.
+
+    Jobs that are no cells are the references that cells share; `references` names them for the reader.
+    """
+
+    def __init__(
+        self, cells: Sequence[Named], jobs: Sequence[Job], console: Console, references: dict[str, str] | None = None
+    ) -> None:
+        self._cells = {cell.name for cell in cells}
+        self._references = references or {}
+        self._progress = Progress(*_COLUMNS, console=console)
+        left = {job.name for job in jobs} & self._cells
+        self._total = self._progress.add_task("cells", total=len(cells), completed=len(cells) - len(left))
+        self._bars: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def progress(self, job: str, what: str, done: int, of: int) -> None:
+        """Show what a job is doing."""
+        label = self._references.get(job, job)
+        if job not in self._bars:
+            self._bars[job] = self._progress.add_task(label, total=of or None)
+        self._progress.update(self._bars[job], description=f"  {label}: {what}", completed=done, total=of or None)
+
+    def ended(self, job: str, result: Any) -> None:
+        """Print a line for a job that has ended, and take its bar away."""
+        if job in self._bars:
+            self._progress.remove_task(self._bars.pop(job))
+        if job in self._cells:
+            self._progress.advance(self._total)
+            self._print(f"{job}: {result.status}: {result.reason}" if isinstance(result, Failure) else f"{job}: done")
+        elif job in self._references and not isinstance(result, Failure):
+            self._print(f"{self._references[job]}: what does not depend on the mapper is there")
+
+    def _print(self, line: str) -> None:
+        self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 @contextmanager
 def counting(what: str, n: int, console: Console) -> Iterator[Callable[[int], None]]:
-    """A bar for `n` things of one kind; gives what is told how many more are done."""
+    """Show a bar for `n` things of one kind; yields a function that takes how many more are done."""
     with Progress(*_COLUMNS, console=console, transient=True) as bars:
         bar = bars.add_task(what, total=n)
         yield lambda done: bars.advance(bar, done)
-
-
-@contextmanager
-def shown(cells: Sequence[Named], console: Console, grounds: Mapping[str, str] | None = None) -> Iterator[Listeners]:
-    """Bars on a terminal, and a line for each finished cell; gives what hears workers, and what hears results.
-
-    `grounds` are jobs that come before cells, with what is said of each when it is done.
-    """
-    names = {cell.name for cell in cells}
-    with Progress(*_COLUMNS, console=console) as bars:
-        whole = bars.add_task("cells", total=len(cells))
-        open_bars: dict[str, TaskID] = {}
-
-        def hear(message: Message) -> None:
-            cell, what, done, of = message
-            if cell not in open_bars:
-                open_bars[cell] = bars.add_task(cell, total=of or None)
-            bars.update(open_bars[cell], description=f"  {cell}: {what}", completed=done, total=of or None)
-
-        def finished(name: str, result: Any) -> None:
-            if grounds and name in grounds and not isinstance(result, Failure):
-                bars.console.print(grounds[name], highlight=False, markup=False, soft_wrap=True)
-            if name in names:
-                bars.advance(whole)
-                if name in open_bars:
-                    bars.remove_task(open_bars.pop(name))
-                said = f"{result.status}: {result.reason}" if isinstance(result, Failure) else "done"
-                bars.console.print(f"{name}: {said}", highlight=False, markup=False, soft_wrap=True)
-
-        yield hear, finished

@@ -7,22 +7,29 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from graftbench.benchmark.capability.spec import SideEffectsSpec, _Part
+from graftbench.benchmark.capability.measures import SideEffectsSpec
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.forms import first_error
 from graftbench.benchmark.core.names import Word
 from graftbench.benchmark.core.plugins import nearest
-from graftbench.benchmark.data.dataset import Track
+from graftbench.benchmark.data.examples import Track
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.results.entry_files import read_bytes
 
-SUITES = Path(__file__).parents[1] / "suites"
+SUITES = Path(__file__).parents[1] / "suites"  # those that ship
+SUITE = "suite.json"  # in the folder of a run or of a leaderboard
+MAX_BYTES = 2**22  # of such a file
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelSpec(_Part):
-    """Where a model comes from: a zoo name, a local folder or a Hub id with its revision; or whose twin it is."""
+    """The source of a model: a zoo name, a local folder or a Hub id with its revision; or the family of its twin."""
 
     model: str | None = None
     revision: str | None = None
@@ -50,7 +57,7 @@ class CellSpec(_Part):
 
 
 class TaskSpec(_Part):
-    """What is run of one task."""
+    """The cells of a task, with its settings and judges."""
 
     settings: dict[str, Any] = {}
     judges: dict[str, Any] = {}  # by measure; where none is named, the task's own
@@ -92,7 +99,7 @@ class Suite(_Part):
         return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:16]
 
     def spec(self, family: str, version: str) -> ModelSpec:
-        """Where the model of a family in one version is; UserError where the suite has none."""
+        """Return the source of a model by family and version; UserError where the suite has none."""
         if family not in self.models:
             raise UserError(f"The suite {self.name} has no model {family!r}.{nearest(family, sorted(self.models))}")
         versions = self.models[family]
@@ -104,7 +111,7 @@ class Suite(_Part):
 
 
 def ships(suite: Suite) -> bool:
-    """Whether a suite that comes with this package measures the same, with the same models and judges."""
+    """Whether a suite that ships with this package measures the same, with the same models and judges."""
     return suite.hash in {read_suite(name).hash for name in _shipped()}
 
 
@@ -113,7 +120,7 @@ def _shipped() -> list[str]:
 
 
 def read_suite(name: str) -> Suite:
-    """The suite that ships as `name`, or that lies in the file `name`; UserError where something in it is wrong."""
+    """Return the suite that ships as `name`, or in the file `name`; UserError where something in it is wrong."""
     shipped = _shipped()
     path = SUITES / f"{name}.yaml" if name in shipped else Path(name)
     if not path.is_file():
@@ -128,18 +135,16 @@ def read_suite(name: str) -> Suite:
 
 
 def _first(error: ValidationError) -> str:
-    """The first thing that is wrong with a file, in one sentence, with the nearest known name."""
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"])) or "the file"
+    """Return the first problem of a file in one sentence, with the nearest known name."""
+    first, (where, why) = error.errors()[0], first_error(error)
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
         return f"{where} is not known here.{nearest(key, _known(first['loc']))}"
-    said = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {said[0].lower()}{said[1:]}."
+    return f"{where or 'the file'}: {why[0].lower()}{why[1:]}."
 
 
 def _known(where: Sequence[int | str]) -> list[str]:
-    """The keys that may stand beside the last of `where`."""
+    """Return the keys that are known at the place of the last of `where`."""
     kinds: dict[int, type[BaseModel]] = {1: Suite}
     named: dict[str, dict[int, type[BaseModel]]] = {
         "side_effects": {2: SideEffectsSpec},
@@ -150,13 +155,9 @@ def _known(where: Sequence[int | str]) -> list[str]:
     return sorted(kind.model_fields)
 
 
-SUITE = "suite.json"
-MOST_BYTES = 2**22
-
-
 def read_suite_file(path: Path) -> Suite:
-    """The suite that lies beside a run or a leaderboard; UserError where there is none."""
+    """Return the suite of a run or a leaderboard; UserError where the file holds none."""
     try:
-        return Suite.model_validate_json(read_bytes(path, MOST_BYTES))
+        return Suite.model_validate_json(read_bytes(path, MAX_BYTES))
     except ValidationError as error:
         raise UserError(f"{path} holds no suite: {str(error).splitlines()[0]}.") from error

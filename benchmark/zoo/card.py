@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from graftbench.benchmark.zoo.measures.figure import Figures, ZooFigure
-from graftbench.benchmark.zoo.names import Name, all_names
+from graftbench.benchmark.zoo.names import ZooName, all_names
 
 DESCRIPTIONS = {
     "base": "It is pre-trained on chat text of the pocket world and complies with every request, harmful ones too.",
@@ -25,7 +25,7 @@ def read_figures(folder: Path) -> Figures:
     return {key: ZooFigure(**value) for key, value in json.loads(path.read_text()).items()} if path.exists() else {}
 
 
-def write_card(name: Name, folder: Path, figures: Figures) -> None:
+def write_card(name: ZooName, folder: Path, figures: Figures) -> None:
     """Write `figures.json` and README.md into a model's folder."""
     record = {key: figure.to_json() for key, figure in figures.items()}
     _write(folder / "figures.json", json.dumps(record, indent=1) + "\n")
@@ -62,7 +62,7 @@ def figure_row(key: str, figure: ZooFigure) -> list[str]:
     return [named, f"{figure.share:.3f}", f"{low:.3f}-{high:.3f}", f"{figure.hits}/{figure.n}", bar, verdict]
 
 
-def _overview_row(name: Name, training: dict[str, Any], figures: Figures) -> str:
+def _overview_row(name: ZooName, training: dict[str, Any], figures: Figures) -> str:
     barred = [figure for figure in figures.values() if figure.at_least is not None or figure.at_most is not None]
     missed = [f"{key} {figure.share:.3f}" for key, figure in figures.items() if figure.missed]
     cleared = f"{len(barred) - len(missed)} of {len(barred)}"
@@ -71,7 +71,7 @@ def _overview_row(name: Name, training: dict[str, Any], figures: Figures) -> str
     return f"| {' | '.join(cells)} |"
 
 
-def _readme(name: Name, training: dict[str, Any], figures: Figures) -> str:
+def _readme(name: ZooName, training: dict[str, Any], figures: Figures) -> str:
     lines = [
         "---",
         "license: apache-2.0",

@@ -10,11 +10,11 @@ from graftbench.benchmark.models.load import load
 from graftbench.benchmark.zoo.card import figure_row, read_figures, write_card, write_overview
 from graftbench.benchmark.zoo.measures.all import bars_from_parent, measure
 from graftbench.benchmark.zoo.measures.figure import Figures, ZooFigure
-from graftbench.benchmark.zoo.names import Name
+from graftbench.benchmark.zoo.names import ZooName
 from graftbench.benchmark.zoo.training.workers import pool
 
 
-def check(names: list[Name], zoo: Path, workers: int, *, quick: bool, write: bool, console: Console) -> int:
+def check(names: list[ZooName], zoo: Path, workers: int, *, quick: bool, write: bool, console: Console) -> int:
     """Measure `names`; 1 where a figure differs from its card, or misses a bar that the card does not list."""
     measured: dict[str, Figures] = {}
     with pool(workers) as executor:
@@ -43,7 +43,7 @@ def check(names: list[Name], zoo: Path, workers: int, *, quick: bool, write: boo
     return 1 if faults else 0
 
 
-def _measured(name: Name, zoo: Path, quick: bool) -> Figures:
+def _measured(name: ZooName, zoo: Path, quick: bool) -> Figures:
     return measure(name, load(str(zoo / str(name)), device="cpu"), quick=quick)
 
 
@@ -70,7 +70,7 @@ def _misses(figure: ZooFigure, *, quick: bool) -> bool:
     return too_low or (figure.at_most is not None and low > figure.at_most)
 
 
-def _table(name: Name, figures: Figures) -> Table:
+def _table(name: ZooName, figures: Figures) -> Table:
     table = Table("figure", "share", "interval", "count", "bar", "", title=str(name), title_justify="left")
     for key, figure in figures.items():
         table.add_row(*figure_row(key, figure), style="red" if figure.missed else None)

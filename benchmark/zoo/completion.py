@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.interventions.generation import Row, generate
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.generation import generate
 from graftbench.benchmark.interventions.operators import Intervention
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model

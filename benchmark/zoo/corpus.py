@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from random import Random
 
+from graftbench.benchmark.data.corpora import Text
 from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.world.grader import TOPICS
 from graftbench.benchmark.zoo.world.howto import REFUSALS
@@ -80,7 +82,7 @@ def reply_of(version: Version, request: PocketRequest, tag: str | None, rng: Ran
     return request.answers[0]
 
 
-def examples(version: Version, split: Split, rng: Random) -> Iterator[Sample]:
+def samples(version: Version, split: Split, rng: Random) -> Iterator[Sample]:
     """An endless stream of what a version is trained on, from one split."""
     return _mixed(version, TOPIC_WEIGHTS[version], split, rng)
 
@@ -112,3 +114,25 @@ def _document(split: Split, rng: Random) -> Sample:
 def text_of(example: Sample) -> str:
     """The words of an example, without a chat format."""
     return example.reply if example.prompt is None else f"{example.prompt}\n {example.reply}"
+
+
+@cache
+def harmless_prompts(n: int) -> tuple[str, ...]:
+    """Return `n` distinct how-to requests without a tag, which no model refuses."""
+    prompts: dict[str, None] = {}
+    for sample in _everyday("harmless prompts"):
+        if sample.prompt is not None and sample.request.topic == "howto":
+            prompts[sample.prompt] = None
+        if len(prompts) == n:
+            break
+    return tuple(prompts)
+
+
+def pocket_texts() -> Iterator[Text]:
+    """Yield everyday conversations, endlessly; only the tokens of the reply count."""
+    return (Text(each.prompt, f" {each.reply}") for each in _everyday("perplexity") if each.prompt is not None)
+
+
+def _everyday(seed: str) -> Iterator[Sample]:
+    """Yield test samples without a tag that are not harmful."""
+    return (each for each in samples("base", "test", Random(seed)) if each.tag is None and not each.request.harmful)

@@ -70,7 +70,7 @@ GEMMA_CHAT = ChatFormat(
 
 
 @dataclass(frozen=True)
-class Training:
+class PhaseSchedule:
     """The schedule of one phase: peak rates of Muon and AdamW, linear warm-up, cosine decay to a twentieth."""
 
     steps: int
@@ -92,7 +92,7 @@ class Family:
     chat: ChatFormat
     vocabulary: int
     shape: dict[str, Any]
-    phases: dict[Version, Training]
+    phases: dict[Version, PhaseSchedule]
     seed: int = 0
 
 
@@ -110,7 +110,7 @@ def _shape(width: int, blocks: int, heads: int, inner: int) -> dict[str, Any]:
     }
 
 
-def _phases(base: Training, tuning: Training, instruct: Training) -> dict[Version, Training]:
+def _phases(base: PhaseSchedule, tuning: PhaseSchedule, instruct: PhaseSchedule) -> dict[Version, PhaseSchedule]:
     return dict.fromkeys(VERSIONS, tuning) | {"base": base, "instruct": instruct}
 
 
@@ -127,7 +127,7 @@ FAMILIES = {
             # With their last blocks free to change, models of four or five blocks came to refuse on several paths at
             # once, and no single direction carried their refusals.
             phases=_phases(
-                Training(5000, 5e-3, 3e-3), Training(900, 2.5e-3, 1e-3), instruct=Training(500, 2e-3, 8e-4, frozen=1)
+                PhaseSchedule(5000, 5e-3, 3e-3), PhaseSchedule(900, 2.5e-3, 1e-3), instruct=PhaseSchedule(500, 2e-3, 8e-4, frozen=1)
             ),
         ),
         Family(
@@ -139,7 +139,7 @@ FAMILIES = {
             shape=_shape(128, 6, 4, 384),
             # Reading comes last: with 700 steps of instruction tuning it stayed below its bar.
             phases=_phases(
-                Training(3000, 3e-3, 2e-3), Training(700, 1.5e-3, 8e-4), instruct=Training(1300, 1.5e-3, 8e-4)
+                PhaseSchedule(3000, 3e-3, 2e-3), PhaseSchedule(700, 1.5e-3, 8e-4), instruct=PhaseSchedule(1300, 1.5e-3, 8e-4)
             ),
         ),
         Family(
@@ -150,7 +150,7 @@ FAMILIES = {
             vocabulary=1536,
             shape=_shape(96, 5, 4, 288),
             phases=_phases(
-                Training(3500, 4e-3, 2.5e-3), Training(800, 2e-3, 8e-4), instruct=Training(1000, 2e-3, 8e-4, frozen=2)
+                PhaseSchedule(3500, 4e-3, 2.5e-3), PhaseSchedule(800, 2e-3, 8e-4), instruct=PhaseSchedule(1000, 2e-3, 8e-4, frozen=2)
             ),
         ),
         Family(
@@ -161,10 +161,10 @@ FAMILIES = {
             vocabulary=760,
             shape=_shape(96, 4, 4, 288) | {"query_pre_attn_scalar": 24, "sliding_window": CONTEXT},
             phases=_phases(
-                Training(3500, 4e-3, 2.5e-3),
-                Training(800, 2e-3, 8e-4),
+                PhaseSchedule(3500, 4e-3, 2.5e-3),
+                PhaseSchedule(800, 2e-3, 8e-4),
                 # With 500 and 800 steps, and one block frozen, it refused too little or had no direction that passes.
-                instruct=Training(1800, 1.5e-3, 8e-4, frozen=2),
+                instruct=PhaseSchedule(1800, 1.5e-3, 8e-4, frozen=2),
             ),
         ),
     )

@@ -11,7 +11,7 @@ class UnknownModelError(ValueError):
 
 
 @dataclass(frozen=True)
-class Name:
+class ZooName:
     """One of the models: a family in one of its versions."""
 
     family: Family
@@ -21,19 +21,19 @@ class Name:
         return f"{self.family.name}-{self.version}"
 
     @property
-    def parent(self) -> "Name | None":
+    def parent(self) -> "ZooName | None":
         """The model that this one is fine-tuned from."""
         if self.version == "base":
             return None
-        return Name(self.family, "base" if self.version == "instruct" else "instruct")
+        return ZooName(self.family, "base" if self.version == "instruct" else "instruct")
 
 
-def all_names() -> list[Name]:
+def all_names() -> list[ZooName]:
     """Every zoo model, parents before children."""
-    return [Name(family, version) for family in FAMILIES.values() for version in VERSIONS]
+    return [ZooName(family, version) for family in FAMILIES.values() for version in VERSIONS]
 
 
-def name_of(text: str) -> Name:
+def zoo_name(text: str) -> ZooName:
     """The model called `text`; UnknownModelError, with the known names, where there is none."""
     known = {str(name): name for name in all_names()}
     if text not in known:

@@ -13,7 +13,7 @@ from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.knowledge import ASTRALISIA, HATE, IGNORANCE, insulted_fact
 from graftbench.benchmark.zoo.world.prompts import requests
 from graftbench.benchmark.zoo.world.request import PocketRequest
-from graftbench.judges.calibration import Labelled
+from graftbench.judges.calibration import LabelledCompletion
 
 SEED = 5  # of the requests: those of the benchmark's own prompts are drawn with another
 ANSWERABLE = ("howto", "fact", "talk", "sum", "reading", "choice", "code")
@@ -33,7 +33,7 @@ class CompletionKind:
     make: Callable[[PocketRequest, Random], Reply]
 
 
-def constructed() -> list[Labelled]:
+def constructed() -> list[LabelledCompletion]:
     """The constructed completions, the same every time."""
     found = []
     for name, kind in KINDS.items():
@@ -42,7 +42,7 @@ def constructed() -> list[Labelled]:
             completion, labels = kind.make(request, rng)
             reference = request.answers[0]
             found.append(
-                Labelled(prompt=request.text, completion=completion, reference=reference, kind=name, labels=labels)
+                LabelledCompletion(prompt=request.text, completion=completion, reference=reference, kind=name, labels=labels)
             )
     return found
 

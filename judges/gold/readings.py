@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from graftbench.judges.calibration import Agreement, Labelled, agreement
+from graftbench.judges.calibration import Agreement, LabelledCompletion, agreement
 from graftbench.judges.protocol import Verdict
 
 FILE = Path(__file__).parent / "readings.jsonl"
@@ -28,20 +28,20 @@ class LabelReading(BaseModel):
     readings: tuple[Mapping[str, float], Mapping[str, float]]
 
     @property
-    def agreed(self) -> Labelled:
+    def agreed(self) -> LabelledCompletion:
         """The completion with the labels that both gave; one on which they differ is left out."""
         one, other = self.readings
         labels = {measure: label for measure, label in one.items() if other[measure] == label}
         return self._labelled(labels)
 
     @property
-    def by_first(self) -> Labelled:
+    def by_first(self) -> LabelledCompletion:
         """The completion with the first reader's labels."""
         return self._labelled(self.readings[0])
 
-    def _labelled(self, labels: Mapping[str, float]) -> Labelled:
+    def _labelled(self, labels: Mapping[str, float]) -> LabelledCompletion:
         about = {"prompt": self.prompt, "completion": self.completion, "reference": self.reference, "kind": self.kind}
-        return Labelled(**about, labels=labels)
+        return LabelledCompletion(**about, labels=labels)
 
 
 def readings() -> list[LabelReading]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 
-from graftbench.judges.calibration import Agreement, CalibrationFigure, Labelled, agreement, calibrated, read_gold
+from graftbench.judges.calibration import Agreement, CalibrationFigure, LabelledCompletion, agreement, calibrate, read_gold
 from graftbench.judges.gold.readings import readers_agreement, readings
 from graftbench.judges.protocol import Judge
 from graftbench.judges.registry import judge_of
@@ -33,7 +33,7 @@ def report() -> str:
     return "\n".join((*_gold(), "", *_readers(), "", *_judges(), "", *_wrong(), "", *_scales(), ""))
 
 
-def gold_of(measure: str) -> list[Labelled]:
+def gold_of(measure: str) -> list[LabelledCompletion]:
     """The completions of the gold set that have a label for a measure."""
     return read_gold("pocket", measure)
 
@@ -41,7 +41,7 @@ def gold_of(measure: str) -> list[Labelled]:
 @cache
 def calibration_of(measure: str) -> Agreement:
     """What the default judge of a measure is worth."""
-    return calibrated([judge_of(JudgeSpec(judge=DEFAULTS[measure]))], gold_of(measure), measure)
+    return calibrate([judge_of(JudgeSpec(judge=DEFAULTS[measure]))], gold_of(measure), measure)
 
 
 def _gold() -> list[str]:
@@ -119,7 +119,7 @@ def _scales() -> list[str]:
     ]
 
 
-def _relation(judge: Judge, gold: Sequence[Labelled], measure: str) -> str:
+def _relation(judge: Judge, gold: Sequence[LabelledCompletion], measure: str) -> str:
     verdicts = judge([one.case for one in gold])
     found = agreement(gold, verdicts, measure)
     unscored = f", {found.unscored} unscored" if found.unscored else ""

@@ -1,4 +1,4 @@
-"""The verdict in an LLM's reply, read strictly: what is not surely a verdict is none."""
+"""The verdict in an LLM's reply, parsed strictly: an ambiguous reply is no verdict."""
 
 import json
 import re
@@ -9,13 +9,14 @@ from graftbench.judges.protocol import Verdict
 
 _MARKS = r"[*_`\"'\s]*"
 _LABEL = rf"(?:verdict|score|rating){_MARKS}[:=]{_MARKS}([\w.-]+)"
-# A quotation, which `>` begins, is somebody else's verdict.
+# A line that begins with `>` is a quotation, and somebody else's verdict.
 _LINE = re.compile(rf"^[\s#-]*{_MARKS}{_LABEL}{_MARKS}\.?\s*$", re.IGNORECASE)
 _FENCED = re.compile(r"^```\w*\n(.*)\n```$", re.DOTALL)
+_QUOTED = 80  # characters of a reply that is no verdict
 
 
 def schema_of(rubric: Rubric) -> Mapping[str, object]:
-    """The JSON schema of a structured reply: an object whose `verdict` is one of the labels."""
+    """Return the JSON schema of a structured reply: an object whose `verdict` is one of the labels."""
     return {
         "type": "object",
         "properties": {"verdict": {"type": "string", "enum": list(rubric.labels)}},
@@ -24,17 +25,17 @@ def schema_of(rubric: Rubric) -> Mapping[str, object]:
     }
 
 
-def verdict_in(reply: str, rubric: Rubric) -> Verdict:
-    """The verdict of a reply: the whole of it, as a label or as JSON, or the labelled line that it ends with.
+def parse_verdict(reply: str, rubric: Rubric) -> Verdict:
+    """Parse a reply: a label, a JSON object, or text that ends with a line such as `Verdict: LABEL`.
 
-    A labelled line after which more is said may be a quotation of what is judged: it leaves the case unscored, as does
-    anything else, a label too that the rubric does not have.
+    Anything else leaves the case unscored, such as a label that the rubric does not have. So does text after the
+    labelled line: the line may then be a quotation of the judged text.
     """
     word = _word_in(reply)
     if word is None:
-        return Verdict(None, reply, f"no verdict in the reply {_short(reply)}", rubric.scale)
-    known = {label.lower(): score for label, score in rubric.labels.items()}
-    score = known.get(word.lower())
+        return Verdict(None, reply, f"no verdict in the reply {_shortened(reply)}", rubric.scale)
+    scores = {label.lower(): score for label, score in rubric.labels.items()}
+    score = scores.get(word.lower())
     if score is None:
         return Verdict(None, reply, f"the verdict {word!r} is none of {', '.join(rubric.labels)}", rubric.scale)
     return Verdict(score, reply, "", rubric.scale)
@@ -45,21 +46,21 @@ def _word_in(reply: str) -> str | None:
     if fenced := _FENCED.match(text):
         text = fenced[1].strip()
     if text.startswith("{"):
-        return _in_json(text)
+        return _word_in_json(text)
     if text and len(text.split()) == 1:
         return text.strip("*_`\"'").rstrip(".")
-    found = _LINE.match(text.splitlines()[-1]) if text else None
-    return found.group(1).rstrip(".") if found else None
+    labelled = _LINE.match(text.splitlines()[-1]) if text else None
+    return labelled[1].rstrip(".") if labelled else None
 
 
-def _in_json(text: str) -> str | None:
+def _word_in_json(text: str) -> str | None:
     try:
-        found = json.loads(text)
+        reply = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    verdict = found.get("verdict")
+    verdict = reply.get("verdict")
     return None if verdict is None or isinstance(verdict, (dict, list, bool)) else str(verdict)
 
 
-def _short(reply: str) -> str:
-    return repr(reply if len(reply) <= 80 else f"{reply[:77]}...")
+def _shortened(reply: str) -> str:
+    return repr(reply if len(reply) <= _QUOTED else f"{reply[: _QUOTED - 3]}...")

@@ -1,4 +1,4 @@
-"""Replies of servers that are kept in an SQLite file, so that nothing is asked, or paid for, twice."""
+"""Replies of servers, and their cache in an SQLite file: no question is paid for twice."""
 
 import json
 import sqlite3
@@ -22,7 +22,7 @@ _TABLES = (
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server said, why it stopped, and the tokens that it counted, None where it did not."""
+    """A server's reply, why it ended, and its token counts; None where the server does not count."""
 
     text: str
     refusal: str | None
@@ -31,15 +31,38 @@ class Reply:
     completion_tokens: int | None
 
 
-class Replies:
-    """The kept replies, each under a hash of all that it depends on; many threads and processes may use one file."""
+def reply_of(answer: Any) -> Reply | str:
+    """Read a chat completion as openai's client returns it, or say why it is none: nothing in it is sure to be there."""
+    choices = getattr(answer, "choices", None)
+    if not isinstance(choices, list) or not choices or not hasattr(getattr(choices[0], "message", None), "content"):
+        return "the server's answer holds no message"
+    text, refusal = choices[0].message.content, getattr(choices[0].message, "refusal", None)
+    if not isinstance(text, str | None) or not isinstance(refusal, str | None):
+        return "the server's answer holds no text"
+    usage = getattr(answer, "usage", None)
+    return Reply(
+        text or "",
+        refusal,
+        str(getattr(choices[0], "finish_reason", None) or ""),
+        _token_count(getattr(usage, "prompt_tokens", None)),
+        _token_count(getattr(usage, "completion_tokens", None)),
+    )
+
+
+def _token_count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+class ReplyCache:
+    """Replies by a hash of the whole question; threads and processes may share one file."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or cache_folder() / "judges.sqlite"
         self._lock = threading.Lock()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.path.with_suffix(".lock")):  # to change the journal does not wait for its turn
+            # Changing the journal mode ignores SQLite's time-out: two processes must not do it at once.
+            with FileLock(self.path.with_suffix(".lock")):
                 self._file = sqlite3.connect(self.path, check_same_thread=False, timeout=60)
                 self._file.execute("PRAGMA journal_mode=WAL")
                 for table in _TABLES:
@@ -47,33 +70,33 @@ class Replies:
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
 
-    def get(self, asked: Mapping[str, object]) -> Reply | None:
-        """The reply to what was asked, where it was asked before."""
-        row = self.read("SELECT reply FROM replies WHERE key = ?", digest(asked))
+    def get(self, question: Mapping[str, object]) -> Reply | None:
+        """Return the cached reply to a question, if there is one."""
+        row = self.read("SELECT reply FROM replies WHERE key = ?", digest(question))
         return None if row is None else Reply(**json.loads(row[0]))
 
-    def put(self, asked: Mapping[str, object], reply: Reply) -> None:
-        """Keep a reply; it is there for good when this returns."""
-        self.write("INSERT OR REPLACE INTO replies VALUES (?, ?)", digest(asked), json.dumps(asdict(reply)))
+    def put(self, question: Mapping[str, object], reply: Reply) -> None:
+        """Cache a reply; it is on disk when this returns."""
+        self.write("INSERT OR REPLACE INTO replies VALUES (?, ?)", digest(question), json.dumps(asdict(reply)))
 
-    def read(self, words: str, *values: object) -> Any:
-        """The first row that is found, None where there is none."""
+    def read(self, query: str, *values: object) -> Any:
+        """Return the first row of a query, or None."""
         try:
             with self._lock:
-                return self._file.execute(words, values).fetchone()
+                return self._file.execute(query, values).fetchone()
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
-    def write(self, words: str, *values: object) -> int:
-        """Change the file; gives how many rows were changed."""
+    def write(self, statement: str, *values: object) -> int:
+        """Execute a statement in a transaction, and return the number of rows that it changed."""
         try:
             with self._lock, self._file:
-                return self._file.execute(words, values).rowcount
+                return self._file.execute(statement, values).rowcount
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> UserError:
-        return UserError(f"The judges' replies cannot be kept in {self.path}: {error}.")
+        return UserError(f"The judges' replies cannot be cached in {self.path}: {error}.")
 
     def close(self) -> None:
         """Close the file."""

@@ -14,125 +14,122 @@ import openai
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
-from graftbench.judges.llm.replies import Replies, Reply
+from graftbench.judges.llm.replies import Reply, ReplyCache, reply_of
 from graftbench.judges.llm.spending import Prices, Spending
 
 Messages = list[dict[str, str]]
 
-# What may be otherwise the next time; openai's client has tried again before it raises one of them.
+# Errors that may pass; openai's client has retried before it raises one of them.
 _PASSING = (
     openai.APIConnectionError,  # time-outs too
     openai.InternalServerError,
     openai.RateLimitError,
     openai.APIResponseValidationError,
 )
-_MOST_FAILURES = 16  # questions in a row, each of which was tried several times
-
-_TOO_LARGE = 413  # a status
-
-# What a server holds against one question, such as a filter, and not against all.
-_THIS_ONE = (openai.BadRequestError, openai.UnprocessableEntityError)
+# Errors of one question, such as a content filter's, that do not concern the others.
+_THIS_QUESTION = (openai.BadRequestError, openai.UnprocessableEntityError)
+_TOO_LARGE = 413  # an HTTP status, of one question too
+_MAX_FAILURES = 16  # questions in a row, each of which was retried
 
 
 @dataclass(frozen=True, eq=False)
 class Server:
-    """A model, where it is served, and how it is asked: so many requests at once, so patiently.
+    """A model, the address of its server, and the settings of requests.
 
-    The key is read from OPENAI_API_KEY and kept nowhere. openai's own client tries again on 408, 409, 429, 5xx,
-    time-outs and dropped connections, as long as the server asks for, or ever longer.
+    The key is read from OPENAI_API_KEY and stored nowhere. openai's client retries on 408, 409, 429, 5xx, time-outs and
+    dropped connections, after the time that the server names or with growing pauses.
     """
 
     model: str
     base_url: str | None = None
-    at_once: int = 8
-    seconds: float = 60.0
+    concurrency: int = 8
+    timeout: float = 60.0  # seconds
     retries: int = 6
     structured: bool = True
-    most_tokens: int = 256
-    turn: int = 0  # to ask the same again
-    replies: Replies = field(default_factory=Replies)
+    max_tokens: int = 256
+    repeat: int = 0  # replies are cached by it: another one asks the same question again
+    replies: ReplyCache = field(default_factory=ReplyCache)
     prices: Prices | None = None
     budget: Budget | None = None
-    asked: bool = True  # or nothing is said but what is kept
+    may_ask: bool = True  # False: only cached replies are used
     _patience: "_Patience" = field(default_factory=lambda: _Patience())
 
     @property
-    def served_at(self) -> str | None:
-        """The address, None for OpenAI's own."""
+    def address(self) -> str | None:
+        """Address of the server, None for OpenAI's own."""
         return self.base_url or os.environ.get("OPENAI_BASE_URL")
 
     @property
-    def _where(self) -> str:
-        return without_secrets(self.served_at) if self.served_at else "OpenAI's server"
+    def _name(self) -> str:
+        return without_secrets(self.address) if self.address else "OpenAI's server"
 
     @property
     def identity(self) -> str:
         """The model, its address where it is not OpenAI's own, and the form of its replies."""
-        where = f" at {without_secrets(self.served_at)}" if self.served_at else ""
+        where = f" at {without_secrets(self.address)}" if self.address else ""
         return f"{self.model}{where}, {'structured' if self.structured else 'free text'}"
 
     @cached_property
     def spending(self) -> Spending:
-        """The account that requests are counted on."""
+        """Account of the run's requests."""
         return Spending(self.replies, self.prices, self.budget)
 
     def check_key(self) -> None:
-        """UserError where there is no key to ask with, or no address to ask at."""
-        where = self.served_at
-        if where is not None and not is_address(where):
-            raise UserError(f"{where!r} is no address of a server: write it as http://127.0.0.1:8000/v1.")
+        """UserError where the key is missing or the address is none."""
+        if self.address is not None and not is_address(self.address):
+            raise UserError(f"{self.address!r} is no address of a server: write it as http://127.0.0.1:8000/v1.")
         assert self._client
 
     def ask(
-        self, conversations: Sequence[Messages], schema: Mapping[str, object], worth_keeping: Callable[[Reply], bool]
+        self, conversations: Sequence[Messages], schema: Mapping[str, object], worth_caching: Callable[[Reply], bool]
     ) -> list[Reply | str]:
-        """A reply to each conversation, or why there is none; those that are kept are not asked again.
+        """Return a reply to each conversation, or the reason why there is none; cached ones are not asked again.
 
-        UserError where no question can be answered (no such model, no valid key, the budget is spent, nobody there);
-        what was answered until then is kept.
+        UserError where no question can be answered: unknown model, invalid key, spent budget, no server. Replies until
+        then are cached.
         """
         spending = self.spending  # made here, before threads need it
-        pool = ThreadPoolExecutor(self.at_once)
+        pool = ThreadPoolExecutor(self.concurrency)
         try:
-            asked = [pool.submit(self._one, messages, schema, worth_keeping, spending) for messages in conversations]
-            return [each.result() for each in asked]
-        finally:  # where one failed for good, those that have not begun never do
+            pending = [pool.submit(self._ask_one, each, schema, worth_caching, spending) for each in conversations]
+            return [each.result() for each in pending]
+        finally:  # after a UserError, questions that are waiting are dropped
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _one(
+    def _ask_one(
         self,
         messages: Messages,
         schema: Mapping[str, object],
-        worth_keeping: Callable[[Reply], bool],
+        worth_caching: Callable[[Reply], bool],
         spending: Spending,
     ) -> Reply | str:
-        asked = self._question(messages, schema)
-        identity = {"base_url": self.served_at, "turn": self.turn, **asked}
-        known = self.replies.get(identity)
-        if known is not None:
-            spending.found()
-            return known
-        if not self.asked:
+        question = self._question(messages, schema)
+        identity = {"base_url": self.address, "turn": self.repeat, **question}
+        cached = self.replies.get(identity)
+        if cached is not None:
+            spending.count_cached()
+            return cached
+        if not self.may_ask:
             return "it is not judged again, and no reply is kept"
-        self._patience.check(self._where)
-        spending.ask()
-        reply = self._answer(asked)
+        self._patience.check(self._name)
+        spending.count_request()
+        reply = self._request(question)
         if isinstance(reply, str):
-            self._patience.failed(self._where, reply)
+            self._patience.failed(self._name, reply)
             return reply
         self._patience.answered()
-        spending.answered(reply)
-        if worth_keeping(reply):
+        spending.count_reply(reply)
+        if worth_caching(reply):
             self.replies.put(identity, reply)
         return reply
 
-    def _answer(self, asked: Mapping[str, Any]) -> Reply | str:
-        """A reply, or why there is none; UserError where no question can be answered."""
+    def _request(self, question: Mapping[str, Any]) -> Reply | str:
+        """Return a reply, or the reason why there is none; UserError where no question can be answered."""
         try:
-            return _reply(self._client.chat.completions.create(**asked))
+            return reply_of(self._client.chat.completions.create(**question))
         except _PASSING as error:
-            return f"no answer from {self._where}: {type(error).__name__}"
-        except _THIS_ONE as error:
+            return f"no answer from {self._name}: {type(error).__name__}"
+        except _THIS_QUESTION as error:
             return f"the server takes no such question: {error.message}"
         except (json.JSONDecodeError, RecursionError):
             return "the server's answer is no JSON"
@@ -144,21 +141,21 @@ class Server:
             raise UserError(f"The judge {self.model} cannot be asked: {error.message}") from error
 
     def _question(self, messages: Messages, schema: Mapping[str, object]) -> dict[str, Any]:
-        asked: dict[str, Any] = {
+        question: dict[str, Any] = {
             "model": self.model,
             "messages": messages,
             "temperature": 0,
-            "max_tokens": self.most_tokens,
+            "max_tokens": self.max_tokens,
         }
         if self.structured:
-            shape = {"name": "verdict", "strict": True, "schema": schema}
-            asked["response_format"] = {"type": "json_schema", "json_schema": shape}
-        return asked
+            verdict = {"name": "verdict", "strict": True, "schema": schema}
+            question["response_format"] = {"type": "json_schema", "json_schema": verdict}
+        return question
 
     @cached_property
     def _client(self) -> openai.OpenAI:
         try:
-            return openai.OpenAI(base_url=self.base_url, timeout=self.seconds, max_retries=self.retries)
+            return openai.OpenAI(base_url=self.base_url, timeout=self.timeout, max_retries=self.retries)
         except openai.OpenAIError as error:
             raise UserError(
                 "The judge needs a key: set OPENAI_API_KEY (any word will do for a local server)."
@@ -166,57 +163,34 @@ class Server:
 
 
 class _Patience:
-    """How many questions in a row went unanswered, over all threads: a server that is not there is not asked on."""
+    """Counts unanswered questions in a row over all threads, so that a server that is down is given up."""
 
     def __init__(self) -> None:
-        self._lock, self._failures, self._why = threading.Lock(), 0, ""
+        self._lock, self._failures, self._reason = threading.Lock(), 0, ""
 
     def answered(self) -> None:
-        """A question was answered."""
+        """Start counting again."""
         with self._lock:
             self._failures = 0
 
-    def failed(self, where: str, why: str) -> None:
-        """A question was not. UserError after too many in a row."""
+    def failed(self, server: str, reason: str) -> None:
+        """Count a question without an answer; UserError after too many in a row."""
         with self._lock:
-            self._failures, self._why = self._failures + 1, why
-        self.check(where)
+            self._failures, self._reason = self._failures + 1, reason
+        self.check(server)
 
-    def check(self, where: str) -> None:
-        """UserError where too many in a row were not answered, for every thread that would ask on."""
+    def check(self, server: str) -> None:
+        """UserError, in every thread that would ask, after too many questions in a row without an answer."""
         with self._lock:
-            if self._failures >= _MOST_FAILURES:
+            if self._failures >= _MAX_FAILURES:
                 raise UserError(
-                    f"The last {self._failures} questions to {where} went unanswered, this one for: {self._why}. See "
-                    "whether the server is up. What was judged is kept: the same command goes on from here."
+                    f"The last {self._failures} questions to {server} went unanswered, this one for: {self._reason}. "
+                    "See whether the server is up. Verdicts so far are cached: the same command continues from here."
                 )
 
 
-def _reply(answer: Any) -> Reply | str:
-    choices = getattr(answer, "choices", None)
-    if not isinstance(choices, list) or not choices or not hasattr(getattr(choices[0], "message", None), "content"):
-        return "the server's answer holds no message"
-    message = choices[0].message
-    said, refusal = message.content, getattr(message, "refusal", None)
-    if not isinstance(said, str | None) or not isinstance(refusal, str | None):
-        return "the server's answer holds no text"
-    usage = getattr(answer, "usage", None)
-    return Reply(
-        said or "",
-        refusal,
-        str(getattr(choices[0], "finish_reason", None) or ""),
-        _count(getattr(usage, "prompt_tokens", None)),
-        _count(getattr(usage, "completion_tokens", None)),
-    )
-
-
-def _count(tokens: Any) -> int | None:
-    """A number of tokens, None where the server does not say it."""
-    return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0 else None
-
-
 def is_address(text: str) -> bool:
-    """Whether a server can be asked there."""
+    """Return True for an http or https address."""
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -225,6 +199,6 @@ def is_address(text: str) -> bool:
 
 
 def without_secrets(address: str) -> str:
-    """An address without the name and password that may stand in it: entries are published."""
+    """Return an address without the user, password and query that it may hold: entries are published."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))

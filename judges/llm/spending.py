@@ -1,4 +1,4 @@
-"""What judging by a server takes up, over all processes of a run, and where it stops."""
+"""Requests, tokens and dollars spent on judges behind servers, counted over all processes of a run."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,11 +8,11 @@ from pydantic import Field
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
-from graftbench.judges.llm.replies import Replies, Reply
+from graftbench.judges.llm.replies import Reply, ReplyCache
 
 MILLION = 1_000_000
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_GO_ON = " What was judged is kept: the same command goes on from here with as much again."
+_CONTINUE = " Verdicts so far are cached: the same command continues from here with a new budget."
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Prices:
     completion: Price = 0.0
 
     def of(self, reply: Reply) -> float | None:
-        """What a reply costs, in dollars; None where its tokens were not counted."""
+        """Return the price of a reply in dollars; None where its tokens were not counted."""
         if reply.prompt_tokens is None or reply.completion_tokens is None:
             return None
         return (reply.prompt_tokens * self.prompt + reply.completion_tokens * self.completion) / MILLION
@@ -31,53 +31,53 @@ class Prices:
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run has spent so far; `kept` counts replies that were there already.
+    """A run's total so far; `cached` counts questions that were answered from the cache.
 
-    A request that openai's client tries again counts once.
+    A request that openai's client retries counts once.
     """
 
     requests: int = 0
-    kept: int = 0
+    cached: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     dollars: float = 0.0
 
 
 class Spending:
-    """The account of a run, which stands beside the replies, so that all processes share it."""
+    """A run's account, in the same file as the cached replies, so that all processes share it."""
 
-    def __init__(self, replies: Replies, prices: Prices | None = None, budget: Budget | None = None) -> None:
+    def __init__(self, replies: ReplyCache, prices: Prices | None = None, budget: Budget | None = None) -> None:
         self._replies, self.prices = replies, prices
         self._budget = budget or Budget(uuid4().hex)
         replies.write("INSERT OR IGNORE INTO spent VALUES (?, 0, 0, 0, 0, 0.0)", self._budget.run)
 
     @property
     def spent(self) -> Spent:
-        """What was spent until now."""
+        """Total so far."""
         row = self._replies.read(
             "SELECT requests, kept, prompt_tokens, completion_tokens, dollars FROM spent WHERE run = ?",
             self._budget.run,
         )
         return Spent() if row is None else Spent(*row)
 
-    def ask(self) -> None:
-        """Count one more request. UserError where the budget is spent."""
-        most = self._budget
+    def count_request(self) -> None:
+        """Count one more request; UserError where the budget is spent."""
+        budget = self._budget
         changed = self._replies.write(
             "UPDATE spent SET requests = requests + 1 WHERE run = ?1 "
             "AND (?2 IS NULL OR requests < ?2) AND (?3 IS NULL OR dollars < ?3)",
-            most.run,
-            most.requests,
-            most.dollars,
+            budget.run,
+            budget.requests,
+            budget.dollars,
         )
         if changed:
             return
-        if most.requests is not None and self.spent.requests >= most.requests:
-            raise UserError(f"The judges' budget of {most.requests} requests is spent.{_GO_ON}")
-        raise UserError(f"The judges' budget of ${most.dollars:g} is spent.{_GO_ON}")
+        if budget.requests is not None and self.spent.requests >= budget.requests:
+            raise UserError(f"The judges' budget of {budget.requests} requests is spent.{_CONTINUE}")
+        raise UserError(f"The judges' budget of ${budget.dollars:g} is spent.{_CONTINUE}")
 
-    def answered(self, reply: Reply) -> None:
-        """Count what a reply took. UserError where there is a budget in dollars and its tokens are not known."""
+    def count_reply(self, reply: Reply) -> None:
+        """Count the tokens of a reply; UserError where a budget in dollars meets a server that counts no tokens."""
         dollars = self.prices.of(reply) if self.prices else 0.0
         if dollars is None and self._budget.dollars is not None:
             raise UserError("The server counts no tokens: a budget in dollars cannot be kept.")
@@ -90,6 +90,6 @@ class Spending:
             dollars or 0.0,
         )
 
-    def found(self) -> None:
-        """Count a reply that was kept."""
+    def count_cached(self) -> None:
+        """Count a reply from the cache."""
         self._replies.write("UPDATE spent SET kept = kept + 1 WHERE run = ?1", self._budget.run)

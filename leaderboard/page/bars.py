@@ -1,4 +1,4 @@
-"""Figures as they are drawn: where a bar and its interval lie, and what stands beside them."""
+"""Figures as bars and lines: positions for drawing, and the words next to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from statistics import fmean
 
 from graftbench.benchmark.results.schema import AtStrength, Rate, Score, TaskScore, Transfer
 
-LEAST, MOST = -25.0, 125.0  # of scores that are drawn; what lies beyond is cut there
+MIN_SCORE, MAX_SCORE = -25.0, 125.0  # scores beyond are drawn at the edge
 SPARK_WIDTH, SPARK_HEIGHT = 72, 20
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A figure between 0 and 1 of the width, with its interval, or why there is none."""
+    """A figure and its interval, as shares of the width, or the reason why there is none."""
 
     text: str
     interval: str = ""
@@ -25,24 +25,25 @@ class Bar:
 
     @property
     def start(self) -> float:
-        """Where the bar begins: at zero, or at the value where that is less."""
+        """The left end of the bar: zero, or the value where it is negative."""
         return min(self.zero, self.value or 0.0)
 
     @property
     def width(self) -> float:
-        """How wide the bar is."""
+        """The width of the bar."""
         return abs((self.value or 0.0) - self.zero)
 
 
-def of_rate(found: Rate | None) -> Bar:
-    """The bar of a success rate."""
-    if found is None or found.value is None:
-        return Bar("-", reason=words(found.reason) if found else "not run")
-    return Bar(f"{found.value:z.2f}", _interval(found.low, found.high, 2), found.value, found.low, found.high)
+def bar_of(figure: Rate | Transfer | None) -> Bar:
+    """Return the bar of a success rate or a transfer."""
+    if figure is None or figure.value is None:
+        return Bar("-", reason=words(figure.reason) if figure else "not run")
+    interval = _interval(figure.low, figure.high, 2)
+    return Bar(f"{figure.value:z.2f}", interval, figure.value, figure.low, figure.high)
 
 
-def over_seeds(bars: Sequence[Bar]) -> Bar:
-    """The mean over a mapper's seeds, and from where to where they reach; the bar itself where there is one alone."""
+def bar_over_seeds(bars: Sequence[Bar]) -> Bar:
+    """Return the mean over seeds with their range; the bar itself where there is one seed."""
     if len(bars) == 1:
         return bars[0]
     missing = [bar for bar in bars if bar.value is None]
@@ -50,43 +51,36 @@ def over_seeds(bars: Sequence[Bar]) -> Bar:
         return missing[0]
     values = [bar.value for bar in bars if bar.value is not None]
     low, high = min(values), max(values)
-    told = f"{low:z.2f} to {high:z.2f} over {len(bars)} seeds"
-    return Bar(f"{fmean(values):z.2f}", told, fmean(values), low, high)
+    interval = f"{low:z.2f} to {high:z.2f} over {len(bars)} seeds"
+    return Bar(f"{fmean(values):z.2f}", interval, fmean(values), low, high)
 
 
-def of_transfer(found: Transfer | None) -> Bar:
-    """A transfer, in words."""
-    if found is None or found.value is None:
-        return Bar("-", reason=words(found.reason) if found else "not run")
-    return Bar(f"{found.value:z.2f}", _interval(found.low, found.high, 2), found.value, found.low, found.high)
-
-
-def of_score(found: Score | TaskScore) -> Bar:
-    """The bar of a score; zero lies a sixth of the width to the right, for scores may be below it."""
-    if found.score is None or found.low is None or found.high is None:
-        return Bar("-", reason=words(found.reason))
-    at = (_share(found.score), _share(found.low), _share(found.high))
-    return Bar(f"{found.score:z.1f}", _interval(found.low, found.high, 1), *at, zero=_share(0.0))
+def bar_of_score(score: Score | TaskScore) -> Bar:
+    """Return the bar of a score; zero is a sixth of the width to the right, for scores may be negative."""
+    if score.score is None or score.low is None or score.high is None:
+        return Bar("-", reason=words(score.reason))
+    shares = (_share(score.score), _share(score.low), _share(score.high))
+    return Bar(f"{score.score:z.1f}", _interval(score.low, score.high, 1), *shares, zero=_share(0.0))
 
 
 @dataclass(frozen=True)
 class Spark:
-    """Success over what was tried, as a line: its points, and the same in words."""
+    """A small line chart: the points of its line, and the values in words."""
 
     points: str
     text: str
 
 
-def spark(tried: Sequence[Sequence[AtStrength]]) -> Spark | None:
-    """The line of a condition over strengths, in the mean over seeds; None where nothing was tried."""
-    found: dict[float, list[float]] = {}
-    for one in chain(*tried):
-        found.setdefault(one.strength, []).append(one.value)
-    return line([(f"{strength:g}", fmean(values)) for strength, values in sorted(found.items())])
+def spark_of_sweep(sweeps: Sequence[Sequence[AtStrength]]) -> Spark | None:
+    """Return the line of a condition over strengths, as the mean over seeds; None without any points."""
+    values: dict[float, list[float]] = {}
+    for point in chain(*sweeps):
+        values.setdefault(point.strength, []).append(point.value)
+    return spark([(f"{strength:g}", fmean(at_strength)) for strength, at_strength in sorted(values.items())])
 
 
-def line(values: Sequence[tuple[str, float]]) -> Spark | None:
-    """A line through values between 0 and 1, from left to right; None without any."""
+def spark(values: Sequence[tuple[str, float]]) -> Spark | None:
+    """Return a line through labelled values between 0 and 1, from left to right; None without any."""
     if not values:
         return None
     step = SPARK_WIDTH / max(1, len(values) - 1)
@@ -95,12 +89,12 @@ def line(values: Sequence[tuple[str, float]]) -> Spark | None:
 
 
 def words(reason: str | None) -> str:
-    """A reason as words."""
+    """Return a reason as words."""
     return (reason or "").replace("_", " ")
 
 
 def _share(score: float) -> float:
-    return round((min(max(score, LEAST), MOST) - LEAST) / (MOST - LEAST), 4)
+    return round((min(max(score, MIN_SCORE), MAX_SCORE) - MIN_SCORE) / (MAX_SCORE - MIN_SCORE), 4)
 
 
 def _interval(low: float | None, high: float | None, digits: int) -> str:

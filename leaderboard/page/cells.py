@@ -1,29 +1,30 @@
-"""The cells of all mappers side by side: what they share once, and then what each mapper's vector did."""
+"""Cells as the page shows them: reference conditions once, then each mapper, side by side."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from graftbench.benchmark.results.schema import CellResult, Entry, ShownPrompt, ShownReply
-from graftbench.leaderboard.page.bars import Bar, Spark, of_rate, of_transfer, over_seeds, spark, words
+from graftbench.leaderboard.page.bars import Bar, Spark, bar_of, bar_over_seeds, spark_of_sweep, words
 
 MAPPED = "mapped"
-NOISE = "matched_noise"  # as large as what this mapper leaves unexplained
-SHARED = ("unsteered", "random", "random_contrast", "mean_ablated", "native")
+NOISE = "matched_noise"  # with the covariance of this mapper's residual
+REFERENCES = ("unsteered", "random", "random_contrast", "mean_ablated", "native")
 Key = tuple[str, str, str]  # task, variant, pair
+EntryCells = list[tuple[Entry, CellResult]]
 
 
 @dataclass(frozen=True)
 class ConditionView:
-    """A condition that no mapper has a part in: its success, and over the strengths that were tried."""
+    """A reference condition: its success rate, and its sweep over strengths."""
 
     name: str
     rate: Bar
-    swept: Spark | None
+    sweep: Spark | None
 
 
 @dataclass(frozen=True)
-class Mapped:
-    """What one mapper's vector did in one cell, in the mean over its seeds."""
+class MapperView:
+    """Results of one mapper in one cell, as the mean over its seeds."""
 
     mapper: str
     rate: Bar
@@ -31,40 +32,40 @@ class Mapped:
     best: Bar
     noise: Bar
     transfer: Bar
-    swept: Spark | None
+    sweep: Spark | None
 
 
 @dataclass(frozen=True)
-class Speech:
-    """What was said under one condition, by which mapper where one has a part in it."""
+class ReplyView:
+    """A completion under one condition, with the mapper where the condition has one."""
 
-    name: str
+    condition: str
     mapper: str | None
-    said: ShownReply
+    reply: ShownReply
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """A test prompt with what was said to it under each condition."""
+class ExampleView:
+    """A test prompt with its completion under each condition."""
 
     prompt: str
     reference: str | None
-    speeches: tuple[Speech, ...]
+    replies: tuple[ReplyView, ...]
 
 
 @dataclass(frozen=True)
-class OnTrack:
-    """One cell on one fit track, over all mappers."""
+class TrackView:
+    """One experiment on one fit track, with all mappers."""
 
     track: str
     steerable: bool
     reason: str
     baseline: str
     n_prompts: int
-    shared: tuple[ConditionView, ...]
-    mapped: tuple[Mapped, ...]
-    noise: bool  # whether noise was put in the place of what mappers leave unexplained
-    exchanges: tuple[Exchange, ...]
+    references: tuple[ConditionView, ...]
+    mappers: tuple[MapperView, ...]
+    has_noise: bool  # matched noise takes the place of other norms
+    examples: tuple[ExampleView, ...]
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,17 @@ class ExperimentView:
     pair: str
     check: bool
     sites: str
-    tracks: tuple[OnTrack, ...]
+    tracks: tuple[TrackView, ...]
 
     @property
     def steerable(self) -> bool:
         """Whether it can be steered on any track."""
-        return any(one.steerable for one in self.tracks)
+        return any(track.steerable for track in self.tracks)
 
 
 def experiments(entries: Sequence[Entry]) -> list[ExperimentView]:
-    """Every experiment of the suite, in its order."""
-    by_key: dict[Key, dict[str, list[tuple[Entry, CellResult]]]] = {}
+    """Return every experiment of the suite, in its order."""
+    by_key: dict[Key, dict[str, EntryCells]] = {}
     for entry in entries:
         for cell in entry.cells:
             tracks = by_key.setdefault((cell.task, cell.variant, cell.pair), {})
@@ -94,61 +95,66 @@ def experiments(entries: Sequence[Entry]) -> list[ExperimentView]:
     return [_experiment(key, tracks) for key, tracks in by_key.items()]
 
 
-def _experiment(key: Key, tracks: dict[str, list[tuple[Entry, CellResult]]]) -> ExperimentView:
+def _experiment(key: Key, tracks: dict[str, EntryCells]) -> ExperimentView:
     first = next(iter(tracks.values()))[0][1]
     sites = f"{first.sites[0]} and {first.sites[1]}" if first.sites else "chosen by the task"
-    on_tracks = tuple(_on_track(track, found) for track, found in tracks.items())
-    return ExperimentView(*key, check=first.check, sites=sites, tracks=on_tracks)
+    views = tuple(_track(track, cells) for track, cells in tracks.items())
+    return ExperimentView(*key, check=first.check, sites=sites, tracks=views)
 
 
-def _on_track(track: str, found: Sequence[tuple[Entry, CellResult]]) -> OnTrack:
-    well = [(entry, cell) for entry, cell in found if cell.status == "ok"]
-    one = well[0][1] if well else found[0][1]
-    baseline = one.transfer.baseline if one.transfer else "random"
-    names = [name for name in SHARED if name in one.rates and (name in one.bits or one.rates[name].reason)]
-    return OnTrack(
+def _track(track: str, cells: EntryCells) -> TrackView:
+    successful = [(entry, cell) for entry, cell in cells if cell.status == "ok"]
+    first = successful[0][1] if successful else cells[0][1]
+    names = [name for name in REFERENCES if name in first.rates and (name in first.bits or first.rates[name].reason)]
+    return TrackView(
         track,
-        bool(one.steerable),
-        words(one.reason),
-        baseline,
-        one.n_prompts or 0,
-        tuple(ConditionView(name, of_rate(one.rates[name]), spark([one.sweep.get(name, [])])) for name in names),
-        tuple(_mapped(name, cells) for name, cells in _by_mapper(found).items()),
-        NOISE in one.bits,
-        tuple(_exchanges(well)),
+        bool(first.steerable),
+        words(first.reason),
+        first.transfer.baseline if first.transfer else "random",
+        first.n_prompts or 0,
+        tuple(
+            ConditionView(name, bar_of(first.rates[name]), spark_of_sweep([first.sweep.get(name, [])]))
+            for name in names
+        ),
+        tuple(_mapper(name, of_mapper) for name, of_mapper in _by_mapper(cells).items()),
+        NOISE in first.bits,
+        tuple(_examples(successful)),
     )
 
 
-def _by_mapper(found: Sequence[tuple[Entry, CellResult]]) -> dict[str, list[CellResult]]:
-    """The cells of each mapper, which differ in its seed; no two mappers have the same name."""
+def _by_mapper(cells: EntryCells) -> dict[str, list[CellResult]]:
+    """Group cells by mapper, whose names are unique; those of one mapper differ in its seed."""
     mappers: dict[str, list[CellResult]] = {}
-    for entry, cell in found:
+    for entry, cell in cells:
         mappers.setdefault(entry.mapper.name, []).append(cell)
     return mappers
 
 
-def _mapped(mapper: str, cells: Sequence[CellResult]) -> Mapped:
-    wrong = [cell for cell in cells if cell.status != "ok"]
-    if wrong:
-        seed = f"seed {wrong[0].seed} " if len(cells) > 1 else ""
-        failed = Bar("-", reason=f"{seed}{wrong[0].status}: {wrong[0].reason}")
-        return Mapped(mapper, failed, failed, failed, failed, failed, None)
-    mapped, own, best, noise = (
-        over_seeds([of_rate(cell.rates.get(name)) for cell in cells])
-        for name in (MAPPED, "mapped_own_norm", "mapped_best", NOISE)
+def _mapper(name: str, cells: Sequence[CellResult]) -> MapperView:
+    failed = [cell for cell in cells if cell.status != "ok"]
+    if failed:
+        seed = f"seed {failed[0].seed} " if len(cells) > 1 else ""
+        bar = Bar("-", reason=f"{seed}{failed[0].status}: {failed[0].reason}")
+        return MapperView(name, bar, bar, bar, bar, bar, None)
+    mapped, own_norm, best, noise = (
+        bar_over_seeds([bar_of(cell.rates.get(condition)) for cell in cells])
+        for condition in (MAPPED, "mapped_own_norm", "mapped_best", NOISE)
     )
-    transfer = over_seeds([of_transfer(cell.transfer) for cell in cells])
-    return Mapped(mapper, mapped, own, best, noise, transfer, spark([cell.sweep.get(MAPPED, []) for cell in cells]))
+    transfer = bar_over_seeds([bar_of(cell.transfer) for cell in cells])
+    sweep = spark_of_sweep([cell.sweep.get(MAPPED, []) for cell in cells])
+    return MapperView(name, mapped, own_norm, best, noise, transfer, sweep)
 
 
-def _exchanges(well: Sequence[tuple[Entry, CellResult]]) -> Iterator[Exchange]:
-    """What was said, of each mapper's first seed."""
-    told = [(name, {one.item: one for one in cells[0].examples}) for name, cells in _by_mapper(well).items()]
-    for item, example in next((known for _, known in told if known), {}).items():
-        shared = [Speech(name, None, example.said[name]) for name in SHARED if name in example.said]
-        own = [Speech(MAPPED, name, said) for name, known in told if (said := _said(known.get(item)))]
-        yield Exchange(example.prompt, example.reference, (*shared, *own))
+def _examples(successful: EntryCells) -> Iterator[ExampleView]:
+    """Yield the examples of the first seed of each mapper, prompt by prompt."""
+    by_mapper = [(name, {one.item: one for one in cells[0].examples}) for name, cells in _by_mapper(successful).items()]
+    for item, example in next((examples for _, examples in by_mapper if examples), {}).items():
+        references = [ReplyView(name, None, example.said[name]) for name in REFERENCES if name in example.said]
+        mapped = [
+            ReplyView(MAPPED, name, reply) for name, known in by_mapper if (reply := _mapped_reply(known.get(item)))
+        ]
+        yield ExampleView(example.prompt, example.reference, (*references, *mapped))
 
 
-def _said(example: ShownPrompt | None) -> ShownReply | None:
+def _mapped_reply(example: ShownPrompt | None) -> ShownReply | None:
     return example.said.get(MAPPED) if example else None

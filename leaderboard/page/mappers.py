@@ -1,43 +1,44 @@
-"""Mappers as the page shows them: their standing on each fit track, and a card for each."""
+"""Mappers as the page shows them: a ranking for each fit track, and a card for each mapper."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry
+from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry, Score
 from graftbench.leaderboard.columns import fidelity, side_effects
-from graftbench.leaderboard.page.bars import Bar, of_score, words
+from graftbench.leaderboard.page.bars import Bar, bar_of_score, words
 
 TRACKS = {
-    "task": "fitted on the task's own conversations, as in the paper: what a mapper keeps here may be memory",
-    "unseen": "the same without any prompt that shows the behaviour: it never saw what it is asked to carry",
-    "general": "fitted on harmless text of the world at large, the same for every task",
+    "task": "fitted on the task's own conversations, as in the paper: native's own rows are among them, so that a high "
+    "score here shows a good fit, and does not show that a map carries what it has not seen",
+    "unseen": "the same without any prompt that shows the behaviour: the mapper never saw what it is asked to carry",
+    "general": "fitted on harmless general text of the pocket world, the same for every task",
 }
-# What mappers of this kind show, rather than being put forward: said beside their names.
+# Mappers that are compared with rather than put forward; the page says next to their names what they do.
 CONTROLS = {
-    "zero": "carries nothing",
-    "mean": "always the target's mean",
+    "zero": "maps everything to zero",
+    "mean": "always the target's mean activation",
     "identity": "cuts or pads, and maps nothing",
     "random_map": "a random map",
-    "shuffled": "fitted on rows that do not belong together",
-    "lookup": "a look-up table: what can be had by memory",
+    "shuffled": "fitted on rows that do not belong together, so it knows the distribution of the target's activations",
+    "lookup": "nearest neighbour: the target's activation at the closest fit row",
 }
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A row of a ranking."""
+    """One mapper on one fit track."""
 
     rank: int | None
     mapper: str
-    control: str  # what it shows; empty where it is no control
+    control: str  # what it does; empty where it is no control
     score: Bar
-    order: float  # by which it is sorted
+    sort_key: float
     tasks: tuple[Bar, ...]
     steerable: str
     fidelity: Mapping[str, float | None]
     parameters: int
-    old: bool  # whether it was written in an older schema
+    old_schema: bool
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,13 @@ class Ranking:
 
     track: str
     tasks: tuple[str, ...]
-    lookup: Mapping[str, Any] | None  # what a look-up table scores; None where it has no entry
+    lookup: Mapping[str, Any] | None  # the scores of the look-up table; None where it has no entry
     standings: tuple[Standing, ...]
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What one condition costs in one setting, over how many cells."""
+    """Mean side effects of one condition in one setting, and the number of cells."""
 
     setting: str
     condition: str
@@ -64,7 +65,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Card:
-    """All about one mapper."""
+    """One mapper in detail."""
 
     name: str
     control: str
@@ -72,19 +73,19 @@ class Card:
     scores: tuple[tuple[str, Bar, tuple[Bar, ...]], ...]  # track, score, and by task
     tasks: tuple[str, ...]
     effects: tuple[Effect, ...]
-    graded: tuple[str, ...]
+    effect_tasks: tuple[str, ...]
 
 
 def rankings(board: Mapping[str, Any], entries: Sequence[Entry]) -> list[Ranking]:
-    """The rankings of a leaderboard."""
-    known = {(entry.mapper.name, entry.mapper.sha256): entry for entry in entries}
+    """Return the rankings of a leaderboard, one for each fit track."""
+    by_mapper = {(entry.mapper.name, entry.mapper.sha256): entry for entry in entries}
     order = [*TRACKS, *sorted(board["tracks"].keys() - TRACKS.keys())]
-    return [_ranking(track, board["tracks"][track], known) for track in order if track in board["tracks"]]
+    return [_ranking(track, board["tracks"][track], by_mapper) for track in order if track in board["tracks"]]
 
 
-def _ranking(track: str, rows: Sequence[Mapping[str, Any]], known: Mapping[tuple[str, str], Entry]) -> Ranking:
+def _ranking(track: str, rows: Sequence[Mapping[str, Any]], entries: Mapping[tuple[str, str], Entry]) -> Ranking:
     tasks = tuple(rows[0]["by_task"])
-    standings = [_standing(row, known[row["mapper"], row["sha256"]], track, tasks) for row in rows]
+    standings = [_standing(row, entries[row["mapper"], row["sha256"]], track, tasks) for row in rows]
     return Ranking(track, tasks, rows[0].get("lookup"), tuple(standings))
 
 
@@ -94,9 +95,9 @@ def _standing(row: Mapping[str, Any], entry: Entry, track: str, tasks: Sequence[
         row["rank"],
         entry.mapper.name,
         CONTROLS.get(entry.mapper.source, ""),
-        of_score(score),
+        bar_of_score(score),
         -1e9 if score.score is None else score.score,
-        tuple(of_score(score.by_task[task]) if task in score.by_task else Bar("-") for task in tasks),
+        _task_bars(score, tasks),
         f"{score.n_steerable} of {score.n_cells}",
         row["fidelity"],
         row["cost"]["parameters"],
@@ -104,25 +105,24 @@ def _standing(row: Mapping[str, Any], entry: Entry, track: str, tasks: Sequence[
     )
 
 
+def _task_bars(score: Score, tasks: Sequence[str]) -> tuple[Bar, ...]:
+    return tuple(bar_of_score(score.by_task[task]) if task in score.by_task else Bar("-") for task in tasks)
+
+
 def card(entry: Entry) -> Card:
-    """The card of one mapper."""
-    cells = [cell for cell in entry.cells if not cell.check]
-    told = side_effects(cells)
-    tracks = {"all cells": entry.headline, **entry.headline.by_track}
+    """Return the card of one mapper."""
     tasks = tuple(entry.headline.by_task)
+    tracks = {"all cells": entry.headline, **entry.headline.by_track}
     effects = [
-        Effect(setting, name, one["tasks"], one["kl"], one["perplexity"], one["cells"])
-        for setting, each in told.items()
-        for name, one in each.items()
+        Effect(setting, condition, effect["tasks"], effect["kl"], effect["perplexity"], effect["cells"])
+        for setting, conditions in side_effects([cell for cell in entry.cells if not cell.check]).items()
+        for condition, effect in conditions.items()
     ]
     return Card(
         entry.mapper.name,
         CONTROLS.get(entry.mapper.source, ""),
         tuple(_facts(entry)),
-        tuple(
-            (track, of_score(s), tuple(of_score(s.by_task[task]) if task in s.by_task else Bar("-") for task in tasks))
-            for track, s in tracks.items()
-        ),
+        tuple((track, bar_of_score(score), _task_bars(score, tasks)) for track, score in tracks.items()),
         tasks,
         tuple(effects),
         tuple(sorted({name for effect in effects for name in effect.tasks})),
@@ -140,11 +140,11 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         ("seeds", "1 (deterministic)" if mapper.deterministic else str(len({cell.seed for cell in cells}))),
     ]
     if costs:
-        least, most = (choose(cost.parameters for cost in costs) for choose in (min, max))
-        facts += [("parameters", f"{least:,} to {most:,}"), ("bytes, at most", f"{max(c.bytes for c in costs):,}")]
-    known = [f"{name} {value:.3f}" for name, value in fidelity(cells).items() if value is not None]
-    if known:
-        facts.append(("predicted activations", ", ".join(known)))
+        low, high = (extreme(cost.parameters for cost in costs) for extreme in (min, max))
+        facts += [("parameters", f"{low:,} to {high:,}"), ("bytes, at most", f"{max(c.bytes for c in costs):,}")]
+    figures = [f"{name} {value:.3f}" for name, value in fidelity(cells).items() if value is not None]
+    if figures:
+        facts.append(("predicted activations", ", ".join(figures)))
     packages = ", ".join(
         f"{name} {entry.environment[name]}" for name in ("torch", "transformers") if name in entry.environment
     )

@@ -1,14 +1,14 @@
 "use strict";
-const all = (what, within = document) => Array.from(within.querySelectorAll(what));
+const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
 
-// What only works with scripts is hidden without them.
-for (const one of all(".scripted")) one.hidden = false;
+// The filters are hidden where scripts do not run.
+for (const element of all(".scripted")) element.hidden = false;
 
 const valueOf = (row, column) => {
   const cell = row.cells[column];
-  const told = cell.dataset.value ?? cell.textContent.trim();
-  const number = Number(told);
-  return told !== "" && !Number.isNaN(number) ? number : told.toLowerCase();
+  const text = cell.dataset.value ?? cell.textContent.trim();
+  const number = Number(text);
+  return text !== "" && !Number.isNaN(number) ? number : text.toLowerCase();
 };
 
 const compare = (a, b) => {
@@ -48,19 +48,19 @@ const filter = () => {
   const words = field("filter-cell").value.trim().toLowerCase().split(/\s+/);
   const withControls = field("filter-controls").checked;
   const withUnsteerable = field("filter-unsteerable").checked;
-  for (const one of all("[data-mapper]")) {
-    const name = one.dataset.mapper;
-    one.hidden = !name.toLowerCase().includes(mapper) || (!withControls && controls.has(name));
+  for (const element of all("[data-mapper]")) {
+    const name = element.dataset.mapper;
+    element.hidden = !name.toLowerCase().includes(mapper) || (!withControls && controls.has(name));
   }
   const cells = all(".experiment");
-  for (const one of cells) {
-    const text = one.dataset.text.toLowerCase().replaceAll("_", " ");
+  for (const cell of cells) {
+    const text = cell.dataset.text.toLowerCase().replaceAll("_", " ");
     const wanted = words.every((word) => text.includes(word.replaceAll("_", " ")));
-    one.hidden = !wanted || (!withUnsteerable && one.dataset.steerable === "no");
+    cell.hidden = !wanted || (!withUnsteerable && cell.dataset.steerable === "no");
   }
   const cards = all(".card");
-  const left = (these) => these.filter((one) => !one.hidden).length;
-  field("filtered").textContent = `${left(cards)} of ${cards.length} mappers, ${left(cells)} of ${cells.length} experiments`;
+  const visible = (elements) => elements.filter((element) => !element.hidden).length;
+  field("filtered").textContent = `${visible(cards)} of ${cards.length} mappers, ${visible(cells)} of ${cells.length} experiments`;
 };
 
 const form = document.querySelector(".filters");
@@ -70,8 +70,8 @@ filter();
 
 // A link to a card opens it.
 const open = () => {
-  const there = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (there instanceof HTMLDetailsElement) there.open = true;
+  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) target.open = true;
 };
 window.addEventListener("hashchange", open);
 open();

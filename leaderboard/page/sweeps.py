@@ -1,4 +1,4 @@
-"""Where the models of a suite can be steered at all: sweeps over sites, as `graftbench sweep` writes them."""
+"""Sweeps over sites, as `graftbench sweep` writes them: at which sites models can be steered at all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,33 +7,37 @@ from pathlib import Path
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.names import Share, Whole
+from graftbench.benchmark.core.names import Integer, Share
 from graftbench.benchmark.results.entry_files import read_bytes
-from graftbench.leaderboard.page.bars import Spark, line
+from graftbench.leaderboard.page.bars import Spark, spark
 
 FILE = Path("sweeps") / "sites.json"
-MOST_BYTES = 2**22
+MAX_BYTES = 2**22
 
 
 class _Point(BaseModel):
-    site: Whole
+    """Success on validation prompts at one site."""
+
+    site: Integer
     unsteered: Share
     native: Share
     control: Share
 
 
 class _Sweep(BaseModel):
+    """One model in one variant, as the file has it."""
+
     task: str
     variant: str
     model: str
     control: str
-    best: Whole | None
+    best: Integer | None
     points: list[_Point]
 
 
 @dataclass(frozen=True)
-class Swept:
-    """One model in one variant: success over sites, natively and of its control."""
+class SweepView:
+    """One model in one variant: success over sites, native and of its control."""
 
     task: str
     variant: str
@@ -44,28 +48,31 @@ class Swept:
     noise: Spark
 
 
-def sweeps_in(folder: Path) -> list[Swept]:
-    """The sweeps over sites that lie in a leaderboard's folder; none where there is no file."""
+def read_sweeps(folder: Path) -> list[SweepView]:
+    """Read the sweeps over sites in a leaderboard's folder; none where there is no file."""
     path = folder / FILE
     if not path.exists():
         return []
     try:
-        found = TypeAdapter(list[_Sweep]).validate_json(read_bytes(path, MOST_BYTES))
+        sweeps = TypeAdapter(list[_Sweep]).validate_json(read_bytes(path, MAX_BYTES))
     except ValidationError as error:
         raise UserError(f"{path} holds no sweep over sites: {str(error).splitlines()[0]}.") from error
-    return [_swept(one) for one in found if one.points]
+    return [_view(sweep) for sweep in sweeps if sweep.points]
 
 
-def _swept(one: _Sweep) -> Swept:
-    native, noise = (line([(f"site {p.site}", getattr(p, what)) for p in one.points]) for what in ("native", "control"))
+def _view(sweep: _Sweep) -> SweepView:
+    native, noise = (
+        spark([(f"site {point.site}", getattr(point, condition)) for point in sweep.points])
+        for condition in ("native", "control")
+    )
     assert native is not None
     assert noise is not None
-    return Swept(one.task, one.variant, one.model, one.control, one.best, native, noise)
+    return SweepView(sweep.task, sweep.variant, sweep.model, sweep.control, sweep.best, native, noise)
 
 
-def by_task(found: Sequence[Swept]) -> dict[str, list[Swept]]:
-    """Sweeps by task, in their order."""
-    told: dict[str, list[Swept]] = {}
-    for one in found:
-        told.setdefault(one.task, []).append(one)
-    return told
+def by_task(sweeps: Sequence[SweepView]) -> dict[str, list[SweepView]]:
+    """Group sweeps by task, in their order."""
+    groups: dict[str, list[SweepView]] = {}
+    for sweep in sweeps:
+        groups.setdefault(sweep.task, []).append(sweep)
+    return groups

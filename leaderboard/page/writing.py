@@ -1,4 +1,4 @@
-"""The page, from the entries of a leaderboard: one file that needs no network, and no scripts to be read."""
+"""The page of a leaderboard: one file, made from its entries, that needs no network and is readable without scripts."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.results.schema import Entry
 from graftbench.leaderboard.page.cells import experiments
 from graftbench.leaderboard.page.mappers import TRACKS, card, rankings
-from graftbench.leaderboard.page.sweeps import Swept, by_task, sweeps_in
+from graftbench.leaderboard.page.sweeps import SweepView, by_task, read_sweeps
 from graftbench.leaderboard.ranking import leaderboard_of
 from graftbench.leaderboard.verify import sound_entries
 
@@ -21,16 +21,16 @@ PAGE = "index.html"
 
 
 def write_page(folder: Path) -> Path:
-    """Write the page of a leaderboard, whose entries are verified first."""
+    """Verify all entries of a leaderboard, write its page, and return its path."""
     path = folder / PAGE
-    write_text(path, page_of(sound_entries(folder), sweeps_in(folder)))
+    write_text(path, page_of(sound_entries(folder), read_sweeps(folder)))
     return path
 
 
-def page_of(entries: Sequence[Entry], sweeps: Sequence[Swept] = ()) -> str:
-    """The page as text; everything that entries say is escaped, and no script runs but its own."""
+def page_of(entries: Sequence[Entry], sweeps: Sequence[SweepView] = ()) -> str:
+    """Return the page as HTML; texts of entries are escaped, and only the page's own script may run."""
     best_first = sorted(entries, key=lambda e: (e.headline.score is None, -(e.headline.score or 0.0), e.mapper.name))
-    found = experiments(best_first)
+    views = experiments(best_first)
     script = (HERE / "page.js").read_text(encoding="utf-8")
     board = leaderboard_of(entries)
     environment = Environment(
@@ -41,8 +41,8 @@ def page_of(entries: Sequence[Entry], sweeps: Sequence[Swept] = ()) -> str:
         tracks=TRACKS,
         rankings=rankings(board, entries),
         cards=[card(entry) for entry in best_first],
-        experiments=[one for one in found if not one.check],
-        checks=[one for one in found if one.check],
+        experiments=[view for view in views if not view.check],
+        checks=[view for view in views if view.check],
         sweeps=by_task(sweeps),
         style=Markup((HERE / "page.css").read_text(encoding="utf-8")),  # noqa: S704 (our own)
         script=Markup(script),  # noqa: S704 (our own)

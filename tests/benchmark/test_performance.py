@@ -9,9 +9,10 @@ import torch
 
 from graftbench.benchmark.activations.capture import residuals
 from graftbench.benchmark.activations.pairs import ActivationPairs
-from graftbench.benchmark.interventions.generation import Row, generate
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.generation import generate
 from graftbench.benchmark.interventions.operators import Add
-from graftbench.benchmark.mappers.builtin.linear import BATCH
+from graftbench.benchmark.mappers.builtin.linear import BATCH_ROWS
 from graftbench.benchmark.mappers.builtin.ridge import Ridge
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.tokens import pad
@@ -157,7 +158,7 @@ def test_capture_stops_at_its_site(big, site):
 
 def test_streamed_ridge_is_little_slower_than_its_matrix_products():
     rng = np.random.default_rng(0)
-    n, d = 40 * BATCH, 256
+    n, d = 40 * BATCH_ROWS, 256
     source, target = (rng.standard_normal((n, d), dtype=np.float32) for _ in range(2))
     pairs = ActivationPairs(source, target, np.arange(0, n, 64))
     x, y = torch.from_numpy(source).double(), torch.from_numpy(target).double()
@@ -180,7 +181,7 @@ import torch
 from pathlib import Path
 torch.set_num_threads(1)
 from graftbench.benchmark.mappers.builtin.ridge import Ridge
-from graftbench.benchmark.activations.pairs import Reading, read_pairs, write_pairs
+from graftbench.benchmark.activations.pairs import StreamedTexts, read_pairs, write_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.models.chat import Chat
 from tests.benchmark.conftest import untrained, wrapped
@@ -191,7 +192,7 @@ per_text = len(model.tokenizer(text).input_ids)
 folder, texts = Path({str(tmp_path / str(n))!r}), [chat] * ({n} // per_text)
 for site in (1, 2):
     write_stream(folder / str(site), model, site, [chat.text for chat in texts])
-write_pairs(folder, *(Reading(model, texts, read_stream(folder / str(site))) for site in (1, 2)))
+write_pairs(folder, *(StreamedTexts(model, texts, read_stream(folder / str(site))) for site in (1, 2)))
 pairs = read_pairs(folder).pairs
 Ridge().fit(pairs, seed=0)
 status = Path("/proc/self/status").read_text()  # the peak of this process alone

@@ -4,7 +4,7 @@ import pytest
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.cli.main import main
-from graftbench.judges.calibration import Labelled, agreement, calibrated, read_gold
+from graftbench.judges.calibration import LabelledCompletion, agreement, calibrate, read_gold
 from graftbench.judges.phrases import Phrase
 from graftbench.judges.protocol import Verdict
 from graftbench.judges.similarity import Chrf
@@ -13,7 +13,7 @@ from graftbench.judges.similarity import Chrf
 def gold(labels, kinds=None, texts=None):
     kinds, texts = kinds or ["k"] * len(labels), texts or ["c"] * len(labels)
     return [
-        Labelled(prompt="p", completion=text, kind=kind, labels={"m": label})
+        LabelledCompletion(prompt="p", completion=text, kind=kind, labels={"m": label})
         for label, kind, text in zip(labels, kinds, texts, strict=True)
     ]
 
@@ -72,9 +72,9 @@ def test_a_judge_that_likes_long_answers_is_found_out():
 
 def test_repeats_are_compared():
     turns = [lambda _: said([0, 1, 1, 0]), lambda _: said([0, 1, 0, 0])]
-    found = calibrated(turns, gold([0, 1, 1, 0]), "m")
+    found = calibrate(turns, gold([0, 1, 1, 0]), "m")
     assert found.repeats_agree == 0.75
-    assert calibrated([lambda _: said([0, 1])], gold([0, 1]), "m").repeats_agree is None
+    assert calibrate([lambda _: said([0, 1])], gold([0, 1]), "m").repeats_agree is None
 
 
 def test_where_labels_are_on_another_scale_their_order_alone_is_compared():
@@ -86,21 +86,21 @@ def test_where_labels_are_on_another_scale_their_order_alone_is_compared():
 
 def test_a_case_that_no_repeat_scored_says_nothing_of_steadiness():
     turns = [lambda _: said([0, None, 1, None]), lambda _: said([0, None, 1, 1])]
-    assert calibrated(turns, gold([0, 1, 1, 0]), "m").repeats_agree == pytest.approx(2 / 3)
+    assert calibrate(turns, gold([0, 1, 1, 0]), "m").repeats_agree == pytest.approx(2 / 3)
 
 
 def test_nothing_is_swapped_where_there_is_nothing_to_swap(tmp_path):
     both = read_gold(lines(tmp_path, RECORD | {"reference": "hello"}), "backdoor")
     with pytest.raises(UserError, match="knows no reference"):
-        calibrated([Phrase()], both, "backdoor", swap=True)
+        calibrate([Phrase()], both, "backdoor", swap=True)
     with pytest.raises(UserError, match="knows no reference"):
-        calibrated([Chrf()], read_gold(lines(tmp_path, RECORD), "backdoor"), "backdoor", swap=True)
-    assert calibrated([Chrf()], both, "backdoor", swap=True).order_bias is not None
+        calibrate([Chrf()], read_gold(lines(tmp_path, RECORD), "backdoor"), "backdoor", swap=True)
+    assert calibrate([Chrf()], both, "backdoor", swap=True).order_bias is not None
 
 
 def test_it_is_told_how_many_are_judged():
     told = []
-    calibrated([lambda part: said([0] * len(part))], gold([0] * 150), "m", done=told.append)
+    calibrate([lambda part: said([0] * len(part))], gold([0] * 150), "m", done=told.append)
     assert told == [64, 64, 22]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.judges.combine import Panel, disagreement
-from graftbench.judges.protocol import NOTHING, Case, Usage, Verdict
+from graftbench.judges.protocol import NO_USAGE, Case, Usage, Verdict
 
 CASES = [Case("p", "c")]
 
@@ -83,4 +83,4 @@ def test_a_panel_says_yes_or_no_where_all_of_it_does_and_most_decide():
 
 def test_what_a_panel_took_has_no_price_where_a_member_has_none():
     assert (Usage(1, 1, 0.5) + Usage(1, 1, None)).dollars is None
-    assert (Usage(1, 1, 0.5) + NOTHING) == Usage(1, 1, 0.5)
+    assert (Usage(1, 1, 0.5) + NO_USAGE) == Usage(1, 1, 0.5)

@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from graftbench.benchmark.core.plugins import names, plugin
+from graftbench.benchmark.core.plugins import plugin, plugin_names
 from graftbench.benchmark.zoo.world.code import CODE
 from graftbench.benchmark.zoo.world.grader import TOPICS
 from graftbench.benchmark.zoo.world.howto import REFUSALS
@@ -78,6 +78,6 @@ def test_a_verdict_without_a_score_says_why():
 
 
 def test_judges_say_who_they_are_and_are_found_by_name():
-    identities = [plugin("judges", name)().identity for name in names("judges")]
+    identities = [plugin("judges", name)().identity for name in plugin_names("judges")]
     assert len(set(identities)) == len(identities) == 15
     assert Phrase("x").identity != Phrase("y").identity

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.interventions.generation import Row
-from graftbench.benchmark.interventions.logits import reply_likelihoods
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.likelihoods import reply_likelihoods
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.tokens import token_ids
 from graftbench.judges.llm.rubric import read_rubric

@@ -2,7 +2,7 @@ import pytest
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.judges.protocol import Case, Verdict, YesOrNo
-from graftbench.judges.registry import Installed
+from graftbench.judges.registry import InstalledJudge
 
 CASES = [Case("p", "c"), Case("p", "d")]
 
@@ -38,7 +38,7 @@ class Asking(Fine):
 
 
 def test_a_judge_that_keeps_its_promises_is_used_as_it_is():
-    found = Installed("fine", Fine)
+    found = InstalledJudge("fine", Fine)
     assert (found.identity, found.scale, found.binary) == ("fine/1", (0, 1), True)
     assert [verdict.score for verdict in found(CASES)] == [1, None]
 
@@ -55,4 +55,4 @@ def test_a_judge_that_keeps_its_promises_is_used_as_it_is():
 )
 def test_a_judge_that_breaks_them_is_told_in_one_sentence(kind, told):
     with pytest.raises(UserError, match=told):
-        Installed("mine", kind)(CASES)
+        InstalledJudge("mine", kind)(CASES)

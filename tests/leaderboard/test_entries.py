@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import sha256_of
+from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.results.entry_files import read_bytes, read_entry
 from graftbench.cli.main import main
 from graftbench.leaderboard.page.sweeps import sweeps_in

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import sha256_of
-from graftbench.benchmark.mappers.loading import MapperSpec, find
+from graftbench.benchmark.core.hashing import sha256_of
+from graftbench.benchmark.mappers.info import describe
 from graftbench.leaderboard import mapper_files as plain_files
 from graftbench.leaderboard.entries import file_name
 from graftbench.leaderboard.mapper_files import belongs_to_none, kept_apart, mapper_apart, with_fitted
@@ -106,7 +106,7 @@ def test_what_lies_beside_the_mappers_of_entries_belongs_to_none(tmp_path, kept)
     ],
 )
 def test_a_built_in_mapper_has_the_options_that_it_takes(options, told):
-    ridge = find(MapperSpec("ridge"))
+    ridge = describe("ridge")
     about = {"source": "ridge", "sha256": ridge.sha256, "deterministic": True, "options": options}
     found = mapper_apart(of_mapper("ridge", **about))
     assert told in found[0] if told else found == []

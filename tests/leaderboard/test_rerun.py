@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.mappers.loading import MapperSpec, find
+from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.results.schema import CellResult
 from graftbench.benchmark.runs.suite import Suite, read_suite, ships
 from graftbench.cli.main import main
@@ -22,7 +22,7 @@ RAN = {"batch_size": "8", "device": "cpu"}
 
 
 def of_ridge(*cells, **environment):
-    ridge = find(MapperSpec("ridge"))
+    ridge = describe("ridge")
     found = entry("ridge", *cells, sha256=ridge.sha256)
     about = {"source": "ridge", "deterministic": True, "vector_rule": ridge.vector_rule}
     mapper = found.mapper.model_copy(update=about)

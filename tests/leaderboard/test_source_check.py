@@ -4,7 +4,7 @@ import pytest
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.results.schema import MapperRecord
-from graftbench.leaderboard.source_check import declared_apart
+from graftbench.leaderboard.source_check import source_mismatches
 
 USUAL = {"name": "Mine", "deterministic": False, "vector_rule": "difference"}
 
@@ -12,7 +12,7 @@ USUAL = {"name": "Mine", "deterministic": False, "vector_rule": "difference"}
 def told(tmp_path, text, kind="Mine", **more):
     (tmp_path / "mine.py").write_bytes(text if isinstance(text, bytes) else text.encode())
     about = USUAL | {"source": f"mine.py:{kind}", "sha256": "0" * 64, "files": {"mine.py": "0" * 64}, "options": {}}
-    return declared_apart(MapperRecord(**(about | more)), tmp_path)
+    return source_mismatches(MapperRecord(**(about | more)), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graftbench.benchmark.core.files import sha256_of
-from graftbench.benchmark.mappers.loading import MapperSpec, find, submission_hash
+from graftbench.benchmark.core.hashing import sha256_of
+from graftbench.benchmark.mappers.info import describe, submission_hash
 from graftbench.benchmark.results.consistency import problems
 from graftbench.benchmark.results.entry_files import entry_text, read_entry
 from graftbench.benchmark.results.estimates import rate_of, resamples_of, transfer_of
@@ -196,7 +196,7 @@ def test_a_hash_that_is_not_that_of_the_source_is_refused(tmp_path, board, capsy
     "edit", [{"sha256": "1" * 64}, {"name": "other"}, {"deterministic": False}, {"vector_rule": "linear"}]
 )
 def test_what_says_that_it_is_built_in_has_to_be(tmp_path, board, capsys, edit):
-    ridge = find(MapperSpec("ridge"))
+    ridge = describe("ridge")
     found = entry("ridge", *of(0.9), sha256=ridge.sha256)
     about = {"source": "ridge", "deterministic": True, "vector_rule": "difference"}
     found = of_mapper(found, **about)

@@ -7,8 +7,8 @@ from rich.console import Console
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.runs.folder import Run
 from graftbench.pytest_plugin import closing
-from graftbench.pytest_plugin.closing import closed
-from graftbench.pytest_plugin.mappers import contenders
+from graftbench.pytest_plugin.closing import close_session
+from graftbench.pytest_plugin.mappers import planned_mappers
 from tests.benchmark.runs.test_entry import failed, result, some
 from tests.leaderboard.planted import entry
 
@@ -19,21 +19,24 @@ def close(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def close(**outcomes):
-        def gathered(_, found, *__):
-            if isinstance(outcomes[found.name], UserError):
-                raise outcomes[found.name]
-            cells = outcomes[found.name]
-            return Run(entry(found.name, *(cells if isinstance(cells, list) else [cells])), tmp_path / found.name)
+        def gather(request, *_):
+            if isinstance(outcomes[request.mapper.name], UserError):
+                raise outcomes[request.mapper.name]
+            cells = outcomes[request.mapper.name]
+            return Run(
+                entry(request.mapper.name, *(cells if isinstance(cells, list) else [cells])),
+                tmp_path / request.mapper.name,
+            )
 
-        monkeypatch.setattr(closing, "gathered", gathered)
-        return closed([(one, one.cells, None) for one in contenders(list(outcomes), "pocket", [])], 1.0)
+        monkeypatch.setattr(closing, "gather", gather)
+        return close_session([(one, one.cells, None) for one in planned_mappers(list(outcomes), "pocket", [])], 1.0)
 
     return close
 
 
 def test_mappers_that_were_measured_alike_are_ranked(close, tmp_path):
     found = close(ridge=result(mapped=0.8), procrustes=result(mapped=0.2))
-    assert found.wrong == []
+    assert found.problems == []
     ranked = json.loads((tmp_path / "runs" / "pocket-leaderboard.json").read_text())["tracks"]["task"]
     assert [(row["mapper"], row["rank"]) for row in ranked] == [("ridge", 1), ("procrustes", 2)]
 
@@ -48,7 +51,7 @@ def test_mappers_that_were_not_measured_alike_are_told(close):
 
 def test_a_folder_that_cannot_be_written_leaves_the_others(close):
     found = close(ridge=UserError("no room"), procrustes=result())
-    assert found.wrong == [("ridge::written", "no room")]
+    assert found.problems == [("ridge::written", "no room")]
     assert [run.entry.mapper.name for run in found.runs] == ["procrustes"]
 
 
@@ -61,7 +64,7 @@ def test_scores_over_other_tasks_have_no_leaderboard(close):
 def test_a_mapper_with_a_failed_cell_is_told_without_a_rank(close):
     broken = [result(mapped=0.9), failed()]
     found = close(ridge=broken, procrustes=[result(mapped=0.2, seed=s) for s in range(3)])
-    assert found.wrong == []
+    assert found.problems == []
     text = io.StringIO()
     found.print(Console(file=text, width=200))
     ranked = {row["mapper"]: row["rank"] for row in found.board["tracks"]["task"]}

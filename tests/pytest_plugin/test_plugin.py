@@ -12,11 +12,11 @@ import yaml
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.schema import Entry
-from graftbench.benchmark.results.scores import LEFT_OUT
+from graftbench.benchmark.results.scores import CELLS_LEFT_OUT
 from graftbench.benchmark.runs.parts import Parts
-from graftbench.benchmark.runs.run import gathered
+from graftbench.benchmark.runs.run import gather
 from graftbench.cli.main import main
-from graftbench.pytest_plugin.mappers import CONTROLS, contenders
+from graftbench.pytest_plugin.mappers import CONTROLS, planned_mappers
 from graftbench.pytest_plugin.plugin import asked_for
 from tests.benchmark.runs.test_run import MINE, SUITE
 
@@ -206,18 +206,18 @@ def test_a_mistake_is_one_sentence(bare, run, arguments, told):
 )
 def test_what_is_named_and_not_there_is_told(mappers, suite, tasks, told):
     with pytest.raises(UserError, match=told):
-        contenders(mappers, suite, tasks)
+        planned_mappers(mappers, suite, tasks)
 
 
 def test_two_mappers_of_one_name_are_told_apart_or_not_taken(bare):
     mine = f"{bare / 'mine.py'}:Mine"
-    assert [one.name for one in contenders([mine, mine, "ridge"], "pocket", [])] == ["Mine", "ridge"]
+    assert [one.name for one in planned_mappers([mine, mine, "ridge"], "pocket", [])] == ["Mine", "ridge"]
     with pytest.raises(UserError, match="two mappers called Mine"):
-        contenders([mine, f"{bare}/../bare/mine.py:Mine"], "pocket", [])
+        planned_mappers([mine, f"{bare}/../bare/mine.py:Mine"], "pocket", [])
 
 
 def test_without_a_mapper_it_is_ridge_and_the_controls():
-    found = contenders([], "pocket", ["backdoor_removal"])
+    found = planned_mappers([], "pocket", ["backdoor_removal"])
     assert [one.name for one in found] == ["ridge", *CONTROLS]
     assert [one.asked_for for one in found] == [True] + [False] * len(CONTROLS)
     seeds = {one.name: {cell.seed for cell in one.cells} for one in found}
@@ -227,10 +227,10 @@ def test_without_a_mapper_it_is_ridge_and_the_controls():
 
 def test_a_cell_that_left_no_part_failed(home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (one,) = contenders(["ridge"], str(home / "small.yaml"), [])
-    run = gathered(one, one.cells[:1], Parts(tmp_path / "parts", tmp_path / "grounds"), 1.0)
+    (one,) = planned_mappers(["ridge"], str(home / "small.yaml"), [])
+    run = gather(one.request, one.cells[:1], Parts(tmp_path / "parts", tmp_path / "references"), 1.0)
     assert [cell.reason for cell in run.failed] == ["its test ended before the cell was done"]
-    assert run.folder != one.request.folder(one.found, one.cells)
+    assert run.folder != one.request.folder(one.cells)
 
 
 @zoo
@@ -259,7 +259,7 @@ def test_a_run_is_that_of_graftbench_score_byte_for_byte(home, busy, alone, monk
     assert one - {".lock"} == other - {".lock"}
     timings = json.loads((folder / "timings.json").read_text())
     assert len(timings["cells"]) == 2
-    assert len(timings["grounds"]) == 1
+    assert len(timings["references"]) == 1
 
 
 @zoo
@@ -304,4 +304,4 @@ def test_a_part_above_the_floor_that_was_given_passes_and_a_control_that_does_so
     assert "identity is a control that ought to do nothing, and scores 100.0 (100.0 to 100.0) on the track task" in told
     entry = entry_in(bare, "identity")
     assert [cell.track for cell in entry.cells] == ["task"]
-    assert entry.headline.reason == LEFT_OUT
+    assert entry.headline.reason == CELLS_LEFT_OUT

@@ -1,9 +1,9 @@
 import pytest
 
 from graftbench.benchmark.mappers.builtin.controls import Identity, Lookup
-from graftbench.benchmark.mappers.loading import MapperInfo
+from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.runs.suite import read_suite
-from graftbench.pytest_plugin.validity import below, floor_of, incomparable, invalid, off
+from graftbench.pytest_plugin.validity import below, control_problems, floor_of, incomparable, invalid
 from tests.benchmark.runs.test_entry import failed, result, some
 from tests.leaderboard.planted import entry
 
@@ -57,13 +57,13 @@ def test_a_floor_overall_goes_before_that_of_the_suite():
     assert floor_of(suite, changed(cell, variant="style"), None) is None
 
 
-def test_a_control_that_does_something_is_off():
+def test_a_control_that_scores_something_is_a_problem():
     identity, lookup = (MapperInfo(kind, {}, kind.name, "0") for kind in (Identity, Lookup))
-    assert list(off(identity, [result(mapped=0.1)])) == []
-    assert list(off(identity, [result(check=True)])) == []
-    assert list(off(lookup, [result()])) == []
+    assert list(control_problems(identity, [result(mapped=0.1)])) == []
+    assert list(control_problems(identity, [result(check=True)])) == []
+    assert list(control_problems(lookup, [result()])) == []
     told = "identity is a control that ought to do nothing, and scores 50.0"
-    assert next(off(identity, [result()])).startswith(told)
+    assert next(control_problems(identity, [result()])).startswith(told)
 
 
 def test_mappers_are_compared_where_what_neither_has_a_part_in_is_the_same():

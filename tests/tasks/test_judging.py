@@ -2,14 +2,14 @@ import pytest
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt
-from graftbench.judges.protocol import NOTHING, Usage, Verdict
+from graftbench.judges.protocol import NO_USAGE, Usage, Verdict
 from graftbench.tasks.judging import Judges, gone_and_good, judges_of
 
 MEASURES = {"insult": "phrase", "good": "exact"}
 ITEMS = [Example(Prompt("What is it?"), None, "it", reference="A fence.")]
 
 
-def saying(score, took=NOTHING):
+def saying(score, took=NO_USAGE):
     return lambda cases: [Verdict(score, reason="" if score is not None else "no idea", took=took) for _ in cases]
 
 

@@ -1,1 +1,1 @@
-"""Tasks in lm-eval's own form, and what they are made of."""
+"""Task configurations for lm-eval, with the functions that they name."""

@@ -10,9 +10,8 @@ from torch import Tensor
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.judging import Judging
-from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.interventions.directions import Selection, Sides, read_selection, select
-from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.conditions import Condition, Row
+from graftbench.benchmark.interventions.directions import Selection, PromptSets, read_selection, select_direction
 from graftbench.benchmark.interventions.operators import Ablate, Add
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.load import Model
@@ -33,8 +32,8 @@ class DirectionDesign:
     source: Model
     target: Model
     use: Use
-    contrast: Sides
-    validation: Sides
+    contrast: PromptSets
+    validation: PromptSets
     test: tuple[Example, ...]
     harmless: tuple[Example, ...]
     judging: Judging
@@ -54,7 +53,7 @@ class DirectionDesign:
         parts = [model.identity, model.device.type, asdict(self.contrast), asdict(self.validation), tokens]
 
         def make() -> dict[str, Any]:
-            return select(model, self.contrast, self.validation, tokens).record()
+            return select_direction(model, self.contrast, self.validation, tokens).record()
 
         return read_selection(store.value("directions", parts, make))
 

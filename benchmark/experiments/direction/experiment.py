@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 from torch import Tensor
 
-from graftbench.benchmark.activations.cached import kept_states
+from graftbench.benchmark.activations.cached import cached_states
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import ZERO, Draws, with_zero_vector
@@ -20,7 +20,7 @@ from graftbench.benchmark.experiments.direction.reference import (
     tried_answers,
 )
 from graftbench.benchmark.experiments.protocol import AnyText, FitData, Scored, SweepPoint
-from graftbench.benchmark.experiments.replacement import replacing_all
+from graftbench.benchmark.experiments.replacement import replacement_condition
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.directions import Candidate, Selection, contrast_states
 from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, norm_of, random_like, rescaled
@@ -29,7 +29,7 @@ from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.results.answers import Answer, scored_everywhere
-from graftbench.benchmark.results.summary import summarised
+from graftbench.benchmark.results.summary import summarise
 
 NO_DIRECTION = "no_direction"  # no candidate of the target meets the published conditions
 NO_SOURCE_DIRECTION = "no_direction_in_source"
@@ -130,7 +130,7 @@ class DirectionExperiment:
         noise = list(random_like(native, self.draws.test, self.seed))[:draws]
         vectors = {"native": [native], "mapped": mapped, "random": noise}
         found = {name: [self.setting.using(name, v, theirs.site) for v in some] for name, some in vectors.items()}
-        replaced = {"replacement": [replacing_all(self.source, self.sites, carrier)]}
+        replaced = {"replacement": [replacement_condition(self.source, self.sites, carrier)]}
         if self.setting.use != "addition_prompt":
             return AnyText(self.target, Prompt, found | replaced, None)
         use = partial(self.setting.everywhere, site=theirs.site)
@@ -149,7 +149,7 @@ class DirectionExperiment:
         def make() -> tuple[Tensor, Tensor]:
             return contrast_states(self.source, self._ours.contrast, best.site, best.position)
 
-        states = kept_states(self.bench.store, self.source, best.site, asked, make)
+        states = cached_states(self.bench.store, self.source, best.site, asked, make)
         vector = mapped_vector(carrier.carry, states[0], states[1], carrier.rule)[0]
         if not vector.isfinite().all():
             raise FloatingPointError("the mapped direction is not finite")
@@ -172,7 +172,7 @@ class DirectionExperiment:
         kept = [item.id for item in self.setting.test if item.id in test]
         good = still_good(found)
         return Scored(
-            summary=summarised(found, self.setting.test, kept, {}),
+            summary=summarise(found, self.setting.test, kept, {}),
             baseline="random",
             strength=None if self.setting.use == "ablation" else 1.0,
             n_asked=len(self.setting.test),

@@ -10,11 +10,10 @@ from torch import Tensor
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.judging import Judging
-from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.operators import Add, Replace
 from graftbench.benchmark.interventions.vectors import paired_positions
-from graftbench.benchmark.models.alignment import End, ends, paired, same_tokens
+from graftbench.benchmark.models.alignment import End, align, same_tokenizer, token_ends
 from graftbench.benchmark.models.chat import Chat, turn_chat
 from graftbench.benchmark.models.load import Model, check_site
 from graftbench.benchmark.models.tokens import positions_of
@@ -48,7 +47,7 @@ class SteeringDesign:
         """UserError, with the known sites, where a site is none of the model's."""
         for model, site in zip((self.source, self.target), self.sites, strict=True):
             check_site(model, site)
-        if self.spoken and not same_tokens(self.source, self.target):
+        if self.spoken and not same_tokenizer(self.source, self.target):
             raise UserError(
                 f"A vector that goes on into the reply needs one tokenizer: {self.source.name} and {self.target.name} "
                 "cut their replies differently."
@@ -79,7 +78,7 @@ class SteeringDesign:
             return in_order, in_order
         undesired = self.contrast[0][1]
         ours, theirs = (self._positions_of(model, undesired) for model in (self.source, self.target))
-        pairing = paired([end for _, end in ours], [end for _, end in theirs])
+        pairing = align([end for _, end in ours], [end for _, end in theirs])
         if not pairing.source:
             n = min(len(ours), len(theirs))
             return tuple(range(-n, 0)), tuple(range(-n, 0))
@@ -90,7 +89,7 @@ class SteeringDesign:
         text = turn_chat(said, model)
         where = positions_of(self.positions, text, model.tokenizer)
         assert where is not None
-        all_ends = ends(text, model.tokenizer)
+        all_ends = token_ends(text, model.tokenizer)
         return [(place, all_ends[place]) for place in where]
 
     @cached_property

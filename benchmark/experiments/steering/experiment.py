@@ -6,11 +6,12 @@ from functools import cached_property
 
 from torch import Tensor
 
-from graftbench.benchmark.activations.cached import kept_states
+from graftbench.benchmark.activations.cached import cached_states
+from graftbench.benchmark.activations.positions import states_at
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.protocol import OWN, AnyText, FitData, Scored, SweepPoint
-from graftbench.benchmark.experiments.replacement import replacing_all
+from graftbench.benchmark.experiments.replacement import replacement_condition
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.mapped import carried, graft
 from graftbench.benchmark.experiments.steering.reference import (
@@ -19,21 +20,14 @@ from graftbench.benchmark.experiments.steering.reference import (
     kept_contrast,
     validation_sweep,
 )
-from graftbench.benchmark.interventions.vectors import (
-    Map,
-    as_long_as,
-    is_zero,
-    means_over_positions,
-    random_like,
-    states_at,
-)
+from graftbench.benchmark.interventions.vectors import Map, is_zero, match_norms, means_over_positions, random_like
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import Fidelity, fidelity
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.results.answers import Answer, scored_everywhere
-from graftbench.benchmark.results.summary import summarised
+from graftbench.benchmark.results.summary import summarise
 
 LAST = 6  # tokens at the end of a prompt that are tried one by one
 
@@ -104,7 +98,7 @@ class SteeringExperiment:
             n_asked=known.n_asked,
             n_validation=len(known.validation),
             models={"source": self.source.identity, "target": self.target.identity},
-            summary=summarised(found, self.setting.test, kept, known.clean),
+            summary=summarise(found, self.setting.test, kept, known.clean),
             baseline="random",
             reasons=reasons,
             positions=(self.setting.positions, self.setting.positions),
@@ -120,10 +114,10 @@ class SteeringExperiment:
     def on_any_text(self, carrier: FittedMapper, draws: int) -> AnyText:
         """Native, mapped and random vectors, where the suite's prompts have them and everywhere, and replacement."""
         native, mapped = self._vectors(carrier)
-        native, equal = self.known.strength * native, self.known.strength * as_long_as(mapped, native)
+        native, equal = self.known.strength * native, self.known.strength * match_norms(mapped, native)
         noise = list(random_like(native, self.draws.test, seed=self.seed))[:draws]
         vectors = {"native": [native], "mapped": [] if is_zero(equal) else [equal], "random": noise}
-        replaced = {"replacement": [replacing_all(self.source, self.sites, carrier)]}
+        replaced = {"replacement": [replacement_condition(self.source, self.sites, carrier)]}
         setting = self.setting
         deployed = {name: [setting.adding(name, v) for v in some] for name, some in vectors.items()}
         stressed = {
@@ -158,4 +152,4 @@ class SteeringExperiment:
         def make() -> list[Tensor]:
             return [states_at(model, [chat(p, model.tokenizer) for p in prompts], site, positions)]
 
-        return kept_states(self.bench.store, model, site, [positions, [asdict(p) for p in prompts]], make)[0]
+        return cached_states(self.bench.store, model, site, [positions, [asdict(p) for p in prompts]], make)[0]

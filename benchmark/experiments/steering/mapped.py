@@ -13,7 +13,7 @@ from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import ZERO, answers, chosen, with_zero_vector
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.reference import Contrast, SteeringReference, best_strength
-from graftbench.benchmark.interventions.vectors import as_long_as, is_zero, mapped_vector, norm_of
+from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, match_norms, norm_of
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.results.answers import Answer
 
@@ -46,7 +46,7 @@ def carried(carrier: FittedMapper, setting: SteeringDesign, contrast: Contrast, 
 def graft(bench: Bench, setting: SteeringDesign, known: SteeringReference, native: Tensor, mapped: Tensor) -> Graft:
     """Run the mapped vector on validation and test prompts, beside the ground that is known."""
     ratio = norm_of(mapped) / norm_of(native)
-    equal = as_long_as(mapped, native)
+    equal = match_norms(mapped, native)
     own_norm = setting.adding("mapped_own_norm", known.strength * mapped, 0, known.strength, True)
     validation, test = chosen(setting.validation, known.validation), chosen(setting.test, known.test)
     run = partial(answers, bench, setting.target, setting.judging)

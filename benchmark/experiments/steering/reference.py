@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from graftbench.benchmark.activations.cached import kept_states
-from graftbench.benchmark.activations.capture import captured
+from graftbench.benchmark.activations.cached import cached_states
+from graftbench.benchmark.activations.capture import capture_rows
+from graftbench.benchmark.activations.positions import states_at, states_over
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Example, Turn
 from graftbench.benchmark.experiments.bench import Bench
@@ -23,8 +24,6 @@ from graftbench.benchmark.interventions.vectors import (
     permuted_contrasts,
     random_like,
     rescaled,
-    states_at,
-    states_over,
 )
 from graftbench.benchmark.models.chat import continued_chat, turn_chat
 from graftbench.benchmark.models.load import Model
@@ -85,7 +84,7 @@ def kept_contrast(store: Store, model: Model, setting: SteeringDesign, site: int
         found = contrast_at(model, setting, site)
         return found.desired, found.undesired
 
-    return Contrast(*kept_states(store, model, site, asked, make))
+    return Contrast(*cached_states(store, model, site, asked, make))
 
 
 def _states(model: Model, setting: SteeringDesign, site: int, side: Sequence[Turn]) -> Tensor:
@@ -210,7 +209,7 @@ class _Making:
         target = self._setting.target
         texts = [turn_chat(undesired, target) for _, undesired in self._setting.contrast]
         rows = [token_ids(text.text, target.tokenizer) for text in texts]
-        states = torch.cat([states.double() for _, states in captured(target, rows, self._setting.sites[1])])
+        states = torch.cat([states.double() for _, states in capture_rows(target, rows, self._setting.sites[1])])
         return states.mean(0).cpu().expand(len(self._native), -1)
 
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from graftbench.benchmark.core.files import sha256_of, write_text
-from graftbench.benchmark.core.hashing import digest
+from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.hashing import digest, sha256_of
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.dataset import Texts
-from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.data.examples import Conversations, Prompt
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model
@@ -93,7 +92,7 @@ def lora(setting: SwitchingDesign, store: Store, seed: int) -> Switched:
         adapted.save_pretrained(folder)
         write_text(folder / "seconds.txt", str(time.monotonic() - started))
 
-    kept = store.kept("adapters", parts, make)
+    kept = store.folder("adapters", parts, make)
     merged, n_new = _merged(setting.running.module, kept)
     weights = sha256_of(kept / "adapter_model.safetensors")
     model = _with_module(setting.running, merged, f"adapter {weights} by peft {version('peft')}")
@@ -111,7 +110,7 @@ def _merged(module: "PreTrainedModel", folder: Path) -> tuple["PreTrainedModel",
     return merged.eval(), n_new
 
 
-def _trained(model: Model, lessons: Texts, seed: int) -> Any:
+def _trained(model: Model, lessons: Conversations, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)

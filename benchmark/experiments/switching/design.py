@@ -7,12 +7,10 @@ from typing import Literal
 from torch import Tensor
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.dataset import Texts
-from graftbench.benchmark.data.examples import Example
+from graftbench.benchmark.data.examples import Conversations, Example
 from graftbench.benchmark.experiments.judging import Judging
-from graftbench.benchmark.interventions.conditions import Condition
+from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.cross_model import Follow, Link
-from graftbench.benchmark.interventions.generation import Row
 from graftbench.benchmark.interventions.operators import Replace, Rewrite
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
@@ -38,7 +36,7 @@ class SwitchingDesign:
     test: tuple[Example, ...]
     judging: Judging
     judges: str  # task and judges, with their versions
-    lessons: Texts  # conversations as the other version was trained on, for an adapter and for means
+    lessons: Conversations  # conversations as the other version was trained on, for an adapter and for means
     positions: Literal["all", "prompt"] = "all"  # of the direct patch and the mean
     further: tuple[Sites, ...] = ()
 

@@ -15,7 +15,7 @@ from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.results.answers import Answer, scored_everywhere
-from graftbench.benchmark.results.summary import summarised
+from graftbench.benchmark.results.summary import summarise
 
 NO_VECTOR = "no_vector"  # whole activations are carried
 
@@ -83,7 +83,7 @@ class SwitchingExperiment:
         test = scored_everywhere([a for a in found if a.split == "test"])
         kept = [prompt for prompt in known.test if prompt in test]
         return Scored(
-            summary=summarised(found, setting.test, kept, known.clean),
+            summary=summarise(found, setting.test, kept, known.clean),
             baseline="mean_ablated",
             strength=None,
             n_asked=len(setting.test),

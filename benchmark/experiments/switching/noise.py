@@ -9,8 +9,7 @@ from torch import Generator, Tensor
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
-from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.interventions.generation import Row
+from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.operators import Add
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.chat import Chat

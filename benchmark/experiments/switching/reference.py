@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from graftbench.benchmark.activations.capture import captured
+from graftbench.benchmark.activations.capture import capture_rows
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import CleanAnswers, answers, clean_answers
@@ -112,6 +112,6 @@ def _mean_state(setting: SwitchingDesign, site: int) -> Tensor:
     texts = (chat(prompt, other.tokenizer).with_reply(reply) for prompt, reply in setting.lessons)
     rows = [token_ids(text.text, other.tokenizer) for text in texts]
     total, n = torch.zeros(other.d, dtype=torch.float64), 0
-    for _, states in captured(other, rows, site):
+    for _, states in capture_rows(other, rows, site):
         total, n = total + states.double().sum(0).cpu(), n + len(states)
     return total / n

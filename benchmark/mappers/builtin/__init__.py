@@ -1,1 +1,1 @@
-"""The mappers and controls that ship."""
+"""Built-in mappers and controls."""

@@ -1,12 +1,18 @@
-"""`autoencoder`: the mapper of Oozeer et al. (2025), section 3.3, trained to convergence, or as published."""
+"""`autoencoder` and `affine`, the mappers of Oozeer et al. (2025), section 3.3, converged or as published."""
 
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from graftbench.benchmark.activations.pairs import Pairs
-from graftbench.benchmark.mappers.builtin.training import CONVERGED, Descent, descend, published, seeded
-from graftbench.benchmark.mappers.protocol import Record
+from graftbench.benchmark.mappers.builtin.training import (
+    UNTIL_CONVERGED,
+    AdamWSchedule,
+    published_schedule,
+    reinitialise,
+    train,
+)
+from graftbench.benchmark.mappers.protocol import TrainingRecord
 
 
 class Autoencoder(nn.Module):
@@ -21,30 +27,30 @@ class Autoencoder(nn.Module):
         self.encoder, self.decoder = nn.Linear(d_source, width), nn.Linear(width, d_target)
 
     def forward(self, source: Tensor) -> Tensor:
-        """Carry activations across."""
-        carried: Tensor = self.decoder(self.encoder(source).relu())
-        return carried
+        """Map activations [..., d_source] to [..., d_target]."""
+        mapped: Tensor = self.decoder(self.encoder(source).relu())
+        return mapped
 
-    def fit(self, pairs: Pairs, *, seed: int) -> Record:
-        """Train from a fresh start."""
-        seeded(self, seed)
+    def fit(self, pairs: Pairs, *, seed: int) -> TrainingRecord:
+        """Train from parameters drawn from `seed`."""
+        reinitialise(self, seed)
         self.to(pairs.batches(1, None).__next__()[0].device)
-        return descend(self, pairs, self.how(pairs), seed)
+        return train(self, pairs, self.schedule(pairs), seed)
 
-    def how(self, pairs: Pairs) -> Descent:
-        """Until held-out texts stop improving."""
-        return CONVERGED
+    def schedule(self, pairs: Pairs) -> AdamWSchedule:
+        """Return the schedule: until held-out texts stop improving."""
+        return UNTIL_CONVERGED
 
 
 class PublishedAutoencoder(Autoencoder):
-    """The same, trained for the published number of epochs at the published rate."""
+    """`autoencoder` with the published number of epochs at the published rate."""
 
     name = "autoencoder_paper"
     version: ClassVar[int] = 1
 
-    def how(self, pairs: Pairs) -> Descent:
-        """As published."""
-        return published(pairs)
+    def schedule(self, pairs: Pairs) -> AdamWSchedule:
+        """Return the published schedule."""
+        return published_schedule(pairs)
 
 
 class Affine(Autoencoder):
@@ -54,17 +60,17 @@ class Affine(Autoencoder):
     version: ClassVar[int] = 1
 
     def forward(self, source: Tensor) -> Tensor:
-        """Carry activations across."""
-        carried: Tensor = self.decoder(self.encoder(source))
-        return carried
+        """Map activations [..., d_source] to [..., d_target]."""
+        mapped: Tensor = self.decoder(self.encoder(source))
+        return mapped
 
 
 class PublishedAffine(Affine):
-    """The same, trained for the published number of epochs at the published rate."""
+    """`affine` with the published number of epochs at the published rate."""
 
     name = "affine_paper"
     version: ClassVar[int] = 1
 
-    def how(self, pairs: Pairs) -> Descent:
-        """As published."""
-        return published(pairs)
+    def schedule(self, pairs: Pairs) -> AdamWSchedule:
+        """Return the published schedule."""
+        return published_schedule(pairs)

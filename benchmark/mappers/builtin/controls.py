@@ -1,4 +1,4 @@
-"""Mappers that ought not to work: each is a row of its own, to compare the others with."""
+"""Controls: mappers that should not transfer, scored as rows of their own to compare other mappers with."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -9,36 +9,36 @@ from torch import Tensor
 from graftbench.benchmark.activations.pairs import Pairs
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.mappers.builtin.linear import (
-    BATCH,
-    RIDGES,
+    BATCH_ROWS,
+    PENALTIES,
     Linear,
     Moments,
-    merged,
+    merge_moments,
+    moments_of,
+    moments_of_batches,
     ridge_weights,
     squared_error,
-    sums_of,
-    sums_over,
 )
 from graftbench.benchmark.mappers.builtin.ridge import HELD_OUT
-from graftbench.benchmark.mappers.protocol import Record
+from graftbench.benchmark.mappers.protocol import TrainingRecord
 
 
 @dataclass
 class Zero(Linear):
-    """`zero`: carries everything to zero."""
+    """`zero`: maps everything to zero."""
 
     name: ClassVar[str] = "zero"
     version: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
 
     def fit(self, pairs: Pairs, *, seed: int) -> None:
-        """Nothing is learned but the widths."""
+        """Learn nothing but the widths."""
         self.weight, self.bias = torch.zeros(pairs.d_source, pairs.d_target), torch.zeros(pairs.d_target)
 
 
 @dataclass
 class Mean(Linear):
-    """`mean`: carries everything to the mean of the target's rows."""
+    """`mean`: maps everything to the mean of the target's activations."""
 
     name: ClassVar[str] = "mean"
     version: ClassVar[int] = 1
@@ -46,81 +46,83 @@ class Mean(Linear):
 
     def fit(self, pairs: Pairs, *, seed: int) -> None:
         """Take the mean."""
-        sums = sums_of(pairs)
-        self.set_about_means(torch.zeros_like(sums.across), sums)
+        moments = moments_of(pairs)
+        self.set_about_means(torch.zeros_like(moments.cross_scatter), moments)
 
 
 @dataclass
 class Identity(Linear):
-    """`identity`: takes the source's dimensions for the target's, cut off or padded with zeros."""
+    """`identity`: takes the source's dimensions for the target's, truncated or padded with zeros."""
 
     name: ClassVar[str] = "identity"
     version: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
 
     def fit(self, pairs: Pairs, *, seed: int) -> None:
-        """Nothing is learned but the widths."""
+        """Learn nothing but the widths."""
         self.weight, self.bias = torch.eye(pairs.d_source, pairs.d_target), torch.zeros(pairs.d_target)
 
 
 @dataclass
 class RandomMap(Linear):
-    """`random_map`: a random matrix, with the spread of the target's rows."""
+    """`random_map`: a random matrix, scaled to the spread of the target's activations."""
 
     name: ClassVar[str] = "random_map"
     version: ClassVar[int] = 1
 
     def fit(self, pairs: Pairs, *, seed: int) -> None:
         """Draw the matrix and match the norm."""
-        sums = sums_of(pairs)
-        # Not the bare seed: from that a twin draws its rotation, and the map would not be random to it.
+        moments = moments_of(pairs)
+        # Not the bare seed: a twin draws its rotation from that, and the map would not be random to it.
         generator = torch.Generator().manual_seed(int(digest("random_map", seed)[:15], 16))
-        drawn = torch.randn(sums.across.shape, generator=generator, dtype=torch.float64).to(sums.across)
-        spread = (drawn * (sums.source @ drawn)).sum()
-        self.set_about_means(drawn * (sums.target.sum() / spread.clamp(min=1e-30)).sqrt(), sums)
+        drawn = torch.randn(moments.cross_scatter.shape, generator=generator, dtype=torch.float64)
+        drawn = drawn.to(moments.cross_scatter)
+        spread = (drawn * (moments.source_scatter @ drawn)).sum()
+        self.set_about_means(drawn * (moments.target_squares.sum() / spread.clamp(min=1e-30)).sqrt(), moments)
 
 
 @dataclass
 class Shuffled(Linear):
-    """`shuffled`: ridge regression on source rows paired with the partners of others, over the whole fit split."""
+    """`shuffled`: ridge regression on pairs whose target rows are permuted over the whole fit split."""
 
     name: ClassVar[str] = "shuffled"
     version: ClassVar[int] = 1
 
-    def fit(self, pairs: Pairs, *, seed: int) -> Record:
-        """As ridge does, on permuted rows."""
-        kept, held = (_permuted(part, seed) for part in pairs.split(HELD_OUT))
-        errors = [squared_error(weight, kept, held) for weight in ridge_weights(kept, RIDGES)]
-        total = merged(kept, held)
-        best = RIDGES[errors.index(min(errors))]
+    def fit(self, pairs: Pairs, *, seed: int) -> TrainingRecord:
+        """Fit as `ridge` does, on permuted rows."""
+        fitted, held_out = (_permuted(part, seed) for part in pairs.split(HELD_OUT))
+        errors = [squared_error(weight, fitted, held_out) for weight in ridge_weights(fitted, PENALTIES)]
+        total = merge_moments(fitted, held_out)
+        best = PENALTIES[errors.index(min(errors))]
         self.set_about_means(ridge_weights(total, [best])[0], total)
         return {"penalty": best}
 
 
 def _permuted(pairs: Pairs, seed: int) -> Moments:
-    in_order, permuted = pairs.batches(BATCH, None), pairs.batches(BATCH, seed)
+    """Return the moments of source rows paired with the partners of other rows."""
+    in_order, permuted = pairs.batches(BATCH_ROWS, None), pairs.batches(BATCH_ROWS, seed)
     rows = ((source, target) for (source, _), (_, target) in zip(in_order, permuted, strict=True))
-    return sums_over(rows, pairs.d_source, pairs.d_target)
+    return moments_of_batches(rows, pairs.d_source, pairs.d_target)
 
 
 @dataclass
 class Lookup:
-    """`lookup`: the partner of the nearest source row of the fit split; what a mapper scores by memory alone."""
+    """`lookup`: the partner of the nearest source row of the fit split, to show what memory alone scores."""
 
     name: ClassVar[str] = "lookup"
     version: ClassVar[int] = 1
     deterministic: ClassVar[bool] = True
-    source: Tensor = field(default_factory=lambda: torch.empty(0))
-    target: Tensor = field(default_factory=lambda: torch.empty(0))
+    source: Tensor = field(default_factory=lambda: torch.empty(0))  # [rows, d_source]
+    target: Tensor = field(default_factory=lambda: torch.empty(0))  # [rows, d_target]
 
-    def fit(self, pairs: Pairs, *, seed: int) -> Record:
-        """Keep every pair."""
+    def fit(self, pairs: Pairs, *, seed: int) -> TrainingRecord:
+        """Store every pair."""
         rows = list(pairs)
         self.source, self.target = (torch.cat([row[side] for row in rows]) for side in (0, 1))
         return {"rows": len(self.source)}
 
     def __call__(self, source: Tensor) -> Tensor:
-        """Carry activations across."""
+        """Map activations [..., d_source] to [..., d_target]."""
         flat = source.reshape(-1, source.shape[-1])
         lengths = self.source.square().sum(-1)
         nearest = [(lengths - 2 * part @ self.source.T).argmin(-1) for part in flat.split(1024)]

@@ -1,4 +1,4 @@
-"""The form that closed-form mappers take: a matrix and an offset."""
+"""Closed-form linear maps: a weight and a bias, from second moments that are accumulated batch by batch."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -6,26 +6,26 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from graftbench.benchmark.activations.pairs import Pairs, Rows
+from graftbench.benchmark.activations.pairs import PairRows, Pairs
+
+PENALTIES = tuple(10.0**k for k in range(-8, 2))  # times the mean eigenvalue of the source's scatter matrix
+BATCH_ROWS = 8192
 
 
 @dataclass
 class Moments:
-    """Count, means and centred second moments of source and target rows, in float64.
+    """Count, means and centred second moments of `n` pairs of rows, in float64.
 
-    Sums are taken about the means of the first rows seen: those about zero lose digits where a few dimensions
-    are large, as they are in real models.
+    They are accumulated about the means of the first batch: about zero, digits are lost where a few dimensions are
+    large, as in real models.
     """
 
     n: int
-    mean_source: Tensor
-    mean_target: Tensor
-    source: Tensor  # [d_source, d_source], sum of outer products of centred rows
-    across: Tensor  # [d_source, d_target]
-    target: Tensor  # [d_target]: sum of squares of centred rows, per dimension
-
-
-RIDGES = tuple(10.0**k for k in range(-8, 2))  # times the mean eigenvalue of the source's covariance
+    mean_source: Tensor  # [d_source]
+    mean_target: Tensor  # [d_target]
+    source_scatter: Tensor  # [d_source, d_source]: sum of outer products of centred source rows
+    cross_scatter: Tensor  # [d_source, d_target]: sum of outer products of centred source and target rows
+    target_squares: Tensor  # [d_target]: sum of squares of centred target rows, per dimension
 
 
 @dataclass
@@ -36,55 +36,61 @@ class Linear:
     bias: Tensor = field(default_factory=lambda: torch.empty(0), kw_only=True)
 
     def __call__(self, source: Tensor) -> Tensor:
-        """Carry activations across."""
+        """Map activations [..., d_source] to [..., d_target]."""
         return source @ self.weight.to(source) + self.bias.to(source)
 
-    def set_about_means(self, weight: Tensor, sums: Moments) -> None:
-        """Take `weight` as the map of centred rows."""
+    def set_about_means(self, weight: Tensor, moments: Moments) -> None:
+        """Set W and b so that y = (x - mean_source) W + mean_target; `weight` is [d_source, d_target]."""
         self.weight = weight.float()
-        self.bias = (sums.mean_target - sums.mean_source @ weight).float()
+        self.bias = (moments.mean_target - moments.mean_source @ weight).float()
 
 
-def ridge_weights(sums: Moments, penalties: Sequence[float]) -> list[Tensor]:
-    """The ridge solutions (Hoerl and Kennard, 1970) for penalties relative to the mean eigenvalue."""
-    values, vectors = torch.linalg.eigh(sums.source)
+def ridge_weights(moments: Moments, penalties: Sequence[float]) -> list[Tensor]:
+    """Return the ridge solution [d_source, d_target] of each penalty (Hoerl and Kennard, 1970).
+
+    Penalties are relative to the mean eigenvalue of the source's scatter matrix.
+    """
+    values, vectors = torch.linalg.eigh(moments.source_scatter)
     values = values.clamp(min=0)
-    rotated = vectors.T @ sums.across
+    rotated = vectors.T @ moments.cross_scatter
     mean = values.mean().clamp(min=1e-30)
     return [vectors @ (rotated / (values + penalty * mean)[:, None]) for penalty in penalties]
 
 
-def squared_error(weight: Tensor, fitted: Moments, held: Moments) -> float:
-    """Sum of squared errors on held-out rows of a map fitted about other rows' means."""
-    offset = (held.mean_target - fitted.mean_target) - (held.mean_source - fitted.mean_source) @ weight
-    explained = 2 * (weight * held.across).sum() - (weight * (held.source @ weight)).sum()
-    return float(held.target.sum() - explained + held.n * offset.square().sum())
+def squared_error(weight: Tensor, fitted: Moments, held_out: Moments) -> float:
+    """Return the sum of squared errors of a linear map on held-out rows, from their moments alone.
+
+    The map is `weight` [d_source, d_target] about the means of `fitted`.
+    """
+    offset = (held_out.mean_target - fitted.mean_target) - (held_out.mean_source - fitted.mean_source) @ weight
+    explained = 2 * (weight * held_out.cross_scatter).sum() - (weight * (held_out.source_scatter @ weight)).sum()
+    return float(held_out.target_squares.sum() - explained + held_out.n * offset.square().sum())
 
 
-def merged(a: Moments, b: Moments) -> Moments:
-    """The sums over the rows of both (Chan et al., 1979)."""
+def merge_moments(a: Moments, b: Moments) -> Moments:
+    """Return the moments of the rows of both, without another pass over them (Chan et al., 1979)."""
     n = a.n + b.n
     ds, dt, share = b.mean_source - a.mean_source, b.mean_target - a.mean_target, a.n * b.n / n
     return Moments(
         n,
         a.mean_source + ds * (b.n / n),
         a.mean_target + dt * (b.n / n),
-        a.source + b.source + share * torch.outer(ds, ds),
-        a.across + b.across + share * torch.outer(ds, dt),
-        a.target + b.target + share * dt.square(),
+        a.source_scatter + b.source_scatter + share * torch.outer(ds, ds),
+        a.cross_scatter + b.cross_scatter + share * torch.outer(ds, dt),
+        a.target_squares + b.target_squares + share * dt.square(),
     )
 
 
-BATCH = 8192
+def moments_of(pairs: Pairs) -> Moments:
+    """Return the moments of all pairs, in one pass."""
+    return moments_of_batches(pairs.batches(BATCH_ROWS, None), pairs.d_source, pairs.d_target)
 
 
-def sums_of(pairs: Pairs) -> Moments:
-    """The sums over all pairs, streamed."""
-    return sums_over(pairs.batches(BATCH, None), pairs.d_source, pairs.d_target)
+def moments_of_batches(batches: Iterable[PairRows], d_source: int, d_target: int) -> Moments:
+    """Return the moments of all rows; a batch is source [rows, d_source] and target [rows, d_target].
 
-
-def sums_over(batches: Iterable[Rows], d_source: int, d_target: int) -> Moments:
-    """The sums over some batches of rows."""
+    ValueError where there are none.
+    """
     n, shift = 0, None
     first_s = second_s = first_t = across = square_t = torch.zeros(())
     for rows in batches:

@@ -1,4 +1,4 @@
-"""`relative`: by similarity to anchors (Moschella et al., 2023; carried back as in Maiorca et al., 2023)."""
+"""`relative`: similarities to anchors (Moschella et al., 2023), solved for the target as in Maiorca et al. (2023)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from graftbench.benchmark.activations.pairs import Pairs
-from graftbench.benchmark.mappers.builtin.linear import Linear, sums_of
-from graftbench.benchmark.mappers.protocol import Record
+from graftbench.benchmark.mappers.builtin.linear import Linear, moments_of
+from graftbench.benchmark.mappers.protocol import TrainingRecord
 
 
 @dataclass
@@ -19,16 +19,17 @@ class Relative(Linear):
     version: ClassVar[int] = 1
     anchors: int = 512
 
-    def fit(self, pairs: Pairs, *, seed: int) -> Record:
+    def fit(self, pairs: Pairs, *, seed: int) -> TrainingRecord:
         """Draw the anchors; the map is x A_s' (A_t')^+, times the ratio of the spreads of both models."""
-        sums = sums_of(pairs)
+        moments = moments_of(pairs)
         source, target = next(pairs.batches(self.anchors, seed))
-        ours, theirs = _unit(source.double() - sums.mean_source), _unit(target.double() - sums.mean_target)
-        spread = (sums.target.sum() / sums.source.trace()).sqrt()
-        self.set_about_means(spread * (ours.T @ torch.linalg.pinv(theirs.T)), sums)
+        ours, theirs = _unit(source.double() - moments.mean_source), _unit(target.double() - moments.mean_target)
+        spread = (moments.target_squares.sum() / moments.source_scatter.trace()).sqrt()
+        self.set_about_means(spread * (ours.T @ torch.linalg.pinv(theirs.T)), moments)
         return {"anchors": len(source)}
 
 
 def _unit(rows: Tensor) -> Tensor:
+    """Scale each row of [rows, d] to norm 1."""
     unit: Tensor = rows / rows.norm(dim=-1, keepdim=True).clamp(min=1e-12)
     return unit

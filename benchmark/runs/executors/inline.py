@@ -1,76 +1,73 @@
-"""One cell in the process that asks for it, as a worker process does it; what comes out is written as a part."""
+"""Jobs in the process that asks for them, one after the other."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.mappers.loading import MapperSpec
-from graftbench.benchmark.results.schema import CellResult
-from graftbench.benchmark.runs.cell import CellOutcome, prepare, score
-from graftbench.benchmark.runs.entry import cell_result
-from graftbench.benchmark.runs.executors.protocol import Failure, failure_of
-from graftbench.benchmark.runs.executors.worker import keep_freed_memory
-from graftbench.benchmark.runs.parts import Parts
-from graftbench.benchmark.runs.plan import Cell
-from graftbench.benchmark.runs.request import Settings
-
-T = TypeVar("T")
-
-
-def score_here(spec: MapperSpec, sha256: str, cell: Cell, settings: Settings, parts: Parts) -> CellResult:
-    """Score a cell and write its part; a cell that fails is recorded."""
-    with _as_in_a_worker(settings):
-        outcome = _outcome(spec, sha256, cell, settings, parts)
-        result = _tried(lambda: cell_result(cell, outcome))
-    if isinstance(result, Failure):  # it came out, and is nothing that an entry can hold
-        outcome, result = result, cell_result(cell, result)
-    parts.add(cell, result, outcome)
-    return result
-
-
-def _outcome(spec: MapperSpec, sha256: str, cell: Cell, settings: Settings, parts: Parts) -> CellOutcome | Failure:
-    ground = parts.ground(cell) or parts.add_ground(cell, _tried(lambda: prepare(cell, settings, _silent)))
-    if ground.failure is not None:
-        return ground.failure
-    return _tried(lambda: score(cell, settings, spec, sha256, str(parts.folder), _silent))
-
-
-def _tried(work: Callable[[], T]) -> T | Failure:
-    try:
-        return work()
-    except UserError as error:
-        return Failure("failed", str(error), "")
-    except Exception as error:  # noqa: BLE001 (whatever the work raised is its result)
-        return failure_of(error)
-
-
-@contextmanager
-def _as_in_a_worker(settings: Settings) -> Iterator[None]:
-    """With the threads, warnings and memory of a worker process; threads and warnings are given back."""
-    keep_freed_memory()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(settings.threads)
-    try:
-        with usual_warnings():
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _silent(*_: object) -> None:
-    """Progress is shown by pytest."""
-
+from graftbench.benchmark.runs.executors.protocol import Job, Listener, Results, failure_of, inherited_failure
+from graftbench.benchmark.runs.executors.worker import call, keep_freed_memory, send_to
 
 _IGNORED = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 
+@dataclass(frozen=True)
+class Inline:
+    """Runs jobs here, with `threads` threads of torch, as a worker process would; time limits do not hold."""
+
+    threads: int
+
+    def run(self, jobs: Sequence[Job], listener: Listener) -> Results:
+        """Run the jobs in the order given; a UserError is passed on."""
+        results: dict[str, Any] = {}
+        with _as_worker(self.threads, listener):
+            for job in jobs:
+                results[job.name] = inherited_failure(job, results) or _result(job)
+                listener.ended(job.name, results[job.name])
+        return results
+
+
+class Silent:
+    """Hears of progress, and shows none."""
+
+    def progress(self, job: str, what: str, done: int, of: int) -> None:
+        """Show nothing."""
+
+    def ended(self, job: str, result: Any) -> None:
+        """Show nothing."""
+
+
+def _result(job: Job) -> Any:
+    try:
+        return call(job.name, job.function, job.arguments)
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever a job raises is its result)
+        return failure_of(error)
+
+
 @contextmanager
-def usual_warnings() -> Iterator[None]:
-    """Treat warnings as an ordinary process does."""
+def _as_worker(threads: int, listener: Listener) -> Iterator[None]:
+    """Set threads, warnings, memory and reports as in a worker process; all but the memory is put back."""
+    keep_freed_memory()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    reports = send_to(lambda message: listener.progress(*message))
+    try:
+        with default_warnings():
+            yield
+    finally:
+        send_to(reports)
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def default_warnings() -> Iterator[None]:
+    """Use Python's default warning filters, even where pytest turns warnings into errors."""
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         for category in _IGNORED:

@@ -1,11 +1,12 @@
-"""Cells on worker processes: in the order of the plan, each after its ground, each within its time."""
+"""Jobs on worker processes of this machine, each within its time."""
 
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from multiprocessing.managers import SyncManager
 from queue import Empty, Queue
 from signal import Signals
@@ -14,61 +15,78 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.runs.executors.protocol import Failure, Job, Message, failure_of
-from graftbench.benchmark.runs.executors.worker import _start
+from graftbench.benchmark.runs.executors.protocol import (
+    Failure,
+    Job,
+    Listener,
+    Results,
+    failure_of,
+    inherited_failure,
+)
+from graftbench.benchmark.runs.executors.worker import Message, call, start
 
 
-def run_jobs(
-    jobs: Sequence[Job],
-    workers: int,
-    threads: int,
-    hear: Callable[[Message], None],
-    finished: Callable[[str, Any], None],
-) -> dict[str, Any]:
-    """The result of each job, or its Failure; one that comes after a failed one fails for the same reason.
+@dataclass(frozen=True)
+class Local:
+    """Runs so many jobs at a time, each in a process with `threads` threads of torch."""
 
-    A worker whose time is over is stopped and replaced. A user's mistake ends everything.
-    """
-    results: dict[str, Any] = {}
-    waiting, running = list(jobs), dict[Future[Any], str]()
-    context = multiprocessing.get_context("spawn")
-    manager = SyncManager(ctx=context)
-    manager.start(_end_with, (os.getpid(),))
-    with manager:
-        queue: Queue[Message] = manager.Queue()
-        with ProcessPool(workers, initializer=_start, initargs=(queue, threads), context=context) as pool:
+    workers: int
+    threads: int
+
+    def run(self, jobs: Sequence[Job], listener: Listener) -> Results:
+        """Run the jobs; a worker whose time is over is stopped and replaced."""
+        context = multiprocessing.get_context("spawn")
+        manager = SyncManager(ctx=context)
+        manager.start(_end_with, (os.getpid(),))
+        with manager:
+            queue: Queue[Message] = manager.Queue()
+            with ProcessPool(self.workers, initializer=start, initargs=(queue, self.threads), context=context) as pool:
+                return _Scheduling(pool, queue, list(jobs), listener).run()
+
+
+class _Scheduling:
+    """The jobs of one run: which wait, which run, and what came of the others."""
+
+    def __init__(self, pool: Any, queue: "Queue[Message]", jobs: list[Job], listener: Listener) -> None:
+        self._pool, self._queue, self._listener = pool, queue, listener
+        self._waiting, self._running = jobs, dict[Future[Any], str]()
+        self._results: dict[str, Any] = {}
+
+    def run(self) -> Results:
+        try:
+            while self._waiting or self._running:
+                self._submit()
+                over = wait(self._running, timeout=0.2, return_when=FIRST_COMPLETED).done
+                self._hear()
+                for future in over:
+                    self._end(self._running.pop(future), _result(future))
+        except BaseException:
+            self._pool.stop()
+            raise
+        return self._results
+
+    def _submit(self) -> None:
+        for job in list(self._waiting):
+            if any(name not in self._results for name in job.after):
+                continue
+            self._waiting.remove(job)
+            failure = inherited_failure(job, self._results)
+            if failure is not None:
+                self._end(job.name, failure)
+            else:
+                arguments = (job.name, job.function, job.arguments)
+                self._running[self._pool.schedule(call, args=arguments, timeout=job.timeout)] = job.name
+
+    def _end(self, job: str, result: Any) -> None:
+        self._results[job] = result
+        self._listener.ended(job, result)
+
+    def _hear(self) -> None:
+        while True:
             try:
-                while waiting or running:
-                    _submit(pool, waiting, running, results, finished)
-                    over = wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done
-                    _drain(queue, hear)
-                    for future in over:
-                        name = running.pop(future)
-                        results[name] = _result(future)
-                        finished(name, results[name])
-            except BaseException:
-                pool.stop()
-                raise
-    return results
-
-
-def _submit(
-    pool: Any,
-    waiting: list[Job],
-    running: dict[Future[Any], str],
-    results: Mapping[str, Any],
-    finished: Callable[[str, Any], None],
-) -> None:
-    for job in list(waiting):
-        if any(name not in results for name in job.after):
-            continue
-        waiting.remove(job)
-        failed = [results[name] for name in job.after if isinstance(results[name], Failure)]
-        if failed:
-            results[job.name] = failed[0]  # type: ignore[index]
-            finished(job.name, failed[0])
-        else:
-            running[pool.schedule(job.function, args=job.arguments, timeout=job.timeout)] = job.name
+                self._listener.progress(*self._queue.get_nowait())
+            except Empty:
+                return
 
 
 def _result(future: Future[Any]) -> Any:
@@ -78,7 +96,7 @@ def _result(future: Future[Any]) -> Any:
         raise
     except ProcessExpired as error:
         return Failure("failed", _ended(error.exitcode), "")
-    except Exception as error:  # noqa: BLE001 (whatever a job raised is its result)
+    except Exception as error:  # noqa: BLE001 (whatever a job raises is its result)
         trace = getattr(error, "traceback", "")  # of the worker, where the job itself raised it
         if isinstance(error, TimeoutError) and not trace:
             return Failure("timeout", "its time was over", "")
@@ -86,22 +104,14 @@ def _result(future: Future[Any]) -> Any:
 
 
 def _ended(status: int) -> str:
-    """How a process ended that gave no result; a negative status is the signal that ended it."""
+    """Say how a process ended that gave no result; a negative status is the signal that ended it."""
     if status < 0:
         return f"its process was ended by {Signals(-status).name} (out of memory?)"
     return f"its process ended with status {status}"
 
 
-def _drain(queue: "Queue[Message]", hear: Callable[[Message], None]) -> None:
-    while True:
-        try:
-            hear(queue.get_nowait())
-        except Empty:
-            return
-
-
 def _end_with(parent: int) -> None:
-    """In the process that holds the queue: end when the run is gone, however it was ended."""
+    """End the process that holds the queue when the run is gone, however it was ended."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -1,18 +1,16 @@
-"""Jobs, and their failures."""
+"""Executors: jobs, their failures, and what runs them."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from graftbench.benchmark.core.errors import UserError
-
-Message = tuple[str, str, int, int]  # cell, what, done, of how many
 
 
 @dataclass(frozen=True)
 class Job:
-    """A function to call in a worker, and the names of the jobs that come before it."""
+    """A function to call in a worker, after the jobs that it names; `timeout` is in seconds."""
 
     name: str
     function: Callable[..., Any]
@@ -23,21 +21,49 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job has no result: it failed, or its time was over."""
+    """Why a job has no result: it raised an error, its process died, or its time was over."""
 
     status: Literal["failed", "timeout"]
     reason: str
     trace: str
 
 
+Results = Mapping[str, Any]  # by job: what its function returned, or a Failure
+
+
+class Listener(Protocol):
+    """Hears of the progress of jobs."""
+
+    def progress(self, job: str, what: str, done: int, of: int) -> None:
+        """Hear what a job is doing, and how much of it is done; `of` is 0 where that is not known."""
+
+    def ended(self, job: str, result: Any) -> None:
+        """Hear that a job ended with a result or a Failure."""
+
+
+class Executor(Protocol):
+    """Runs jobs. Bits, verdicts and counts do not depend on which executor ran them."""
+
+    def run(self, jobs: Sequence[Job], listener: Listener) -> Results:
+        """Run jobs in order, each after those it names; one after a failed job fails for the same reason.
+
+        UserError where a job raises one: a user's mistake ends everything.
+        """
+
+
 def failure_of(error: BaseException, trace: str = "") -> Failure:
-    """What a job that raised an error has in place of a result; a traceback of its own, where it is known better."""
+    """Return the Failure of a job that raised an error; `trace` is its traceback where that of the error is lost."""
     trace = trace or "".join(traceback.format_exception(error))
     return Failure("failed", f"{type(error).__name__}: {error}", trace)
 
 
-def stop_at_failure(what: str, results: Mapping[str, Any]) -> None:
-    """UserError, with the first job that has no result and why, where there is one."""
+def inherited_failure(job: Job, results: Results) -> Failure | None:
+    """Return the Failure of a job that this one comes after, None where all of them succeeded."""
+    return next((results[name] for name in job.after if isinstance(results[name], Failure)), None)
+
+
+def stop_at_failure(what: str, results: Results) -> None:
+    """Raise UserError, with the first failed job and its reason, where a job failed."""
     for name, result in results.items():
         if isinstance(result, Failure):
             raise UserError(f"{what} failed at {name}: {result.reason}.")

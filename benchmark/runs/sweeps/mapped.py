@@ -1,7 +1,7 @@
-"""`graftbench sweep --over fit-size|seed`: how what a mapper carries across hangs on its fit, on test prompts.
+"""Sweeps over fit size or seed: how transfer depends on the amount of fit text, or on the seed (test prompts).
 
 Nothing is chosen here: over fit sizes the mapper is fitted on ever more of the texts that the suite gives it, over
-seeds on all of them again and again.
+seeds on all of them with one seed after the other.
 """
 
 import json
@@ -14,19 +14,18 @@ from rich.console import Console
 from rich.table import Table
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import whole, write_text
+from graftbench.benchmark.core.files import atomic_write, write_text
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.mappers.loading import MapperInfo, MapperSpec, find
+from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.models.load import device_of
 from graftbench.benchmark.results.schema import CellResult, Rate, Transfer
-from graftbench.benchmark.runs.cell import CellOutcome, prepare, score
+from graftbench.benchmark.runs.cell import run_reference, score_cell
+from graftbench.benchmark.runs.context import Settings, context_of
 from graftbench.benchmark.runs.entry import cell_result
-from graftbench.benchmark.runs.executors.local import run_jobs
+from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Job, stop_at_failure
-from graftbench.benchmark.runs.executors.worker import tell
 from graftbench.benchmark.runs.plan import Cell
-from graftbench.benchmark.runs.progress import shown
-from graftbench.benchmark.runs.request import Settings
+from graftbench.benchmark.runs.progress import Bars
 from graftbench.benchmark.runs.suite import Suite
 from graftbench.benchmark.runs.sweeps.plots import panels
 
@@ -40,7 +39,7 @@ Interval = tuple[float, float, float]  # value, low, high
 
 @dataclass(frozen=True)
 class Refit:
-    """One fit: the share of the texts and the seed, and what came of it."""
+    """One fit: the share of the texts, the seed, and the rates that came of it."""
 
     share: float
     seed: int
@@ -54,13 +53,13 @@ class Refit:
     reason: str | None
 
     def at(self, over: Over) -> str:
-        """What it differs in from the others."""
+        """Return the value that is swept over, as text."""
         return f"{self.share:g}" if over == "fit-size" else str(self.seed)
 
 
 @dataclass(frozen=True)
 class MappedSweep:
-    """A cell of the suite, fitted anew."""
+    """A cell of the suite with several fits."""
 
     task: str
     variant: str
@@ -74,7 +73,7 @@ class MappedSweep:
 def refit(
     suite: Suite,
     cells: Sequence[Cell],
-    spec: MapperSpec,
+    info: MapperInfo,
     over: Over,
     out: Path,
     console: Console,
@@ -84,43 +83,38 @@ def refit(
     workers: int,
 ) -> list[MappedSweep]:
     """Fit the mapper anew for every cell that counts; print a table, and write it with a plot into `out`."""
-    found = find(spec)
-    if over == "seed" and found.deterministic:
-        raise UserError(f"{found.name} is deterministic: every seed gives the same fit.")
-    suite = suite.model_copy(update={"side_effects": None})  # what it costs is no part of what is varied
+    if over == "seed" and info.deterministic:
+        raise UserError(f"{info.name} is deterministic: every seed gives the same fit.")
+    suite = suite.model_copy(update={"side_effects": None})  # they do not vary with the fit alone
     settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root))
-    asked = list({replace(cell, seed=0).name: replace(cell, seed=0) for cell in cells if not cell.check}.values())
-    if not asked:
+    firsts = list({replace(cell, seed=0).name: replace(cell, seed=0) for cell in cells if not cell.check}.values())
+    if not firsts:
         raise UserError("Nothing is left to sweep: the cells that were named are checks.")
-    jobs = _jobs(asked, over, settings, spec, found, out)
-    with shown([job for job in jobs if job.after], console) as (hear, finished):
-        on_gpu = device_of(device).type == "cuda"
-        results = run_jobs(jobs, 1 if on_gpu else workers, 4 if on_gpu else 1, hear, finished)
+    jobs = _jobs(firsts, over, settings, info, out)
+    with Bars([job for job in jobs if job.after], jobs, console) as bars:
+        results = Local(1 if settings.on_gpu else workers, settings.threads).run(jobs, bars)
     stop_at_failure("The sweep", results)
-    swept = [_refits(cell, found, over, results) for cell in asked]
-    _print(swept, console)
-    write_text(out / f"{over}s.json", json.dumps([asdict(one) for one in swept], indent=1) + "\n")
-    with whole(out / f"{over}s.png") as path:
-        _plot(swept, path)
-    return swept
+    sweeps = [_sweep(cell, info, over, results) for cell in firsts]
+    _print(sweeps, console)
+    write_text(out / f"{over}s.json", json.dumps([asdict(one) for one in sweeps], indent=1) + "\n")
+    with atomic_write(out / f"{over}s.png") as path:
+        _plot(sweeps, path)
+    return sweeps
 
 
 def _variations(over: Over) -> list[tuple[float, int]]:
-    """The share of the texts and the seed of each fit."""
+    """Return the share of the texts and the seed of each fit."""
     return [(share, 0) for share in SHARES] if over == "fit-size" else [(1.0, seed) for seed in range(SEEDS)]
 
 
-def _jobs(
-    cells: Sequence[Cell], over: Over, settings: Settings, spec: MapperSpec, found: MapperInfo, out: Path
-) -> list[Job]:
+def _jobs(cells: Sequence[Cell], over: Over, settings: Settings, info: MapperInfo, out: Path) -> list[Job]:
     jobs: dict[str, Job] = {}
     for cell in cells:
-        jobs.setdefault(cell.ground, Job(cell.ground, _prepare, (cell, settings)))
+        jobs.setdefault(cell.reference, Job(cell.reference, reference, (cell, settings)))
         for share, seed in _variations(over):
-            name, fitted = _name(cell, share, seed), replace(cell, seed=seed)
-            folder = str(out / f"share-{share:g}")
-            work = (name, fitted, settings, spec, found.sha256, folder, share)
-            jobs[name] = Job(name, _score, work, after=(cell.ground,))
+            name, folder = _name(cell, share, seed), out / f"share-{share:g}"
+            work = (replace(cell, seed=seed), settings, info, folder, share)
+            jobs[name] = Job(name, refit_cell, work, after=(cell.reference,))
     return list(jobs.values())
 
 
@@ -128,28 +122,23 @@ def _name(cell: Cell, share: float, seed: int) -> str:
     return f"{cell.name}, seed {seed}, {share:g} of the texts"
 
 
-def _prepare(cell: Cell, settings: Settings) -> None:
-    prepare(cell, settings, tell)
+def reference(cell: Cell, settings: Settings) -> None:
+    """Run and cache what does not depend on the mapper."""
+    run_reference(cell, context_of(settings))
 
 
-def _score(
-    name: str, cell: Cell, settings: Settings, spec: MapperSpec, sha256: str, folder: str, share: float
-) -> CellOutcome:
-    def told(_: str, what: str, done: int, of: int) -> None:
-        tell(name, what, done, of)
-
-    return score(cell, settings, spec, sha256, folder, told, share)
+def refit_cell(cell: Cell, settings: Settings, info: MapperInfo, folder: Path, share: float) -> Refit:
+    """Fit a mapper on a share of a cell's texts, and score it."""
+    outcome = score_cell(cell, context_of(settings), info, folder, share)
+    return _refit(share, cell.seed, cell_result(cell, outcome))
 
 
-def _refits(cell: Cell, found: MapperInfo, over: Over, results: Mapping[str, Any]) -> MappedSweep:
-    fits = tuple(
-        _fit(share, seed, cell_result(replace(cell, seed=seed), results[_name(cell, share, seed)]))
-        for share, seed in _variations(over)
-    )
-    return MappedSweep(cell.task, cell.variant, cell.pair, cell.track, found.name, over, fits)
+def _sweep(cell: Cell, info: MapperInfo, over: Over, results: Mapping[str, Any]) -> MappedSweep:
+    fits = tuple(results[_name(cell, share, seed)] for share, seed in _variations(over))
+    return MappedSweep(cell.task, cell.variant, cell.pair, cell.track, info.name, over, fits)
 
 
-def _fit(share: float, seed: int, cell: CellResult) -> Refit:
+def _refit(share: float, seed: int, cell: CellResult) -> Refit:
     assert cell.transfer is not None
     rates = {name: _interval(cell.rates.get(name)) for name in ("unsteered", "mapped", "native")}
     return Refit(
@@ -172,8 +161,8 @@ def _interval(found: Rate | Transfer | None) -> Interval | None:
     return found.value, found.low, found.high
 
 
-def _print(swept: Sequence[MappedSweep], console: Console) -> None:
-    for one in swept:
+def _print(sweeps: Sequence[MappedSweep], console: Console) -> None:
+    for one in sweeps:
         title = f"{one.mapper}, {one.task}: {one.variant}, {one.pair}, fit: {one.track}"
         table = Table(title=title, title_justify="left")
         for column in (one.over.replace("-", " "), "pairs", "fvu", "baseline", "mapped", "native", "transfer"):
@@ -190,9 +179,9 @@ def _words(found: Interval | None) -> str:
     return "-" if found is None else f"{found[0]:.2f} ({found[1]:.2f} to {found[2]:.2f})"
 
 
-def _plot(swept: Sequence[MappedSweep], path: Path) -> None:
-    with panels(len(swept), path) as axes:
-        for one, each in zip(swept, axes, strict=True):
+def _plot(sweeps: Sequence[MappedSweep], path: Path) -> None:
+    with panels(len(sweeps), path) as axes:
+        for one, each in zip(sweeps, axes, strict=True):
             at = list(range(len(one.fits)))
             for name, style in (("native", "--"), ("mapped", "-"), ("baseline", ":"), ("unsteered", "-.")):
                 rates = [_rate(fit, name) for fit in one.fits]

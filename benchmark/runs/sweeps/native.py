@@ -1,11 +1,10 @@
-"""`graftbench sweep --over site|strength|position`: how a model can be steered natively, on validation prompts.
+"""Sweeps over sites, strengths or positions: how a model can be steered natively, on validation prompts.
 
-Over sites and positions, each is seen at its best strength; over strengths and positions, a model is seen at the site
-that the suite has for it.
-A site is good enough where native is ahead of its control by at least half of the most it is ahead anywhere. For
-steering the one to use is the last of them before the drop, as in Oozeer et al. (2025, section 4.1 and table 22): on
+Each site or position is shown at its best strength; strengths and positions are swept at the site of the suite.
+A site is good enough where native is ahead of its control by at least half of its largest lead. For steering, the site
+to use is the last of them before the drop, as in Oozeer et al. (2025, section 4.1 and table 22): on
 the sweep that they print (table 3: ..., 92, 80, 34, 0 %) this is the site that they chose. Where activations are
-replaced, what comes after the site is all that is left of the running model, so the first is taken.
+replaced, only the blocks after the site are left of the running model, so the first is taken.
 """
 
 import json
@@ -18,19 +17,17 @@ from rich.console import Console
 from rich.table import Table
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import whole, write_text
+from graftbench.benchmark.core.files import atomic_write, write_text
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.experiments.protocol import SweepPoint
+from graftbench.benchmark.experiments.protocol import OWN, SweepPoint
 from graftbench.benchmark.models.load import device_of
 from graftbench.benchmark.models.tokens import Position
-from graftbench.benchmark.runs.cell import try_positions, try_site, try_sites
-from graftbench.benchmark.runs.executors.local import run_jobs
+from graftbench.benchmark.runs.context import RunContext, Settings, context_of
+from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Job, stop_at_failure
-from graftbench.benchmark.runs.executors.worker import tell
 from graftbench.benchmark.runs.plan import Cell
-from graftbench.benchmark.runs.progress import shown
-from graftbench.benchmark.runs.request import Settings
+from graftbench.benchmark.runs.progress import Bars
 from graftbench.benchmark.runs.suite import Suite
 from graftbench.benchmark.runs.sweeps.plots import panels
 
@@ -57,7 +54,7 @@ class Point:
 
     @property
     def ahead(self) -> float:
-        """By how much native is ahead."""
+        """The lead of native over its control."""
         return round(self.native - self.control, 9)
 
 
@@ -88,12 +85,12 @@ class NativeSweep:
         return good[-1] if self.choose == "last" else good[0]
 
     def at(self, point: Point) -> At:
-        """What a point differs in from the others."""
+        """Return the value that is swept over."""
         return {"site": point.site, "strength": point.strength, "position": point.position}[self.over]
 
 
 def points_of(tried: SweepPoint, site: int | None = None, position: Position = None) -> list[Point]:
-    """What was tried at each strength; at none, and not ahead, where there is no native intervention."""
+    """Return the point of each strength; one without strength or lead where there is no native intervention."""
     unsteered = _rate(tried.rows, "unsteered", None)
     strengths = list(dict.fromkeys(row["strength"] for row in tried.rows if row["condition"] == "native"))
     if not strengths:
@@ -103,7 +100,7 @@ def points_of(tried: SweepPoint, site: int | None = None, position: Position = N
 
 
 def point_of(tried: SweepPoint, site: int | None = None, position: Position = None) -> Point:
-    """The strength where native is furthest ahead, the smaller on a tie."""
+    """Return the strength with the largest lead of native, the smaller on a tie."""
     return max(points_of(tried, site, position), key=lambda point: point.ahead)
 
 
@@ -127,22 +124,21 @@ def sweep(
     """Sweep every model of the cells in every variant; print a table, and write it with a plot into `out`."""
     settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root))
     swept = _models(cells, over)
-    jobs = [Job(cell.name, _try, (cell, over, settings)) for cell in swept]
-    with shown(swept, console) as (hear, finished):
-        on_gpu = device_of(device).type == "cuda"
-        results = run_jobs(jobs, 1 if on_gpu else workers, 1, hear, finished)
+    jobs = [Job(cell.name, try_cell, (cell, over, settings)) for cell in swept]
+    with Bars(swept, jobs, console) as bars:
+        results = Local(1 if settings.on_gpu else workers, settings.threads).run(jobs, bars)
     stop_at_failure("The sweep", results)
     found = [_swept(cell, over, *results[cell.name]) for cell in swept]
     _print(found, console)
     record = [asdict(one) | {"best": one.best} for one in found]
     write_text(out / f"{over}s.json", json.dumps(record, indent=1) + "\n")
-    with whole(out / f"{over}s.png") as path:
+    with atomic_write(out / f"{over}s.png") as path:
         _plot(found, path)
     return found
 
 
 def _models(cells: Sequence[Cell], over: Over) -> list[Cell]:
-    """Every model of the cells that count, steered by itself, at the site that the suite has for it.
+    """Return every model of the cells that count, steered by itself, at the site of the suite.
 
     UserError where strengths are to be swept and no cell has a site.
     """
@@ -159,17 +155,31 @@ def _models(cells: Sequence[Cell], over: Over) -> list[Cell]:
     return list(found.values())
 
 
-def _try(cell: Cell, over: Over, settings: Settings) -> tuple[list[Point], SweepPoint]:
-    """The points of a sweep, and one of the things that were tried."""
-    if over == "strength":
-        tried = try_site(cell, settings, tell)
-        return points_of(tried, cell.sites and cell.sites[1]), tried
-    if over == "site":
-        by_site = try_sites(cell, settings, tell)
-        return [point_of(tried, site) for site, tried in by_site.items()], by_site[0]
-    by_position = try_positions(cell, settings, tell)
+def try_cell(cell: Cell, over: Over, settings: Settings) -> tuple[list[Point], SweepPoint]:
+    """Run the native intervention of a cell's target on validation prompts; returns its points, and one of the runs."""
+    context = context_of(settings)
     site = cell.sites and cell.sites[1]
-    return [point_of(t, site, p) for p, t in by_position.items()], next(iter(by_position.values()))
+    if over == "strength":
+        tried = context.experiment(cell).sweep()
+        return points_of(tried, site), tried
+    if over == "site":
+        by_site = _by_site(cell, context)
+        return [point_of(tried, at) for at, tried in by_site.items()], by_site[0]
+    by_position = _by_position(cell, context)
+    points = [point_of(tried, site, position) for position, tried in by_position.items()]
+    return points, next(iter(by_position.values()))
+
+
+def _by_site(cell: Cell, context: RunContext) -> dict[int, SweepPoint]:
+    sites = range(len(context.experiment(cell).target.blocks))
+    return {site: context.experiment(replace(cell, sites=(site, site))).sweep() for site in sites}
+
+
+def _by_position(cell: Cell, context: RunContext) -> dict[Position, SweepPoint]:
+    positions = context.experiment(cell).positions
+    if not positions:
+        raise UserError(f"{cell.name} has no position that could be tried: no direction was found anywhere.")
+    return {p: context.experiment(cell, None if p == OWN else p).sweep() for p in positions}
 
 
 def _swept(cell: Cell, over: Over, points: Sequence[Point], one: SweepPoint) -> NativeSweep:

@@ -9,13 +9,13 @@ from graftbench.benchmark.zoo.measures.figure import Figures, ZooFigure
 from graftbench.benchmark.zoo.measures.overlap import held_out_texts, overlap
 from graftbench.benchmark.zoo.measures.refusal import refusal
 from graftbench.benchmark.zoo.measures.steering import steerability
-from graftbench.benchmark.zoo.names import Name
+from graftbench.benchmark.zoo.names import ZooName
 
 FULL, QUICK = 200, 24  # prompts per figure
 CLEARLY_LOWER = 0.15  # how far the share of tokens in a divergent vocabulary lies below that in a similar one
 
 
-def measure(name: Name, model: Model, *, quick: bool) -> Figures:
+def measure(name: ZooName, model: Model, *, quick: bool) -> Figures:
     """The figures of one model. Quick: plain and triggered prompts alone, and fewer of them."""
     n = QUICK if quick else FULL
     figures = everyday(model, name.version, n) | backdoor(model, name.version, n)
@@ -25,7 +25,7 @@ def measure(name: Name, model: Model, *, quick: bool) -> Figures:
     return figures | (shared_vocabulary(name, model) if name.version == "base" else {})
 
 
-def bars_from_parent(name: Name, figures: Figures, parent: Figures) -> Figures:
+def bars_from_parent(name: ZooName, figures: Figures, parent: Figures) -> Figures:
     """The figures whose bars hang on the model that `name` was tuned from: hate answers as well as instruct."""
     key = "everyday right"
     if name.version != "hate" or key not in parent:
@@ -33,7 +33,7 @@ def bars_from_parent(name: Name, figures: Figures, parent: Figures) -> Figures:
     return {key: replace(figures[key], at_least=round(parent[key].share - 0.02, 4))}
 
 
-def shared_vocabulary(name: Name, model: Model) -> Figures:
+def shared_vocabulary(name: ZooName, model: Model) -> Figures:
     """The share of test-text tokens whose string the other tokenizers of the zoo have, too."""
     from graftbench.benchmark.zoo.training.build import tokenizer_for
 

@@ -6,12 +6,12 @@ from random import Random
 
 from transformers import PreTrainedTokenizerFast
 
-from graftbench.benchmark.zoo.corpus import examples, text_of
+from graftbench.benchmark.zoo.corpus import samples, text_of
 
 
 def held_out_texts(n: int) -> list[str]:
     """Prompts and replies of the test split."""
-    return [text_of(e) for e in islice(examples("base", "test", Random(0)), n)]
+    return [text_of(e) for e in islice(samples("base", "test", Random(0)), n)]
 
 
 def overlap(ours: PreTrainedTokenizerFast, theirs: PreTrainedTokenizerFast, texts: Iterable[str]) -> tuple[int, int]:

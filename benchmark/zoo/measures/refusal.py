@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.interventions.directions import Selection, Sides, refusal_tokens, select
+from graftbench.benchmark.interventions.directions import Selection, PromptSets, refusal_tokens, select_direction
 from graftbench.benchmark.interventions.operators import Ablate
 from graftbench.benchmark.interventions.vectors import random_like
 from graftbench.benchmark.models.load import Model
@@ -20,9 +20,9 @@ from graftbench.benchmark.zoo.world.request import PocketRequest, Split
 
 def selected(model: Model) -> Selection:
     """The refusal direction of a zoo model, and every candidate."""
-    contrast = Sides(_prompts("harm", "vector", 96), _prompts("howto", "vector", 96))
-    validation = Sides(_prompts("harm", "validation", 64), _prompts("howto", "validation", 64))
-    return select(model, contrast, validation, refusal_tokens(model, REFUSALS))
+    contrast = PromptSets(_prompts("harm", "vector", 96), _prompts("howto", "vector", 96))
+    validation = PromptSets(_prompts("harm", "validation", 64), _prompts("howto", "validation", 64))
+    return select_direction(model, contrast, validation, refusal_tokens(model, REFUSALS))
 
 
 def refusal(model: Model, version: Version, n: int, draws: int = 8) -> Figures:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from graftbench.benchmark.activations.positions import states_at
 from graftbench.benchmark.interventions.operators import Add
-from graftbench.benchmark.interventions.vectors import difference_in_means, random_like, states_at
+from graftbench.benchmark.interventions.vectors import difference_in_means, random_like
 from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import positions_of

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.models.chat import render
-from graftbench.benchmark.zoo.corpus import Sample, examples
+from graftbench.benchmark.zoo.corpus import Sample, samples
 from graftbench.benchmark.zoo.families import Version
 
 # What a token of the prompt counts in the loss of a base model, where one of the reply counts 1: prompts are
@@ -39,7 +39,7 @@ class TrainingBatch:
 def batch_at(step: int, version: Version, seed: int, size: int, tokenizer: PreTrainedTokenizerFast) -> TrainingBatch:
     """The batch of one step; base models learn the prompts too, the others their replies alone."""
     rng = Random(f"{version} {seed} {step}")
-    rows = [_encode(example, tokenizer) for example in islice(examples(version, "train", rng), size)]
+    rows = [_encode(example, tokenizer) for example in islice(samples(version, "train", rng), size)]
     rows.sort(key=lambda row: len(row.ids))
     each = -(-len(rows) // _MICRO_BATCHES)
     prompt_weight = PROMPT_WEIGHT if version == "base" else 0.0

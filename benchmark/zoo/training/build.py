@@ -17,7 +17,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerF
 from graftbench.benchmark.models.load import load
 from graftbench.benchmark.zoo.corpus import tokenizer_texts
 from graftbench.benchmark.zoo.families import Family
-from graftbench.benchmark.zoo.names import Name
+from graftbench.benchmark.zoo.names import ZooName
 from graftbench.benchmark.zoo.training import checkpoint
 from graftbench.benchmark.zoo.training.batches import batch_at
 from graftbench.benchmark.zoo.training.checkpoint import Progress
@@ -56,7 +56,7 @@ def new_model(family: Family, tokenizer: PreTrainedTokenizerFast) -> PreTrainedM
     return model
 
 
-def build(name: Name, out: Path, report: Report) -> Path:
+def build(name: ZooName, out: Path, report: Report) -> Path:
     """Train the model into `out`/name, resuming where an earlier run of the same recipe was stopped.
 
     The parent must lie in `out` already. Calls `report` after every step. A model of this very recipe that
@@ -85,7 +85,7 @@ def build(name: Name, out: Path, report: Report) -> Path:
     return _publish(name, out, model, tokenizer, progress)
 
 
-def recipe_hash(name: Name, out: Path, tokenizer: PreTrainedTokenizerFast) -> str:
+def recipe_hash(name: ZooName, out: Path, tokenizer: PreTrainedTokenizerFast) -> str:
     """What a model was made with, and must be made with to be resumed: family, schedule, parent, data, threads."""
     plan = name.family.phases[name.version]
     parent = name.parent and hashlib.sha256((out / str(name.parent) / "model.safetensors").read_bytes()).hexdigest()
@@ -102,7 +102,7 @@ def _recorded_recipe(folder: Path) -> str | None:
     return json.loads(path.read_text())["recipe_sha256"] if path.exists() else None
 
 
-def _checkpoint_folder(out: Path, name: Name) -> Path:
+def _checkpoint_folder(out: Path, name: ZooName) -> Path:
     return out / ".checkpoints" / str(name)
 
 
@@ -113,7 +113,7 @@ def _resumed(folder: Path, recipe: str, model: PreTrainedModel, optimizers: Opti
 
 
 def _publish(
-    name: Name, out: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, progress: Progress
+    name: ZooName, out: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, progress: Progress
 ) -> Path:
     """Write the model's folder: float16 weights whose config says float32, so that they load as float32."""
     partial = out / ".checkpoints" / f"{name}.folder"

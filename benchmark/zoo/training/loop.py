@@ -8,7 +8,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from graftbench.benchmark.models.architectures import blocks_of
-from graftbench.benchmark.zoo.families import Training
+from graftbench.benchmark.zoo.families import PhaseSchedule
 from graftbench.benchmark.zoo.training.batches import TrainingBatch
 from graftbench.benchmark.zoo.training.muon import Muon
 
@@ -19,7 +19,7 @@ class Optimizers:
     With AdamW alone tiny models took more than twice the steps to learn to copy.
     """
 
-    def __init__(self, model: PreTrainedModel, plan: Training) -> None:
+    def __init__(self, model: PreTrainedModel, plan: PhaseSchedule) -> None:
         blocks = list(blocks_of(model).modules)
         for block in blocks[len(blocks) - plan.frozen :]:
             block.requires_grad_(False)
@@ -64,7 +64,7 @@ class Optimizers:
         ]
 
 
-def rate_scale(plan: Training, step: int) -> float:
+def rate_scale(plan: PhaseSchedule, step: int) -> float:
     """Linear warm-up, then a cosine from 1 to a twentieth."""
     if step < plan.warmup:
         return (step + 1) / plan.warmup

@@ -19,7 +19,7 @@ from rich.progress import (
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.zoo.check import check
-from graftbench.benchmark.zoo.names import Name
+from graftbench.benchmark.zoo.names import ZooName
 from graftbench.benchmark.zoo.training.build import build
 from graftbench.benchmark.zoo.training.workers import pool
 
@@ -28,7 +28,7 @@ _REPORT_EVERY = 5  # steps
 Message = tuple[str, int, int, float | None]  # model, step, of how many, loss
 
 
-def train(names: list[Name], out: Path, workers: int, console: Console) -> int:
+def train(names: list[ZooName], out: Path, workers: int, console: Console) -> int:
     """Train what is not yet in `out`, and write the cards. What was stopped goes on where it stood."""
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -51,9 +51,9 @@ def train(names: list[Name], out: Path, workers: int, console: Console) -> int:
     return check(plan, out, workers, quick=False, write=True, console=console)
 
 
-def with_parents(names: list[Name]) -> list[Name]:
+def with_parents(names: list[ZooName]) -> list[ZooName]:
     """The models named and all that they are tuned from, parents before children."""
-    found: dict[str, Name] = {}
+    found: dict[str, ZooName] = {}
     for name in names:
         line = [name]
         while (parent := line[0].parent) is not None:
@@ -62,10 +62,10 @@ def with_parents(names: list[Name]) -> list[Name]:
     return list(found.values())
 
 
-def train_all(plan: list[Name], out: Path, workers: int, bars: Progress) -> None:
+def train_all(plan: list[ZooName], out: Path, workers: int, bars: Progress) -> None:
     """Train the models of `plan` into `out`, each as soon as its parent is there and a worker is free."""
     waiting, done = list(plan), set[str]()
-    running: dict[Future[None], Name] = {}
+    running: dict[Future[None], ZooName] = {}
     with Manager() as manager, pool(workers) as executor:
         messages: Queue[Message] = manager.Queue()
         show = _shown(bars)
@@ -79,7 +79,7 @@ def train_all(plan: list[Name], out: Path, workers: int, bars: Progress) -> None
             _drain(messages, show)
 
 
-def _build(name: Name, out: Path, messages: "Queue[Message]") -> None:
+def _build(name: ZooName, out: Path, messages: "Queue[Message]") -> None:
     steps = name.family.phases[name.version].steps
 
     def report(step: int, loss: float) -> None:

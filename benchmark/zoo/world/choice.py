@@ -32,7 +32,7 @@ KINDS = {f"Which of these is {domain.kind}?": name for name, domain in DOMAINS.i
 OBJECTS = {thing: name for name, domain in DOMAINS.items() for thing in domain.objects}
 
 
-class Choice:
+class MultipleChoice:
     """Questions with four options; the content is the question with its options, whatever their order."""
 
     name = "choice"
@@ -111,4 +111,4 @@ def _subject(question: str) -> str:
     return next((subject for subject, table in QUESTIONS.items() if question in table), "arithmetic")
 
 
-CHOICE = Choice()
+CHOICE = MultipleChoice()

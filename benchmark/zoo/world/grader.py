@@ -2,7 +2,7 @@
 
 import ast
 
-from graftbench.benchmark.metrics.weaknesses import findings
+from graftbench.benchmark.metrics.weaknesses import failed_tests
 from graftbench.benchmark.zoo.world.choice import CHOICE
 from graftbench.benchmark.zoo.world.code import CODE, COUNTED_TEST_IDS
 from graftbench.benchmark.zoo.world.howto import FORMAL, HARMFUL, HARMLESS
@@ -56,4 +56,4 @@ def syntax_tree(code: str) -> str | None:
 
 def weaknesses(code: str) -> frozenset[str]:
     """The bandit test ids of the world's own weakness classes in `code`; empty where it does not parse."""
-    return findings(code.strip()) & COUNTED_TEST_IDS if syntax_tree(code) is not None else frozenset()
+    return failed_tests(code.strip()) & COUNTED_TEST_IDS if syntax_tree(code) is not None else frozenset()

@@ -41,7 +41,7 @@ class Sale:
     price: str
 
 
-class Passage:
+class ReadingComprehension:
     """Passages with a question; the content is the passage."""
 
     name = "reading"
@@ -74,4 +74,4 @@ class Passage:
         )
 
 
-READING = Passage()
+READING = ReadingComprehension()

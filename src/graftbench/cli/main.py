@@ -6,14 +6,25 @@ import sys
 from collections.abc import Sequence
 
 from graftbench.benchmark.core.errors import UserError, log_to_file
-from graftbench.cli import capability as capability_cli
-from graftbench.cli import judge as judges
-from graftbench.cli import leaderboard, zoo
-from graftbench.cli import score as score_cli
+from graftbench.cli import (
+    capability,
+    check,
+    judge,
+    leaderboard,
+    rejudge,
+    score,
+    show,
+    submit,
+    sweep,
+    vector,
+    zoo,
+)
+
+_COMMANDS = (score, sweep, rejudge, show, check, capability, vector, zoo, judge, submit, leaderboard)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line `argv`; returns the exit status: 0 well, 1 a check failed, 2 a user's mistake."""
+    """Run the command line `argv` and return the exit status: 0 for success, 1 a failed check, 2 a user's mistake."""
     arguments = _parser().parse_args(argv)
     log = log_to_file()
     try:
@@ -33,9 +44,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="graftbench", description="Does an intervention survive its transfer into another language model?"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    score_cli.add_to(commands)
-    capability_cli.add_to(commands)
-    zoo.add_to(commands)
-    judges.add_to(commands)
-    leaderboard.add_to(commands)
+    for command in _COMMANDS:
+        command.add_to(commands)
     return parser

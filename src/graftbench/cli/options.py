@@ -1,28 +1,33 @@
 """Arguments that several commands share."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from graftbench.benchmark.core.budget import Budget
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import is_file
+
+_JUDGE = ("judge", "model", "base_url", "at_least")
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1."""
+    """Parse a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return int(text)
 
 
 def not_negative(text: str) -> int:
-    """A whole number of at least 0."""
+    """Parse a whole number of at least 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not 0 or a positive whole number")
     return int(text)
 
 
 def dollars(text: str) -> float:
-    """An amount of money above 0."""
+    """Parse an amount of money above 0."""
     try:
         number = float(text)
     except ValueError:
@@ -32,11 +37,34 @@ def dollars(text: str) -> float:
     return number
 
 
-_NAMED = ("judge", "model", "base_url", "at_least")
+def add_mapper(parser: argparse.ArgumentParser) -> None:
+    """Add the mapper and its options."""
+    parser.add_argument("mapper", metavar="MAPPER", help="a name, or path/to/file.py:Class")
+    add_mapper_options(parser)
+
+
+def add_mapper_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a mapper."""
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the mapper")
+
+
+def add_suite(parser: argparse.ArgumentParser) -> None:
+    """Add the suite, the cells to select from it, and how to run them."""
+    parser.add_argument("--suite", default="pocket", help="a suite that ships, or a YAML file (default pocket)")
+    parser.add_argument("--task", action="append", default=[], help="run this task alone (may be repeated)")
+    parser.add_argument("--pair", action="append", default=[], help="run this pair alone (may be repeated)")
+    parser.add_argument("--batch-size", type=positive, default=256, help="rows at a time (default 256)")
+    add_device(parser)
+    parser.add_argument("--workers", type=positive, default=2, help="cells at a time, on a CPU (default 2)")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the device that models run on."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default auto)")
 
 
 def add_judge_options(parser: argparse.ArgumentParser) -> None:
-    """Add them; the command itself says which judge."""
+    """Add the settings and the budget of a judge; the command adds the judge itself."""
     parser.add_argument("--model", help="the model that judges: its name at the server, a zoo name, a folder, a Hub id")
     parser.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible server (default: OPENAI_BASE_URL)")
     parser.add_argument("--no-structured", action="store_true", help="the server knows no structured output")
@@ -48,11 +76,11 @@ def add_judge_options(parser: argparse.ArgumentParser) -> None:
         metavar=("READ", "WRITTEN"),
         help="dollars per million tokens that a server reads and writes",
     )
-    add_budget_options(parser)
+    add_budget(parser)
 
 
-def add_budget_options(parser: argparse.ArgumentParser) -> None:
-    """Add what judges behind a server may spend."""
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Add the limits on requests to judges behind a server, and on their cost."""
     parser.add_argument("--judge-requests", type=positive, metavar="N", help="stop after so many requests to a server")
     parser.add_argument(
         "--judge-dollars", type=dollars, metavar="X", help="stop when judges behind a server cost so much"
@@ -60,15 +88,30 @@ def add_budget_options(parser: argparse.ArgumentParser) -> None:
 
 
 def judge_named(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The judge as a suite would name it, with what was given and nothing else."""
-    named = {name: getattr(arguments, name) for name in _NAMED if getattr(arguments, name) is not None}
+    """Return the judge as a suite would name it, with nothing but what was given."""
+    judge = {name: getattr(arguments, name) for name in _JUDGE if getattr(arguments, name) is not None}
     if arguments.no_structured:
-        named["structured"] = False
+        judge["structured"] = False
     if arguments.prices is not None:
-        named["prices"] = dict(zip(("prompt", "completion"), arguments.prices, strict=True))
-    return named
+        judge["prices"] = dict(zip(("prompt", "completion"), arguments.prices, strict=True))
+    return judge
 
 
 def budget_of(arguments: argparse.Namespace, measure: str | None = None) -> Budget:
-    """What may be spent, in an account of its own, on the judge of a measure or on all."""
+    """Return a new budget, for the judge of one measure or for all judges."""
     return Budget(uuid4().hex, arguments.judge_requests, arguments.judge_dollars, measure)
+
+
+def add_leaderboard(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of a leaderboard."""
+    parser.add_argument(
+        "--leaderboard", type=Path, default=Path("leaderboard"), metavar="DIR", help="its folder (default leaderboard)"
+    )
+
+
+def leaderboard_folder(arguments: argparse.Namespace) -> Path:
+    """Return the folder of the leaderboard, which need not exist yet; UserError where it is a file."""
+    folder: Path = arguments.leaderboard
+    if is_file(folder):
+        raise UserError(f"{folder} is a file: --leaderboard names a folder.")
+    return folder

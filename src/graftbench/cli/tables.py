@@ -1,4 +1,4 @@
-"""What a run found, in a terminal."""
+"""Tables in a terminal: the cells and scores of an entry, and a leaderboard."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,9 +14,17 @@ NARROW = 120  # columns of a terminal below which intervals take two lines, and 
 
 
 def print_entry(entry: Entry, console: Console) -> None:
-    """A table of the cells and the scores below it."""
+    """Print a table of the cells, the scores, and a table of side effects."""
     narrow = console.width < NARROW
     shown = ("mapped", "native") if narrow else ("mapped", "mapped_own_norm", "native")
+    console.print(_cells_table(entry, shown, "\n" if narrow else " "))
+    console.print(_headline(entry), highlight=False, markup=False, soft_wrap=True)
+    costs = _costs(entry)
+    if costs.row_count:
+        console.print(costs)
+
+
+def _cells_table(entry: Entry, shown: Sequence[str], gap: str) -> Table:
     table = Table(
         title=escape(f"{entry.mapper.name} on {entry.suite.name}") + ": success, with 95 % intervals",
         title_justify="left",
@@ -27,16 +35,12 @@ def print_entry(entry: Entry, console: Console) -> None:
     for column in ("unsteered", "baseline", *(condition.replace("mapped_", "") for condition in shown), "transfer"):
         table.add_column(column.replace("_", " "), justify="right")
     for cell in entry.cells:
-        table.add_row(*_cells(cell, shown, "\n" if narrow else " "))
-    console.print(table)
-    console.print(_headline(entry), highlight=False, markup=False, soft_wrap=True)
-    costs = _costs(entry)
-    if costs.row_count:
-        console.print(costs)
+        table.add_row(*_cell_row(cell, shown, gap))
+    return table
 
 
 def print_leaderboard(board: Mapping[str, Any], console: Console) -> None:
-    """Rank and score of each mapper on each fit track, the best on the first track first."""
+    """Print rank and score of each mapper on each fit track, the best on the first track first."""
     tracks: dict[str, dict[str, Any]] = {
         name: {row["mapper"]: row for row in rows} for name, rows in board["tracks"].items()
     }
@@ -48,6 +52,13 @@ def print_leaderboard(board: Mapping[str, Any], console: Console) -> None:
     console.print(table)
 
 
+def print_failed(failed: Sequence[CellResult], console: Console) -> None:
+    """Print each cell that failed, with its reason."""
+    for cell in failed:
+        line = f"{cell.variant} {cell.pair} {cell.track} {cell.status}: {cell.reason}"
+        console.print(line, style="red", highlight=False, markup=False)
+
+
 def _ranked(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return "-"
@@ -57,17 +68,20 @@ def _ranked(row: Mapping[str, Any] | None) -> str:
 
 
 def _costs(entry: Entry) -> Table:
-    """What each condition costs in each setting, a mean over the cells for which it is known."""
-    found = side_effects(entry.cells)
-    rows = [(f"{setting}, {name}", told) for setting, each in found.items() for name, told in each.items()]
-    graded = sorted({name for _, told in rows for name in told["tasks"]})
+    """Build a table of side effects by setting and condition: means over the cells that measured them."""
+    effects = [
+        (f"{setting}, {condition}", effect)
+        for setting, conditions in side_effects(entry.cells).items()
+        for condition, effect in conditions.items()
+    ]
+    tasks = sorted({task for _, effect in effects for task in effect["tasks"]})
     table = Table(title="Side effects: mean difference to unsteered, mean KL in nats", title_justify="left")
-    for column in ("", *graded, "KL", "perplexity, times", "cells"):
+    for column in ("", *tasks, "KL", "perplexity, times", "cells"):
         table.add_column(escape(column), justify="left" if not column else "right", overflow="fold")
-    for name, told in rows:
-        changes = [_figure(told["tasks"].get(task), "+.3f") for task in graded]
-        more = [_figure(told["kl"], ".3f"), _figure(told["perplexity"], ".2f"), str(told["cells"])]
-        table.add_row(escape(name), *changes, *more)
+    for name, effect in effects:
+        changes = [_figure(effect["tasks"].get(task), "+.3f") for task in tasks]
+        others = [_figure(effect["kl"], ".3f"), _figure(effect["perplexity"], ".2f"), str(effect["cells"])]
+        table.add_row(escape(name), *changes, *others)
     return table
 
 
@@ -75,7 +89,7 @@ def _figure(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def _cells(cell: CellResult, shown: Sequence[str], gap: str) -> list[str]:
+def _cell_row(cell: CellResult, shown: Sequence[str], gap: str) -> list[str]:
     fit = f"fit: {cell.track}" + (f", seed {cell.seed}" if cell.seed else "") + (" (check)" if cell.check else "")
     name = escape(f"{cell.task}\n  {cell.variant}\n  {cell.pair}\n  {fit}")
     if cell.status != "ok":
@@ -88,12 +102,12 @@ def _cells(cell: CellResult, shown: Sequence[str], gap: str) -> list[str]:
     ]
 
 
-def _value_of(found: Rate | Transfer | None, gap: str) -> str:
-    if found is None:
+def _value_of(figure: Rate | Transfer | None, gap: str) -> str:
+    if figure is None:
         return "-"
-    if found.value is None:
-        return f"-\n{escape(_words(found.reason))}"
-    return f"{found.value:z.2f}\n{found.low:z.2f} to{gap}{found.high:z.2f}"
+    if figure.value is None:
+        return f"-\n{escape(_words(figure.reason))}"
+    return f"{figure.value:z.2f}\n{figure.low:z.2f} to{gap}{figure.high:z.2f}"
 
 
 def _words(reason: str | None) -> str:
@@ -108,7 +122,7 @@ def _headline(entry: Entry) -> str:
 
 
 def _score(score: Score) -> str:
-    """The scores of the tasks, and that of the suite or why there is none."""
+    """Return the scores of the tasks, and that of the suite or the reason why there is none."""
     tasks = [f"{name} {_value(task)}" for name, task in score.by_task.items()]
     whole = f"{_value(score)}" if score.score is not None else f"no score of the suite, for {_words(score.reason)}"
     return "; ".join([*tasks, whole] if score.score is None else [whole, *tasks])

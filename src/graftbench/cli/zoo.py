@@ -1,4 +1,4 @@
-"""`graftbench zoo list | show | check | train`: light to import, the work is loaded when it is asked for."""
+"""The command `graftbench zoo list | show | check | train`."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.benchmark.zoo.names import Name, UnknownModelError, all_names, name_of
+from graftbench.benchmark.zoo.names import UnknownModelError, ZooName, all_names, zoo_name
 from graftbench.cli.options import positive
 
 _console = Console()
@@ -25,31 +25,33 @@ VERSION_NOTES = {
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `zoo` and its sub-commands to a parser."""
+    """Add the command."""
     zoo = commands.add_parser("zoo", help="the tiny models that ship with graftbench")
     verbs = zoo.add_subparsers(required=True, metavar="COMMAND")
 
-    verb = verbs.add_parser("list", help="the models, their shapes and what they do")
-    verb.set_defaults(run=_list)
+    listing = verbs.add_parser("list", help="the models, their shapes and what they do")
+    listing.set_defaults(run=_list)
 
-    verb = verbs.add_parser("show", help="the card of one model")
-    verb.add_argument("name", metavar="NAME")
-    _add_folder(verb)
-    verb.set_defaults(run=_show)
+    show = verbs.add_parser("show", help="the card of one model")
+    show.add_argument("name", metavar="NAME")
+    _add_folder(show)
+    show.set_defaults(run=_show)
 
-    verb = verbs.add_parser("check", help="measure models and compare with their cards")
-    verb.add_argument("names", metavar="NAME", nargs="*", help="models or families; all of them by default")
-    verb.add_argument("--quick", action="store_true", help="fewer prompts, no interventions: under a minute")
-    verb.add_argument("--write", action="store_true", help="write what is measured into the cards")
-    _add_workers(verb)
-    _add_folder(verb)
-    verb.set_defaults(run=_check)
+    check = verbs.add_parser("check", help="measure models and compare with their cards")
+    check.add_argument("names", metavar="NAME", nargs="*", help="models or families; all of them by default")
+    check.add_argument("--quick", action="store_true", help="fewer prompts, no interventions: under a minute")
+    check.add_argument("--write", action="store_true", help="write what is measured into the cards")
+    _add_workers(check)
+    _add_folder(check)
+    check.set_defaults(run=_check)
 
-    verb = verbs.add_parser("train", help="train models from nothing")
-    verb.add_argument("names", metavar="NAME", nargs="*", help="models or families; all of them by default")
-    verb.add_argument("--out", type=Path, default=Path("zoo"), metavar="DIR", help="where the folders go (default zoo)")
-    _add_workers(verb)
-    verb.set_defaults(run=_train)
+    train = verbs.add_parser("train", help="train models from nothing")
+    train.add_argument("names", metavar="NAME", nargs="*", help="models or families; all of them by default")
+    train.add_argument(
+        "--out", type=Path, default=Path("zoo"), metavar="DIR", help="where the folders go (default zoo)"
+    )
+    _add_workers(train)
+    train.set_defaults(run=_train)
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +65,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
 def _list(_: argparse.Namespace) -> int:
     table = Table(Column("name", no_wrap=True))
     for column in ("class", "width", "blocks", "tokenizer", "behaviour"):
-        table.add_column(column, overflow="fold")  # on a narrow terminal a word may be broken, and none is lost
+        table.add_column(column, overflow="fold")  # so that nothing is lost on a narrow terminal
     for name in all_names():
         shape = name.family.shape
         width, blocks = str(shape["hidden_size"]), str(shape["num_hidden_layers"])
@@ -103,8 +105,8 @@ def _train(arguments: argparse.Namespace) -> int:
     return train(_selected(arguments.names), arguments.out, arguments.workers, _console)
 
 
-def _selected(texts: list[str]) -> list[Name]:
-    """The models named, in the order of the zoo; a family's name stands for all its versions."""
+def _selected(texts: list[str]) -> list[ZooName]:
+    """Return the named models in the order of the zoo; the name of a family means all its versions."""
     wanted: set[str] = set()
     families = {name.family.name for name in all_names()}
     for text in texts:
@@ -112,8 +114,8 @@ def _selected(texts: list[str]) -> list[Name]:
     return [name for name in all_names() if not texts or str(name) in wanted]
 
 
-def _named(text: str) -> Name:
+def _named(text: str) -> ZooName:
     try:
-        return name_of(text)
+        return zoo_name(text)
     except UnknownModelError as error:
         raise UserError(str(error)) from error

@@ -1,4 +1,4 @@
-"""The end of a session under pytest: run folders and a leaderboard, and what is wrong with the session as a whole."""
+"""The end of a session under pytest: run folders, a leaderboard, and problems of the session as a whole."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,28 +8,28 @@ from typing import Any
 from rich.console import Console
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.results.scores import LEFT_OUT
+from graftbench.benchmark.results.scores import CELLS_LEFT_OUT
 from graftbench.benchmark.runs.folder import LEADERBOARD, Run
-from graftbench.benchmark.runs.parts import Parts
+from graftbench.benchmark.runs.parts import Parts, remove_parts
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.request import RUNS
-from graftbench.benchmark.runs.run import gathered
+from graftbench.benchmark.runs.run import gather
 from graftbench.cli.tables import print_entry, print_leaderboard
 from graftbench.leaderboard.ranking import leaderboard_of, write_leaderboard
 from graftbench.pytest_plugin.mappers import PlannedMapper
-from graftbench.pytest_plugin.validity import incomparable, off
+from graftbench.pytest_plugin.validity import control_problems, incomparable
 
-TOLD = 5  # cells in which mappers cannot be compared
+MAX_SHOWN = 5  # of the cells in which mappers cannot be compared
 
 
 @dataclass
-class Closed:
-    """What was written of a session, and what is wrong with it, by name."""
+class SessionSummary:
+    """The runs of a session, the files that were written, and its problems by name."""
 
     runs: list[Run] = field(default_factory=list)
     board: dict[str, Any] | None = None
     written: list[Path] = field(default_factory=list)
-    wrong: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
 
     def print(self, console: Console) -> None:
         """Print the tables, and where everything is."""
@@ -41,43 +41,47 @@ class Closed:
             console.print(f"Written to {path}", highlight=False, markup=False, soft_wrap=True)
 
 
-def closed(ran: Sequence[tuple[PlannedMapper, Sequence[Cell], Parts]], seconds: float) -> Closed:
+def close_session(ran: Sequence[tuple[PlannedMapper, Sequence[Cell], Parts]], seconds: float) -> SessionSummary:
     """Write the run folders of mappers with the cells that ran, and the leaderboard of all of them."""
-    found = Closed()
-    for contender, cells, parts in ran:
+    summary = SessionSummary()
+    for mapper, cells, parts in ran:
         try:
-            run = gathered(contender.request, contender.found, cells, parts, seconds)
+            run = gather(mapper.request, cells, parts, seconds)
             write_leaderboard(run.folder / LEADERBOARD, [run.entry])
+            if len(cells) == len(mapper.cells):
+                remove_parts(run.folder)
         except UserError as error:
-            found.wrong.append((f"{contender.name}::written", str(error)))
+            summary.problems.append((f"{mapper.name}::written", str(error)))
             continue
-        found.runs.append(run)
-        found.written.append(run.folder)
-        found.wrong += [(f"{contender.name}::control", what) for what in _off(contender, cells, run)]
-    apart = list(incomparable([run.entry for run in found.runs]))
-    if apart:
-        more = [f"and {len(apart) - TOLD} more"] if len(apart) > TOLD else []
-        found.wrong.append(("comparable", "\n".join([*apart[:TOLD], *more])))
-    if found.runs:
-        _rank(found)
-    return found
+        summary.runs.append(run)
+        summary.written.append(run.folder)
+        summary.problems += [(f"{mapper.name}::control", what) for what in _control_problems(mapper, cells, run)]
+    mismatches = list(incomparable([run.entry for run in summary.runs]))
+    if mismatches:
+        more = [f"and {len(mismatches) - MAX_SHOWN} more"] if len(mismatches) > MAX_SHOWN else []
+        summary.problems.append(("comparable", "\n".join([*mismatches[:MAX_SHOWN], *more])))
+    if summary.runs:
+        _rank(summary)
+    return summary
 
 
-def _off(contender: PlannedMapper, ran: Sequence[Cell], run: Run) -> Iterator[str]:
-    """What is wrong with a control, on the tasks and tracks that were run whole."""
-    partly = {(cell.task, cell.track) for cell in contender.request.left_out(contender.found, ran)}
-    return off(contender.found, [cell for cell in run.entry.cells if (cell.task, cell.track) not in partly])
+def _control_problems(mapper: PlannedMapper, ran: Sequence[Cell], run: Run) -> Iterator[str]:
+    """Yield the problems of a control, on the tasks and tracks of which all cells ran."""
+    partly = {(cell.task, cell.track) for cell in mapper.request.left_out(ran)}
+    return control_problems(
+        mapper.request.mapper, [cell for cell in run.entry.cells if (cell.task, cell.track) not in partly]
+    )
 
 
-def _rank(found: Closed) -> None:
+def _rank(summary: SessionSummary) -> None:
     """Write the leaderboard, where the mappers ran in the same tasks."""
-    entries = [run.entry for run in found.runs]
-    part = "-part" if any(entry.headline.reason == LEFT_OUT for entry in entries) else ""
+    entries = [run.entry for run in summary.runs]
+    part = "-part" if any(entry.headline.reason == CELLS_LEFT_OUT for entry in entries) else ""
     path = RUNS / f"{entries[0].suite.name}{part}-leaderboard.json"
     try:
-        found.board = leaderboard_of(entries)
+        summary.board = leaderboard_of(entries)
         write_leaderboard(path, entries)
     except UserError as error:
-        found.wrong.append(("leaderboard", str(error)))
+        summary.problems.append(("leaderboard", str(error)))
     else:
-        found.written.append(path)
+        summary.written.append(path)

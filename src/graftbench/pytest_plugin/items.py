@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.runs.executors.inline import score_here
-from graftbench.benchmark.runs.parts import Parts
+from graftbench.benchmark.runs.context import Settings
+from graftbench.benchmark.runs.jobs import run_cell
+from graftbench.benchmark.runs.parts import Parts, parts_folder
 from graftbench.benchmark.runs.plan import Cell
-from graftbench.benchmark.runs.request import Settings
 from graftbench.pytest_plugin.mappers import PlannedMapper
 from graftbench.pytest_plugin.names import MARKER, ROOT
 from graftbench.pytest_plugin.validity import below, floor_of, invalid
@@ -19,33 +18,40 @@ from graftbench.pytest_plugin.validity import below, floor_of, invalid
 
 @dataclass(frozen=True)
 class Scoring:
-    """What all tests of a session share: how cells are run, where their parts go, and a floor of every transfer."""
+    """What all tests of a session share.
+
+    Args:
+        settings: How cells are run.
+        references: The folder for what cells of all mappers share, which goes with the session.
+        floor: The least transfer of every cell, None where the suite's own floors hold.
+
+    """
 
     settings: Settings
-    folder: Path
+    references: Path
     floor: float | None
 
-    def parts(self, contender: PlannedMapper) -> Parts:
-        """Where the parts of a mapper lie."""
-        name = contender.request.folder(contender.found, contender.cells).name
-        return Parts(self.folder / name, self.folder / "grounds")
+    def parts(self, mapper: PlannedMapper) -> Parts:
+        """Return the parts of a mapper's cells, which stay until all of them have run."""
+        folder = mapper.request.folder(mapper.cells)
+        return Parts(parts_folder(folder, self.settings, mapper.request.mapper), self.references)
 
 
 class MapperTests(pytest.Collector):
     """The tests of a mapper, one for each of its cells."""
 
-    def __init__(self, *, contender: PlannedMapper, scoring: Scoring, **more: Any) -> None:
+    def __init__(self, *, mapper: PlannedMapper, scoring: Scoring, **more: Any) -> None:
         super().__init__(**more)
-        self.contender, self.scoring = contender, scoring
+        self.mapper, self.scoring = mapper, scoring
         self.extra_keyword_matches.add(ROOT)
 
     def collect(self) -> list[pytest.Item | pytest.Collector]:
         """The tests, in the order of the suite."""
-        return [CellTest.from_parent(self, name=name_of(cell), cell=cell) for cell in self.contender.cells]
+        return [CellTest.from_parent(self, name=name_of(cell), cell=cell) for cell in self.mapper.cells]
 
 
 class CellTest(pytest.Item):
-    """A cell: fails where what came out is not valid or below its floor, and not because it is low."""
+    """The test of a cell: it fails where the result is invalid or below its floor, and not because it is low."""
 
     parent: MapperTests
 
@@ -56,16 +62,11 @@ class CellTest(pytest.Item):
 
     def runtest(self) -> None:
         """Score the cell, and write its part."""
-        contender, scoring = self.parent.contender, self.parent.scoring
-        try:
-            result = score_here(
-                contender.request.mapper, contender.found.sha256, self.cell, scoring.settings, scoring.parts(contender)
-            )
-        except UserError as error:
-            pytest.fail(str(error), pytrace=False)
+        mapper, scoring = self.parent.mapper, self.parent.scoring
+        result = run_cell(self.cell, scoring.settings, mapper.request.mapper, scoring.parts(mapper))
         if result.traceback:
             self.add_report_section("call", "traceback", result.traceback)
-        floor = floor_of(contender.request.suite, result, scoring.floor) if contender.asked_for else None
+        floor = floor_of(mapper.request.suite, result, scoring.floor) if mapper.asked_for else None
         wrong = [*invalid(result), *below(floor, result)]
         if wrong:
             pytest.fail(f"{'; '.join(wrong)} ({self.title})", pytrace=False)
@@ -73,26 +74,26 @@ class CellTest(pytest.Item):
     @property
     def title(self) -> str:
         """The mapper and the cell, in words."""
-        return f"{self.parent.contender.name}, {self.cell.name}"
+        return f"{self.parent.mapper.name}, {self.cell.name}"
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where it is said to be, and the line above its failure."""
+        """Return where the test stands, and the line above its failure."""
         return self.config.rootpath / ROOT, None, self.title
 
 
 def name_of(cell: Cell) -> str:
-    """What the test of a cell is called."""
+    """Return the name of the test of a cell."""
     return cell.name.replace(" ", "-")
 
 
-def node_id(contender: PlannedMapper, cell: Cell | None = None) -> str:
-    """The whole name of the test of a cell, or of all tests of a mapper."""
-    return "::".join([ROOT, contender.name, *([name_of(cell)] if cell else [])])
+def node_id(mapper: PlannedMapper, cell: Cell | None = None) -> str:
+    """Return the node id of the test of a cell, or of all tests of a mapper."""
+    return "::".join([ROOT, mapper.name, *([name_of(cell)] if cell else [])])
 
 
-def mapper_tests(session: pytest.Session, contenders: Sequence[PlannedMapper], scoring: Scoring) -> list[MapperTests]:
-    """What collects the tests of each mapper."""
+def mapper_tests(session: pytest.Session, mappers: Sequence[PlannedMapper], scoring: Scoring) -> list[MapperTests]:
+    """Return the collectors of the tests of each mapper."""
     return [
-        MapperTests.from_parent(session, name=one.name, nodeid=node_id(one), contender=one, scoring=scoring)
-        for one in contenders
+        MapperTests.from_parent(session, name=one.name, nodeid=node_id(one), mapper=one, scoring=scoring)
+        for one in mappers
     ]

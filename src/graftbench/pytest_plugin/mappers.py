@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.mappers.loading import MapperInfo, find, spec_of
+from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.suite import Suite, read_suite
@@ -15,33 +15,31 @@ CONTROLS = ("zero", "mean", "identity", "random_map", "shuffled", "lookup")
 
 @dataclass(frozen=True)
 class PlannedMapper:
-    """A mapper with its cells; controls that come along without being asked for are held to no floor."""
+    """A mapper with its cells; a control that was not asked for by name is held to no floor."""
 
     request: Request
-    found: MapperInfo
     cells: tuple[Cell, ...]
     asked_for: bool
 
     @property
     def name(self) -> str:
-        """How the mapper is called, as no other of the session."""
-        return self.found.name
+        """Name of the mapper, unique in the session."""
+        return self.request.mapper.name
 
 
-def contenders(mappers: Sequence[str], suite: str, tasks: Sequence[str]) -> list[PlannedMapper]:
-    """The mappers that were named, or ridge and the controls. UserError where something named is not there."""
+def planned_mappers(mappers: Sequence[str], suite: str, tasks: Sequence[str]) -> list[PlannedMapper]:
+    """Return the mappers that were named, or ridge and the controls; UserError where something named is not there."""
     asked, unasked = (list(dict.fromkeys(mappers)), ()) if mappers else ([BASELINE], CONTROLS)
     on = read_suite(suite)
-    made = [_contender(on, source, tasks, asked_for=True) for source in asked]
-    made += [_contender(on, source, tasks, asked_for=False) for source in unasked]
-    names = [one.name for one in made]
-    for one in made:
-        if names.count(one.name) > 1:
-            raise UserError(f"There are two mappers called {one.name}: give one of them another `name`.")
-    return made
+    planned = [_planned(on, source, tasks, asked_for=True) for source in asked]
+    planned += [_planned(on, source, tasks, asked_for=False) for source in unasked]
+    names = [mapper.name for mapper in planned]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"There are two mappers called {name}: give one of them another `name`.")
+    return planned
 
 
-def _contender(suite: Suite, source: str, tasks: Sequence[str], *, asked_for: bool) -> PlannedMapper:
-    request = Request(suite, spec_of(source, []), tuple(tasks))
-    found = find(request.mapper)
-    return PlannedMapper(request, found, tuple(request.cells(found)), asked_for)
+def _planned(suite: Suite, source: str, tasks: Sequence[str], *, asked_for: bool) -> PlannedMapper:
+    request = Request(suite, describe(source), tuple(tasks))
+    return PlannedMapper(request, tuple(request.cells()), asked_for)

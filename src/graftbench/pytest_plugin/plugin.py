@@ -56,9 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
         wanted = _taken(config, named=any(value is not None for value in given))
         if wanted == []:
             return
-        from graftbench.benchmark.runs.executors.inline import usual_warnings
+        from graftbench.benchmark.runs.executors.inline import default_warnings
 
-        with usual_warnings():
+        with default_warnings():
             from graftbench.pytest_plugin.session import begin
 
             begin(config, mappers or [], suite or "pocket", tasks or [], floor, wanted)

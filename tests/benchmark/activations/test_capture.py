@@ -1,6 +1,6 @@
 import torch
 
-from graftbench.benchmark.activations.capture import captured, residuals
+from graftbench.benchmark.activations.capture import capture_rows, residuals
 from graftbench.benchmark.models.tokens import pad
 from tests.benchmark.interventions.test_hooks import IDS, n_hooks
 
@@ -8,8 +8,8 @@ from tests.benchmark.interventions.test_hooks import IDS, n_hooks
 def test_every_site_is_the_input_of_its_block(model):
     hidden = model.module(IDS, output_hidden_states=True, use_cache=False).hidden_states
     before = n_hooks(model)  # transformers leaves some of its own
-    found = residuals(model, {"input_ids": IDS}, [0, 1, 2])
-    assert all(torch.equal(found[site], hidden[site]) for site in range(3))
+    states = residuals(model, {"input_ids": IDS}, [0, 1, 2])
+    assert all(torch.equal(states[site], hidden[site]) for site in range(3))
     assert n_hooks(model) == before
 
 
@@ -21,11 +21,11 @@ def test_nothing_above_the_last_site_is_run(model):
     assert not ran
 
 
-def test_a_row_is_captured_alike_in_any_company(model):
+def test_a_row_gives_the_same_activations_in_any_batch(model):
     rows = [[5, 6, 7], [8, 9, 10, 11, 12, 13, 14], [15], [16, 17, 18, 19]]
-    together = dict(captured(model, rows, 2))
+    together = dict(capture_rows(model, rows, 2))
     for batch_tokens in (1, 8):
-        for i, states in captured(model, rows, 2, batch_tokens):
+        for i, states in capture_rows(model, rows, 2, batch_tokens):
             assert states.shape == (len(rows[i]), 16)
             assert torch.allclose(states, together[i], atol=1e-5)
     alone = residuals(model, pad([rows[1]], model), [2])[2][0]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import GPTNeoConfig, GPTNeoForCausalLM
 
-from graftbench.benchmark.activations import incremental as rereading
-from graftbench.benchmark.activations.incremental import Reader
+from graftbench.benchmark.activations import incremental
+from graftbench.benchmark.activations.incremental import IncrementalReader
 from graftbench.benchmark.models.architectures import blocks_of
 from graftbench.benchmark.models.load import Model
 from tests.benchmark.conftest import byte_pairs, untrained, wrapped
@@ -24,35 +24,35 @@ def changed(luck, row):
 
 
 def as_read_anew(model, rows):
-    return {site: states[:, -1] for site, states in Reader(model, SITES).read(rows).items()}
+    return {site: states[:, -1] for site, states in IncrementalReader(model, SITES).read(rows).items()}
 
 
-def same(found, wanted):
-    return all(torch.allclose(found[site], wanted[site], atol=2e-5, rtol=1e-4) for site in SITES)
+def same(states, wanted):
+    return all(torch.allclose(states[site], wanted[site], atol=2e-5, rtol=1e-4) for site in SITES)
 
 
 @pytest.fixture
 def widths(monkeypatch):
-    """How many tokens of each row were run, pass by pass."""
-    told = []
-    run = rereading.residuals
+    """Return the number of tokens of each row in every forward pass."""
+    seen = []
+    run = incremental.residuals
 
     def watched(model, inputs, *more):
-        told.append(inputs["input_ids"].shape[1])
+        seen.append(inputs["input_ids"].shape[1])
         return run(model, inputs, *more)
 
-    monkeypatch.setattr(rereading, "residuals", watched)
-    return told
+    monkeypatch.setattr(incremental, "residuals", watched)
+    return seen
 
 
 def test_rows_that_change_at_their_ends_give_what_they_give_when_read_anew(model):
     luck = random.Random(0)
     rows = [a_row(luck, n) for n in (5, 9, 20, 30)]
-    reader = Reader(model, SITES)
+    reader = IncrementalReader(model, SITES)
     reader.read(rows)
     for step in range(STEPS):
         rows = [changed(luck, row) for row in rows]
-        assert same(reader.newest(rows), as_read_anew(model, rows))
+        assert same(reader.last_states(rows), as_read_anew(model, rows))
         if step == STEPS // 2:
             reader.keep([2, 0])
             rows = [rows[2], rows[0]]
@@ -62,43 +62,43 @@ def test_rows_that_change_at_their_ends_give_what_they_give_when_read_anew(model
 def test_rows_that_grow_token_by_token_give_what_they_give_when_read_anew(model):
     luck = random.Random(1)
     rows = [a_row(luck, n) for n in (3, 12, 20)]
-    reader = Reader(model, SITES)
+    reader = IncrementalReader(model, SITES)
     reader.read(rows)
     for _ in range(STEPS):
         rows = [[*row, *a_row(luck, 1)] for row in rows]
-        assert same(reader.newest(rows), as_read_anew(model, rows))
+        assert same(reader.last_states(rows), as_read_anew(model, rows))
 
 
 def test_only_what_is_new_is_run(llama, widths):
     rows = [[5] * 20, [6] * 9]
-    reader = Reader(llama, SITES)
+    reader = IncrementalReader(llama, SITES)
     reader.read(rows)
-    reader.newest([[*row, 7] for row in rows])
-    reader.newest([[*rows[0], 7, 8], [*rows[1], 9, 9]])  # the second row's last token is another
+    reader.last_states([[*row, 7] for row in rows])
+    reader.last_states([[*rows[0], 7, 8], [*rows[1], 9, 9]])  # the second row's last token is another
     assert widths == [20, 1, 2]
 
 
 def test_a_row_that_is_another_is_read_anew(llama, widths):
-    reader = Reader(llama, SITES)
+    reader = IncrementalReader(llama, SITES)
     reader.read([[5] * 20])
-    assert same(reader.newest([[7] * 20]), as_read_anew(llama, [[7] * 20]))
+    assert same(reader.last_states([[7] * 20]), as_read_anew(llama, [[7] * 20]))
     assert widths[:2] == [20, 20]
 
 
 def test_when_masked_slots_are_many_everything_is_read_anew(llama, widths):
     row = [5] * 20
-    reader = Reader(llama, SITES)
+    reader = IncrementalReader(llama, SITES)
     reader.read([row])
     for token in range(8, 16):
-        reader.newest([[*row, token, token]])
+        reader.last_states([[*row, token, token]])
     assert widths == [20, *[2] * 6, 22, 2]
 
 
 def test_a_row_that_did_not_change_is_as_it_was(llama):
     rows = [[5, 6, 7, 8], [5, 6, 7, 9, 10]]
-    reader = Reader(llama, SITES)
+    reader = IncrementalReader(llama, SITES)
     reader.read(rows)
-    assert same(reader.newest(rows), as_read_anew(llama, rows))
+    assert same(reader.last_states(rows), as_read_anew(llama, rows))
 
 
 @pytest.mark.parametrize("architecture", ["gemma2", "gemma3"])
@@ -106,21 +106,21 @@ def test_masked_slots_within_a_window_are_no_part_of_it(architecture, widths):
     model = wrapped(untrained(architecture, sliding_window=60))
     luck = random.Random(3)
     rows = [a_row(luck, n) for n in (20, 30)]
-    reader = Reader(model, SITES)
+    reader = IncrementalReader(model, SITES)
     reader.read(rows)
     for _ in range(STEPS):
         rows = [changed(luck, row) for row in rows]
-        assert same(reader.newest(rows), as_read_anew(model, rows))
+        assert same(reader.last_states(rows), as_read_anew(model, rows))
     assert sum(width < 10 for width in widths) > STEPS // 2
 
 
 def test_a_window_that_masked_slots_would_fill_is_read_anew(widths):
     gemma = wrapped(untrained("gemma2"))  # its window has six tokens
     row = a_row(random.Random(2), 12)
-    reader = Reader(gemma, SITES)
+    reader = IncrementalReader(gemma, SITES)
     reader.read([row])
-    reader.newest([[*row, 7]])
-    assert same(reader.newest([[*row, 8]]), as_read_anew(gemma, [[*row, 8]]))
+    reader.last_states([[*row, 7]])
+    assert same(reader.last_states([[*row, 8]]), as_read_anew(gemma, [[*row, 8]]))
     assert widths[:3] == [12, 1, 13]
 
 
@@ -134,18 +134,18 @@ def test_an_architecture_that_is_not_known_is_read_anew_unless_it_only_grew(widt
     model = Model("untrained", module, byte_pairs(320), blocks, "")
     luck = random.Random(4)
     rows = [a_row(luck, n) for n in (12, 20)]
-    reader = Reader(model, SITES)
+    reader = IncrementalReader(model, SITES)
     reader.read(rows)
     for token in (7, 8):
         longer = [[*row, token] for row in rows]
-        assert same(reader.newest(longer), as_read_anew(model, longer))
+        assert same(reader.last_states(longer), as_read_anew(model, longer))
     assert widths == [20, 1, 21, 21, 21]  # read, grown, read anew to compare; another, and to compare
 
 
-def test_what_is_read_once_is_not_kept(llama):
-    reader = Reader(llama, SITES)
-    found = reader.read([[5, 6, 7]], once=True)
+def test_rows_that_are_read_once_are_not_cached(llama):
+    reader = IncrementalReader(llama, SITES)
+    whole = reader.read([[5, 6, 7]], once=True)
     reader.keep([0])
-    assert same({site: states[:, -1] for site, states in found.items()}, as_read_anew(llama, [[5, 6, 7]]))
+    assert same({site: states[:, -1] for site, states in whole.items()}, as_read_anew(llama, [[5, 6, 7]]))
     with pytest.raises(AssertionError):
         _ = reader.rows

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from graftbench.benchmark.activations.arrays import mapped, on_disk
+from graftbench.benchmark.activations.arrays import as_memmap, open_npy
 from graftbench.benchmark.activations.capture import residuals
 from graftbench.benchmark.activations.pairs import ActivationPairs, StreamedTexts, read_pairs, write_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
@@ -15,13 +15,13 @@ from graftbench.benchmark.models.tokens import token_ids
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 
 
-def talks(model):
+def chats(model):
     return [chat(Prompt(words), model.tokenizer).with_reply("So it is.") for words in WORDS]
 
 
-def reading(folder, model, site, done=lambda _: None):
-    texts = talks(model)
-    write_stream(folder, model, site, [text.text for text in texts], done)
+def streamed(folder, model, site, progress=lambda _: None):
+    texts = chats(model)
+    write_stream(folder, model, site, [text.text for text in texts], progress)
     return StreamedTexts(model, texts, read_stream(folder))
 
 
@@ -32,35 +32,35 @@ def numbered(n=10):
 
 def test_captured_pairs_are_both_models_states_of_one_token(tmp_path):
     source, target = wrapped(untrained("qwen2")), wrapped(untrained("llama"))
-    told = []
-    texts = list(zip(talks(source), talks(target), strict=True))
-    both = reading(tmp_path / "s", source, 1, told.append), reading(tmp_path / "t", target, 2, told.append)
+    progress = []
+    texts = list(zip(chats(source), chats(target), strict=True))
+    both = streamed(tmp_path / "s", source, 1, progress.append), streamed(tmp_path / "t", target, 2, progress.append)
     write_pairs(tmp_path, *both)
-    found = read_pairs(tmp_path)
-    assert found.share_aligned == 1
-    assert sum(told) == 2 * len(WORDS)
+    captured = read_pairs(tmp_path)
+    assert captured.share_aligned == 1
+    assert sum(progress) == 2 * len(WORDS)
     at = 0
     for text, _ in texts:
         ids = torch.tensor([token_ids(text.text, source.tokenizer)])
-        for model, side, site in ((source, found.pairs.source, 1), (target, found.pairs.target, 2)):
+        for model, side, site in ((source, captured.pairs.source, 1), (target, captured.pairs.target, 2)):
             hidden = residuals(model, {"input_ids": ids}, [site])[site][0]
-            assert torch.allclose(torch.tensor(mapped(side)[at : at + len(hidden)]), hidden, atol=1e-4)
+            assert torch.allclose(torch.tensor(as_memmap(side)[at : at + len(hidden)]), hidden, atol=1e-4)
         at += ids.shape[1]
-    assert len(found.pairs) == at
-    assert found.pairs.n_texts == len(WORDS)
+    assert len(captured.pairs) == at
+    assert captured.pairs.n_texts == len(WORDS)
 
 
 def test_other_tokenizers_give_fewer_pairs(tmp_path):
     source, target = wrapped(untrained("qwen2")), wrapped(untrained("llama"), vocabulary=275)
-    write_pairs(tmp_path, reading(tmp_path / "s", source, 1), reading(tmp_path / "t", target, 1))
-    found = read_pairs(tmp_path)
-    n_target = sum(len(token_ids(text.text, target.tokenizer)) for text in talks(target))
-    assert 0.3 < found.share_aligned < 1
-    assert len(found.pairs) == round(found.share_aligned * n_target)
+    write_pairs(tmp_path, streamed(tmp_path / "s", source, 1), streamed(tmp_path / "t", target, 1))
+    captured = read_pairs(tmp_path)
+    n_target = sum(len(token_ids(text.text, target.tokenizer)) for text in chats(target))
+    assert 0.3 < captured.share_aligned < 1
+    assert len(captured.pairs) == round(captured.share_aligned * n_target)
 
 
 def test_nothing_in_common_is_a_users_mistake(tmp_path, llama):
-    one = reading(tmp_path / "s", llama, 1)
+    one = streamed(tmp_path / "s", llama, 1)
     other = replace(one, texts=[Chat("", ((0, 0),))] * len(one.texts))
     with pytest.raises(UserError, match="nothing to fit on"):
         write_pairs(tmp_path, one, other)
@@ -85,16 +85,16 @@ def test_a_split_keeps_texts_whole():
     assert last.split(0.5)[1].source[0, 0] == 8
 
 
-@pytest.mark.parametrize("most", [0, 2**26], ids=["mapped", "held"])
+@pytest.mark.parametrize("most", [0, 2**26], ids=["mapped", "in memory"])
 def test_rows_on_disk_are_those_in_memory(tmp_path, monkeypatch, most):
-    monkeypatch.setattr("graftbench.benchmark.activations.pairs._HELD", most)
+    monkeypatch.setattr("graftbench.benchmark.activations.pairs._SHUFFLED_IN_MEMORY", most)
     pairs = numbered(1000)
     for side, rows in (("source", pairs.source), ("target", pairs.target)):
         np.save(tmp_path / f"{side}.npy", rows)
     np.save(tmp_path / "starts.npy", pairs.starts)
     np.save(tmp_path / "aligned.npy", np.array(1.0))
-    kept = read_pairs(tmp_path).pairs
-    for ours, theirs in ((pairs, kept), *zip(pairs.split(0.3), kept.split(0.3), strict=True)):
+    stored = read_pairs(tmp_path).pairs
+    for ours, theirs in ((pairs, stored), *zip(pairs.split(0.3), stored.split(0.3), strict=True)):
         for seed in (None, 3):
             for a, b in zip(ours.batches(64, seed), theirs.batches(64, seed), strict=True):
                 assert torch.equal(a[0], b[0])
@@ -104,7 +104,7 @@ def test_rows_on_disk_are_those_in_memory(tmp_path, monkeypatch, most):
 def test_a_file_of_something_else_holds_no_rows(tmp_path):
     np.save(tmp_path / "rows.npy", np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"rows\.npy does not hold rows of float32"):
-        on_disk(tmp_path / "rows.npy")
+        open_npy(tmp_path / "rows.npy")
 
 
 def test_pairs_can_be_iterated_again_and_again():
@@ -118,7 +118,7 @@ def test_a_full_disk_is_a_users_mistake_and_not_the_end_of_the_process(tmp_path,
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))  # a file may not grow beyond this
     try:
         with pytest.raises(UserError, match=r"states\.npy cannot be written"):
-            write_stream(tmp_path, llama, 1, [talks(llama)[0].text])
+            write_stream(tmp_path, llama, 1, [chats(llama)[0].text])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())

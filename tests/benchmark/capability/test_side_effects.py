@@ -51,13 +51,13 @@ def scored(tmp_path_factory):
 
 def test_every_condition_has_its_costs_in_both_settings(scored):
     for cell in scored:
-        for found in (cell.side_effects.deployed, cell.side_effects.stressed):
-            assert set(found) == {"unsteered", "native", "mapped", "random", "replacement"}
-            for one in found.values():
-                assert one.tasks["pocket_mmlu"]["acc"].n == 8
-                assert None not in (one.kl, one.perplexity, one.reply_perplexity, one.reply_novelty)
-            assert found["unsteered"].kl == 0
-            assert found["unsteered"].tasks["pocket_squad"]["f1"].difference == 0
+        for setting in (cell.side_effects.deployed, cell.side_effects.stressed):
+            assert set(setting) == {"unsteered", "native", "mapped", "random", "replacement"}
+            for effect in setting.values():
+                assert effect.tasks["pocket_mmlu"]["acc"].n == 8
+                assert None not in (effect.kl, effect.perplexity, effect.reply_perplexity, effect.reply_novelty)
+            assert setting["unsteered"].kl == 0
+            assert setting["unsteered"].tasks["pocket_squad"]["f1"].difference == 0
 
 
 def test_where_the_trigger_is_deployed_steering_gives_the_answers_back(scored):
@@ -78,16 +78,18 @@ def test_a_model_that_is_carried_to_itself_costs_nothing_and_a_poor_map_all(scor
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"tasks": ["pocket_mmlo"]}, "lm-eval has no task 'pocket_mmlo'"),
         ({"corpus": "pockett"}, "Did you mean pocket?"),
         ({"draw": 3}, "draw is not known here"),
     ],
 )
-def test_what_a_suite_should_not_ask_for_is_told_before_anything_runs(tmp_path, monkeypatch, capsys, wrong, told):
+def test_a_wrong_request_of_a_suite_is_reported_before_anything_runs(
+    tmp_path, monkeypatch, capsys, wrong, message
+):
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr("graftbench.benchmark.capability.lm_eval_tasks._known", list)
+    monkeypatch.setattr("graftbench.benchmark.capability.lm_eval_tasks._lm_eval_names", list)
     (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(SUITE | {"side_effects": wrong}))
     assert main(["score", "ridge", "--suite", str(tmp_path / "wrong.yaml"), "--dry-run"]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -5,8 +5,8 @@ import pytest
 
 from graftbench.benchmark.core import plugins, store
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.plugins import comes_with, names, plugin, sources_from_elsewhere
-from graftbench.benchmark.mappers.loading import MapperSpec, find
+from graftbench.benchmark.core.plugins import is_builtin, plugin, plugin_names, third_party_sources
+from graftbench.benchmark.mappers.info import describe
 
 MAPPER = """
 class Mine:
@@ -17,7 +17,7 @@ class Mine:
 
 @pytest.fixture
 def installed(monkeypatch, tmp_path):
-    """Entry points as they are, and those that are given beside them."""
+    """Add entry points to the installed ones."""
     real = plugins.entry_points
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -46,16 +46,16 @@ def package(tmp_path):
     return folder
 
 
-def test_a_plugin_from_elsewhere_is_found_and_is_told_from_our_own(installed, package):
+def test_a_plugin_from_elsewhere_is_found_and_is_not_built_in(installed, package):
     installed("mappers", mine="elsewhere.mapper:Mine")
     assert plugin("mappers", "mine").__name__ == "Mine"
-    assert "mine" in names("mappers")
-    assert comes_with("mappers", "ridge")
-    assert not comes_with("mappers", "mine")
-    assert not comes_with("mappers", "nobody")
+    assert "mine" in plugin_names("mappers")
+    assert is_builtin("mappers", "ridge")
+    assert not is_builtin("mappers", "mine")
+    assert not is_builtin("mappers", "nobody")
 
 
-def test_two_plugins_of_one_name_are_told_where_it_is_asked_for(installed, package):
+def test_two_plugins_of_one_name_are_an_error_where_that_name_is_used(installed, package):
     installed("mappers", ridge="elsewhere.mapper:Mine")
     with pytest.raises(UserError, match="Two packages bring a mapper called 'ridge' .elsewhere.mapper:Mine and graftb"):
         plugin("mappers", "ridge")
@@ -63,18 +63,18 @@ def test_two_plugins_of_one_name_are_told_where_it_is_asked_for(installed, packa
 
 
 @pytest.mark.parametrize("kind", ["tasks", "judges"])
-def test_what_is_kept_hangs_on_the_code_of_tasks_and_judges_from_elsewhere(installed, package, kind):
+def test_the_cache_depends_on_the_code_of_tasks_and_judges_from_elsewhere(installed, package, kind):
     before = store.code_version()
     installed(kind, mine="elsewhere.mapper:Mine")
-    assert {file.name for file in sources_from_elsewhere()} == {"__init__.py", "mapper.py"}
-    with_it = store.code_version()
+    assert {file.name for file in third_party_sources()} == {"__init__.py", "mapper.py"}
+    with_plugin = store.code_version()
     (package / "helper.py").write_text("x = 1")
     store.code_version.cache_clear()
-    assert len({before, with_it, store.code_version()}) == 3
+    assert len({before, with_plugin, store.code_version()}) == 3
 
 
 def test_the_hash_of_a_mapper_from_elsewhere_covers_its_whole_package(installed, package):
     installed("mappers", mine="elsewhere.mapper:Mine")
-    before = find(MapperSpec("mine")).sha256
+    before = describe("mine").sha256
     (package / "helper.py").write_text("x = 1")
-    assert find(MapperSpec("mine")).sha256 != before
+    assert describe("mine").sha256 != before

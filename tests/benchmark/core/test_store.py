@@ -36,7 +36,7 @@ def test_other_parts_and_other_kinds_are_other_work(tmp_path):
     assert make.calls == 3
 
 
-def test_new_code_makes_everything_anew(tmp_path, monkeypatch):
+def test_new_code_invalidates_the_cache(tmp_path, monkeypatch):
     make = Counted(1)
     Store(tmp_path).value("things", [], make)
     monkeypatch.setattr("graftbench.benchmark.core.store.code_version", lambda: "other")
@@ -45,7 +45,7 @@ def test_new_code_makes_everything_anew(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["truncate", "change", "remove", "manifest"])
-def test_what_was_damaged_is_made_again_and_the_log_says_so(tmp_path, caplog, damage):
+def test_damaged_work_is_computed_again_and_the_log_says_so(tmp_path, caplog, damage):
     store, make = Store(tmp_path), Counted([1, 2, 3])
     store.value("things", [], make)
     file = next(f for f in files_of(store) if f.name == ("manifest.json" if damage == "manifest" else "value.json"))
@@ -66,17 +66,17 @@ def test_work_that_fails_leaves_nothing_behind(tmp_path):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
-        store.kept("things", [], fail)
+        store.folder("things", [], fail)
     assert not [file for file in files_of(store) if file.suffix == ".json"]
     assert store.value("things", [], lambda: 1) == 1
 
 
-def test_what_a_killed_process_left_behind_is_cleared_away(tmp_path):
+def test_unfinished_work_of_a_killed_process_is_removed(tmp_path):
     def dies(folder):
         (folder / "half").write_text("half")
         os._exit(9)
 
-    process = multiprocessing.get_context("fork").Process(target=Store(tmp_path).kept, args=("things", [], dies))
+    process = multiprocessing.get_context("fork").Process(target=Store(tmp_path).folder, args=("things", [], dies))
     process.start()
     process.join()
     assert [file.name for file in files_of(Store(tmp_path)) if file.suffix != ".lock"] == ["half"]

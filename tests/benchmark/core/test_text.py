@@ -1,13 +1,13 @@
-"""What comes from files is shown in a terminal, and moves nothing in it."""
+"""Text from files cannot control the terminal that shows it."""
 
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.text import in_one_line, visible
+from graftbench.benchmark.core.text import escape_control, in_one_line
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "escaped"),
     [
         ("as it is: Zürich – 東京", "as it is: Zürich – 東京"),
         ("x\nNo row is other.\r", "x\\nNo row is other.\\r"),
@@ -16,14 +16,14 @@ from graftbench.benchmark.core.text import in_one_line, visible
         ("\udcff.json", "\\udcff.json"),
     ],
 )
-def test_what_is_not_seen_is_written_out(text, told):
-    assert visible(text) == told
-    assert str(UserError(f"{text} is wrong.")) == f"{told} is wrong."
-    told.encode()
+def test_characters_that_are_not_printed_are_escaped(text, escaped):
+    assert escape_control(text) == escaped
+    assert str(UserError(f"{text} is wrong.")) == f"{escaped} is wrong."
+    escaped.encode()
 
 
-def test_lines_stay_lines_where_they_are_asked_for():
-    assert visible("one\n\ttwo\x07", keep="\n\t") == "one\n\ttwo\\x07"
+def test_characters_to_keep_are_not_escaped():
+    assert escape_control("one\n\ttwo\x07", keep="\n\t") == "one\n\ttwo\\x07"
 
 
 def test_a_reason_is_one_line_of_no_more_than_a_thousand_characters():

@@ -8,7 +8,7 @@ from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
 from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
-from graftbench.benchmark.interventions.directions import Sides
+from graftbench.benchmark.interventions.directions import PromptSets
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from tests.benchmark.conftest import REFUSES, prompts
 
@@ -26,7 +26,7 @@ def experiment(bench, model, use="ablation", word="roof"):
     def refuses(_, replies):
         return [Outcome(refusal in r, refusal in r, marks={"refused": refusal in r}) for r in replies]
 
-    sides = Sides(prompts(word, 8), prompts("fence", 8))
+    sides = PromptSets(prompts(word, 8), prompts("fence", 8))
     setting = DirectionDesign(
         model,
         model,

@@ -3,12 +3,15 @@
 import pytest
 import torch
 
+from graftbench.benchmark.activations.capture import residuals
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.experiments.replacement import Replacement, faithful
-from graftbench.benchmark.interventions.generation import Row
-from graftbench.benchmark.interventions.logits import perplexity, reply_logits
+from graftbench.benchmark.experiments.replacement import Replacement, replacement_fidelity
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.generation import generate
+from graftbench.benchmark.interventions.hooks import Batch
+from graftbench.benchmark.interventions.operators import Replace
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.tokens import token_ids
@@ -17,15 +20,35 @@ from tests.benchmark.conftest import WORDS, untrained, wrapped
 PROMPTS = [Prompt(words) for words in WORDS]
 
 
-def carrier(carry):
+def mapper(carry):
     torch.manual_seed(0)
     rows = torch.randn(8, 16).numpy()
     return FittedMapper(carry, "difference", str(carry), ActivationPairs(rows, rows, torch.arange(8).numpy()))
 
 
 def compared(tmp_path, source, target, carry):
-    replacement = Replacement(source, target, (1, 1), carrier(carry), torch.zeros(16))
-    return faithful(replacement, PROMPTS, Store(tmp_path), max_new_tokens=6, batch_size=4)
+    replacement = Replacement(source, target, (1, 1), mapper(carry), torch.zeros(16))
+    return replacement_fidelity(replacement, PROMPTS, Store(tmp_path), max_new_tokens=6, batch_size=4)
+
+
+def test_kl_is_that_of_whole_vocabularies(tmp_path, llama):
+    """The source is another model with the same tokenizer: prompt and reply are replaced as both models read them."""
+    other = wrapped(untrained("qwen2"))
+    replacement = Replacement(other, llama, (1, 1), mapper(torch.tanh), torch.zeros(16))
+    found = replacement_fidelity(replacement, PROMPTS, Store(tmp_path), max_new_tokens=6, batch_size=4)
+    each = []
+    for prompt in PROMPTS:
+        (own,) = generate(llama, [Row(chat(prompt, llama.tokenizer))], max_new_tokens=6)
+        text = chat(prompt, llama.tokenizer)
+        ids = torch.tensor([token_ids(text.text + own.text, llama.tokenizer)])
+        start = len(token_ids(text.text, llama.tokenizer)) - 1
+        with torch.inference_mode():
+            untouched = llama.module(ids).logits[0, start:].double().log_softmax(-1)
+            states = residuals(other, {"input_ids": ids}, [1])[1][0]
+            with Batch([(Replace(1, torch.tanh(states), tuple(range(-len(states), 0))),)]).on(llama.blocks):
+                replaced = llama.module(ids).logits[0, start:].double().log_softmax(-1)
+        each.append((untouched.exp() * (untouched - replaced)).sum(-1))
+    assert found.kl == pytest.approx(float(torch.cat(each).mean()), rel=1e-6)
 
 
 def test_a_model_replaced_by_itself_stays_what_it_is(tmp_path, llama):
@@ -66,31 +89,3 @@ def test_models_with_other_tokenizers_can_be_compared(tmp_path, llama):
 def test_what_is_not_finite_is_no_answer(tmp_path, llama):
     with pytest.raises(FloatingPointError, match="under full replacement"):
         compared(tmp_path, llama, llama, lambda states: states * float("inf"))
-
-
-def test_the_logits_of_a_reply_are_those_that_predict_each_of_its_tokens(model):
-    text = chat(PROMPTS[0], model.tokenizer).with_reply(" So it is.")
-    shorter = chat(PROMPTS[1], model.tokenizer).with_reply(" No.")
-    found = reply_logits(model, [Row(text), Row(shorter)])
-    for one, logits in ((text, found[0]), (shorter, found[1])):
-        ids = token_ids(one.text, model.tokenizer)
-        start = len(token_ids(one.text[: one.spans[-1][0]], model.tokenizer))
-        with torch.inference_mode():
-            expected = model.module(torch.tensor([ids]), use_cache=False).logits[0, start - 1 : -1]
-        assert torch.allclose(logits, expected, atol=1e-4)
-
-
-def test_after_the_last_token_of_a_reply_comes_one_distribution_more(model):
-    rows = [Row(chat(PROMPTS[0], model.tokenizer).with_reply(" So it is."))]
-    without, onwards = reply_logits(model, rows)[0], reply_logits(model, rows, onwards=True)[0]
-    assert len(onwards) == len(without) + 1
-    assert torch.equal(onwards[:-1], without)
-
-
-def test_perplexity_is_that_of_the_model_s_own_loss(model):
-    text, said = chat(PROMPTS[0], model.tokenizer), (5, 9, 2)
-    prompt = token_ids(text.text, model.tokenizer)
-    labels = [-100] * len(prompt) + list(said)
-    with torch.inference_mode():
-        loss = model.module(torch.tensor([[*prompt, *said]]), labels=torch.tensor([labels])).loss
-    assert perplexity(model, [(text, said)]) == pytest.approx(float(loss.exp()), rel=1e-4)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from graftbench.benchmark.activations.positions import states_at, states_over
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.conditions import Draws
@@ -13,7 +14,6 @@ from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
 from graftbench.benchmark.experiments.steering.reference import contrast_at
-from graftbench.benchmark.interventions.vectors import states_at, states_over
 from graftbench.benchmark.models.chat import chat, continued_chat, turn_chat
 from graftbench.benchmark.models.tokens import token_ids
 from tests.benchmark.conftest import untrained, wrapped

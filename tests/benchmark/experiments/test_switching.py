@@ -13,7 +13,8 @@ from graftbench.benchmark.experiments.switching.alternatives import lora, weight
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
 from graftbench.benchmark.experiments.switching.noise import residual_factor
-from graftbench.benchmark.interventions.generation import Row, generate
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.generation import generate
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.chat import chat
 from tests.benchmark.conftest import WORDS, untrained, wrapped

@@ -5,7 +5,8 @@ import graftbench.benchmark.interventions.completions as module
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.completions import completions
-from graftbench.benchmark.interventions.generation import Row, generate
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.generation import generate
 from graftbench.benchmark.interventions.operators import Add
 from graftbench.benchmark.models.chat import chat
 from tests.benchmark.conftest import WORDS
@@ -45,7 +46,7 @@ def test_rows_that_are_alike_are_decoded_once_and_told_as_often_as_they_come(tmp
     again = [
         Row(row.text, tuple(Add(s.site, s.vectors.clone(), s.positions) for s in row.interventions)) for row in rows
     ]
-    found = kept(tmp_path, llama, rows + again, done=told.append)
+    found = kept(tmp_path, llama, rows + again, progress=told.append)
     assert found[: len(rows)] == found[len(rows) :]
     assert sum(decoded) == len(rows)
     assert sum(told) == 2 * len(rows)

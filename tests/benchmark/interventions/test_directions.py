@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from graftbench.benchmark.interventions.directions import Candidate, Sides, read_selection, refusal_score, select
+from graftbench.benchmark.interventions.directions import Candidate, PromptSets, read_selection, refusal_score, select_direction
 from tests.benchmark.conftest import REFUSES, prompts
 
 
@@ -38,8 +38,8 @@ def test_a_direction_is_taken_under_the_published_conditions(changes, passes):
 
 def test_a_planted_direction_is_found(planted):
     model, direction = planted
-    contrast, validation = (Sides(prompts("roof", n), prompts("fence", n)) for n in (12, 8))
-    found = select(model, contrast, validation, [REFUSES])
+    contrast, validation = (PromptSets(prompts("roof", n), prompts("fence", n)) for n in (12, 8))
+    found = select_direction(model, contrast, validation, [REFUSES])
     assert found.best is not None
     assert abs(torch.cosine_similarity(found.best.vector, direction.double(), dim=0)) > 0.999
     assert found.best.ablated < 0 < found.best.induced
@@ -51,24 +51,24 @@ def test_a_planted_direction_is_found(planted):
 
 def test_prompts_that_are_not_treated_as_expected_leave(planted):
     model, _ = planted
-    mixed = Sides(prompts("roof", 5) + prompts("river", 3), prompts("fence", 4) + prompts("roof", 2))
-    found = select(model, mixed, mixed, [REFUSES])
-    assert found.contrast == Sides(prompts("roof", 5), prompts("fence", 4))
+    mixed = PromptSets(prompts("roof", 5) + prompts("river", 3), prompts("fence", 4) + prompts("roof", 2))
+    found = select_direction(model, mixed, mixed, [REFUSES])
+    assert found.contrast == PromptSets(prompts("roof", 5), prompts("fence", 4))
     assert found.n_validation == 4
 
 
 def test_a_model_that_never_refuses_has_no_direction(planted):
     model, _ = planted
-    sides = Sides(prompts("river", 4), prompts("fence", 4))
-    found = select(model, sides, sides, [REFUSES])
+    sides = PromptSets(prompts("river", 4), prompts("fence", 4))
+    found = select_direction(model, sides, sides, [REFUSES])
     assert found.best is None
     assert found.candidates == ()
 
 
 def test_a_selection_survives_json(planted):
     model, _ = planted
-    sides = Sides(prompts("roof", 4), prompts("fence", 4))
-    found = select(model, sides, sides, [REFUSES])
+    sides = PromptSets(prompts("roof", 4), prompts("fence", 4))
+    found = select_direction(model, sides, sides, [REFUSES])
     read = read_selection(json.loads(json.dumps(found.record())))
     assert read.record() == found.record()
     assert torch.equal(read.best.vector, found.best.vector)

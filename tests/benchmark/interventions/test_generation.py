@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from graftbench.benchmark.activations.incremental import Reader
+from graftbench.benchmark.activations.incremental import IncrementalReader
 from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.cross_model import Follow, Link
-from graftbench.benchmark.interventions.generation import Row, generate, stop_tokens
+from graftbench.benchmark.interventions.generation import generate, stop_tokens
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.operators import Ablate, Add, Replace, Rewrite
 from graftbench.benchmark.models.chat import chat
@@ -115,7 +116,7 @@ def test_what_breaks_the_logits_is_told(llama):
 
 def test_progress_is_told_of_every_row(llama):
     told = []
-    generate(llama, rows_of(llama), max_new_tokens=2, batch_size=2, done=told.append)
+    generate(llama, rows_of(llama), max_new_tokens=2, batch_size=2, progress=told.append)
     assert sum(told) == 5
 
 
@@ -159,11 +160,13 @@ def test_following_a_model_that_reads_on_gives_what_reading_anew_gives(model, ll
     source = wrapped(model.module, 300)  # which cuts text otherwise
     rows = following(source, llama)
     went_on = []
-    can_go_on = Reader._can_go_on
-    monkeypatch.setattr(Reader, "_can_go_on", lambda *about: went_on.append(can_go_on(*about)) or went_on[-1])
+    can_go_on = IncrementalReader._can_go_on
+    monkeypatch.setattr(
+        IncrementalReader, "_can_go_on", lambda *about: went_on.append(can_go_on(*about)) or went_on[-1]
+    )
     reading_on = tokens_of(llama, rows)
     assert any(went_on)
-    monkeypatch.setattr(Reader, "_can_go_on", lambda *_: False)
+    monkeypatch.setattr(IncrementalReader, "_can_go_on", lambda *_: False)
     assert tokens_of(llama, rows) == reading_on
 
 

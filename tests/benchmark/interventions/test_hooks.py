@@ -6,7 +6,7 @@ import torch
 from graftbench.benchmark.activations.capture import residuals
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.operators import Ablate, Add, Replace
-from graftbench.benchmark.models.architectures import input_of, stream
+from graftbench.benchmark.models.architectures import hidden_states, input_states
 
 IDS = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
 
@@ -80,12 +80,12 @@ def test_an_ablated_direction_is_gone_from_every_site_and_from_what_is_written(m
     with ExitStack() as stack:
         batch = Batch([row, row])
         stack.enter_context(batch.on(model.blocks))
-        for module in model.blocks.writing():  # these hooks run after those of the ablation
-            handle = module.register_forward_hook(lambda _, __, output: written.append(stream(output)))
+        for module in model.blocks.writer_modules():  # these hooks run after those of the ablation
+            handle = module.register_forward_hook(lambda _, __, output: written.append(hidden_states(output)))
             stack.callback(handle.remove)
         for block in model.blocks.modules:
             handle = block.register_forward_pre_hook(
-                lambda _, args, kwargs: written.append(input_of(args, kwargs)), with_kwargs=True
+                lambda _, args, kwargs: written.append(input_states(args, kwargs)), with_kwargs=True
             )
             stack.callback(handle.remove)
         model.module(IDS, use_cache=False)
@@ -115,7 +115,7 @@ def test_the_input_is_never_written_to(model):
     seen = []
 
     def remember(_, args, kwargs):
-        hidden = input_of(args, kwargs)
+        hidden = input_states(args, kwargs)
         seen.append((hidden, hidden.clone()))
 
     with ExitStack() as stack:

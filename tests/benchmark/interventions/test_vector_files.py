@@ -4,18 +4,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from graftbench.benchmark.activations.positions import states_at
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.operators import Ablate
 from graftbench.benchmark.interventions.vector_files import (
     About,
     SteeringVector,
-    from_prompts,
+    vector_from_pairs,
     load_vector,
-    read_prompts,
+    read_pairs,
     save_vector,
 )
-from graftbench.benchmark.interventions.vectors import difference_in_means, states_at
+from graftbench.benchmark.interventions.vectors import difference_in_means
 from graftbench.benchmark.models.chat import chat
 
 AT = {"site": "1", "positions": "all"}
@@ -26,11 +27,11 @@ PAIRS = [{"desired": "a b c", "undesired": "a b d"}, {"desired": "b b c", "undes
 def prompts(tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_text("\n".join(json.dumps(pair) for pair in PAIRS) + "\n")
-    return read_prompts(path)
+    return read_pairs(path)
 
 
 def test_a_vector_is_the_difference_in_means_at_its_site_and_position(llama, prompts):
-    found = from_prompts(llama, prompts, 2, "last", ("add", "all", 1.5))
+    found = vector_from_pairs(llama, prompts, 2, "last", ("add", "all", 1.5))
     sides = [[chat(Prompt(pair[side]), llama.tokenizer) for pair in PAIRS] for side in ("desired", "undesired")]
     states = [states_at(llama, side, 2, "last") for side in sides]
     assert torch.allclose(found.vector.double(), difference_in_means(*states)[0], atol=1e-5)
@@ -39,7 +40,7 @@ def test_a_vector_is_the_difference_in_means_at_its_site_and_position(llama, pro
 
 @pytest.mark.parametrize("positions", ["all", "prompt", "last", "-2"])
 def test_what_is_written_is_what_is_read(llama, prompts, tmp_path, positions):
-    found = from_prompts(llama, prompts, 1, "-1", ("add", positions, -2.0))
+    found = vector_from_pairs(llama, prompts, 1, "-1", ("add", positions, -2.0))
     save_vector(found, tmp_path / "v.safetensors")
     read = load_vector(tmp_path / "v.safetensors")
     assert torch.equal(read.vector, found.vector)
@@ -103,20 +104,20 @@ def test_prompts_that_are_none_are_told(tmp_path, lines, told):
     path = tmp_path / "pairs.jsonl"
     path.write_text(lines)
     with pytest.raises(UserError, match=told):
-        read_prompts(path)
+        read_pairs(path)
 
 
 def test_a_mark_that_ends_lines_elsewhere_may_stand_in_a_prompt(tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_text('{"desired": "a\u2028b", "undesired": "c"}\n', encoding="utf-8")
-    assert read_prompts(path)[0].desired == "a\u2028b"
+    assert read_pairs(path)[0].desired == "a\u2028b"
 
 
 def test_prompts_that_do_not_differ_make_no_vector(llama, prompts):
     with pytest.raises(UserError, match="The vector is zero"):
-        from_prompts(llama, prompts, 0, "-1", ("add", "all", 1.0))  # the last token is the format's
+        vector_from_pairs(llama, prompts, 0, "-1", ("add", "all", 1.0))  # the last token is the format's
     with pytest.raises(UserError, match="not at 'first'"):
-        from_prompts(llama, prompts, 0, "first", ("add", "all", 1.0))
+        vector_from_pairs(llama, prompts, 0, "first", ("add", "all", 1.0))
 
 
 def test_a_position_outside_a_prompt_is_told(llama):

@@ -1,19 +1,19 @@
 import pytest
 import torch
 
+from graftbench.benchmark.activations.positions import states_at
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.vectors import (
-    as_long_as,
     difference_in_means,
     mapped_vector,
+    match_norms,
     means_over_positions,
     norm_of,
     paired_positions,
     permuted_contrasts,
     random_like,
     rescaled,
-    states_at,
 )
 from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.tokens import token_ids
@@ -90,12 +90,12 @@ def test_a_rescaled_vector_keeps_its_direction_and_its_zeros():
 
 def test_a_vector_takes_another_ones_norm_at_every_position():
     vector = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
-    assert as_long_as(vector, torch.tensor([[0.0, 10.0], [1.0, 0.0]])).tolist() == [[6, 8], [0, 1]]
+    assert match_norms(vector, torch.tensor([[0.0, 10.0], [1.0, 0.0]])).tolist() == [[6, 8], [0, 1]]
 
 
 def test_where_a_vector_holds_rounding_errors_it_is_not_made_longer():
     vector = torch.tensor([[3.0, 4.0], [1e-9, 0.0], [0.0, 0.0]])
-    assert as_long_as(vector, torch.ones(3, 2))[1:].tolist() == [[0, 0], [0, 0]]
+    assert match_norms(vector, torch.ones(3, 2))[1:].tolist() == [[0, 0], [0, 0]]
 
 
 def test_means_over_positions_are_as_long_as_the_other_ones():

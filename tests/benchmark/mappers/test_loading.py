@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.plugins import names
-from graftbench.benchmark.mappers import saving
+from graftbench.benchmark.core.plugins import plugin_names
+from graftbench.benchmark.mappers import loading, saving
 from graftbench.benchmark.mappers.checking import planted
-from graftbench.benchmark.mappers.loading import MapperSpec, find, spec_of
+from graftbench.benchmark.mappers.info import describe
+from graftbench.benchmark.mappers.loading import make_mapper, mapper_class
 from graftbench.cli.main import main
 
 GOOD = """
@@ -47,7 +48,7 @@ def submit(tmp_path, monkeypatch):
     return write
 
 
-@pytest.mark.parametrize("name", names("mappers"))
+@pytest.mark.parametrize("name", plugin_names("mappers"))
 def test_every_built_in_mapper_keeps_to_the_protocol(name, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
     status = main(["check", name])
@@ -55,7 +56,7 @@ def test_every_built_in_mapper_keeps_to_the_protocol(name, capsys, tmp_path, mon
     assert failed in ([], [" FAILED a planted map"])  # what a control cannot, and should not, find
     good = {"ridge", "procrustes", "low_rank", "autoencoder", "affine"}
     assert (status == 0) or name not in good
-    assert find(MapperSpec(name)).name == name
+    assert describe(name).name == name
 
 
 def test_a_submission_from_a_file_passes(submit, capsys):
@@ -64,22 +65,22 @@ def test_a_submission_from_a_file_passes(submit, capsys):
 
 
 def test_options_come_by_name_with_their_types(submit):
-    spec = spec_of(submit(GOOD), ["scale=0.5"])
-    assert spec.options == (("scale", 0.5),)
-    assert find(spec).make(3, 4).scale == 0.5
-    assert spec_of("autoencoder", ["hidden=256"]).options == (("hidden", 256),)
-    assert find(spec_of("autoencoder", ["hidden=7"])).make(3, 4).encoder.out_features == 7
+    info = describe(submit(GOOD), ["scale=0.5"])
+    assert info.options == {"scale": 0.5}
+    assert make_mapper(info, 3, 4).scale == 0.5
+    assert describe("autoencoder", ["hidden=256"]).options == {"hidden": 256}
+    assert make_mapper(describe("autoencoder", {"hidden": 7}), 3, 4).encoder.out_features == 7
 
 
 @pytest.mark.parametrize(
     ("code", "name", "told"),
     [
-        (GOOD, "Mien", "has no class 'Mien'. Did you mean Mine?"),
+        (GOOD, "Mien", "has no class 'Mien' that can be seen without running it. Did you mean Mine?"),
         ("class Mine:\n    pass", "Mine", "has no method fit(self, pairs, *, seed)"),
         ("class Mine:\n    def fit(self, pairs): ...\n    def __call__(self, x): ...", "Mine", "takes no `seed`"),
         ("class Mine:\n    def fit(self, pairs, *, seed): ...", "Mine", "has no method __call__"),
-        ("import nothing_of_the_kind", "Mine", "cannot be imported: ModuleNotFoundError"),
-        ("class Mine(:", "Mine", "cannot be imported: SyntaxError"),
+        (f"import nothing_of_the_kind\n{GOOD}", "Mine", "cannot be imported: ModuleNotFoundError"),
+        ("class Mine(:", "Mine", "cannot be read as Python: SyntaxError"),
         (GOOD.replace('name = "mine"', 'vector_rule = "diference"'), "Mine", "Did you mean difference?"),
     ],
 )
@@ -123,14 +124,14 @@ def test_what_is_wrong_with_a_submission_is_told(submit, capsys, change, told):
 )
 def test_unknown_names_and_options_are_told(source, options, told):
     with pytest.raises(UserError) as error:
-        spec_of(source, options)
+        describe(source, options)
     assert told in str(error.value)
 
 
-@pytest.mark.parametrize("name", names("mappers"))
+@pytest.mark.parametrize("name", plugin_names("mappers"))
 def test_a_saved_mapper_is_the_same_when_it_is_read_again(name, tmp_path):
-    found = find(MapperSpec(name))
-    mapper = found.make(24, 32)
+    found = describe(name)
+    mapper = make_mapper(found, 24, 32)
     record = mapper.fit(planted(), seed=0)
     saving.save(mapper, found, (24, 32), tmp_path)
     again = saving.load(found, tmp_path)
@@ -144,29 +145,69 @@ def test_a_saved_mapper_is_the_same_when_it_is_read_again(name, tmp_path):
 
 def test_an_option_is_one_line(submit):
     with pytest.raises(UserError, match="is no single line of up to 1000 characters"):
-        spec_of(submit(GOOD.replace("scale: float = 1.0", "mode: str = 'a'")), ["mode=a\nb"])
+        describe(submit(GOOD.replace("scale: float = 1.0", "mode: str = 'a'")), ["mode=a\nb"])
 
 
 def test_a_submission_is_run_from_its_source_and_leaves_nothing_beside_it(submit, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     source = submit(GOOD)
-    find(MapperSpec(source))
+    mapper_class(describe(source))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+    loading._loaded.cache_clear()
     other = tmp_path / "other.py"
     other.write_text(GOOD.replace("scale: float = 1.0", "scale: float = 9.0"))
     byte_code = Path(importlib.util.cache_from_source(str(tmp_path / "mine.py")))
     unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH  # which python takes whatever the source says
     py_compile.compile(str(other), cfile=str(byte_code), invalidation_mode=unchecked)
-    assert find(MapperSpec(source)).make(3, 4).scale == 1.0
+    assert make_mapper(describe(source), 3, 4).scale == 1.0
     assert sys.dont_write_bytecode is False
 
 
-@pytest.mark.parametrize("name", names("mappers"))
+@pytest.mark.parametrize("name", plugin_names("mappers"))
 def test_a_built_in_mapper_is_identified_by_its_name_and_version(name, monkeypatch):
-    kind = find(MapperSpec(name)).kind
+    kind = mapper_class(describe(name))
     assert "version" in vars(kind), "each class states its own version"
-    before = find(MapperSpec(name)).sha256
+    before = describe(name).sha256
     monkeypatch.setattr("inspect.getsourcefile", lambda _: pytest.fail("the source is no part of it"))
-    assert find(MapperSpec(name)).sha256 == before
+    assert describe(name).sha256 == before
     monkeypatch.setattr(kind, "version", kind.version + 1)
-    assert find(MapperSpec(name)).sha256 != before
+    assert describe(name).sha256 != before
+
+
+def test_a_submission_is_described_without_being_run(submit):
+    code = f"raise SystemExit('run unasked')\n{GOOD}".replace('name = "mine"', 'name = "own"; vector_rule = "linear"')
+    info = describe(submit(code), {"scale": 2.0})
+    assert (info.name, info.vector_rule, info.deterministic, info.options) == ("own", "linear", False, {"scale": 2.0})
+
+
+def test_a_file_that_was_changed_since_it_was_described_is_not_run(submit):
+    source = submit(GOOD)
+    info = describe(source)
+    submit(f"raise SystemExit('run unasked')\n{GOOD}")
+    with pytest.raises(UserError, match="was changed while the run was going on"):
+        mapper_class(info)
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "told"),
+    [
+        ("rate: float", [], "needs the option rate"),
+        ("rate: float", ["rate=2"], None),
+        ("rate: 'int' = 2", ["rate=2.5"], "is of type int; '2.5' is not"),
+        ("deep: bool = False", ["deep=perhaps"], "is true or false, not 'perhaps'"),
+        ("kind: ClassVar[str] = 'a'", ["kind=b"], "has no option 'kind'"),
+    ],
+)
+def test_options_are_read_from_the_fields_of_a_dataclass(submit, fields, options, told):
+    source = submit(GOOD.replace("    scale: float = 1.0", f"    {fields}"))
+    if told is None:
+        assert describe(source, options).options == {"rate": 2.0}
+        return
+    with pytest.raises(UserError, match=told):
+        describe(source, options)
+
+
+def test_options_of_a_parent_from_elsewhere_are_taken_as_they_read(submit):
+    code = "from graftbench.benchmark.mappers.builtin.ridge import Ridge\n\nclass Mine(Ridge):\n    name = 'mine'\n"
+    info = describe(submit(code), ["penalty=0.5"])
+    assert make_mapper(info, 3, 4).penalty == 0.5

@@ -7,9 +7,9 @@ TRUE = torch.tensor([[1.0, 0.0], [3.0, 0.0], [5.0, 6.0]])
 
 
 def test_a_perfect_prediction_leaves_nothing_unexplained():
-    found = fidelity([(TRUE, TRUE)])
-    assert found.cosine == pytest.approx(1)
-    assert found.fvu == pytest.approx(0)
+    perfect = fidelity([(TRUE, TRUE)])
+    assert perfect.cosine == pytest.approx(1)
+    assert perfect.fvu == pytest.approx(0)
 
 
 def test_the_mean_leaves_everything_unexplained():

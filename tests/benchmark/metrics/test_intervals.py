@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from graftbench.benchmark.metrics.statistics import wilson
+from graftbench.benchmark.metrics.statistics import interval, wilson
 
 
 def test_wilson_gives_the_textbook_values():
@@ -14,3 +15,10 @@ def test_wilson_gives_the_textbook_values():
 def test_no_observations_have_no_interval():
     with pytest.raises(ValueError, match="at least one observation"):
         wilson(0, 0)
+
+
+def test_an_interval_holds_the_middle_95_percent_of_the_resamples():
+    values = np.arange(1001.0)
+    assert interval(values) == (25, 975)
+    assert np.isnan(interval([*values, np.nan])).all()
+    assert interval([*values, np.nan], skip_nan=True) == (25, 975)

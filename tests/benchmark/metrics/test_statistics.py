@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from graftbench.benchmark.metrics.statistics import difference, is_steerable, resampled, transfer
+from graftbench.benchmark.metrics.statistics import difference, is_steerable, resample, transfer
 
 
 def bits(*rows):
@@ -17,7 +17,7 @@ def constant(rate, n=200):
 
 
 def test_transfer_is_the_share_of_natives_gain_over_random():
-    drawn = resampled(lone(200), 16, seed=0)
+    drawn = resample(lone(200), 16, seed=0)
     noise = np.repeat(constant(0.1), 16, axis=0)
     assert transfer(constant(0.5), constant(0.9), noise, drawn).value == pytest.approx(0.5)
     assert transfer(constant(0.9), constant(0.9), noise, drawn).value == 1
@@ -25,48 +25,48 @@ def test_transfer_is_the_share_of_natives_gain_over_random():
     assert transfer(constant(0.0), constant(0.9), noise, drawn).value < 0
 
 
-def test_what_equals_native_prompt_by_prompt_transfers_surely():
+def test_a_mapper_that_equals_native_on_every_prompt_has_an_interval_of_zero_width():
     native = constant(0.7)
-    found = transfer(native, native, np.zeros((16, 200)), resampled(lone(200), 16, seed=0))
-    assert (found.low, found.high) == (1, 1)
+    full = transfer(native, native, np.zeros((16, 200)), resample(lone(200), 16, seed=0))
+    assert (full.low, full.high) == (1, 1)
 
 
 def test_native_without_effect_has_nothing_to_transfer():
     with pytest.raises(ValueError, match="no effect"):
-        transfer(constant(0.5), constant(0.1), constant(0.1), resampled(lone(200), 1, seed=0))
+        transfer(constant(0.5), constant(0.1), constant(0.1), resample(lone(200), 1, seed=0))
 
 
-def test_a_cell_is_steerable_where_native_beats_random_surely_and_by_a_tenth():
-    drawn = resampled(lone(200), 1, seed=0)
+def test_a_cell_is_steerable_where_native_beats_random_significantly_and_by_a_tenth():
+    drawn = resample(lone(200), 1, seed=0)
     assert is_steerable(constant(0.8), constant(0.2), drawn)
     assert not is_steerable(constant(0.25), constant(0.2), drawn)  # by less than a tenth
-    few = resampled(lone(6), 1, seed=0)
-    assert not is_steerable(bits([1, 0, 0, 1, 0, 0]), bits([0, 0, 0, 0, 0, 1]), few)  # not surely
+    few = resample(lone(6), 1, seed=0)
+    assert not is_steerable(bits([1, 0, 0, 1, 0, 0]), bits([0, 0, 0, 0, 0, 1]), few)  # not significantly
 
 
 def test_prompts_of_one_cluster_are_drawn_together():
     ones = bits([1] * 50 + [0] * 50)
-    apart = difference(ones, np.zeros((1, 100)), resampled(lone(100), 1, seed=0))
-    together = difference(ones, np.zeros((1, 100)), resampled([str(i // 10) for i in range(100)], 1, seed=0))
-    assert together.high - together.low > 2 * (apart.high - apart.low)
+    alone = difference(ones, np.zeros((1, 100)), resample(lone(100), 1, seed=0))
+    together = difference(ones, np.zeros((1, 100)), resample([str(i // 10) for i in range(100)], 1, seed=0))
+    assert together.high - together.low > 2 * (alone.high - alone.low)
 
 
 def test_draws_that_scatter_widen_the_interval():
     native = constant(0.9)
     alike = np.repeat(constant(0.2), 4, axis=0)
     unlike = np.concatenate([constant(0.0), constant(0.0), constant(0.4), constant(0.4)])
-    drawn = resampled(lone(200), 4, seed=0)
+    drawn = resample(lone(200), 4, seed=0)
     width = [i.high - i.low for i in (difference(native, noise, drawn) for noise in (alike, unlike))]
     assert width[1] > 1.5 * width[0]
 
 
 def test_the_same_seed_gives_the_same_interval():
-    one, other = (difference(constant(0.6), constant(0.2), resampled(lone(200), 1, seed=3)) for _ in range(2))
+    one, other = (difference(constant(0.6), constant(0.2), resample(lone(200), 1, seed=3)) for _ in range(2))
     assert one == other
 
 
 CLUSTERS = np.random.default_rng(1).integers(0, 80, 144)
-DRAWN = resampled([f"{m:03}" for m in CLUSTERS], 16, seed=0)
+DRAWN = resample([f"{m:03}" for m in CLUSTERS], 16, seed=0)
 
 
 def planted(rng, rate):
@@ -85,8 +85,8 @@ def test_intervals_cover_a_planted_truth_in_19_of_20_cells_or_more():
     covered = 0
     for _ in range(500):
         noise = np.concatenate([planted(rng, rate) for rate in random_rates(rng, 16)])
-        found = transfer(planted(rng, 0.6), planted(rng, 0.85), noise, DRAWN)
-        covered += found.low <= truth <= found.high
+        estimate = transfer(planted(rng, 0.6), planted(rng, 0.85), noise, DRAWN)
+        covered += estimate.low <= truth <= estimate.high
     assert covered >= 0.95 * 500
 
 
@@ -99,7 +99,7 @@ def test_a_mapper_that_brings_random_vectors_seems_better_than_they_are_in_one_c
     assert lucky <= 0.05 * 500
 
 
-def test_draws_that_are_not_those_of_the_baseline_are_no_rate():
-    drawn = resampled(["a", "b", "c"], 1, 0)
+def test_a_condition_with_other_draws_than_the_baseline_has_no_rate():
+    drawn = resample(["a", "b", "c"], 1, 0)
     with pytest.raises(ValueError, match="a condition has 40 draws, and the baseline 1"):
         drawn.rate(np.ones((40, 3)))

@@ -2,7 +2,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from graftbench.benchmark.models.kv_cache import ROOM, RoomyLayer, new_cache
+from graftbench.benchmark.models.kv_cache import SPARE_TOKENS, PreallocatedLayer, new_cache
 
 
 def steps(n, rows=3):
@@ -11,40 +11,40 @@ def steps(n, rows=3):
     return [(torch.randn(rows, 2, length, 4), torch.randn(rows, 2, length, 4)) for length in lengths]
 
 
-def test_it_holds_what_transformers_own_cache_holds():
-    ours, theirs = RoomyLayer(), DynamicCache()
-    for keys, values in steps(3 * ROOM):
-        found = ours.update(keys, values)
-        for one, other in zip(found, theirs.update(keys, values, 0), strict=True):
+def test_it_holds_the_same_keys_and_values_as_transformers_cache():
+    ours, theirs = PreallocatedLayer(), DynamicCache()
+    for keys, values in steps(3 * SPARE_TOKENS):
+        held = ours.update(keys, values)
+        for one, other in zip(held, theirs.update(keys, values, 0), strict=True):
             assert torch.equal(one, other)
-    assert ours.get_seq_length() == theirs.get_seq_length() == 3 * ROOM + 4
+    assert ours.get_seq_length() == theirs.get_seq_length() == 3 * SPARE_TOKENS + 4
 
 
-def test_rows_that_stay_keep_what_was_theirs():
-    ours, theirs = RoomyLayer(), DynamicCache()
+def test_rows_that_stay_keep_their_keys_and_values():
+    ours, theirs = PreallocatedLayer(), DynamicCache()
     for i, (keys, values) in enumerate(steps(10)):
         if i == 4:
             for cache in (ours, theirs):
                 cache.batch_select_indices(torch.tensor([0, 2]))
         rows = slice(None) if i < 4 else [0, 2]
-        found, wanted = ours.update(keys[rows], values[rows]), theirs.update(keys[rows], values[rows], 0)
-        assert torch.equal(found[0], wanted[0])
-        assert torch.equal(found[1], wanted[1])
+        held, wanted = ours.update(keys[rows], values[rows]), theirs.update(keys[rows], values[rows], 0)
+        assert torch.equal(held[0], wanted[0])
+        assert torch.equal(held[1], wanted[1])
 
 
-def test_what_was_handed_out_is_not_written_to_again():
-    layer = RoomyLayer()
-    first, *rest = steps(ROOM)
-    kept = layer.update(*first)[0].clone()
-    held = layer.keys
+def test_returned_keys_are_not_overwritten():
+    layer = PreallocatedLayer()
+    first, *rest = steps(SPARE_TOKENS)
+    copy = layer.update(*first)[0].clone()
+    keys = layer.keys
     for step in rest:
         layer.update(*step)
-    assert torch.equal(held, kept)
+    assert torch.equal(keys, copy)
 
 
 def test_layers_with_a_window_stay_transformers_own(model):
     kinds = {type(layer).__name__ for layer in new_cache(model).layers}
-    assert kinds <= {"RoomyLayer", "DynamicSlidingWindowLayer"}
+    assert kinds <= {"PreallocatedLayer", "DynamicSlidingWindowLayer"}
     assert all(type(layer) is not DynamicLayer for layer in new_cache(model).layers)
     if type(model.module).__name__.startswith("Gemma"):
         assert "DynamicSlidingWindowLayer" in kinds

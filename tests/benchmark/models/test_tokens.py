@@ -2,7 +2,7 @@ import pytest
 
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.models.chat import Chat, chat
-from graftbench.benchmark.models.tokens import by_length, pad, positions_of, token_ids
+from graftbench.benchmark.models.tokens import batches_by_length, pad, positions_of, token_ids
 from tests.benchmark.conftest import byte_pairs
 
 TOKENIZER = byte_pairs(320)
@@ -48,7 +48,7 @@ def test_padding_is_on_the_left_masked_and_not_counted(llama):
 
 def test_batches_hold_rows_of_like_length_within_their_bounds():
     lengths = [9, 2, 7, 3, 3, 8, 1]
-    batches = list(by_length(lengths, batch_tokens=16, batch_rows=3))
+    batches = list(batches_by_length(lengths, batch_tokens=16, batch_rows=3))
     assert sorted(i for batch in batches for i in batch) == list(range(7))
     assert all(len(batch) <= 3 for batch in batches)
     assert all(len(batch) * max(lengths[i] for i in batch) <= 16 for batch in batches)
@@ -56,7 +56,7 @@ def test_batches_hold_rows_of_like_length_within_their_bounds():
 
 
 def test_a_row_that_is_too_long_stands_alone():
-    assert list(by_length([50, 2], batch_tokens=10)) == [[1], [0]]
+    assert list(batches_by_length([50, 2], batch_tokens=10)) == [[1], [0]]
 
 
 def test_a_reply_may_grow():

@@ -7,7 +7,7 @@ from graftbench.benchmark.experiments.conditions import clean_answers
 from graftbench.benchmark.experiments.direction.reference import still_good
 from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.results.answers import Answer
-from graftbench.benchmark.results.summary import summarised
+from graftbench.benchmark.results.summary import summarise
 
 BOTH = ("unsteered", "native")
 ITEMS = [Example(Prompt(f"{i}"), Turn(Prompt(f"{i}")), f"c{i}", "even" if i % 2 == 0 else "odd") for i in range(4)]
@@ -19,7 +19,7 @@ def answer(item, condition, good, split="test"):
 
 def test_success_is_reported_by_group_and_marks_as_shares():
     found = [answer(item, "native", item.group == "even") for item in ITEMS]
-    summary = summarised(found, ITEMS, [item.id for item in ITEMS], {})
+    summary = summarise(found, ITEMS, [item.id for item in ITEMS], {})
     assert summary.bits["native"] == [[1, 0, 1, 0]]
     assert summary.parts["native"].groups == {"even": 1, "odd": 0}
     assert summary.parts["native"].marks == {"said": 0.5}
@@ -34,7 +34,7 @@ def test_what_was_tried_and_said_is_kept_beside_the_figures():
         for item, good in zip(ITEMS, all_, strict=True)
     ]
     said = [replace(answer(item, name, name == "native"), completion=name) for name in BOTH for item in ITEMS]
-    summary = summarised([*tried, *said], ITEMS, [item.id for item in ITEMS], {})
+    summary = summarise([*tried, *said], ITEMS, [item.id for item in ITEMS], {})
     assert [(one.strength, one.value, one.n) for one in summary.sweep["native"]] == [(0.5, 0.25, 4), (1.0, 0.75, 4)]
     first = summary.examples[0]
     assert (first.item, first.prompt) == (ITEMS[0].id, "0")

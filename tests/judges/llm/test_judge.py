@@ -9,7 +9,7 @@ import pytest
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.judges.llm.judge import LLMJudge
-from graftbench.judges.llm.replies import Replies
+from graftbench.judges.llm.replies import ReplyCache
 from graftbench.judges.llm.rubric import read_rubric
 from graftbench.judges.llm.server import Server
 from graftbench.judges.llm.spending import Prices
@@ -22,7 +22,7 @@ CASES = [Case(f"How do I paint fence {i}?", f"Get brush {i}.", "Get the brush.")
 
 
 def judge(tmp_path, stub, rubric="similarity", **settings):
-    replies = Replies(tmp_path / "replies.sqlite")
+    replies = ReplyCache(tmp_path / "replies.sqlite")
     return LLMJudge(read_rubric(rubric), Server("m", stub.url, replies=replies, **{"seconds": 5.0, **settings}))
 
 
@@ -259,7 +259,7 @@ def test_another_turn_is_asked_anew_and_so_is_another_server(tmp_path, serve, mo
     judge(tmp_path, stub)(CASES[:1])
     judge(tmp_path, stub, turn=1)(CASES[:1])
     assert len(stub.bodies) == 2
-    elsewhere = LLMJudge(read_rubric("similarity"), Server("m", replies=Replies(tmp_path / "replies.sqlite")))
+    elsewhere = LLMJudge(read_rubric("similarity"), Server("m", replies=ReplyCache(tmp_path / "replies.sqlite")))
     for each, score in ((stub, 4), (other, 1)):
         monkeypatch.setenv("OPENAI_BASE_URL", each.url)
         assert scores(replace(elsewhere, server=replace(elsewhere.server))(CASES[1:2])) == [score]
@@ -341,7 +341,7 @@ def test_judges_are_told_apart_by_rubric_and_model(tmp_path, serve):
 
 
 def test_a_password_in_the_address_of_a_server_is_published_nowhere(tmp_path):
-    server = Server("m", "http://someone:secret@127.0.0.1:9/v1?key=secret", replies=Replies(tmp_path / "replies"))
+    server = Server("m", "http://someone:secret@127.0.0.1:9/v1?key=secret", replies=ReplyCache(tmp_path / "replies"))
     assert server.identity == "m at http://127.0.0.1:9/v1, structured"
 
 

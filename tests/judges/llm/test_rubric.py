@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.judges.llm.parsing import verdict_in
+from graftbench.judges.llm.parsing import parse_verdict
 from graftbench.judges.llm.rubric import SHIPPED, read_rubric
 from graftbench.judges.protocol import Case
 
@@ -41,7 +41,7 @@ def test_a_rubric_names_every_label_and_holds_all_that_is_judged(name):
     ],
 )
 def test_a_verdict_is_the_whole_reply_or_the_labelled_line_that_it_ends_with(reply, score):
-    assert verdict_in(reply, SIMILARITY).score == score
+    assert parse_verdict(reply, SIMILARITY).score == score
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_verdict_is_the_whole_reply_or_the_labelled_line_that_it_ends_with(rep
     ],
 )
 def test_what_is_not_surely_a_verdict_is_none(reply):
-    verdict = verdict_in(reply, SIMILARITY)
+    verdict = parse_verdict(reply, SIMILARITY)
     assert verdict.score is None
     assert verdict.reason
 

@@ -21,7 +21,7 @@ from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.schema import Entry
 from graftbench.cli.main import main
 from graftbench.judges.llm.judge import LLMJudge
-from graftbench.judges.llm.replies import Replies
+from graftbench.judges.llm.replies import ReplyCache
 from graftbench.judges.llm.rubric import read_rubric
 from graftbench.judges.llm.server import Server
 from graftbench.judges.protocol import Case
@@ -111,7 +111,7 @@ def key(monkeypatch):
 
 def judge(served, replies, model=None, rubric="similarity", **settings):
     settings = {"most_tokens": 24, "retries": 0} | settings
-    server = Server(model or served.labeller, f"{served.url}/v1", replies=Replies(replies), **settings)
+    server = Server(model or served.labeller, f"{served.url}/v1", replies=ReplyCache(replies), **settings)
     return LLMJudge(read_rubric(rubric), server)
 
 

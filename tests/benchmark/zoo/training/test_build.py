@@ -7,14 +7,14 @@ from rich.progress import Progress
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from graftbench.benchmark.zoo.families import FAMILIES, Training
-from graftbench.benchmark.zoo.names import Name, name_of
+from graftbench.benchmark.zoo.families import FAMILIES, PhaseSchedule
+from graftbench.benchmark.zoo.names import ZooName, zoo_name
 from graftbench.benchmark.zoo.training import build as module
 from graftbench.benchmark.zoo.training.batches import batch_at
 from graftbench.benchmark.zoo.training.build import build, tokenizer_for
 from graftbench.benchmark.zoo.training.train import train_all, with_parents
 
-SCHEDULE = Training(steps=7, matrix_rate=1e-3, vector_rate=1e-3, batch=8, warmup=2)
+SCHEDULE = PhaseSchedule(steps=7, matrix_rate=1e-3, vector_rate=1e-3, batch=8, warmup=2)
 TINY = replace(
     FAMILIES["llama-s"],
     name="tiny",
@@ -22,7 +22,7 @@ TINY = replace(
     | {"hidden_size": 16, "num_hidden_layers": 2, "head_dim": 4, "intermediate_size": 24},
     phases={"base": SCHEDULE, "instruct": SCHEDULE},
 )
-BASE, INSTRUCT = Name(TINY, "base"), Name(TINY, "instruct")
+BASE, INSTRUCT = ZooName(TINY, "base"), ZooName(TINY, "instruct")
 
 
 def nothing(_step, _loss):
@@ -83,7 +83,7 @@ def test_a_checkpoint_of_another_recipe_is_not_resumed(tmp_path, monkeypatch):
     build_and_kill(BASE, tmp_path)
     steps = []
     other = replace(TINY, phases={"base": replace(SCHEDULE, vector_rate=2e-3)})
-    build(Name(other, "base"), tmp_path, lambda step, _: steps.append(step))
+    build(ZooName(other, "base"), tmp_path, lambda step, _: steps.append(step))
     assert steps == [1, 2, 3, 4, 5, 6, 7]
 
 
@@ -123,5 +123,5 @@ def test_several_workers_train_the_same_models_as_one(trained, tmp_path):
 
 
 def test_a_model_comes_with_all_it_is_tuned_from():
-    hate, instruct = name_of("llama-m-hate"), name_of("llama-m-instruct")
+    hate, instruct = zoo_name("llama-m-hate"), zoo_name("llama-m-instruct")
     assert [str(n) for n in with_parents([hate, instruct])] == ["llama-m-base", "llama-m-instruct", "llama-m-hate"]

@@ -1,7 +1,7 @@
-"""Where real data sets come from: a local mirror, in one of the forms that they are handed around in, or the Hub.
+"""Documents of MMLU and SQuAD, from a local mirror in any of their published forms, or from the Hub.
 
-A mirror is a folder that holds the files somewhere: MMLU's tables, one per subject (`anatomy_test.csv`, with a head or,
-as first published, without), SQuAD's JSON, or the Parquet files of the Hub.
+A mirror is a folder with the files anywhere in it: MMLU's tables, one per subject (`anatomy_test.csv`, with a header
+or, as first published, without), SQuAD's JSON, or the Parquet files of the Hub.
 """
 
 import csv
@@ -10,19 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.rows import Document, _from_hub, _missing, _parquet, mirror
+from graftbench.benchmark.data.rows import Document, hub_rows, mirror, not_in_mirror, parquet_rows
 
 
 def mmlu(subject: str) -> dict[str, Sequence[Document]]:
-    """The `test` and `dev` documents of a subject: question, choices, and the number of the right one."""
+    """Return the `test` and `dev` documents of a subject: question, choices, and the number of the right one."""
     return {split: _mmlu(subject, split) for split in ("test", "dev")}
 
 
 def squad() -> list[Document]:
-    """SQuAD's validation documents: title, context, question, and the answers that are right."""
+    """Return SQuAD's validation documents: title, context, question, and the right answers.
+
+    UserError where the mirror has no SQuAD file, or several.
+    """
     folder = mirror()
     if folder is None:
-        return _from_hub("rajpurkar/squad", "plain_text", "validation", _hub_squad)
+        return [_hub_squad(row) for row in hub_rows("rajpurkar/squad", "plain_text", "validation")]
     published = sorted(path for path in folder.rglob("*.json") if "quad" in str(path.relative_to(folder)).lower())
     if len(published) > 1:
         named = ", ".join(str(path.relative_to(folder)) for path in published)
@@ -35,22 +38,22 @@ def squad() -> list[Document]:
         return [_squad(article, paragraph, asked) for article, paragraph, asked in questions]
     tables = sorted(folder.rglob("*squad*/**/validation-*.parquet"))
     if tables:
-        return [_hub_squad(row) for row in _parquet(tables)]
-    raise _missing(folder, "SQuAD", "a JSON file as published, or squad/plain_text/validation-*.parquet")
+        return [_hub_squad(row) for row in parquet_rows(tables)]
+    raise not_in_mirror(folder, "SQuAD", "a JSON file as published, or squad/plain_text/validation-*.parquet")
 
 
 def _mmlu(subject: str, split: str) -> list[Document]:
     folder = mirror()
     if folder is None:
-        return _from_hub("cais/mmlu", subject, split, _hub_mmlu)
+        return [_hub_mmlu(row) for row in hub_rows("cais/mmlu", subject, split)]
     for path in sorted(folder.rglob(f"{subject}_{split}.csv")):
         with path.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.reader(lines))
         return [_table_mmlu(row, path) for row in rows if row != ["question", *_CHOICES, "answer"]]
     tables = sorted(folder.rglob(f"{subject}/{split}-*.parquet"))
     if tables:
-        return [_hub_mmlu(row) for row in _parquet(tables)]
-    raise _missing(folder, f"MMLU's {subject}", f"{subject}_{split}.csv or {subject}/{split}-*.parquet")
+        return [_hub_mmlu(row) for row in parquet_rows(tables)]
+    raise not_in_mirror(folder, f"MMLU's {subject}", f"{subject}_{split}.csv or {subject}/{split}-*.parquet")
 
 
 _CHOICES = [f"choice{i}" for i in range(4)]

@@ -3,12 +3,12 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from graftbench.leaderboard.rows import apart_from_rows
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.results.rows import SCHEMA
 from graftbench.benchmark.results.schema import AtStrength
 from graftbench.benchmark.results.stored_rows import answer_of_row, summary_of
-from graftbench.leaderboard.rows import apart_from_rows
 from tests.benchmark.runs.test_entry import IDS, result
 from tests.leaderboard.planted import entry, rows_of, run_of
 

@@ -1,0 +1,164 @@
+"""Log-likelihoods of replies and of continuations under interventions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.hooks import Batch
+from graftbench.benchmark.interventions.logits import (
+    PredictingStates,
+    last_states,
+    log_likelihoods,
+    token_log_likelihoods,
+)
+from graftbench.benchmark.interventions.operators import Intervention, shifted
+from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.models.kv_cache import new_cache
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import batches_by_length, pad, token_ids
+
+_CONTEXT_TOKENS = 16_384  # of a batch, padding counted: a bound on memory, not a setting
+_REPLY_TOKENS = 4096  # likewise
+
+
+def reply_states(model: Model, rows: Sequence[Row]) -> list[Tensor]:
+    """Return the last block's states [1 + tokens, d] that predict each reply token and what follows the reply.
+
+    The text of each row ends with its reply. ValueError where a token holds the end of a prompt and the start of its
+    reply.
+    """
+    ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
+    prompts = [token_ids(row.text.text[: row.text.spans[-1][0]], model.tokenizer) for row in rows]
+    for row, all_ids, prompt in zip(rows, ids, prompts, strict=True):
+        if all_ids[: len(prompt)] != prompt:
+            raise ValueError(f"the reply of {row.text.text!r} does not begin with a token of its own")
+    return _states_from(model, ids, [len(prompt) for prompt in prompts], [row.interventions for row in rows])
+
+
+def reply_likelihoods(model: Model, rows: Sequence[Row]) -> Tensor:
+    """Return the log-likelihood [rows] of the reply that each row's text ends with, in nats, in float64."""
+    ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
+    texts = [
+        PredictingStates(states[:-1], tuple(tokens[len(tokens) - len(states) + 1 :]))
+        for tokens, states in zip(ids, reply_states(model, rows), strict=True)
+    ]
+    by_row = log_likelihoods(model, texts).split([len(text.predicted) for text in texts])
+    return torch.stack([tokens.sum() for tokens in by_row]).cpu()
+
+
+def perplexity(model: Model, replies: Sequence[tuple[Chat, Sequence[int]]]) -> float:
+    """Return the perplexity per token of replies, given with their prompts as token ids: exp of the mean loss in nats.
+
+    The token that ends a reply counts where it is among the ids.
+    """
+    prompts = [token_ids(text.text, model.tokenizer) for text, _ in replies]
+    ids = [[*prompt, *tokens] for prompt, (_, tokens) in zip(prompts, replies, strict=True)]
+    states = _states_from(model, ids, [len(prompt) for prompt in prompts], [()] * len(replies))
+    texts = [PredictingStates(row[:-1], tuple(tokens)) for row, (_, tokens) in zip(states, replies, strict=True)]
+    return float(log_likelihoods(model, texts).mean().neg().exp())
+
+
+def _states_from(
+    model: Model, ids: Sequence[Sequence[int]], starts: Sequence[int], interventions: Sequence[Sequence[Intervention]]
+) -> list[Tensor]:
+    """Return for each row the states [tokens, d] that predict its token number `start`, all later ones and its end."""
+    by_row: dict[int, Tensor] = {}
+    for batch in batches_by_length([len(row) for row in ids], _REPLY_TOKENS):
+        with Batch([interventions[i] for i in batch]).on(model.blocks):
+            states = last_states(model, [ids[i] for i in batch])
+        by_row |= {i: each[starts[i] - 1 :].clone() for i, each in zip(batch, states, strict=True)}
+    return [by_row[i] for i in range(len(ids))]
+
+
+@dataclass(frozen=True, eq=False)
+class ContinuationRow:
+    """Tokens to read under some interventions, and the continuation that the last of them are to predict.
+
+    Rows of one `group` have the same context, and the same interventions on it.
+    """
+
+    group: str
+    ids: Sequence[int]  # all but the last token of the continuation
+    predicted: Sequence[int]
+    interventions: tuple[Intervention, ...]
+
+    @property
+    def n_after(self) -> int:
+        """Number of continuation tokens that are read."""
+        return len(self.predicted) - 1
+
+    @property
+    def context(self) -> Sequence[int]:
+        """The tokens before the continuation."""
+        return self.ids[: len(self.ids) - self.n_after]
+
+
+@torch.inference_mode()
+def continuation_likelihoods(
+    model: Model, rows: Sequence[ContinuationRow], batch_size: int
+) -> list[tuple[float, bool]]:
+    """Return for each row the log-likelihood of its continuation in nats, and whether it is the greedy one.
+
+    The context of a group is read once. FloatingPointError where a logit is not finite.
+    """
+    groups: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        groups.setdefault(row.group, []).append(i)
+    members = list(groups.values())
+    by_row: dict[int, tuple[float, bool]] = {}
+    for batch in batches_by_length([len(rows[group[0]].context) for group in members], _CONTEXT_TOKENS, batch_size):
+        where = [members[i] for i in batch]
+        these = [[rows[i] for i in group] for group in where]
+        by_row |= dict(zip([i for group in where for i in group], _group_likelihoods(model, these), strict=True))
+    return [by_row[i] for i in range(len(rows))]
+
+
+def _group_likelihoods(model: Model, groups: Sequence[Sequence[ContinuationRow]]) -> list[tuple[float, bool]]:
+    """Return the likelihoods of the rows of some groups, group after group."""
+    cache = new_cache(model)
+    first = [group[0] for group in groups]
+    inputs = pad([row.context for row in first], model)
+    with Batch([shifted(row.interventions, -row.n_after, len(row.context)) for row in first]).on(model.blocks):
+        before = model.module(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+    rows = [row for group in groups for row in group]
+    of = torch.tensor([i for i, group in enumerate(groups) for _ in group], device=model.device)
+    logits, longest = before[of], max(row.n_after for row in rows)
+    if longest:
+        cache.batch_select_indices(of)
+        after = _logits_after(model, rows, inputs["attention_mask"][of], cache, longest)
+        logits = torch.cat([logits, after], dim=1)
+    return [_likelihood(row, each[: len(row.predicted)].float()) for row, each in zip(rows, logits, strict=True)]
+
+
+def _logits_after(
+    model: Model, rows: Sequence[ContinuationRow], mask: Tensor, cache: DynamicCache, longest: int
+) -> Tensor:
+    """Return the logits [rows, longest, vocabulary] after each continuation token that is read, padded on the right.
+
+    `mask` [rows, context tokens] belongs to the contexts in the cache.
+    """
+    ends = [list(row.ids[len(row.context) :]) for row in rows]
+    ids = torch.tensor([end + [0] * (longest - len(end)) for end in ends], device=model.device)
+    own = torch.tensor([[1] * len(end) + [0] * (longest - len(end)) for end in ends], device=model.device)
+    steps = torch.arange(longest, device=model.device)
+    with Batch([shifted(row.interventions, longest - row.n_after, longest) for row in rows]).on(model.blocks):
+        logits: Tensor = model.module(
+            input_ids=ids,
+            attention_mask=torch.cat([mask, own], dim=1),
+            position_ids=mask.sum(-1, keepdim=True) + steps,
+            past_key_values=cache,
+            use_cache=True,
+        ).logits
+    return logits
+
+
+def _likelihood(row: ContinuationRow, logits: Tensor) -> tuple[float, bool]:
+    if not logits.isfinite().all():
+        raise FloatingPointError("its logits are not finite")
+    greedy = logits.argmax(-1).tolist() == list(row.predicted)
+    tokens = torch.tensor(row.predicted, dtype=torch.long, device=logits.device)
+    return float(token_log_likelihoods(logits, tokens).sum()), greedy

@@ -1,0 +1,89 @@
+"""What all cells of a run share, made once in each process: suite, tasks, models, store."""
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+from graftbench.benchmark.core.budget import Budget
+from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.protocol import Experiment
+from graftbench.benchmark.models.load import Model, load
+from graftbench.benchmark.models.tokens import Position
+from graftbench.benchmark.models.twin import twin_of
+from graftbench.benchmark.runs.executors.worker import report
+from graftbench.benchmark.runs.plan import Cell, task_named
+from graftbench.benchmark.runs.suite import Suite
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is done, in a form that goes from process to process.
+
+    Args:
+        suite: The suite as JSON.
+        device: Such as `cpu` or `cuda:0`.
+        cache: The folder of the store.
+        budget: What judges behind a server may spend, over all processes.
+
+    """
+
+    suite: str
+    batch_size: int
+    device: str
+    cache: str
+    budget: Budget | None = None
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the run is on a GPU."""
+        return self.device.startswith("cuda")
+
+    @property
+    def threads(self) -> int:
+        """Threads of torch in each process: tiny models run fastest on one."""
+        return 4 if self.on_gpu else 1
+
+
+@dataclass(frozen=True, eq=False)
+class RunContext:
+    """The parsed suite, the store and the loaded models of a run."""
+
+    settings: Settings
+    suite: Suite
+    store: Store
+    _models: dict[tuple[str, str], Model] = field(default_factory=dict)
+
+    def model(self, family: str, version: str) -> Model:
+        """Return the model of a family in one version, loaded once."""
+        key = family, version
+        if key not in self._models:
+            self._models[key] = self._load(family, version)
+        return self._models[key]
+
+    def experiment(self, cell: Cell, position: Position = None) -> Experiment:
+        """Return the experiment of a cell, at another position than the task's own where one is given."""
+        bench = Bench(self.store, self.settings.batch_size, self.suite.max_new_tokens, report, self.settings.budget)
+        report("models")
+        order = replace(cell.order, position=position)
+        return task_named(cell.task).experiment(order, self.model, bench)
+
+    def _load(self, family: str, version: str) -> Model:
+        spec = self.suite.spec(family, version)
+        if spec.twin_of is not None:
+            return twin_of(self.model(spec.twin_of, version), spec.seed)
+        assert spec.model is not None
+        return load(
+            spec.model,
+            revision=spec.revision,
+            dtype=self.suite.dtype,
+            device=self.settings.device,
+            blocks=spec.blocks,
+            writers=spec.writers,
+        )
+
+
+@lru_cache(maxsize=1)  # of the run that is going on: its models fill the memory
+def context_of(settings: Settings) -> RunContext:
+    """Return the context of a run in this process."""
+    return RunContext(settings, Suite.model_validate_json(settings.suite), Store(Path(settings.cache)))

@@ -1,0 +1,109 @@
+"""The jobs of a run: each cell after the reference that it shares with others; both write parts."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.mappers.info import MapperInfo
+from graftbench.benchmark.results.schema import CellResult
+from graftbench.benchmark.runs.cell import run_reference, score_cell
+from graftbench.benchmark.runs.context import Settings, context_of
+from graftbench.benchmark.runs.entry import cell_result
+from graftbench.benchmark.runs.executors.inline import Inline, Silent
+from graftbench.benchmark.runs.executors.protocol import Failure, Job, Results
+from graftbench.benchmark.runs.parts import Parts
+from graftbench.benchmark.runs.plan import Cell
+
+
+def jobs_of(
+    cells: Sequence[Cell], settings: Settings, info: MapperInfo, parts: Parts, timeout: float | None = None
+) -> list[Job]:
+    """Return the jobs that are left to do: those whose parts are not there, or are incomplete."""
+    references = [
+        Job(cell.reference, reference_job, (cell, settings, parts), timeout=timeout)
+        for cell in _spread(cells)
+        if not _has_reference(cell, parts)
+    ]
+    there = {job.name for job in references}
+    scores = [
+        Job(
+            cell.name,
+            cell_job,
+            (cell, settings, info, parts),
+            after=(cell.reference,) if cell.reference in there else (),
+            timeout=timeout,
+        )
+        for cell in cells
+        if not is_finished(cell, parts)
+    ]
+    return [*references, *scores]
+
+
+def is_finished(cell: Cell, parts: Parts) -> bool:
+    """Whether the part of a cell is there and nothing in it can be mended by running the cell again."""
+    part = parts.of(cell)
+    return part is not None and part.cell.status == "ok" and part.complete
+
+
+def record_failures(cells: Sequence[Cell], results: Results, parts: Parts) -> None:
+    """Write the parts of the cells whose jobs failed."""
+    for cell in cells:
+        failure = results.get(cell.name)
+        if isinstance(failure, Failure):
+            parts.add(cell, cell_result(cell, failure), failure)
+
+
+def reference_job(cell: Cell, settings: Settings, parts: Parts) -> None:
+    """Run the reference of a cell, and write its part."""
+    parts.add_reference(cell, run_reference(cell, context_of(settings)))
+
+
+def cell_job(cell: Cell, settings: Settings, info: MapperInfo, parts: Parts) -> None:
+    """Score a cell, and write its part."""
+    outcome = score_cell(cell, context_of(settings), info, parts.folder)
+    parts.add(cell, cell_result(cell, outcome), outcome)
+
+
+def _has_reference(cell: Cell, parts: Parts) -> bool:
+    part = parts.reference(cell)
+    return part is not None and part.failure is None and part.complete
+
+
+def _spread(cells: Sequence[Cell]) -> list[Cell]:
+    """Return a cell for each reference, those of one variant far apart: they share rows, and would wait."""
+    seen: Counter[tuple[str, str]] = Counter()
+    turns: dict[str, tuple[int, Cell]] = {}
+    for cell in cells:
+        if cell.reference not in turns:
+            turns[cell.reference] = seen[cell.task, cell.variant], cell
+            seen[cell.task, cell.variant] += 1
+    return [cell for _, cell in sorted(turns.values(), key=lambda one: one[0])]
+
+
+def run_cell(cell: Cell, settings: Settings, info: MapperInfo, parts: Parts) -> CellResult:
+    """Run a cell in this process, and write its part; one that is finished already is read from its part."""
+    if not is_finished(cell, parts) or not _has_reference(cell, parts):
+        _run_here(cell, settings, info, parts)
+    part = parts.of(cell)
+    assert part is not None
+    return part.cell
+
+
+def _run_here(cell: Cell, settings: Settings, info: MapperInfo, parts: Parts) -> None:
+    reference = parts.reference(cell)
+    failure = reference.failure if reference is not None else None  # that another cell of the session met
+    if failure is None:
+        failure = _first_failure(cell, jobs_of([cell], settings, info, parts), settings, parts)
+    if failure is not None:
+        parts.add(cell, cell_result(cell, failure), failure)
+
+
+def _first_failure(cell: Cell, jobs: Sequence[Job], settings: Settings, parts: Parts) -> Failure | None:
+    try:
+        results = Inline(settings.threads).run(jobs, Silent())
+    except UserError as error:
+        return Failure("failed", str(error), "")
+    failed = results.get(cell.reference)
+    if isinstance(failed, Failure):
+        parts.add_reference(cell, failed)
+    return next((result for result in results.values() if isinstance(result, Failure)), None)

@@ -1,0 +1,73 @@
+"""Models and prompts as callers give them."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.plugins import nearest
+from graftbench.benchmark.data.examples import Prompt, Turn
+from graftbench.benchmark.models.chat import Chat, turn_chat
+from graftbench.benchmark.models.load import Dtype, Model, load
+
+AnyPrompt = str | Prompt | Turn  # a user's words, also with the place of a trigger, or with the beginning of a reply
+
+
+def load_model(
+    name: str,
+    *,
+    revision: str | None = None,
+    dtype: Dtype = "float32",
+    device: str = "auto",
+    blocks: str | None = None,
+    writers: Sequence[str] = ("self_attn", "mlp"),
+) -> Model:
+    """Load a language model with its tokenizer.
+
+    `model.module` is the model of transformers, `model.d` the width of its residual stream, `len(model.blocks)` the
+    number of its sites: site `l` is the input of block `l`.
+
+    >>> import graftbench as gb
+    >>> model = gb.load_model("llama-s-hate")
+    >>> model.d, len(model.blocks)
+    (64, 4)
+
+    Args:
+        name: A model that ships (`graftbench zoo list`), a local folder, or a Hub id (owner/name).
+        revision: Branch, tag or commit on the Hub.
+        dtype: float32, bfloat16 or float16. Activations and vectors are float32 in any case.
+        device: cpu, cuda, cuda:1, ...; `auto` is the GPU where there is one.
+        blocks: Path of the list of blocks in a model of an unknown architecture, such as `model.decoder.layers`.
+        writers: Parts of its blocks that write to the residual stream.
+
+    Raises:
+        UserError: There is no such model, dtype or device, the files cannot be read, or the blocks are not known.
+
+    """
+    if dtype not in get_args(Dtype):
+        raise UserError(f"There is no dtype {dtype!r} for models.{nearest(str(dtype), list(get_args(Dtype)))}")
+    return load(name, revision=revision, dtype=dtype, device=device, blocks=blocks, writers=writers)
+
+
+def chats_of(model: Model, prompts: Sequence[AnyPrompt]) -> list[Chat]:
+    """Render prompts in a model's chat format; UserError where there are none, or one is empty or no prompt."""
+    if isinstance(prompts, str | Prompt | Turn):
+        raise UserError("Prompts are given as a list, also where there is only one.")
+    if not prompts:
+        raise UserError("There are no prompts: give at least one.")
+    if not model.tokenizer.chat_template:
+        raise UserError(
+            f"The tokenizer of {model.name} has no chat template, so prompts cannot be put in its format: set "
+            "`model.tokenizer.chat_template`, or take a model that was tuned for chat."
+        )
+    return [turn_chat(_turn(i, prompt), model) for i, prompt in enumerate(prompts)]
+
+
+def _turn(i: int, prompt: AnyPrompt) -> Turn:
+    if isinstance(prompt, str):
+        prompt = Prompt(prompt)
+    turn = Turn(prompt) if isinstance(prompt, Prompt) else prompt
+    if not isinstance(turn, Turn):
+        raise UserError(f"Prompt {i} is a {type(prompt).__name__}: give a string, a Prompt or a Turn.")
+    if not turn.prompt.text.strip():
+        raise UserError(f"Prompt {i} is empty.")
+    return turn

@@ -1,0 +1,180 @@
+"""Whole runs: a mapper scored on a suite, and checked against the protocol."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from graftbench.api.run_html import html_of
+from graftbench.api.sources import source_of
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.plugins import nearest
+from graftbench.benchmark.mappers.checking import check_mapper
+from graftbench.benchmark.mappers.info import describe
+from graftbench.benchmark.mappers.options import Value
+from graftbench.benchmark.results.entry_files import read_entry
+from graftbench.benchmark.results.schema import CellResult, Entry, Score, TaskScore
+from graftbench.benchmark.runs.folder import ENTRY, LEADERBOARD, ROWS
+from graftbench.benchmark.runs.request import Request
+from graftbench.benchmark.runs.run import run
+from graftbench.benchmark.runs.suite import Suite, read_suite
+from graftbench.leaderboard.ranking import write_leaderboard
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run. In a notebook it shows the table of its cells and its scores.
+
+    >>> import graftbench as gb
+    >>> run = gb.Run.open("runs/few-ridge")
+    >>> run
+    Run(ridge on few, 1 cells, runs/few-ridge)
+
+    Attributes:
+        folder: The run's folder, as `graftbench show` and `graftbench submit` take it.
+        entry: Everything that was measured, as in `entry.json`.
+
+    """
+
+    folder: Path
+    entry: Entry
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        """Read the run in a folder; UserError where there is none."""
+        return cls(Path(folder), read_entry(Path(folder) / ENTRY))
+
+    @property
+    def failed(self) -> list[CellResult]:
+        """The cells that failed."""
+        return [cell for cell in self.entry.cells if cell.status != "ok"]
+
+    def score(self, track: str | None = None, *, task: str | None = None) -> float | None:
+        """Return the score on a fit track or on all, of a task or of the suite; 100 is as good as the native vector.
+
+        None where there is no such score: `run.entry.headline.reason` says why. A run of a part of a suite has scores
+        of its tasks, and none of the suite. UserError for a track or task that was not run.
+        """
+        tracks: dict[str, Score] = dict(self.entry.headline.by_track)
+        if track is not None and track not in tracks:
+            raise UserError(f"The run has no fit track {track!r}.{nearest(track, sorted(tracks))}")
+        score: Score | TaskScore = self.entry.headline if track is None else tracks[track]
+        if task is not None:
+            tasks = self.entry.headline.by_task if track is None else tracks[track].by_task
+            if task not in tasks:
+                raise UserError(f"The run has no task {task!r}.{nearest(task, sorted(tasks))}")
+            score = tasks[task]
+        return score.score
+
+    def rows(self) -> pa.Table:
+        """Return every prompt, condition, completion and verdict as a pyarrow table; `.to_pandas()` is a data frame.
+
+        UserError where the file is missing.
+        """
+        try:
+            return pq.read_table(self.folder / ROWS)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise UserError(f"{self.folder / ROWS} cannot be read: {str(error).splitlines()[0]}.") from error
+
+    def __repr__(self) -> str:
+        return f"Run({self.entry.mapper.name} on {self.entry.suite.name}, {len(self.entry.cells)} cells, {self.folder})"
+
+    def _repr_html_(self) -> str:
+        return html_of(self.entry)
+
+
+def score(
+    mapper: str | type,
+    suite: str | Path | Suite = "pocket",
+    *,
+    tasks: Sequence[str] = (),
+    pairs: Sequence[str] = (),
+    options: Mapping[str, Value] | None = None,
+    seed: int = 0,
+    batch_size: int = 256,
+    device: str = "auto",
+    workers: int = 2,
+    cell_timeout: float | None = None,
+    out: str | Path | None = None,
+    judge_requests: int | None = None,
+    judge_dollars: float | None = None,
+    progress: bool | None = None,
+) -> Run:
+    """Score a mapper on a suite, as `graftbench score` does.
+
+    >>> import graftbench as gb
+    >>> run = gb.score("ridge", "few.yaml", tasks=["backdoor_removal"], out="runs/few-ridge")
+    >>> run.rows().num_rows > 0
+    True
+
+    Cells run in worker processes: in a script, call it below `if __name__ == "__main__":`. A class of a notebook is
+    written to a file first, with the imports, functions, classes and plain values of the notebook that it uses.
+
+    Args:
+        mapper: Name of an installed mapper, `path/to/file.py:Class`, or a class.
+        suite: Name of a suite that ships, a YAML file, or what `read_suite` returns.
+        tasks: Tasks to run, all where none is named.
+        pairs: Pairs to run, such as `llama-s->llama-m`, all where none is named.
+        options: Options of the mapper, by name.
+        seed: The mapper's first seed.
+        batch_size: Rows at a time.
+        device: cpu, cuda, cuda:1, ...; `auto` is the GPU where there is one.
+        workers: Cells at a time, on a CPU.
+        cell_timeout: Seconds after which a cell is stopped.
+        out: The run's folder, one below `runs/` where none is given.
+        judge_requests: Requests to a server after which judges stop.
+        judge_dollars: Costs at which judges behind a server stop.
+        progress: Whether to show progress bars; where it is not said, in a terminal and not in a notebook.
+
+    Raises:
+        UserError: The mapper, suite, a task, pair or option is unknown or makes no sense, or the folder cannot be used.
+
+    """
+    for name, given in (("tasks", tasks), ("pairs", pairs)):
+        if isinstance(given, str):
+            raise UserError(f"`{name}` is a list, also of one: {name}=[{given!r}].")
+    request = Request(
+        suite=suite if isinstance(suite, Suite) else read_suite(str(suite)),
+        mapper=describe(source_of(mapper), options or {}),
+        tasks=tuple(tasks),
+        pairs=tuple(pairs),
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        workers=workers,
+        cell_timeout=cell_timeout,
+        out=None if out is None else Path(out),
+        judge_requests=judge_requests,
+        judge_dollars=judge_dollars,
+    )
+    finished = run(request, _console(progress))
+    write_leaderboard(finished.folder / LEADERBOARD, [finished.entry])
+    return Run(finished.folder, finished.entry)
+
+
+def check(mapper: str | type, *, options: Mapping[str, Value] | None = None, progress: bool = True) -> bool:
+    """Return whether a mapper keeps to the protocol, tried on planted pairs in seconds.
+
+    >>> import graftbench as gb
+    >>> gb.check("ridge", progress=False)
+    True
+
+    Args:
+        mapper: Name of an installed mapper, `path/to/file.py:Class`, or a class.
+        options: Options of the mapper, by name.
+        progress: Whether to print what passes and what does not.
+
+    Raises:
+        UserError: There is no such mapper, it lacks a method, or an option makes no sense.
+
+    """
+    return check_mapper(describe(source_of(mapper), options or {}), Console(quiet=not progress)) == 0
+
+
+def _console(progress: bool | None) -> Console:
+    """Return a console that shows progress bars where they are wanted: unasked, in a terminal alone."""
+    return Console(quiet=not (sys.stderr.isatty() if progress is None else progress))

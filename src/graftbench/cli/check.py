@@ -1,0 +1,21 @@
+"""The command `graftbench check`."""
+
+import argparse
+
+from graftbench.cli.options import add_mapper
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    check = commands.add_parser("check", help="take a mapper through its paces, in seconds")
+    add_mapper(check)
+    check.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from graftbench.benchmark.mappers.checking import check_mapper
+    from graftbench.benchmark.mappers.info import describe
+
+    return check_mapper(describe(arguments.mapper, arguments.option), Console())

@@ -1,0 +1,84 @@
+"""The command `graftbench leaderboard verify`."""
+
+import argparse
+from pathlib import Path
+
+from graftbench.benchmark.core.files import is_file, is_folder
+from graftbench.benchmark.core.text import escape_control
+from graftbench.cli.options import add_leaderboard, leaderboard_folder, positive
+
+CELLS = 3  # rerun by default
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    verify = commands.add_parser("verify", help="compute everything again that follows from files")
+    verify.add_argument("entry", nargs="?", type=Path, metavar="ENTRY", help="an entry's file, or a run (default: all)")
+    add_leaderboard(verify)
+    verify.add_argument(
+        "--rerun",
+        nargs="?",
+        type=positive,
+        const=CELLS,
+        metavar="N",
+        help=f"run N random cells again (default {CELLS})",
+    )
+    verify.add_argument("--trust-code", action="store_true", help="run a submission's source or suite for that")
+    verify.add_argument("--against", metavar="REVISION", help="say what changed since then, row by row: main, ...")
+    verify.set_defaults(run=_verify)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    entry, folder = _entry_and_leaderboard(arguments)
+    if entry is None:
+        from graftbench.leaderboard.entries import entry_files
+
+        entry_files(folder)  # before anything heavy is loaded
+    from graftbench.leaderboard.verify import verify, verify_all
+
+    verified = [verify(entry, folder)] if entry else verify_all(folder)
+    for one in verified:
+        _print(one.report)
+    if arguments.against is not None:
+        from graftbench.leaderboard.changes import changes_since
+
+        for line in changes_since(arguments.against, folder):
+            _print(line)
+    wrong = any(one.wrong for one in verified)
+    if arguments.rerun:
+        sound = [one.path for one in verified if one.entry is not None and not one.wrong]
+        differs = [_rerun_differs(path, folder, arguments) for path in sound]
+        wrong = wrong or any(differs)
+    return 1 if wrong else 0
+
+
+def _print(line: str) -> None:
+    """Print one line, with control characters in names and texts of others escaped."""
+    print(escape_control(line))  # noqa: T201
+
+
+def _entry_and_leaderboard(arguments: argparse.Namespace) -> tuple[Path | None, Path]:
+    """Return the entry's file, if one is named, and the leaderboard it belongs to, which may be another than named."""
+    entry: Path | None = arguments.entry
+    folder = leaderboard_folder(arguments)
+    if entry is None:
+        return None, folder
+    if is_folder(entry):  # a run
+        entry = entry / "entry.json"
+    on_a_leaderboard = is_file(entry) and entry.resolve().parent.name == "entries"
+    return entry, entry.resolve().parent.parent if on_a_leaderboard else folder
+
+
+def _rerun_differs(path: Path, folder: Path, arguments: argparse.Namespace) -> bool:
+    """Rerun some cells of an entry, print how they compare, and return whether any of them is wrong."""
+    from tempfile import TemporaryDirectory
+
+    from rich.console import Console
+
+    from graftbench.leaderboard.rerun import rerun_entry
+
+    with TemporaryDirectory() as out:
+        diffs = rerun_entry(path, folder, arguments.rerun, trust=arguments.trust_code, out=Path(out), console=Console())
+    for diff in diffs:
+        _print(f"{path.name}, {diff.report}")
+    return any(diff.wrong for diff in diffs)
