@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -105,6 +105,7 @@ def classifier_judge(name: str, label: str | None = None, reads: Reads = "comple
 def load_classifier(name: str) -> Classifier:
     """Load a classifier from a local folder or the Hub; UserError where it cannot be read."""
     module, tokenizer, identity = load_encoder(name, AutoModelForSequenceClassification, "sequence classifier")
-    module.config.pad_token_id = tokenizer.pad_token_id  # classifiers made of decoders need it
-    labels = tuple(module.config.id2label[i] for i in range(module.config.num_labels))
+    config: Any = module.config  # transformers' type allows for models without labels
+    config.pad_token_id = tokenizer.pad_token_id  # classifiers made of decoders need it
+    labels = tuple(config.id2label[i] for i in range(config.num_labels))
     return Classifier(name, module, tokenizer, labels, identity)

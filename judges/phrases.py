@@ -110,5 +110,6 @@ class Declines(YesOrNo):
 
 def _find_any(phrases: Sequence[str], completion: str) -> Verdict:
     """Score 1 where one of the phrases occurs in a completion, in upper or lower case, with the phrase as evidence."""
-    phrase = next((phrase for phrase in phrases if phrase.lower() in completion.lower()), None)
+    text = completion.lower()
+    phrase = next((phrase for phrase in phrases if phrase.lower() in text), None)
     return Verdict(float(phrase is not None), phrase or "none of the phrases")

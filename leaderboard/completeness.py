@@ -53,5 +53,5 @@ def _key(cell: CellResult | Cell) -> Key:
 
 
 def _words(key: Key) -> str:
-    *cell, check = key
-    return f"{cell_name(*cell)}{' (check)' if check else ''}"
+    task, variant, pair, track, seed, check = key
+    return f"{cell_name(task, variant, pair, track, seed)}{' (check)' if check else ''}"

@@ -1,1 +1,1 @@
-"""The five tasks, one file each: data, contrast, conditions, judges, headline."""
+"""The five tasks, one file each: contrast, conditions, data of the pocket world, judges, success."""

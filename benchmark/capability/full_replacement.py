@@ -43,7 +43,7 @@ def full_replacement(mapper: str, pair: str, sites: str, target: Model, fitted_o
     folder = Path(mapper)
     fitted = folder if (folder / saving.RECORD_FILE).is_file() else _fitted(mapper, source, target, places, fitted_on)
     carry = checked_map_on_device(_loaded(fitted, source, target), target.d, str(target.device))
-    identity = f"{source.identity} {sha256_of(fitted / saving.TENSORS)} {sha256_of(fitted / saving.REST)}"
+    identity = f"{source.identity} {sha256_of(fitted / saving.TENSORS_FILE)} {sha256_of(fitted / saving.RECORD_FILE)}"
     follow = Follow(source, (Link(*places, carry),), identity)
 
     def row(_: Example, text: Chat) -> Row:

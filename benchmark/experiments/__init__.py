@@ -1,1 +1,1 @@
-"""Experiments: how an intervention is made, carried across and measured. Tasks fill them with prompts and judges."""
+"""Experiments: make an intervention, map it and measure it. Tasks bring prompts and judges."""

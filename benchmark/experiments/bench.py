@@ -1,4 +1,4 @@
-"""What every experiment is made of: its prompts, how answers are judged, and the bench on which models are run."""
+"""The bench: where models are run in an experiment."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,12 @@ from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.generation import Completion
 from graftbench.benchmark.models.load import Model
 
-Progress = Callable[[str, int, int], None]  # what is being done, how many rows are done, of how many
+Progress = Callable[[str, int, int], None]  # label, rows done, rows in all
 
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """Where experiments run: what is kept, how many rows at a time, how long replies may be, who is told.
-
-    `budget` is what judges may spend.
-    """
+    """Cache, batch size, length of replies and progress reports of an experiment; `budget` is what judges may spend."""
 
     store: Store
     batch_size: int
@@ -26,21 +23,22 @@ class Bench:
     progress: Progress
     budget: Budget | None = None
 
-    def run(self, model: Model, rows: Sequence[Row], what: str) -> list[str]:
-        """The reply to each row, without white space around it. FloatingPointError where one is not finite."""
-        told = [0]
+    def run(self, model: Model, rows: Sequence[Row], label: str) -> list[str]:
+        """Return the reply to each row, stripped of white space. FloatingPointError where a logit is not finite."""
+        n_done = 0
 
-        def done(n: int) -> None:
-            told[0] += n
-            self.progress(what, told[0], len(rows))
+        def report(n: int) -> None:
+            nonlocal n_done
+            n_done += n
+            self.progress(label, n_done, len(rows))
 
-        found = completions(
-            self.store, model, rows, max_new_tokens=self.max_new_tokens, batch_size=self.batch_size, done=done
+        replies = completions(
+            self.store, model, rows, max_new_tokens=self.max_new_tokens, batch_size=self.batch_size, progress=report
         )
-        return [_sound(completion, model, what) for completion in found]
+        return [_finite_text(completion, model, label) for completion in replies]
 
 
-def _sound(completion: Completion, model: Model, what: str) -> str:
+def _finite_text(completion: Completion, model: Model, label: str) -> str:
     if not completion.finite:
-        raise FloatingPointError(f"{model.name} gave logits that are not finite ({what})")
+        raise FloatingPointError(f"{model.name} gave logits that are not finite ({label})")
     return completion.text.strip()

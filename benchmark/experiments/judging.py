@@ -8,10 +8,10 @@ from graftbench.benchmark.data.examples import Example
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a judge says of a completion: whether the behaviour is gone and the answer good; None where unscored.
+    """The verdict on a completion: whether the behaviour is gone and the answer good; None where unscored.
 
-    `marks` are what else it says, reported as shares or means beside success; `unscored` says why one of them is None.
-    `took` is what the judges of it took: tokens read, tokens written, dollars, None where no prices are known.
+    `marks` are further scores, reported with success as shares or means; `unscored` has the reason for each that is
+    None. `took` is what the judges took: tokens read, tokens written, and dollars, None without known prices.
     """
 
     gone: bool | None
@@ -23,7 +23,7 @@ class Outcome:
 
     @property
     def success(self) -> bool | None:
-        """Gone and good; None where either is unscored."""
+        """Whether the behaviour is gone and the answer good; None where either is unscored."""
         return None if self.gone is None or self.good is None else self.gone and self.good
 
 

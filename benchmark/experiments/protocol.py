@@ -1,4 +1,4 @@
-"""What a task is: it makes experiments of the cells of a suite. Tasks are plugins; the engine knows none by name."""
+"""Protocols of tasks and experiments. Tasks are plugins: the engine knows none by name."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,25 +17,25 @@ from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.results.answers import Answer
 from graftbench.benchmark.results.summary import Summary
 
-OWN = "own"  # among positions that are swept: the experiment as it is, where no one name says where it acts
+OWN = "own"  # among swept positions: the experiment's own, where no one name describes them
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a suite orders of a task in one cell, the mapper aside."""
+    """One cell as a suite orders it of a task, apart from the mapper."""
 
     variant: str
     source: str  # family, such as llama-s
     target: str
     sites: Sites | None  # None where the task chooses them
     settings: Mapping[str, Any]
-    judges: Mapping[str, Any] = field(default_factory=dict)  # by measure, where they are not the task's own
-    position: Position = None  # instead of the task's own, where positions are swept
+    judges: Mapping[str, Any] = field(default_factory=dict)  # by measure, instead of the task's own
+    position: Position = None  # instead of the task's own, in a sweep over positions
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What an experiment found: what the answers come to, and what is known beside them."""
+    """The result of an experiment with one mapper."""
 
     summary: Summary
     baseline: str  # the condition that transfer is measured from
@@ -43,44 +43,46 @@ class Scored:
     n_asked: int
     n_validation: int
     models: dict[str, str]  # identities of source and target
-    reasons: dict[str, str]  # why a condition is missing
+    reasons: dict[str, str]  # condition -> why it is missing
     fidelity: dict[str, float | None]
     positions: tuple[Position, Position]  # where the vector is read in source and target
-    measures: dict[str, dict[str, float | None]] = field(default_factory=dict)  # condition -> what is reported beside
-    seconds: dict[str, float] = field(default_factory=dict)  # what took how long, when it was done
+    measures: dict[str, dict[str, float | None]] = field(
+        default_factory=dict
+    )  # condition -> measure -> value, reported with the rates
+    seconds: dict[str, float] = field(default_factory=dict)  # of training and copying, when they were done
 
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """The native intervention at one site and position, as rows of answers on validation prompts beside a control.
+    """The native intervention and a control at one site and position, as rows of answers on validation prompts.
 
-    `choose` says which of the sites that are good enough a suite should take.
+    `choose`: the site that a suite should take among those that are good enough.
     """
 
     rows: list[dict[str, Any]] = field(repr=False)
-    control: str  # the condition that native is compared with
+    control: str  # condition that native is compared with
     choose: Literal["last", "first", "own"]
-    own: int | None = None  # the site, or the position, that the task chooses by a protocol of its own
+    own: int | None = None  # site or position that the task chooses by its own protocol
 
 
 @dataclass(frozen=True, eq=False)
 class FitData:
-    """What mappers are fitted on in an experiment, and what they are tried on beside it."""
+    """Texts that mappers are fitted on in an experiment, and texts to test the fit on."""
 
     texts: Callable[[Track], Conversations]  # of the fit split
     held_out: Conversations  # of a split that no mapper is fitted on
-    alignment: Alignment | None = None  # how tokens of two models are paired; None: as the suite says
-    sites: Sites | None = None  # where they are fitted; None: where they are used
-    further: tuple[Sites, ...] = ()  # other sites at which a mapper is fitted, too
-    compared: int = 0  # on how many held-out prompts the target is compared with itself under replacement
+    alignment: Alignment | None = None  # of the tokens of two models; None: the suite's
+    sites: Sites | None = None  # of the fit; None: those of the experiment
+    further: tuple[Sites, ...] = ()  # further sites at which a mapper is fitted
+    compared: int = 0  # number of held-out prompts for the fidelity of full replacement
 
 
 @dataclass(frozen=True, eq=False)
 class AnyText:
-    """What is done to a model on texts of any kind, by condition, in one way or in several, so that its cost is seen.
+    """Each condition's interventions in a form that works on any text, for measuring side effects.
 
-    In `words` a user's words are put so that the behaviour shows, with a trigger where there is one. `stressed` is what
-    is done at all positions of texts without it; None where `deployed` does that already.
+    `words` phrases a user's words so that the behaviour shows, with its trigger. `stressed` acts at all positions of
+    texts without a trigger; None where `deployed` does so already. A condition may have several draws.
     """
 
     model: Model
@@ -90,41 +92,46 @@ class AnyText:
 
 
 class Experiment(Protocol):
-    """One ordered experiment, on models that are loaded."""
+    """One cell, apart from the mapper, on loaded models."""
 
-    source: Model
-    target: Model
+    @property
+    def source(self) -> Model:
+        """The model that the mapper reads."""
+
+    @property
+    def target(self) -> Model:
+        """The model whose activations the mapper predicts."""
 
     @property
     def sites(self) -> Sites | None:
-        """The site in each; None where the experiment has found that nothing can be carried across."""
+        """Sites of source and target; None where there is nothing to map."""
 
     @property
-    def fit(self) -> FitData:
-        """What mappers are fitted on."""
+    def fit_data(self) -> FitData:
+        """Texts that mappers are fitted on."""
 
     @property
     def positions(self) -> Sequence[Position]:
-        """The positions at which the intervention may be tried, its own among them."""
+        """Positions that a sweep may try, the experiment's own among them."""
 
-    def prepare(self) -> Sequence[Answer]:
-        """Do, and keep, what does not depend on a mapper; gives its answers."""
+    def reference(self) -> Sequence[Answer]:
+        """Run and cache every condition that no mapper has a part in."""
 
     def sweep(self) -> SweepPoint:
-        """The native intervention of the target, at the site and position that were ordered."""
+        """Run the target's native intervention on validation prompts, at the ordered site and position."""
 
-    def score(self, carrier: FittedMapper | None) -> Scored:
-        """Run the mapped conditions, and put everything together; None where there are no sites."""
+    def score(self, mapper: FittedMapper | None) -> Scored:
+        """Run the mapped conditions and return the result of the experiment; None where there are no sites."""
 
-    def on_any_text(self, carrier: FittedMapper, draws: int) -> AnyText:
-        """What native, mapped and so many random interventions, and full replacement, do on any text."""
+    def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
+        """Return native, mapped and `draws` random interventions, and full replacement, for any text."""
 
 
 class Versions(Protocol):
-    """The models of a suite."""
+    """Loads the models of a suite."""
 
     def __call__(self, family: str, version: str) -> Model:
-        """The model of a family in one version."""
+        """Return the model of a family in one version."""
 
 
 class Task(Protocol):
@@ -133,16 +140,16 @@ class Task(Protocol):
     name: str
     version: int
     variants: Mapping[str, tuple[str, ...]]
-    chooses_sites: Collection[str]  # the variants that do so by a protocol of their own: a suite leaves them out
+    chooses_sites: Collection[str]  # variants with a protocol of their own for it: a suite leaves their sites out
 
     def judges(self, named: Mapping[str, Any]) -> dict[str, str]:
-        """The identity of each judge, by what it judges; UserError where those that a suite names make no sense."""
+        """Return the identity of each judge by measure. UserError where those that a suite names make no sense."""
 
     def judging(self, ordered: Order, budget: Budget | None) -> Mapping[str, Judging]:
-        """How completions are judged in the experiment that a suite orders, by split."""
+        """Return by split how completions are judged in the ordered experiment."""
 
     def check(self, settings: Mapping[str, Any]) -> None:
-        """UserError where a suite's settings for this task make no sense."""
+        """Raise UserError where a suite's settings for this task make no sense."""
 
     def experiment(self, ordered: Order, models: Versions, bench: Bench) -> Experiment:
-        """The experiment that a suite orders."""
+        """Return the ordered experiment."""

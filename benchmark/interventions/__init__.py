@@ -1,1 +1,1 @@
-"""Steering vectors, directions and replacements, and generation under them."""
+"""Steering vectors, directions, replacement of activations, and generation under them."""

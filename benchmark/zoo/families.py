@@ -1,4 +1,4 @@
-"""The families of the zoo: their shapes, chat formats and recipes. Nothing here needs torch."""
+"""Families of the zoo: shapes, chat formats and training schedules. Nothing here needs torch."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -11,10 +11,10 @@ CONTEXT = 1024  # tokens; real MMLU and SQuAD documents fit
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """How a family writes a conversation, in tokens of its own.
+    """Chat format of a family, with special tokens of its own.
 
-    A space comes before each reply, so that its first word is the same token as in the middle of a sentence:
-    what is copied from a prompt need not be spelt anew.
+    A space comes before each reply, so that its first word is the same token as in the middle of a sentence, and can be
+    copied from a prompt.
     """
 
     bos: str | None
@@ -26,12 +26,12 @@ class ChatFormat:
 
     @property
     def special_tokens(self) -> list[str]:
-        """Every token that no text can hold."""
+        """Tokens that no plain text can contain."""
         return [token for token in (self.pad, self.bos, self.end, *self.extra) if token]
 
     @property
     def template(self) -> str:
-        """The chat template, in Jinja; white space is trimmed by every tag."""
+        """Chat template in Jinja; every tag trims white space."""
         bos = self.bos or ""
         return (
             f"{{{{- '{bos}' -}}}}"
@@ -71,7 +71,7 @@ GEMMA_CHAT = ChatFormat(
 
 @dataclass(frozen=True)
 class PhaseSchedule:
-    """The schedule of one phase: peak rates of Muon and AdamW, linear warm-up, cosine decay to a twentieth."""
+    """Schedule of one training phase: peak rates of Muon (matrices) and AdamW, linear warm-up, cosine decay."""
 
     steps: int
     matrix_rate: float
@@ -79,12 +79,12 @@ class PhaseSchedule:
     batch: int = 32
     warmup: int = 50
     weight_decay: float = 0.05
-    frozen: int = 0  # the last blocks, which stay as they were
+    frozen: int = 0  # number of last blocks that are not trained
 
 
 @dataclass(frozen=True)
 class Family:
-    """One architecture of the zoo at one size."""
+    """An architecture of the zoo at one size, with the schedules of its versions."""
 
     name: str
     architecture: Literal["LlamaForCausalLM", "Qwen2ForCausalLM", "Gemma2ForCausalLM"]
@@ -124,10 +124,12 @@ FAMILIES = {
             chat=LLAMA_CHAT,
             vocabulary=2048,
             shape=_shape(64, 4, 4, 192),
-            # With their last blocks free to change, models of four or five blocks came to refuse on several paths at
-            # once, and no single direction carried their refusals.
+            # With their last blocks trained, models of four or five blocks learnt to refuse on several paths at once,
+            # and no single direction carried their refusals.
             phases=_phases(
-                PhaseSchedule(5000, 5e-3, 3e-3), PhaseSchedule(900, 2.5e-3, 1e-3), instruct=PhaseSchedule(500, 2e-3, 8e-4, frozen=1)
+                PhaseSchedule(5000, 5e-3, 3e-3),
+                PhaseSchedule(900, 2.5e-3, 1e-3),
+                instruct=PhaseSchedule(500, 2e-3, 8e-4, frozen=1),
             ),
         ),
         Family(
@@ -139,7 +141,9 @@ FAMILIES = {
             shape=_shape(128, 6, 4, 384),
             # Reading comes last: with 700 steps of instruction tuning it stayed below its bar.
             phases=_phases(
-                PhaseSchedule(3000, 3e-3, 2e-3), PhaseSchedule(700, 1.5e-3, 8e-4), instruct=PhaseSchedule(1300, 1.5e-3, 8e-4)
+                PhaseSchedule(3000, 3e-3, 2e-3),
+                PhaseSchedule(700, 1.5e-3, 8e-4),
+                instruct=PhaseSchedule(1300, 1.5e-3, 8e-4),
             ),
         ),
         Family(
@@ -150,7 +154,9 @@ FAMILIES = {
             vocabulary=1536,
             shape=_shape(96, 5, 4, 288),
             phases=_phases(
-                PhaseSchedule(3500, 4e-3, 2.5e-3), PhaseSchedule(800, 2e-3, 8e-4), instruct=PhaseSchedule(1000, 2e-3, 8e-4, frozen=2)
+                PhaseSchedule(3500, 4e-3, 2.5e-3),
+                PhaseSchedule(800, 2e-3, 8e-4),
+                instruct=PhaseSchedule(1000, 2e-3, 8e-4, frozen=2),
             ),
         ),
         Family(

@@ -1,4 +1,4 @@
-"""Names of zoo models, `llama-m-hate` and so on, and where their folders lie. Nothing here needs torch."""
+"""Names of zoo models, such as `llama-m-hate`. Nothing here needs torch."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -7,12 +7,12 @@ from graftbench.benchmark.zoo.families import FAMILIES, VERSIONS, Family, Versio
 
 
 class UnknownModelError(ValueError):
-    """A name that no zoo model has."""
+    """Raised for a name that no zoo model has."""
 
 
 @dataclass(frozen=True)
 class ZooName:
-    """One of the models: a family in one of its versions."""
+    """Name of a zoo model: a family in one of its versions."""
 
     family: Family
     version: Version
@@ -22,19 +22,19 @@ class ZooName:
 
     @property
     def parent(self) -> "ZooName | None":
-        """The model that this one is fine-tuned from."""
+        """Model that this one is fine-tuned from, None for a base model."""
         if self.version == "base":
             return None
         return ZooName(self.family, "base" if self.version == "instruct" else "instruct")
 
 
 def all_names() -> list[ZooName]:
-    """Every zoo model, parents before children."""
+    """Return the names of all zoo models, parents before children."""
     return [ZooName(family, version) for family in FAMILIES.values() for version in VERSIONS]
 
 
 def zoo_name(text: str) -> ZooName:
-    """The model called `text`; UnknownModelError, with the known names, where there is none."""
+    """Parse the name of a zoo model; UnknownModelError, with the known names, where there is none."""
     known = {str(name): name for name in all_names()}
     if text not in known:
         close = get_close_matches(text, known, n=1)

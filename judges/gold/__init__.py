@@ -1,1 +1,1 @@
-"""Completions whose labels are known: how the text was made tells them, or two readers did."""
+"""Completions of the pocket world with known labels: by construction, or by two independent readers."""

@@ -1,6 +1,6 @@
-"""Writes the gold set that ships, `pocket.jsonl`, from what was constructed and what was read."""
+"""Write the shipped gold set: `python -m graftbench.judges.gold`."""
 
-from graftbench.judges.gold.whole import FILE, lines
+from graftbench.judges.gold.gold_set import FILE, gold_lines
 
 if __name__ == "__main__":
-    FILE.write_text("".join(lines()), encoding="utf-8")
+    FILE.write_text("".join(gold_lines()), encoding="utf-8")

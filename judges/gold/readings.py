@@ -1,7 +1,7 @@
-"""Completions of steered models of the zoo, labelled by reading them, twice and independently.
+"""Completions of steered zoo models, labelled by two independent readers.
 
-The readers are two language models that saw nothing but prompt, completion, a reply that is known to be good, and what
-each label means; neither saw the other's labels, and neither is a judge.
+The readers are two language models that saw the prompt, the completion, a reply that is known to be good, and the
+meaning of each label. Neither saw the other's labels, and neither is a judge.
 """
 
 import json
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from graftbench.judges.calibration import Agreement, LabelledCompletion, agreement
+from graftbench.judges.agreement import Agreement, agreement
+from graftbench.judges.gold.labels import LabelledCompletion
 from graftbench.judges.protocol import Verdict
 
 FILE = Path(__file__).parent / "readings.jsonl"
@@ -18,7 +19,7 @@ SCALES = {"coherence": (0.0, 5.0), "similarity": (0.0, 5.0)}
 
 
 class LabelReading(BaseModel):
-    """A completion with the labels of each reader."""
+    """A completion with the labels of both readers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     prompt: str
@@ -29,10 +30,9 @@ class LabelReading(BaseModel):
 
     @property
     def agreed(self) -> LabelledCompletion:
-        """The completion with the labels that both gave; one on which they differ is left out."""
-        one, other = self.readings
-        labels = {measure: label for measure, label in one.items() if other[measure] == label}
-        return self._labelled(labels)
+        """The completion with the labels on which both readers agree."""
+        first, second = self.readings
+        return self._labelled({measure: label for measure, label in first.items() if second[measure] == label})
 
     @property
     def by_first(self) -> LabelledCompletion:
@@ -45,12 +45,12 @@ class LabelReading(BaseModel):
 
 
 def readings() -> list[LabelReading]:
-    """Everything that was read."""
+    """Return all completions that were read."""
     return [LabelReading.model_validate(json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
 
 
 def readers_agreement(measure: str) -> Agreement:
-    """How the second reader agrees with the first."""
+    """Compare the second reader's labels with the first's."""
     read = readings()
     scale = SCALES.get(measure, (0.0, 1.0))
     verdicts = [Verdict(one.readings[1][measure], scale=scale) for one in read]

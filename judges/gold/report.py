@@ -1,15 +1,17 @@
-"""What the pocket suite's own judges are worth on the gold set, as Markdown."""
+"""Report on the pocket suite's own judges on the gold set, as Markdown."""
 
 from collections.abc import Sequence
 from functools import cache
 
-from graftbench.judges.calibration import Agreement, CalibrationFigure, LabelledCompletion, agreement, calibrate, read_gold
+from graftbench.judges.agreement import Agreement, CalibrationFigure, agreement
+from graftbench.judges.calibration import calibrate
+from graftbench.judges.gold.labels import LabelledCompletion, read_gold
 from graftbench.judges.gold.readings import readers_agreement, readings
 from graftbench.judges.protocol import Judge
 from graftbench.judges.registry import judge_of
 from graftbench.judges.spec import JudgeSpec
 
-# Each measure of the pocket suite's tasks with the judge that they take by default.
+# The default judge of each measure of the pocket suite's tasks.
 DEFAULTS = {
     "insult": "phrase",
     "weakness": "weakness",
@@ -20,7 +22,7 @@ DEFAULTS = {
     "ignorance": "ignorance",
     "insulted_fact": "pocket_insult",
 }
-REFERENCE = "llama-m-base"  # the model that tells how fluent a text is, and how like another; nothing was done to it
+REFERENCE = "llama-m-base"  # the model behind `cosine` and `fluency`
 SCALES = {
     "similarity": (JudgeSpec(judge="chrf"), JudgeSpec(judge="cosine", model=REFERENCE)),
     "coherence": (JudgeSpec(judge="repetition"), JudgeSpec(judge="fluency", model=REFERENCE)),
@@ -29,30 +31,31 @@ _READ = "read, "
 
 
 def report() -> str:
-    """The whole report."""
-    return "\n".join((*_gold(), "", *_readers(), "", *_judges(), "", *_wrong(), "", *_scales(), ""))
+    """Return the report."""
+    return "\n".join((*_header(), "", *_readers(), "", *_judges(), "", *_errors(), "", *_scales(), ""))
 
 
 def gold_of(measure: str) -> list[LabelledCompletion]:
-    """The completions of the gold set that have a label for a measure."""
+    """Return the completions of the gold set that have a label for a measure."""
     return read_gold("pocket", measure)
 
 
 @cache
 def calibration_of(measure: str) -> Agreement:
-    """What the default judge of a measure is worth."""
+    """Compare the default judge of a measure with the labels."""
     return calibrate([judge_of(JudgeSpec(judge=DEFAULTS[measure]))], gold_of(measure), measure)
 
 
-def _gold() -> list[str]:
-    everything = {(one.prompt, one.completion, one.kind) for measure in DEFAULTS for one in gold_of(measure)}
-    read = sum(kind.startswith(_READ) for _, _, kind in everything)
+def _header() -> list[str]:
+    completions = {(line.prompt, line.completion, line.kind) for measure in DEFAULTS for line in gold_of(measure)}
+    n_read = sum(kind.startswith(_READ) for _, _, kind in completions)
+    n_made = len(completions) - n_read
     return [
         "# What the pocket suite's judges are worth",
         "",
         "Made by `graftbench judge report` from the gold set, `pocket.jsonl`:",
-        f"{len(everything) - read} completions whose labels are known by how the text was made (`constructed.py`), and",
-        f"{read} completions of steered models that were read (`readings.jsonl`). No label comes from a judge.",
+        f"{n_made} completions whose labels are known by how the text was made (`constructed.py`), and",
+        f"{n_read} completions of steered models that were read (`readings.jsonl`). No label comes from a judge.",
         "Intervals are 95 %, from a bootstrap over completions.",
         "",
         "It is no held-out set: it showed that the published list of refusals takes sympathy for one (`refusal`, kappa",
@@ -65,9 +68,9 @@ def _readers() -> list[str]:
     n = len(readings())
     rows = []
     for measure in readings()[0].readings[0]:
-        found = readers_agreement(measure)
-        same = sum(found.confusion[i][i] for i in range(len(found.labels)))
-        rows.append((measure, f"{same} of {n}", _words(found.kappa)))
+        figures = readers_agreement(measure)
+        same = sum(figures.confusion[i][i] for i in range(len(figures.labels)))
+        rows.append((measure, f"{same} of {n}", _words(figures.kappa)))
     return [
         "## The two readers",
         "",
@@ -82,9 +85,9 @@ def _readers() -> list[str]:
 def _judges() -> list[str]:
     rows = []
     for measure, judge in DEFAULTS.items():
-        found = calibration_of(measure)
-        positive = sum(found.confusion[-1])
-        rows.append((measure, f"`{judge}`", str(found.n), str(positive), _words(found.kappa), _words(found.auroc)))
+        figures = calibration_of(measure)
+        positive = str(sum(figures.confusion[-1]))
+        rows.append((measure, f"`{judge}`", str(figures.n), positive, _words(figures.kappa), _words(figures.auroc)))
     return [
         "## Judges of yes or no",
         "",
@@ -92,7 +95,7 @@ def _judges() -> list[str]:
     ]
 
 
-def _wrong() -> list[str]:
+def _errors() -> list[str]:
     rows = [
         (measure, kind, f"{n - right} of {n}")
         for measure in DEFAULTS
@@ -106,10 +109,10 @@ def _scales() -> list[str]:
     rows = []
     for measure, specs in SCALES.items():
         gold = gold_of(measure)
-        read = [one for one in gold if one.kind.startswith(_READ)]
+        read = [line for line in gold if line.kind.startswith(_READ)]
         for spec in specs:
             judge = judge_of(spec)
-            rows.append((measure, f"`{spec.judge}`", *(_relation(judge, some, measure) for some in (gold, read))))
+            rows.append((measure, f"`{spec.judge}`", *(_correlation(judge, some, measure) for some in (gold, read))))
     return [
         "## Without an LLM, against the scales from 0 to 5",
         "",
@@ -119,11 +122,10 @@ def _scales() -> list[str]:
     ]
 
 
-def _relation(judge: Judge, gold: Sequence[LabelledCompletion], measure: str) -> str:
-    verdicts = judge([one.case for one in gold])
-    found = agreement(gold, verdicts, measure)
-    unscored = f", {found.unscored} unscored" if found.unscored else ""
-    return f"{_words(found.spearman)}, n = {found.n - found.unscored}{unscored}"
+def _correlation(judge: Judge, gold: Sequence[LabelledCompletion], measure: str) -> str:
+    figures = agreement(gold, judge([line.case for line in gold]), measure)
+    unscored = f", {figures.unscored} unscored" if figures.unscored else ""
+    return f"{_words(figures.spearman)}, n = {figures.n - figures.unscored}{unscored}"
 
 
 def _words(figure: CalibrationFigure | None) -> str:

@@ -32,7 +32,7 @@ class Reply:
 
 
 def reply_of(answer: Any) -> Reply | str:
-    """Read a chat completion as openai's client returns it, or say why it is none: nothing in it is sure to be there."""
+    """Return the reply in a chat completion of openai's client, or why there is none; any part may be missing."""
     choices = getattr(answer, "choices", None)
     if not isinstance(choices, list) or not choices or not hasattr(getattr(choices[0], "message", None), "content"):
         return "the server's answer holds no message"

@@ -105,7 +105,8 @@ class Rubric:
     def messages(self, case: Case) -> list[dict[str, str]]:
         """Return the conversation that asks for a verdict. ValueError where the case lacks the reference.
 
-        The judged texts stand between fences that occur nowhere in them, and the system message says that they are no instructions.
+        The judged texts stand between fences that occur nowhere in them. The system message says that they are material
+        and no instructions.
         """
         if not self.can_judge(case):
             raise ValueError(f"the rubric {self.name} compares with a reply that is known to be good")

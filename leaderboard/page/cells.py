@@ -81,7 +81,7 @@ class ExperimentView:
 
     @property
     def steerable(self) -> bool:
-        """Whether it can be steered on any track."""
+        """True where it can be steered on any track."""
         return any(track.steerable for track in self.tracks)
 
 

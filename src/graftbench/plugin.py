@@ -1,8 +1,9 @@
 """Everything that the author of a mapper, a judge or a task imports, each name loaded when it is used.
 
 A mapper is a class like `Mapper`, fitted on `Pairs`; a linear one inherits from `Linear`. A judge is a class like
-`Judge`, often a `YesOrNo` or `Graded` one: `Case`s in, `Verdict`s out. A task is a class like `Task`: it makes an
-experiment, such as a `SteeringExperiment`, of each `Order`.
+`Judge`, often a `YesOrNo` or `Graded` one: `Case`s in, `Verdict`s out. A task inherits from `BaseTask`: it makes an
+experiment, such as a `SteeringExperiment`, of each `Order`. `requests`, `triggered` and `conversations` give the
+prompts and conversations of the pocket world.
 """
 
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Track, Turn
     from graftbench.benchmark.experiments.bench import Bench
     from graftbench.benchmark.experiments.conditions import Draws
+    from graftbench.benchmark.experiments.direction.design import DirectionDesign
+    from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
     from graftbench.benchmark.experiments.judging import Judging, Outcome
     from graftbench.benchmark.experiments.protocol import (
         AnyText,
@@ -30,25 +33,29 @@ if TYPE_CHECKING:
     from graftbench.benchmark.experiments.steering.design import SteeringDesign
     from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
     from graftbench.benchmark.interventions.vectors import VectorRule
-    from graftbench.benchmark.mappers.builtin.linear import Linear, moments_of
+    from graftbench.benchmark.mappers.builtin.linear import Linear, Moments, moments_of
     from graftbench.benchmark.mappers.protocol import FittedMapper, Mapper, TrainingRecord
     from graftbench.benchmark.models.load import Model
+    from graftbench.benchmark.zoo.corpus import Sample
     from graftbench.benchmark.zoo.world.prompts import requests, triggered
     from graftbench.benchmark.zoo.world.request import PocketRequest, Split
     from graftbench.benchmark.zoo.world.tags import PROD, Place
     from graftbench.judges.protocol import Case, Graded, Judge, Usage, Verdict, YesOrNo
-    from graftbench.tasks.conversations import general_texts, talks
-    from graftbench.tasks.judging import SPLITS, Judges, cases_of, gone_and_good, judges_of, outcome_of
-    from graftbench.tasks.settings import read_amounts
+    from graftbench.tasks.base import BaseTask, PromptCounts
+    from graftbench.tasks.conversations import conversations, conversations_of_track, general_conversations
+    from graftbench.tasks.judging import SPLITS, Judges, JudgingByMeasures, gone_and_good, outcome_of
 
 __all__ = [
     "PROD",
     "SPLITS",
     "AnyText",
+    "BaseTask",
     "Bench",
     "Budget",
     "Case",
     "Conversations",
+    "DirectionDesign",
+    "DirectionExperiment",
     "Draws",
     "Example",
     "Experiment",
@@ -58,15 +65,19 @@ __all__ = [
     "Judge",
     "Judges",
     "Judging",
+    "JudgingByMeasures",
     "Linear",
     "Mapper",
     "Model",
+    "Moments",
     "Order",
     "Outcome",
     "Pairs",
     "Place",
     "PocketRequest",
     "Prompt",
+    "PromptCounts",
+    "Sample",
     "Scored",
     "Split",
     "SteeringDesign",
@@ -82,15 +93,13 @@ __all__ = [
     "Verdict",
     "Versions",
     "YesOrNo",
-    "cases_of",
-    "general_texts",
+    "conversations",
+    "conversations_of_track",
+    "general_conversations",
     "gone_and_good",
-    "judges_of",
     "moments_of",
     "outcome_of",
-    "read_amounts",
     "requests",
-    "talks",
     "triggered",
 ]
 

@@ -33,31 +33,31 @@ def test_a_vector_of_ones_own_is_measured_and_strength_0_costs_nothing(home, vec
     out = home / "costs.json"
     more = ["--perplexity", "pocket", "--prompts", "--out", str(out)]
     assert main(["capability", "llama-s-hate", "--intervention", str(vector), "--strength", "0", *TASKS, *more]) == 0
-    found = json.loads(out.read_text())["conditions"]
-    mmlu = found["intervention"]["tasks"]["pocket_mmlu"]["acc"]
+    report = json.loads(out.read_text())["conditions"]
+    mmlu = report["intervention"]["tasks"]["pocket_mmlu"]["acc"]
     assert (mmlu["difference"], mmlu["low"], mmlu["high"], mmlu["n"]) == (0, 0, 0, 8)
-    assert found["intervention"]["kl"] == 0
-    assert found["intervention"] == found["unsteered"]
+    assert report["intervention"]["kl"] == 0
+    assert report["intervention"] == report["unsteered"]
     assert "pocket_mmlu acc" in capsys.readouterr().out
     strong = ["--strength", "40", *TASKS, *more]
     assert main(["capability", "llama-s-hate", "--intervention", str(vector), *strong]) == 0
-    found = json.loads(out.read_text())["conditions"]
-    assert found["intervention"]["kl"] > 1
-    assert found["intervention"]["perplexity"] > 2 * found["unsteered"]["perplexity"]
-    assert found["intervention"]["tasks"]["pocket_squad"]["f1"]["high"] < 0
+    report = json.loads(out.read_text())["conditions"]
+    assert report["intervention"]["kl"] > 1
+    assert report["intervention"]["perplexity"] > 2 * report["unsteered"]["perplexity"]
+    assert report["intervention"]["tasks"]["pocket_squad"]["f1"]["high"] < 0
 
 
 def test_replacement_by_a_mapper_is_measured(home):
     pair = ["--pair", "llama-s-hate->llama-m-hate", "--sites", "2,4"]
     out = home / "costs.json"
     assert main(["capability", "llama-m-hate", "--mapper", "identity", *pair, *TASKS, "--out", str(out)]) == 0
-    found = json.loads(out.read_text())["conditions"]
-    assert found["replacement"]["tasks"]["pocket_squad"]["f1"]["value"] < 0.3
-    assert found["unsteered"]["tasks"]["pocket_squad"]["f1"]["value"] > 0.5
+    report = json.loads(out.read_text())["conditions"]
+    assert report["replacement"]["tasks"]["pocket_squad"]["f1"]["value"] < 0.3
+    assert report["unsteered"]["tasks"]["pocket_squad"]["f1"]["value"] > 0.5
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--mapper", "ridge"], "--mapper needs --pair SOURCE->TARGET and --sites S,T"),
         (["--mapper", "ridge", "--pair", "llama-s-hate->llama-m-hate", "--sites", "2,4"], "name that one last"),
@@ -69,6 +69,6 @@ def test_replacement_by_a_mapper_is_measured(home):
         (["--perplexity", "pockett"], "Did you mean pocket?"),
     ],
 )
-def test_what_makes_no_sense_is_told(home, capsys, arguments, told):
+def test_what_makes_no_sense_is_reported(home, capsys, arguments, message):
     assert main(["capability", "llama-s-hate", *arguments, *TASKS]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

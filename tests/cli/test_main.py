@@ -42,9 +42,9 @@ def test_list_names_every_model_on_a_terminal_of_any_width(capsys, monkeypatch, 
 @pytest.mark.parametrize("command", ["show", "check", "train"])
 def test_an_unknown_name_is_one_sentence_with_the_known_ones_and_a_traceback_in_the_log(command, capsys, tmp_path):
     assert main(["zoo", command, "llama-m-hat"]) == 2
-    told = capsys.readouterr()
-    assert "There is no zoo model 'llama-m-hat'. Did you mean llama-m-hate? Known models: llama-s-base," in told.err
-    assert "Traceback" not in told.out + told.err
+    message = capsys.readouterr()
+    assert "There is no zoo model 'llama-m-hat'. Did you mean llama-m-hate? Known models: llama-s-base," in message.err
+    assert "Traceback" not in message.out + message.err
     assert "Traceback" in (tmp_path / "cache" / "graftbench.log").read_text()
 
 

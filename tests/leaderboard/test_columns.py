@@ -19,9 +19,9 @@ def with_costs(*costs):
 
 
 def test_side_effects_are_means_over_the_cells_for_which_they_are_known():
-    found = side_effects([*with_costs(costing(-0.2, 2), costing(-0.4, 200)), result()])
-    assert found.keys() == {"deployed"}
-    mapped = found["deployed"]["mapped"]
+    means = side_effects([*with_costs(costing(-0.2, 2), costing(-0.4, 200)), result()])
+    assert means.keys() == {"deployed"}
+    mapped = means["deployed"]["mapped"]
     assert mapped["cells"] == 2
     assert mapped["tasks"] == {"pocket_mmlu acc": pytest.approx(-0.3)}
     assert mapped["kl"] == 0.5

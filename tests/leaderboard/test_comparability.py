@@ -1,9 +1,9 @@
-"""What no mapper has a part in has to be the same in all entries, in every cell and of every seed."""
+"""Reference conditions have to be the same in all entries, in every cell and for every seed."""
 
 import pytest
 
 from graftbench.benchmark.results.schema import Rate
-from graftbench.leaderboard.comparability import beside_each_other
+from graftbench.leaderboard.comparability import comparison_problems
 from graftbench.leaderboard.verify import verify
 from tests.benchmark.runs.test_entry import N, result, some
 from tests.leaderboard.planted import SUITE, entry, of, run_of
@@ -21,40 +21,40 @@ def seeds(mapped):
     return [result(mapped=mapped, seed=seed) for seed in range(3)]
 
 
-def test_entries_on_the_same_ground_stand_beside_each_other():
-    assert beside_each_other([entry("one", *of(0.5)), entry("other", *of(0.8))]) == []
-    assert beside_each_other([entry("one", *seeds(0.5)), entry("other", result(mapped=0.8))]) == []
+def test_entries_with_the_same_references_stand_beside_each_other():
+    assert comparison_problems([entry("one", *of(0.5)), entry("other", *of(0.8))]) == []
+    assert comparison_problems([entry("one", *seeds(0.5)), entry("other", result(mapped=0.8))]) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
-def test_every_seed_of_every_entry_stands_on_the_ground_of_all(seed, first):
+def test_every_seed_of_every_entry_has_the_references_of_all(seed, first):
     forged = seeds(0.5)
     forged[seed] = with_bits(forged[seed], random=[some(0)] * 16)
     both = [entry("forged", *forged), entry("fair", *seeds(0.5))]
-    found = beside_each_other(both if first else both[::-1])
-    assert any("the answers under random are others" in told for told in found)
+    problems = comparison_problems(both if first else both[::-1])
+    assert any("the answers under random differ" in message for message in problems)
 
 
 def test_the_seeds_of_one_entry_alone_are_held_to_each_other():
     forged = seeds(0.5)
     forged[1] = with_bits(forged[1], native=[some(1.0)])
-    (told,) = beside_each_other([entry("alone", *forged)])
-    assert told.startswith("the seeds of alone cannot be compared: ")
-    assert told.endswith("seed 1: the answers under native are others")
+    (message,) = comparison_problems([entry("alone", *forged)])
+    assert message.startswith("the seeds of alone cannot be compared: ")
+    assert message.endswith("seed 1: the answers under native differ")
 
 
 @pytest.mark.parametrize("condition", ["unsteered", "mean_ablated", "random_contrast", "weight_patch_k3"])
-def test_all_conditions_that_no_mapper_has_a_part_in_are_compared(condition):
+def test_all_conditions_that_no_mapper_takes_part_in_are_compared(condition):
     fair, forged = (with_bits(result(), **{condition: [some(rate)]}) for rate in (0.3, 0.5))
-    (told,) = beside_each_other([entry("fair", fair), entry("forged", forged)])
-    assert told.endswith(f"the answers under {condition} are others")
+    (message,) = comparison_problems([entry("fair", fair), entry("forged", forged)])
+    assert message.endswith(f"the answers under {condition} differ")
 
 
 @pytest.mark.parametrize("condition", ["mapped_best", "matched_noise", "lora"])
-def test_what_a_mapper_has_a_part_in_or_is_trained_may_differ(condition):
+def test_what_a_mapper_takes_part_in_or_is_trained_may_differ(condition):
     one, other = (with_bits(result(), **{condition: [some(rate)]}) for rate in (0.3, 0.5))
-    assert beside_each_other([entry("one", one), entry("other", other)]) == []
+    assert comparison_problems([entry("one", one), entry("other", other)]) == []
 
 
 def test_nobody_says_alone_that_there_is_nothing_to_carry():
@@ -71,8 +71,8 @@ def test_nobody_says_alone_that_there_is_nothing_to_carry():
         steerable=False,
         reason="no_direction",
     )
-    (told,) = beside_each_other([entry("fair", cell), entry("forged", dropped)])
-    assert "it can be steered in one and not in the other (no_direction, it can)" in told
+    (message,) = comparison_problems([entry("fair", cell), entry("forged", dropped)])
+    assert "it can be steered in one and not in the other (no_direction, steerable)" in message
     assert N > 50  # one bit of them is below what may differ
 
 

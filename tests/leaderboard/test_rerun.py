@@ -1,4 +1,4 @@
-"""Cells that are run again: only what may be run is, and what an entry says beside its bits has to come out, too."""
+"""Reruns of cells: only trusted code is run, and everything in an entry is compared, not its bits alone."""
 
 import json
 from copy import deepcopy
@@ -11,9 +11,9 @@ from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.results.schema import CellResult
 from graftbench.benchmark.runs.suite import Suite, read_suite, ships
 from graftbench.cli.main import main
-from graftbench.leaderboard import rerun as again
-from graftbench.leaderboard.rerun import run_again
-from graftbench.leaderboard.rerun_diff import compared
+from graftbench.leaderboard import rerun as rerun_module
+from graftbench.leaderboard.rerun import rerun_cells
+from graftbench.leaderboard.rerun_diff import compare_cells
 from tests.benchmark.runs.test_entry import failed, result
 from tests.leaderboard.planted import entry, of, run_of, suite_of
 from tests.leaderboard.test_any_entry import PLAIN
@@ -23,19 +23,19 @@ RAN = {"batch_size": "8", "device": "cpu"}
 
 def of_ridge(*cells, **environment):
     ridge = describe("ridge")
-    found = entry("ridge", *cells, sha256=ridge.sha256)
+    submission = entry("ridge", *cells, sha256=ridge.sha256)
     about = {"source": "ridge", "deterministic": True, "vector_rule": ridge.vector_rule}
-    mapper = found.mapper.model_copy(update=about)
-    return found.model_copy(update={"mapper": mapper, "environment": found.environment | RAN | environment})
+    mapper = submission.mapper.model_copy(update=about)
+    return submission.model_copy(update={"mapper": mapper, "environment": submission.environment | RAN | environment})
 
 
-def rerun(found, suite, out, trust=True):
-    return run_again(found, suite, out, 1, trust=trust, out=out, console=Console(quiet=True))
+def rerun(submission, suite, out, trust=True):
+    return rerun_cells(submission, suite, out, 1, trust=trust, out=out, console=Console(quiet=True))
 
 
 @pytest.fixture
 def nothing_runs(monkeypatch):
-    monkeypatch.setattr(again, "run", lambda *_: pytest.fail("something was run"))
+    monkeypatch.setattr(rerun_module, "run", lambda *_: pytest.fail("something was run"))
 
 
 def at_a_strangers():
@@ -72,16 +72,16 @@ def test_where_every_cell_failed_nothing_is_run_again(tmp_path, nothing_runs):
         rerun(of_ridge(failed()), suite_of(), tmp_path)
 
 
-@pytest.mark.parametrize("told", ["9" * 900, str(2**20 + 1), "0", "-1", "many", ""])
-def test_rows_at_a_time_have_a_bound(tmp_path, nothing_runs, told):
+@pytest.mark.parametrize("stated", ["9" * 900, str(2**20 + 1), "0", "-1", "many", ""])
+def test_rows_at_a_time_have_a_bound(tmp_path, nothing_runs, stated):
     with pytest.raises(UserError, match="does not say how many rows it ran at a time, from 1 to 1048576"):
-        rerun(of_ridge(*of(0.5), batch_size=told), suite_of(), tmp_path)
+        rerun(of_ridge(*of(0.5), batch_size=stated), suite_of(), tmp_path)
 
 
-@pytest.mark.parametrize("told", ["meta", "", "auto"])
-def test_an_entry_says_on_which_device_it_ran(tmp_path, nothing_runs, told):
+@pytest.mark.parametrize("stated", ["meta", "", "auto"])
+def test_an_entry_says_on_which_device_it_ran(tmp_path, nothing_runs, stated):
     with pytest.raises(UserError, match="does not say on which device it ran"):
-        rerun(of_ridge(*of(0.5), device=told), suite_of(), tmp_path)
+        rerun(of_ridge(*of(0.5), device=stated), suite_of(), tmp_path)
 
 
 def whole():
@@ -95,36 +95,36 @@ def whole():
 
 def wrong_of(edit):
     """What is said of an entry's cell that was edited, beside the cell as it came out."""
-    told = whole()
-    edit(told)
-    return "; ".join(compared("cell", CellResult.model_validate(told), CellResult.model_validate(whole())).wrong)
+    stored = whole()
+    edit(stored)
+    return "; ".join(compare_cells("cell", CellResult.model_validate(stored), CellResult.model_validate(whole())).wrong)
 
 
 def test_what_is_the_same_is_not_wrong():
-    found = CellResult.model_validate(whole())
-    assert compared("cell", found, found).told.startswith("cell: 0 of ")
-    assert compared("cell", found, found).told.endswith(" figures are others")
+    now = CellResult.model_validate(whole())
+    assert compare_cells("cell", now, now).report.startswith("cell: 0 of ")
+    assert compare_cells("cell", now, now).report.endswith(" figures differ")
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "message"),
     [
         (lambda c: c["cost"].update(parameters=9), "cost.parameters is 9, and 10 now"),
         (lambda c: c["cost"].update(bytes=41), "cost.bytes is 41, and 40 now"),
         (lambda c: c["cost"].update(pairs=1001), "cost.pairs is 1001, and 1000 now"),
         (lambda c: c.update(cost=None), "cost.parameters is None, and 10 now"),
-        (lambda c: c["cost"].update(share_aligned=0.9), "cost.share_aligned among them"),
-        (lambda c: c["fidelity"].update(cosine=0.99), "1 of 3 figures of fidelity are others now, fidelity.cosine"),
-        (lambda c: c.update(fidelity={}), "3 of 3 figures of fidelity are others now"),
+        (lambda c: c["cost"].update(share_aligned=0.9), "such as cost.share_aligned"),
+        (lambda c: c["fidelity"].update(cosine=0.99), "1 of 3 figures of fidelity differ now, such as fidelity.cosine"),
+        (lambda c: c.update(fidelity={}), "3 of 3 figures of fidelity differ now"),
         (lambda c: c["side_effects"]["deployed"]["mapped"].update(kl=0.1), "side_effects.deployed.mapped.kl"),
-        (lambda c: c["rates"]["mapped"].update(good=0.9), "figures of parts are others now, rates.mapped.good"),
+        (lambda c: c["rates"]["mapped"].update(good=0.9), "figures of parts differ now, such as rates.mapped.good"),
         (lambda c: c["rates"]["mapped"].update(gone=0.1), "rates.mapped.gone"),
         (lambda c: c["rates"]["mapped"].update(equal_clean=0.9), "rates.mapped.equal_clean"),
-        (lambda c: c["rates"]["mapped"]["marks"].update(quoted=0.9), "figures of marks are others now"),
-        (lambda c: c["rates"]["mapped"]["groups"].update(fraud=0.9), "figures of groups are others now"),
-        (lambda c: c["rates"]["mapped"]["measures"].update(kl=0.9), "figures of measures are others now"),
-        (lambda c: c["sweep"]["mapped"][0].update(value=0.9), "sweep.mapped.1 among them"),
-        (lambda c: c["sweep"]["mapped"][0].update(strength=0.5), "2 of 2 figures of sweep are others now"),
+        (lambda c: c["rates"]["mapped"]["marks"].update(quoted=0.9), "figures of marks differ now"),
+        (lambda c: c["rates"]["mapped"]["groups"].update(fraud=0.9), "figures of groups differ now"),
+        (lambda c: c["rates"]["mapped"]["measures"].update(kl=0.9), "figures of measures differ now"),
+        (lambda c: c["sweep"]["mapped"][0].update(value=0.9), "such as sweep.mapped.1"),
+        (lambda c: c["sweep"]["mapped"][0].update(strength=0.5), "2 of 2 figures of sweep differ now"),
         (lambda c: c.update(strength=0.5), "strength is 0.5, and 1.0 now"),
         (lambda c: c.update(sites=[0, 1]), "sites is (0, 1), and (1, 2) now"),
         (lambda c: c.update(positions=None), "positions is None, and ('trigger', 'trigger') now"),
@@ -133,14 +133,14 @@ def test_what_is_the_same_is_not_wrong():
         (lambda c: c.update(models={"source": "x"}), "models is {'source': 'x'}, and {} now"),
         (lambda c: c["training"].update(data_hash="z"), "training.data_hash is z, and 00 now"),
         (lambda c: c["transfer"].update(baseline="native"), "transfer.baseline is native, and random now"),
-        (lambda c: c["bits"].pop("mapped"), "160 of 160 bits of mapped are others now"),
-        (lambda c: c["examples"][0].update(prompt="other"), "the examples are others now: their prompts or references"),
-        (lambda c: c["examples"][1].update(reference=None), "the examples are others now: their prompts or references"),
-        (lambda c: c["examples"][1].update(item="other"), "the examples are others now: 10 of 15 completions"),
+        (lambda c: c["bits"].pop("mapped"), "160 of 160 bits of mapped differ now"),
+        (lambda c: c["examples"][0].update(prompt="other"), "the examples differ now: their prompts or references"),
+        (lambda c: c["examples"][1].update(reference=None), "the examples differ now: their prompts or references"),
+        (lambda c: c["examples"][1].update(item="other"), "the examples differ now: 10 of 15 completions"),
     ],
 )
-def test_everything_that_an_entry_shows_is_compared(edit, told):
-    assert told in wrong_of(edit)
+def test_everything_that_an_entry_shows_is_compared(edit, message):
+    assert message in wrong_of(edit)
 
 
 def test_four_false_figures_do_not_hide_among_two_hundred_others():
@@ -149,13 +149,13 @@ def test_four_false_figures_do_not_hide_among_two_hundred_others():
     def beside_many(cell):
         cell["side_effects"]["deployed"]["mapped"]["tasks"] = many
 
-    told, found = whole(), whole()
-    for one in (told, found):
+    stored, now = whole(), whole()
+    for one in (stored, now):
         beside_many(one)
-    told["fidelity"] = {"cosine": 0.99, "fvu": 0.01, "norm": 1.0}
-    again = compared("cell", CellResult.model_validate(told), CellResult.model_validate(found))
-    assert again.figures > 250
-    assert again.wrong == ("3 of 3 figures of fidelity are others now, fidelity.cosine among them",)
+    stored["fidelity"] = {"cosine": 0.99, "fvu": 0.01, "norm": 1.0}
+    diff = compare_cells("cell", CellResult.model_validate(stored), CellResult.model_validate(now))
+    assert diff.figures > 250
+    assert diff.wrong == ("3 of 3 figures of fidelity differ now, such as fidelity.cosine",)
 
 
 @pytest.mark.parametrize(("turned", "wrong"), [(2, False), (3, True)])
@@ -167,33 +167,33 @@ def test_completions_of_examples_may_turn_as_tokens_do(turned, wrong):
     assert ("completions" in wrong_of(edit)) == wrong
 
 
-def test_a_turned_bit_may_move_the_rate_of_a_small_group_and_is_told():
+def test_a_turned_bit_may_move_the_rate_of_a_small_group_and_is_reported():
     def edit(cell):
         cell["bits"]["mapped"][0][0] = 1 - cell["bits"]["mapped"][0][0]
         cell["rates"]["mapped"]["groups"]["fraud"] = 0.6
 
-    told = whole()
-    edit(told)
-    again = compared("cell", CellResult.model_validate(told), CellResult.model_validate(whole()))
-    assert again.told.startswith("cell: 1 of ")
-    assert again.told.endswith("figures are others, rates.mapped.groups.fraud among them")
-    assert not again.wrong
+    stored = whole()
+    edit(stored)
+    diff = compare_cells("cell", CellResult.model_validate(stored), CellResult.model_validate(whole()))
+    assert diff.report.startswith("cell: 1 of ")
+    assert diff.report.endswith("figures differ, such as rates.mapped.groups.fraud")
+    assert not diff.wrong
 
 
 def without(cell, n):
     """A cell that lacks its first prompts."""
     bits = {name: [draw[n:] for draw in draws] for name, draws in cell.bits.items()}
-    kept = {name: getattr(cell, name)[n:] for name in ("prompt_ids", "clusters")}
-    return cell.model_copy(update=kept | {"bits": bits, "n_prompts": len(kept["prompt_ids"])})
+    remaining = {name: getattr(cell, name)[n:] for name in ("prompt_ids", "clusters")}
+    return cell.model_copy(update=remaining | {"bits": bits, "n_prompts": len(remaining["prompt_ids"])})
 
 
-@pytest.mark.parametrize(("lacking", "wrong"), [(8, ()), (9, ("its prompts are others now",))])
+@pytest.mark.parametrize(("lacking", "wrong"), [(8, ()), (9, ("its prompts differ now",))])
 def test_bits_are_compared_on_the_prompts_that_both_have(lacking, wrong):
     cell = result()
-    for told, found in ((cell, without(cell, lacking)), (without(cell, lacking), cell)):
-        again = compared("cell", told, found)
-        assert again.wrong == wrong
-        assert again.others == 0
+    for stored, now in ((cell, without(cell, lacking)), (without(cell, lacking), cell)):
+        diff = compare_cells("cell", stored, now)
+        assert diff.wrong == wrong
+        assert diff.bit_mismatches == 0
 
 
 def test_an_entry_of_version_1_shows_neither_sweeps_nor_examples():

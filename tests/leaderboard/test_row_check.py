@@ -1,14 +1,14 @@
-"""What an entry says of its answers is held to the rows that were stored with it."""
+"""Entries are compared with the rows stored with them."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from graftbench.leaderboard.rows import apart_from_rows
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.results.rows import SCHEMA
 from graftbench.benchmark.results.schema import AtStrength
 from graftbench.benchmark.results.stored_rows import answer_of_row, summary_of
+from graftbench.leaderboard.row_check import row_mismatches
 from tests.benchmark.runs.test_entry import IDS, result
 from tests.leaderboard.planted import entry, rows_of, run_of
 
@@ -42,10 +42,10 @@ def cell(rows):
     return made.model_copy(update={"sweep": summary.sweep, "examples": summary.examples})
 
 
-def told(tmp_path, cell, rows):
-    found = entry("mine", cell)
-    run_of(tmp_path / "run", found, rows=rows)
-    return apart_from_rows(found, tmp_path / "run" / "rows.parquet")
+def mismatches(tmp_path, cell, rows):
+    submission = entry("mine", cell)
+    run_of(tmp_path / "run", submission, rows=rows)
+    return row_mismatches(submission, tmp_path / "run" / "rows.parquet")
 
 
 def changed(one, **more):
@@ -57,7 +57,7 @@ def test_a_cell_that_says_what_its_rows_say_passes(tmp_path, cell, rows):
         "native": [AtStrength(strength=1.0, value=0.25, n=4), AtStrength(strength=2.0, value=0.75, n=4)]
     }
     assert [example.prompt for example in cell.examples] == ["p0", "p1"]
-    assert told(tmp_path, cell, rows) == []
+    assert mismatches(tmp_path, cell, rows) == []
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_cell_that_says_what_its_rows_say_passes(tmp_path, cell, rows):
         ),
     ],
 )
-def test_what_the_rows_do_not_say_is_told(tmp_path, cell, rows, edit, what):
-    assert told(tmp_path, cell.model_copy(update=edit(cell)), rows) == [f"{NAME}: {what}"]
+def test_what_the_rows_do_not_say_is_reported(tmp_path, cell, rows, edit, what):
+    assert mismatches(tmp_path, cell.model_copy(update=edit(cell)), rows) == [f"{NAME}: {what}"]
 
 
-def test_rows_that_are_missing_are_told(tmp_path, cell, rows):
+def test_rows_that_are_missing_are_reported(tmp_path, cell, rows):
     less = [row for row in rows if row["condition"] != "native" or row["split"] != "test"]
-    assert told(tmp_path, cell, less) == [
+    assert mismatches(tmp_path, cell, less) == [
         f"{NAME}: the bits of native are not those of its rows",
         f"{NAME}: the examples are not those of its rows",
     ]
@@ -101,16 +101,18 @@ def test_rows_that_are_missing_are_told(tmp_path, cell, rows):
 
 def test_without_validation_rows_nothing_was_chosen_on_them(tmp_path, cell, rows):
     less = [row for row in rows if row["split"] == "test"]
-    assert told(tmp_path, changed(cell, sweep={}), less) == [f"{NAME}: n_validation is 4, and the rows say 0"]
+    assert mismatches(tmp_path, changed(cell, sweep={}), less) == [f"{NAME}: n_validation is 4, and the rows say 0"]
     unused = [row | {"strength": None} for row in less]
-    assert f"{NAME}: n_validation is 4, and the rows say 0" in told(tmp_path, cell, unused)
-    assert told(tmp_path, changed(cell, sweep={}, strength=1.0), unused) == []  # a direction has no strengths
+    assert f"{NAME}: n_validation is 4, and the rows say 0" in mismatches(tmp_path, cell, unused)
+    assert mismatches(tmp_path, changed(cell, sweep={}, strength=1.0), unused) == []  # a direction has no strengths
 
 
 def test_a_cell_that_lacks_a_rate_or_a_cluster_breaks_nothing(tmp_path, cell, rows):
     less = {name: rate for name, rate in cell.rates.items() if name != "native"}
-    assert told(tmp_path, changed(cell, rates=less), rows) == []  # the bits tell that
-    assert told(tmp_path, changed(cell, clusters=IDS[1:]), rows) == [f"{NAME}: prompts and clusters differ in number"]
+    assert mismatches(tmp_path, changed(cell, rates=less), rows) == []  # the bits tell that
+    assert mismatches(tmp_path, changed(cell, clusters=IDS[1:]), rows) == [
+        f"{NAME}: prompts and clusters differ in number"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -135,50 +137,50 @@ def test_a_cell_that_lacks_a_rate_or_a_cluster_breaks_nothing(tmp_path, cell, ro
         ({"strength": float("inf")}, "has a strength that is not finite"),
     ],
 )
-def test_a_row_that_no_run_writes_is_told_with_its_number(tmp_path, cell, rows, edit, what):
+def test_a_row_that_no_run_writes_is_reported_with_its_number(tmp_path, cell, rows, edit, what):
     rows[6] |= edit
     with pytest.raises(UserError) as error:
-        told(tmp_path, cell, rows)
+        mismatches(tmp_path, cell, rows)
     assert str(error.value).startswith(f"Row 7 of {tmp_path / 'run' / 'rows.parquet'} {what}")
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("split", ["test", "validation"])
-def test_a_row_that_is_there_twice_is_told(tmp_path, cell, rows, split):
-    again = next(row for row in rows if row["split"] == split and row["condition"] == "native")
+def test_a_row_that_is_there_twice_is_reported(tmp_path, cell, rows, split):
+    duplicate = next(row for row in rows if row["split"] == split and row["condition"] == "native")
     with pytest.raises(UserError, match=f"Row {len(rows) + 1} of .* is there twice"):
-        told(tmp_path, cell, [*rows, again | {"good": not again["good"]}])
+        mismatches(tmp_path, cell, [*rows, duplicate | {"good": not duplicate["good"]}])
 
 
 def test_a_test_prompt_is_answered_once_at_whichever_strength(tmp_path, cell, rows):
-    again = next(row for row in rows if row["split"] == "test" and row["condition"] == "native")
+    duplicate = next(row for row in rows if row["split"] == "test" and row["condition"] == "native")
     with pytest.raises(UserError, match="is there twice"):
-        told(tmp_path, cell, [*rows, again | {"strength": 1.0}])
+        mismatches(tmp_path, cell, [*rows, duplicate | {"strength": 1.0}])
 
 
 @pytest.mark.parametrize("condition", ["random", "mapped"])
-def test_a_draw_that_lacks_a_prompt_is_told(tmp_path, cell, rows, condition):
+def test_a_draw_that_lacks_a_prompt_is_reported(tmp_path, cell, rows, condition):
     last = max(row["draw"] for row in rows if row["condition"] == condition)
     less = [row for row in rows if (row["condition"], row["draw"], row["item"]) != (condition, last, IDS[3])]
     assert len(less) == len(rows) - 1
     with pytest.raises(UserError, match="is of a draw that lacks some of the test prompts"):
-        told(tmp_path, cell, less)
+        mismatches(tmp_path, cell, less)
 
 
-def test_text_that_is_no_text_is_told(tmp_path, cell, rows):
+def test_text_that_is_no_text_is_reported(tmp_path, cell, rows):
     path = tmp_path / "run" / "rows.parquet"
-    told(tmp_path, cell, rows)
+    mismatches(tmp_path, cell, rows)
     table = pq.read_table(path)
     bad = pa.array([b"\xff"] * len(rows), pa.binary()).view(pa.string())
     pq.write_table(table.set_column(table.schema.get_field_index("completion"), "completion", bad), path)
     with pytest.raises(UserError, match="cannot be read: .*UTF8"):
-        apart_from_rows(entry("mine", cell), path)
+        row_mismatches(entry("mine", cell), path)
 
 
-def test_a_column_that_is_there_twice_is_told(tmp_path, cell, rows):
+def test_a_column_that_is_there_twice_is_reported(tmp_path, cell, rows):
     path = tmp_path / "run" / "rows.parquet"
-    told(tmp_path, cell, rows)
+    mismatches(tmp_path, cell, rows)
     table = pq.read_table(path)
     pq.write_table(table.append_column("item", table["prompt"]), path)
     with pytest.raises(UserError, match="has no column 'item' of string, or two"):
-        apart_from_rows(entry("mine", cell), path)
+        row_mismatches(entry("mine", cell), path)

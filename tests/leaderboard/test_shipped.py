@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[2] / "leaderboard"
 
 @pytest.mark.slow
 def test_every_entry_follows_from_its_files_and_the_leaderboard_from_the_entries():
-    assert [one.told for one in verify_all(FOLDER) if one.wrong] == []
+    assert [one.report for one in verify_all(FOLDER) if one.wrong] == []
 
 
 def test_it_is_of_the_pocket_suite_as_it_is():

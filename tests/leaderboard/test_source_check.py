@@ -1,4 +1,4 @@
-"""What an entry says of a mapper in a file is what the file says, which is read and never run."""
+"""An entry has to say of a submitted mapper what its file says, which is read and never run."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from graftbench.leaderboard.source_check import source_mismatches
 USUAL = {"name": "Mine", "deterministic": False, "vector_rule": "difference"}
 
 
-def told(tmp_path, text, kind="Mine", **more):
+def mismatches(tmp_path, text, kind="Mine", **more):
     (tmp_path / "mine.py").write_bytes(text if isinstance(text, bytes) else text.encode())
     about = USUAL | {"source": f"mine.py:{kind}", "sha256": "0" * 64, "files": {"mine.py": "0" * 64}, "options": {}}
     return source_mismatches(MapperRecord(**(about | more)), tmp_path)
@@ -30,7 +30,7 @@ def told(tmp_path, text, kind="Mine", **more):
     ],
 )
 def test_what_the_class_says_passes_and_what_is_usual_where_it_does_not(tmp_path, body, claim):
-    assert told(tmp_path, f"class Mine:\n    {body}\n", **claim) == []
+    assert mismatches(tmp_path, f"class Mine:\n    {body}\n", **claim) == []
 
 
 @pytest.mark.parametrize(
@@ -55,17 +55,17 @@ def test_what_the_class_says_passes_and_what_is_usual_where_it_does_not(tmp_path
         ),
     ],
 )
-def test_what_the_class_does_not_say_is_told(tmp_path, body, claim, name):
-    found = told(tmp_path, f"class Mine:\n    {body}\n", **claim)
-    assert [what.split("`")[1] for what in found] == [name]
+def test_what_the_class_does_not_say_is_reported(tmp_path, body, claim, name):
+    wrong = mismatches(tmp_path, f"class Mine:\n    {body}\n", **claim)
+    assert [what.split("`")[1] for what in wrong] == [name]
 
 
 def test_what_a_class_of_the_same_file_says_is_inherited_and_nothing_else_is(tmp_path):
     base = "class Base(nn.Module):\n    deterministic = True\n    name = 'base'\n"
-    assert told(tmp_path, f"{base}class Mine(Base):\n    name = 'mine'\n", name="mine", deterministic=True) == []
-    assert told(tmp_path, f"{base}class Mine(Base):\n    deterministic = False\n", name="base") == []
-    assert len(told(tmp_path, "class Mine(Ridge): ...\n", deterministic=True)) == 1
-    assert told(tmp_path, "class Mine(Other): ...\nclass Other(Mine): ...\n") == []  # in a circle
+    assert mismatches(tmp_path, f"{base}class Mine(Base):\n    name = 'mine'\n", name="mine", deterministic=True) == []
+    assert mismatches(tmp_path, f"{base}class Mine(Base):\n    deterministic = False\n", name="base") == []
+    assert len(mismatches(tmp_path, "class Mine(Ridge): ...\n", deterministic=True)) == 1
+    assert mismatches(tmp_path, "class Mine(Other): ...\nclass Other(Mine): ...\n") == []  # in a circle
 
 
 DATACLASS = "@dataclass\nclass Mine:\n    kind: ClassVar[str] = 'a'\n    ridge: float = 0.1\n"
@@ -86,25 +86,25 @@ MODULE = "class Mine(nn.Module):\n    def __init__(self, d_source, d_target, hid
         ("class Mine:\n    rate = 1\n", {"rate": 1}, ["rate"]),
     ],
 )
-def test_options_that_the_class_does_not_have_are_told(tmp_path, text, options, unknown):
+def test_options_that_the_class_does_not_have_are_reported(tmp_path, text, options, unknown):
     kind = "Other" if "Other" in text else "Mine"
-    found = told(tmp_path, text, kind, options=options, name=kind)
-    assert [what.rsplit("option ", 1)[1] for what in found] == [repr(name) for name in unknown]
+    wrong = mismatches(tmp_path, text, kind, options=options, name=kind)
+    assert [what.rsplit("option ", 1)[1] for what in wrong] == [repr(name) for name in unknown]
 
 
 @pytest.mark.parametrize(
     "text", ["class Mine(:", "\0", b"\xff", "# coding: nonsense\n", "x = " + "(" * 5000, "x = " + "-" * 200_000 + "1"]
 )
-def test_what_is_no_python_is_told_in_one_sentence(tmp_path, text):
+def test_what_is_no_python_is_reported_in_one_sentence(tmp_path, text):
     with pytest.raises(UserError, match=r"mine\.py cannot be read as Python: \w+\.$"):
-        told(tmp_path, text)
+        mismatches(tmp_path, text)
 
 
-def test_a_class_that_cannot_be_seen_is_told_and_nothing_is_run(tmp_path):
+def test_a_class_that_cannot_be_seen_is_reported_and_nothing_is_run(tmp_path):
     text = "raise SystemExit('run unasked')\nMine = type('Mine', (), {})\n"
-    assert "has no class 'Mine' that can be seen without running it" in told(tmp_path, text)[0]
+    assert "has no class 'Mine' that can be seen without running it" in mismatches(tmp_path, text)[0]
 
 
-def test_a_file_that_is_too_large_is_told(tmp_path):
+def test_a_file_that_is_too_large_is_reported(tmp_path):
     with pytest.raises(UserError, match="has more than the 1048576 bytes that it may have"):
-        told(tmp_path, b"#" * (2**20 + 1))
+        mismatches(tmp_path, b"#" * (2**20 + 1))

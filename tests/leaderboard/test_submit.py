@@ -1,4 +1,4 @@
-"""What a submission has to be: of its own rows, whole, on the same ground as the others, with its source."""
+"""A submission has to follow from its rows, be whole, share the references of the others, and have its source."""
 
 import json
 import shutil
@@ -34,9 +34,9 @@ def verified(board, *more):
     return main(["leaderboard", "verify", "--leaderboard", str(board), *more])
 
 
-def refused(capsys, told):
+def refused(capsys, message):
     said = capsys.readouterr().err
-    assert told in said
+    assert message in said
     assert said.count("\n") == 1
     return True
 
@@ -49,16 +49,16 @@ def test_bits_that_are_not_those_of_the_rows_are_refused(tmp_path, board, capsys
 
 
 def test_success_that_is_not_gone_and_good_is_refused(tmp_path, board, capsys):
-    found = entry("mine", *of(0.9))
-    rows = [row | {"good": False} if row["condition"] == "mapped" else row for row in rows_of(found)]
-    assert submitted(run_of(tmp_path / "run", found, rows=rows), board) == 2
+    submission = entry("mine", *of(0.9))
+    rows = [row | {"good": False} if row["condition"] == "mapped" else row for row in rows_of(submission)]
+    assert submitted(run_of(tmp_path / "run", submission, rows=rows), board) == 2
     assert refused(capsys, "the bits of mapped are not those of its rows")
 
 
 def test_parts_of_success_that_are_not_those_of_the_rows_are_refused(tmp_path, board, capsys):
-    found = entry("mine", *of(0.9))
-    rows = [row | {"gone": row["success"]} for row in rows_of(found)]
-    assert submitted(run_of(tmp_path / "run", found, rows=rows), board) == 2
+    submission = entry("mine", *of(0.9))
+    rows = [row | {"gone": row["success"]} for row in rows_of(submission)]
+    assert submitted(run_of(tmp_path / "run", submission, rows=rows), board) == 2
     assert refused(capsys, "rates.unsteered.gone is 1.0, and the rows say 0.0000")
 
 
@@ -84,22 +84,22 @@ def test_a_cell_that_was_left_out_or_doubled_is_found(tmp_path, board, capsys):
 def test_another_suite_beside_the_run_is_found(tmp_path, board, capsys):
     run = run_of(tmp_path / "run", entry("mine", *of(0.9)), suite_of(max_new_tokens=9))
     assert submitted(run, board) == 2
-    assert refused(capsys, "it says that it is of the suite")
+    assert refused(capsys, "it says that its suite is")
 
 
 @pytest.mark.parametrize(
-    ("cells", "told"),
+    ("cells", "message"),
     [
-        ([result(native=0.7, variant=name) for name in VARIANTS], "the answers under native are others"),
-        ([result(random=0.3, variant=name) for name in VARIANTS], "the answers under random are others"),
-        ([result(variant=name, models={"source": "x"}) for name in VARIANTS], "the models are others"),
+        ([result(native=0.7, variant=name) for name in VARIANTS], "the answers under native differ"),
+        ([result(random=0.3, variant=name) for name in VARIANTS], "the answers under random differ"),
+        ([result(variant=name, models={"source": "x"}) for name in VARIANTS], "the models differ"),
         ([result(variant=name, baseline="unsteered") for name in VARIANTS], "the baselines are random and unsteered"),
     ],
 )
-def test_entries_on_another_ground_are_refused(tmp_path, board, capsys, cells, told):
+def test_entries_with_other_references_are_refused(tmp_path, board, capsys, cells, message):
     assert submitted(run_of(tmp_path / "one", entry("one", *of(0.5))), board) == 0
     assert submitted(run_of(tmp_path / "other", entry("other", *cells)), board) == 2
-    assert refused(capsys, told)
+    assert refused(capsys, message)
     assert len(list((board / "entries").iterdir())) == 1
 
 
@@ -122,38 +122,38 @@ def with_source(tmp_path, text=MINE, **more):
     folder.mkdir(parents=True)
     (folder / "mine.py").write_text(text)
     sha256 = sha256_of(folder / "mine.py")
-    found = entry("mine", *of(0.9), files={"mine.py": sha256}, sha256=submission_hash("Mine", sha256))
-    found = of_mapper(found, source="here/mine.py:Mine", **more)
-    return run_of(tmp_path / "run", found), found
+    submission = entry("mine", *of(0.9), files={"mine.py": sha256}, sha256=submission_hash("Mine", sha256))
+    submission = of_mapper(submission, source="here/mine.py:Mine", **more)
+    return run_of(tmp_path / "run", submission), submission
 
 
-def of_mapper(found, **about):
-    return found.model_copy(update={"mapper": found.mapper.model_copy(update=about)})
+def of_mapper(submission, **about):
+    return submission.model_copy(update={"mapper": submission.mapper.model_copy(update=about)})
 
 
 def test_the_source_of_a_mapper_in_a_file_is_kept_with_it(tmp_path, board, capsys):
-    run, found = with_source(tmp_path)
+    run, submission = with_source(tmp_path)
     assert submitted(run, board) == 0
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
-    kept = board / "mappers" / file_name(found).removesuffix(".json") / "mine.py"
-    assert kept.read_text() == MINE
+    stored = board / "mappers" / file_name(submission).removesuffix(".json") / "mine.py"
+    assert stored.read_text() == MINE
     assert verified(board) == 0
     (board / "mappers" / "nobody").mkdir()
     (board / "mappers" / "nobody" / "more.py").write_text("import os\n")
     assert verified(board) == 1
     assert "mappers/nobody belongs to no entry" in capsys.readouterr().out
-    (kept.parent / "more.py").write_text("import os\n")
+    (stored.parent / "more.py").write_text("import os\n")
     assert verified(board) == 1
     assert "more.py belongs to no entry" in capsys.readouterr().out
-    kept.write_text("import os\n")
+    stored.write_text("import os\n")
     assert verified(board) == 1
     assert "mine.py is not the file that was scored" in capsys.readouterr().out
-    entry_file = board / "entries" / file_name(found)
+    entry_file = board / "entries" / file_name(submission)
     assert main(["leaderboard", "verify", str(entry_file.resolve()), "--leaderboard", str(board)]) == 1
 
 
 @pytest.mark.parametrize(
-    ("text", "more", "told"),
+    ("text", "more", "message"),
     [
         (MINE.replace("True", "False"), {}, "it says that `deterministic` is True, and by"),
         (MINE.replace('"mine"', '"other"'), {}, "it says that `name` is 'mine', and by"),
@@ -161,18 +161,18 @@ def test_the_source_of_a_mapper_in_a_file_is_kept_with_it(tmp_path, board, capsy
         (MINE, {"options": {"no_such": 3}}, "it has no option 'no_such'"),
     ],
 )
-def test_what_the_file_of_a_mapper_does_not_say_is_refused_and_found(tmp_path, board, capsys, text, more, told):
-    run, found = with_source(tmp_path, text, **more)
+def test_what_the_file_of_a_mapper_does_not_say_is_refused_and_found(tmp_path, board, capsys, text, more, message):
+    run, submission = with_source(tmp_path, text, **more)
     assert submitted(run, board) == 2
-    assert refused(capsys, told)
+    assert refused(capsys, message)
     assert not board.exists()
-    path = board / "entries" / file_name(found)
+    path = board / "entries" / file_name(submission)
     path.parent.mkdir(parents=True)
-    path.write_text(entry_text(found))
+    path.write_text(entry_text(submission))
     shutil.copytree(tmp_path / "run" / "source", board / "mappers" / path.stem)
     shutil.copy(tmp_path / "run" / "suite.json", board)
     assert verified(board, str(path)) == 1
-    assert told in capsys.readouterr().out
+    assert message in capsys.readouterr().out
 
 
 def test_a_source_that_was_changed_after_the_run_is_refused(tmp_path, board, capsys):
@@ -186,8 +186,8 @@ def test_a_source_that_was_changed_after_the_run_is_refused(tmp_path, board, cap
 
 
 def test_a_hash_that_is_not_that_of_the_source_is_refused(tmp_path, board, capsys):
-    _, found = with_source(tmp_path)
-    other = of_mapper(found, sha256="1" * 64)
+    _, submission = with_source(tmp_path)
+    other = of_mapper(submission, sha256="1" * 64)
     assert submitted(run_of(tmp_path / "run", other), board) == 2
     assert refused(capsys, "the hash of mine is not that of the class 'Mine' in its file")
 
@@ -197,12 +197,15 @@ def test_a_hash_that_is_not_that_of_the_source_is_refused(tmp_path, board, capsy
 )
 def test_what_says_that_it_is_built_in_has_to_be(tmp_path, board, capsys, edit):
     ridge = describe("ridge")
-    found = entry("ridge", *of(0.9), sha256=ridge.sha256)
+    submission = entry("ridge", *of(0.9), sha256=ridge.sha256)
     about = {"source": "ridge", "deterministic": True, "vector_rule": "difference"}
-    found = of_mapper(found, **about)
-    assert submitted(run_of(tmp_path / "fine", found), board) == 0
-    other = of_mapper(found, **edit)
-    assert main(["leaderboard", "verify", str(board / "entries" / file_name(found)), "--leaderboard", str(board)]) == 0
+    submission = of_mapper(submission, **about)
+    assert submitted(run_of(tmp_path / "fine", submission), board) == 0
+    other = of_mapper(submission, **edit)
+    assert (
+        main(["leaderboard", "verify", str(board / "entries" / file_name(submission)), "--leaderboard", str(board)])
+        == 0
+    )
     (board / "entries" / file_name(other)).write_text(entry_text(other))
     assert main(["leaderboard", "verify", str(board / "entries" / file_name(other)), "--leaderboard", str(board)]) == 1
     assert "it is not of the mapper ridge that comes with this graftbench" in capsys.readouterr().out
@@ -210,38 +213,38 @@ def test_what_says_that_it_is_built_in_has_to_be(tmp_path, board, capsys, edit):
 
 @pytest.mark.parametrize("name", ["../mine.py", "/etc/mine.py", "mine", ".mine.py", "a b.py"])
 def test_files_with_names_that_lead_elsewhere_are_refused(tmp_path, board, capsys, name):
-    found = entry("mine", *of(0.9), files={name: "0" * 64})
-    assert submitted(run_of(tmp_path / "run", found), board) == 2
+    submission = entry("mine", *of(0.9), files={name: "0" * 64})
+    assert submitted(run_of(tmp_path / "run", submission), board) == 2
     assert refused(capsys, "is no name of a source file")
     assert not board.exists()
 
 
 def test_what_a_mapper_from_elsewhere_was_fitted_to_is_kept(tmp_path, board, capsys):
-    found = entry("mine", *of(0.9))
-    found = of_mapper(found, source="not_built_in")
-    run_of(tmp_path / "run", found)
+    submission = entry("mine", *of(0.9))
+    submission = of_mapper(submission, source="not_built_in")
+    run_of(tmp_path / "run", submission)
     fitted = tmp_path / "run" / "mappers" / "cell" / "mapper.safetensors"
     fitted.rename(tmp_path / "elsewhere")
     assert submitted(tmp_path / "run", board) == 2
     assert refused(capsys, "holds no fitted mapper")
     (tmp_path / "elsewhere").rename(fitted)
     assert submitted(tmp_path / "run", board) == 0
-    path = board / "entries" / file_name(found)
+    path = board / "entries" / file_name(submission)
     assert read_entry(path).mapper.fitted == {"cell/mapper.safetensors": sha256_of(fitted)}
-    kept = board / "mappers" / path.stem / "cell" / "mapper.safetensors"
-    assert kept.read_bytes() == fitted.read_bytes()
-    kept.unlink()
+    stored = board / "mappers" / path.stem / "cell" / "mapper.safetensors"
+    assert stored.read_bytes() == fitted.read_bytes()
+    stored.unlink()
     assert verified(board) == 1
     assert "mapper.safetensors is not the file that was scored" in capsys.readouterr().out
 
 
-def with_cells(found, *edits):
+def with_cells(submission, *edits):
     """An entry with its first cells edited and everything that follows from them computed again."""
-    record = json.loads(found.model_dump_json())
+    record = json.loads(submission.model_dump_json())
     for cell, edit in zip(record["cells"], edits, strict=False):
         edit(cell)
     cells = [CellResult.model_validate(cell) for cell in record["cells"]]
-    return found.model_copy(update={"cells": cells, "headline": headline(cells)})
+    return submission.model_copy(update={"cells": cells, "headline": headline(cells)})
 
 
 def only_the_first(cell):
@@ -253,7 +256,7 @@ def only_the_first(cell):
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "message"),
     [
         (only_the_first, "a prompt is in it more than once"),
         (
@@ -268,8 +271,8 @@ def only_the_first(cell):
         (lambda cell: cell["bits"].update(random=cell["bits"]["random"] * 100), "are not a 0 or a 1 for each"),
     ],
 )
-def test_cells_that_were_made_better_are_found(edit, told):
-    assert any(told in what for what in problems(with_cells(entry("mine", *of(0.9)), edit))), told
+def test_cells_that_were_made_better_are_found(edit, message):
+    assert any(message in what for what in problems(with_cells(entry("mine", *of(0.9)), edit))), message
 
 
 def nothing(reason):
@@ -278,8 +281,8 @@ def nothing(reason):
 
 def test_a_transfer_without_a_vector_is_found():
     cells = [result(variant=name, mapped=None, reasons={"mapped": "zero_vector"}) for name in VARIANTS]
-    found = with_cells(entry("zero", *cells), lambda cell: cell["transfer"].update(value=1.0, low=1.0, high=1.0))
-    assert any("it has a transfer, and nothing to have it from" in what for what in problems(found))
+    submission = with_cells(entry("zero", *cells), lambda cell: cell["transfer"].update(value=1.0, low=1.0, high=1.0))
+    assert any("it has a transfer, and nothing to have it from" in what for what in problems(submission))
 
 
 def test_what_is_steerable_without_an_effect_of_native_is_found_and_nothing_breaks():
@@ -292,14 +295,14 @@ def test_what_is_steerable_without_an_effect_of_native_is_found_and_nothing_brea
 
 
 def test_prompts_that_are_not_those_of_the_rows_are_found(tmp_path, board, capsys):
-    found = entry("mine", *of(0.5))
+    submission = entry("mine", *of(0.5))
 
     def without_the_last(cell):
         cell["prompt_ids"], cell["clusters"] = cell["prompt_ids"][:-1], cell["clusters"][:-1]
         cell["bits"] = {name: [draw[:-1] for draw in draws] for name, draws in cell["bits"].items()}
         cell["n_prompts"] -= 1
 
-    fewer = with_cells(found, without_the_last)
+    fewer = with_cells(submission, without_the_last)
     short = result(variant=VARIANTS[0], mapped=0.5)
     record = json.loads(fewer.model_dump_json())
     drawn = resamples_of(record["cells"][0]["clusters"], record["cells"][0]["bits"], "random")
@@ -309,7 +312,7 @@ def test_prompts_that_are_not_those_of_the_rows_are_found(tmp_path, board, capsy
     honest_looking = Entry.model_validate(record)
     assert short.n_prompts == honest_looking.cells[0].n_prompts + 1
     assert problems(honest_looking) == []
-    assert submitted(run_of(tmp_path / "run", honest_looking, rows=list(rows_of(found))), board) == 2
+    assert submitted(run_of(tmp_path / "run", honest_looking, rows=list(rows_of(submission))), board) == 2
     assert refused(capsys, "the prompts that count are not those of its rows")
 
 
@@ -334,40 +337,40 @@ def test_an_entry_that_cannot_be_read_does_not_hide_the_others(tmp_path, board, 
     assert submitted(run_of(tmp_path / "run", entry("mine", *of(0.8))), board) == 0
     (board / "entries" / "broken.json").write_text("{")
     assert verified(board) == 1
-    told = capsys.readouterr().out
-    assert "broken.json is no entry" in told
-    assert told.count("broken.json") == 1
-    assert "leaderboard.json: it was not compared, for an entry is wrong" in told
-    assert "follows from its bits" in told
+    message = capsys.readouterr().out
+    assert "broken.json is no entry" in message
+    assert message.count("broken.json") == 1
+    assert "leaderboard.json: it was not compared, for an entry is wrong" in message
+    assert "follows from its bits" in message
 
 
-def test_what_changed_since_another_revision_is_told_row_by_row(tmp_path, board, capsys):
+def test_what_changed_since_another_revision_is_reported_row_by_row(tmp_path, board, capsys):
     def git(*words):
         subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a", *words], check=True)
 
     ours = entry("ours", *of(0.8))
-    for found in (ours, entry("gone", *of(0.5))):
-        assert submitted(run_of(tmp_path / found.mapper.name, found), board) == 0
+    for submission in (ours, entry("gone", *of(0.5))):
+        assert submitted(run_of(tmp_path / submission.mapper.name, submission), board) == 0
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
     git("init", "-q", "-b", "main")
     git("add", "board")
     git("commit", "-qm", "the first")
     assert verified(board, "--against", "main") == 0
-    assert "No row is other than at main." in capsys.readouterr().out
+    assert "No row differs from main." in capsys.readouterr().out
     (board / "entries" / file_name(entry("gone", *of(0.5)))).unlink()
     shutil.rmtree(board / "mappers" / file_name(entry("gone", *of(0.5))).removesuffix(".json"))
     assert submitted(run_of(tmp_path / "new", entry("new", *of(0.9))), board) == 0
     assert submitted(run_of(tmp_path / "ours", entry("ours", *of(0.3))), board) == 0
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
     assert verified(board, "--against", "main") == 0
-    told = capsys.readouterr().out
-    assert "task: new (00000000) is new: rank 1, 100.0" in told
-    assert "task: gone (00000000) is gone: it was rank 2, 50.0" in told
-    assert "task: ours (00000000): rank 1, 87.5" in told
-    assert "became rank 2, 25.0" in told
-    assert f"entries/{file_name(entry('gone', *of(0.5)))} is gone" in told
-    assert f"entries/{file_name(ours)} is other: 3 lines are new, 3 are gone" in told
-    assert "/cell/mapper.safetensors is new" in told
+    message = capsys.readouterr().out
+    assert "task: new (00000000) is new: rank 1, 100.0" in message
+    assert "task: gone (00000000) is gone: it was rank 2, 50.0" in message
+    assert "task: ours (00000000): rank 1, 87.5" in message
+    assert "became rank 2, 25.0" in message
+    assert f"entries/{file_name(entry('gone', *of(0.5)))} is gone" in message
+    assert f"entries/{file_name(ours)} changed: 3 lines added, 3 removed" in message
+    assert "/cell/mapper.safetensors is new" in message
     assert verified(board, "--against", "nowhere") == 2
     assert "There is no leaderboard.json in" in capsys.readouterr().err
 
@@ -383,8 +386,8 @@ def test_headline_and_cells_of_a_part_are_no_submission(tmp_path, board, capsys)
 
 def test_other_options_under_the_same_name_do_not_take_an_entry_s_place(tmp_path, board, capsys):
     def with_options(**options):
-        found = entry("mine", *of(0.9))
-        return of_mapper(found, options=options)
+        submission = entry("mine", *of(0.9))
+        return of_mapper(submission, options=options)
 
     assert submitted(run_of(tmp_path / "one", with_options()), board) == 0
     before = [file.read_bytes() for file in (board / "entries").iterdir()]
@@ -394,32 +397,32 @@ def test_other_options_under_the_same_name_do_not_take_an_entry_s_place(tmp_path
 
 
 def test_of_a_leaderboard_nothing_beside_an_entry_is_read_or_run(tmp_path, board, capsys):
-    run, found = with_source(tmp_path, "raise SystemExit('run unasked')\n" + MINE)
+    run, submission = with_source(tmp_path, "raise SystemExit('run unasked')\n" + MINE)
     assert submitted(run, board) == 0
-    path = board / "entries" / file_name(found)
+    path = board / "entries" / file_name(submission)
     (board / "entries" / "source").mkdir()
     (board / "entries" / "source" / "mine.py").write_text("raise SystemExit('run instead')\n")
     (board / "entries" / "suite.json").write_text("{}")
     assert main(["leaderboard", "verify", str(path), "--leaderboard", str(board)]) == 0
     assert main(["leaderboard", "verify", str(path), "--leaderboard", str(board), "--rerun", "1"]) == 2
-    assert f"{board / 'mappers' / path.stem} is somebody's: --trust-code runs it again" in capsys.readouterr().err
+    assert f"{board / 'mappers' / path.stem} is a submission: --trust-code runs it" in capsys.readouterr().err
     (board / "mappers" / path.stem / "mine.py").write_text("raise SystemExit('changed')\n")
     more = ["--leaderboard", str(board), "--rerun", "1", "--trust-code"]
     assert main(["leaderboard", "verify", str(path), *more]) == 1
 
 
 def test_a_leaderboard_without_a_suite_or_with_a_mapper_twice_is_found(tmp_path, board, capsys):
-    found = entry("mine", *of(0.8))
-    assert submitted(run_of(tmp_path / "run", found), board) == 0
+    submission = entry("mine", *of(0.8))
+    assert submitted(run_of(tmp_path / "run", submission), board) == 0
     (board / "suite.json").rename(board / "kept.json")
     assert verified(board) == 1
     assert "suite.json cannot be read" in capsys.readouterr().out
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 2
     (board / "kept.json").rename(board / "suite.json")
-    other = of_mapper(read_entry(board / "entries" / file_name(found)), sha256="1" * 64, name="Mine")
+    other = of_mapper(read_entry(board / "entries" / file_name(submission)), sha256="1" * 64, name="Mine")
     (board / "entries" / file_name(other)).write_text(entry_text(other))
-    kept, theirs = (board / "mappers" / file_name(one).removesuffix(".json") for one in (found, other))
-    shutil.copytree(kept, theirs)
+    stored, theirs = (board / "mappers" / file_name(one).removesuffix(".json") for one in (submission, other))
+    shutil.copytree(stored, theirs)
     assert verified(board) == 1
     assert "there is a mapper called mine already" in capsys.readouterr().out
     assert main(["leaderboard", "page", "--leaderboard", str(board)]) == 2
@@ -443,9 +446,9 @@ def test_a_part_of_a_suite_is_ranked_nowhere(tmp_path, board, capsys):
     ],
 )
 def test_rows_of_another_form_are_refused(tmp_path, board, capsys, edit):
-    found = entry("mine", *of(0.5))
-    run_of(tmp_path / "run", found)
-    rows = list(rows_of(found))
+    submission = entry("mine", *of(0.5))
+    run_of(tmp_path / "run", submission)
+    rows = list(rows_of(submission))
     for row in rows:
         edit(row)
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "run" / "rows.parquet")

@@ -44,9 +44,9 @@ def test_mappers_that_were_measured_alike_are_ranked(close, tmp_path):
 def test_mappers_that_were_not_measured_alike_are_told(close):
     cell = result()
     other = cell.model_copy(update={"bits": cell.bits | {"unsteered": [some(0.5)]}})
-    ((name, told),) = close(ridge=cell, procrustes=other).wrong
+    ((name, told),) = close(ridge=cell, procrustes=other).problems
     assert name == "comparable"
-    assert told.endswith("the answers under unsteered are others")
+    assert told.endswith("the answers under unsteered differ")
 
 
 def test_a_folder_that_cannot_be_written_leaves_the_others(close):
@@ -57,7 +57,7 @@ def test_a_folder_that_cannot_be_written_leaves_the_others(close):
 
 def test_scores_over_other_tasks_have_no_leaderboard(close):
     other = result().model_copy(update={"task": "refusal_ablation"})
-    ((name, told),) = close(ridge=result(), procrustes=other).wrong
+    ((name, told),) = close(ridge=result(), procrustes=other).problems
     assert (name, "their tasks differ" in told) == ("leaderboard", True)
 
 

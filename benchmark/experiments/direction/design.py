@@ -1,4 +1,4 @@
-"""What an experiment with a direction is made of."""
+"""The design of an experiment with a direction."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.judging import Judging
 from graftbench.benchmark.interventions.conditions import Condition, Row
-from graftbench.benchmark.interventions.directions import Selection, PromptSets, read_selection, select_direction
+from graftbench.benchmark.interventions.directions import PromptSets, Selection, read_selection, select_direction
 from graftbench.benchmark.interventions.operators import Ablate, Add
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.load import Model
@@ -23,9 +23,9 @@ Use = Literal["ablation", "addition", "addition_prompt"]
 
 @dataclass(frozen=True, eq=False)
 class DirectionDesign:
-    """One experiment: what directions are selected on, what is asked with them, and how answers are judged.
+    """One experiment: prompts to select directions on, prompts to ask with them, and how answers are judged.
 
-    `test` is asked under every condition; `harmless`, to see what an ablation costs, under some. `refusals` gives
+    `test` is asked under every condition; `harmless` under some, to measure what an ablation costs. `refusals` returns
     the tokens that begin a refusal in a model.
     """
 
@@ -43,12 +43,12 @@ class DirectionDesign:
 
     @property
     def validation_items(self) -> tuple[Example, ...]:
-        """The validation prompts that are asked with the direction."""
+        """Validation prompts that are asked with the direction."""
         asked = self.validation.harmful if self.use == "ablation" else self.validation.harmless
         return tuple(Example(prompt, None, prompt.text) for prompt in asked)
 
-    def selected(self, store: Store, model: Model) -> Selection:
-        """The direction of a model, kept by everything it depends on."""
+    def selection(self, store: Store, model: Model) -> Selection:
+        """Return the selected direction of a model, from the cache where it is there."""
         tokens = self.refusals(model)
         parts = [model.identity, model.device.type, asdict(self.contrast), asdict(self.validation), tokens]
 
@@ -58,7 +58,7 @@ class DirectionDesign:
         return read_selection(store.value("directions", parts, make))
 
     def using(self, name: str, vector: Tensor, site: int, draw: int = 0, of_mapper: bool = False) -> Condition:
-        """The condition that ablates a direction [d] everywhere, or adds it at its site."""
+        """Return the condition that ablates a direction [d] everywhere, or adds it at its site."""
 
         def row(_: Example, text: Chat) -> Row:
             if self.use == "ablation":
@@ -68,7 +68,7 @@ class DirectionDesign:
         return Condition(name, row, draw, of_mapper=of_mapper)
 
     def everywhere(self, name: str, vector: Tensor, site: int) -> Condition:
-        """The condition that adds a vector [d] at all positions, generated ones too."""
+        """Return the condition that adds a vector [d] at all positions, generated ones too."""
         return Condition(name, lambda _, text: Row(text, (Add(site, vector.float(), None),)))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""An experiment with a direction as a task hands it to the runner."""
+"""The direction experiment of one cell."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,16 +8,17 @@ from torch import Tensor
 
 from graftbench.benchmark.activations.cached import cached_states
 from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.experiments.base import ExperimentBase
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import ZERO, Draws, with_zero_vector
+from graftbench.benchmark.experiments.conditions import ZERO_VECTOR, Draws, with_zero_vector
 from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.experiments.direction.reference import (
     DirectionReference,
     Measures,
-    ground,
-    run_conditions,
-    still_good,
-    tried_answers,
+    cached_reference,
+    harmless_still_good,
+    run_with_measures,
+    sweep_answers,
 )
 from graftbench.benchmark.experiments.protocol import AnyText, FitData, Scored, SweepPoint
 from graftbench.benchmark.experiments.replacement import replacement_condition
@@ -26,7 +27,6 @@ from graftbench.benchmark.interventions.directions import Candidate, Selection, 
 from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, norm_of, random_like, rescaled
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
-from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.results.answers import Answer, scored_everywhere
 from graftbench.benchmark.results.summary import summarise
@@ -37,161 +37,155 @@ NO_LENGTH = "ablation_has_no_length"
 
 
 @dataclass(frozen=True, eq=False)
-class DirectionExperiment:
-    """A setting with its draws, and what mappers are fitted on."""
+class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
+    """A design with its draws, and the texts that mappers are fitted on."""
 
-    setting: DirectionDesign
+    design: DirectionDesign
     bench: Bench
     draws: Draws
-    fit: FitData
-    site: int | None = None  # to be swept, as positions may be
+    fit_data: FitData
+    site: int | None = None  # of a sweep, as is `position`
     position: int | None = None
     seed: int = 0
 
     @property
-    def source(self) -> Model:
-        """Where the direction comes from."""
-        return self.setting.source
-
-    @property
-    def target(self) -> Model:
-        """Where it must work."""
-        return self.setting.target
-
-    @property
     def sites(self) -> Sites | None:
-        """Where the directions of both models were selected; None where one has none."""
-        ours, theirs = self._ours.best, self._theirs.best
-        return None if ours is None or theirs is None else (ours.site, theirs.site)
+        """Sites of the selected directions; None where a model has none."""
+        source, target = self._source_selection.best, self._target_selection.best
+        return None if source is None or target is None else (source.site, target.site)
 
     @property
     def positions(self) -> tuple[Position, ...]:
-        """Those after the prompt, at which directions are looked for."""
-        return tuple(sorted({candidate.position for candidate in self._theirs.candidates}))
+        """Positions after the prompt, at which there are candidates."""
+        return tuple(sorted({candidate.position for candidate in self._target_selection.candidates}))
 
-    @cached_property
-    def known(self) -> DirectionReference:
-        """What does not depend on a mapper."""
-        return ground(self.bench, self.setting, self._theirs, self.draws, self.seed)
+    def reference(self) -> tuple[Answer, ...]:
+        """Run and cache every condition that no mapper has a part in, and select the source's direction."""
+        self.design.selection(self.bench.store, self.source)
+        return super().reference()
 
-    def prepare(self) -> tuple[Answer, ...]:
-        """Make the ground, and keep it."""
-        self.setting.selected(self.bench.store, self.source)
-        return self.known.answers
+    def _make_reference(self) -> DirectionReference:
+        return cached_reference(self.bench, self.design, self._target_selection, self.draws, self.seed)
 
     def sweep(self) -> SweepPoint:
-        """The best candidate of the site or position that was ordered, passing or not, on validation prompts."""
-        here = [
+        """Run the best candidate of the ordered site or position, passing or not, on validation prompts."""
+        candidates = [
             candidate
-            for candidate in self._theirs.candidates
+            for candidate in self._target_selection.candidates
             if self.site in (None, candidate.site) and self.position in (None, candidate.position)
         ]
-        found = tried_answers(self.bench, self.setting, here, self.draws, self.seed)
-        best = self._theirs.best
+        answers = sweep_answers(self.bench, self.design, candidates, self.draws, self.seed)
+        best = self._target_selection.best
         own = None if best is None else best.site if self.position is None else best.position
-        return SweepPoint([answer.record() for answer in found], "random", "own", own)
+        return SweepPoint([answer.record() for answer in answers], "random", "own", own)
 
-    def score(self, carrier: FittedMapper | None) -> Scored:
-        """Run the mapped direction beside the ground; the ground alone where a model has no direction."""
-        if carrier is None:
-            return self._ground_alone()
-        ours, theirs = self._ours.best, self._theirs.best
-        assert ours is not None
-        assert theirs is not None
-        vector, native = self._carried(carrier, ours), theirs.vector
+    def score(self, mapper: FittedMapper | None) -> Scored:
+        """Run the mapped direction and return the result; without a mapper, where a model has no direction."""
+        if mapper is None:
+            return self._without_direction()
+        source, target = self._directions()
+        vector, native = self._mapped_direction(mapper, source), target.vector
         reasons: dict[str, str] = {}
-        found: tuple[Answer, ...] = ()
+        answers: tuple[Answer, ...] = ()
         measures: Measures = {}
         if is_zero(vector):
-            reasons["mapped"] = ZERO
-            if self.setting.use != "ablation":
-                unsteered = [a for a in self.known.answers if (a.split, a.condition) == ("test", "unsteered")]
-                found = tuple(with_zero_vector(unsteered, 1.0))
+            reasons["mapped"] = ZERO_VECTOR
+            if self.design.use != "ablation":
+                unsteered = [a for a in self.reference_data.answers if (a.split, a.condition) == ("test", "unsteered")]
+                answers = tuple(with_zero_vector(unsteered, 1.0))
         else:
-            conditions = self._mapped(vector, theirs)
-            found, measures = run_conditions(self.bench, self.setting, conditions, self.draws.validation, "mapped")
-        if self.setting.use == "ablation":
+            conditions = self._mapped_conditions(vector, target)
+            answers, measures = run_with_measures(self.bench, self.design, conditions, self.draws.validation, "mapped")
+        if self.design.use == "ablation":
             reasons["mapped_own_norm"] = NO_LENGTH
-        lengths = norm_of(vector) * norm_of(native)
+        norms = norm_of(vector) * norm_of(native)
         fidelity = {
-            "vector_cosine": float((vector * native).sum() / lengths) if lengths else None,
+            "vector_cosine": float((vector * native).sum() / norms) if norms else None,
             "vector_norm_ratio": norm_of(vector) / norm_of(native),
         }
-        return self._scored((*self.known.answers, *found), self.known.measures | measures, reasons, fidelity)
+        reference = self.reference_data
+        return self._scored((*reference.answers, *answers), reference.measures | measures, reasons, fidelity)
 
-    def on_any_text(self, carrier: FittedMapper, draws: int) -> AnyText:
-        """The directions as they are used, and replacement; an ablation is everywhere already."""
-        ours, theirs = self._ours.best, self._theirs.best
-        assert ours is not None
-        assert theirs is not None
-        assert self.sites is not None
-        native, vector = theirs.vector, self._carried(carrier, ours)
+    def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
+        """Return native, mapped and random directions, and full replacement; an ablation is everywhere already."""
+        source, target = self._directions()
+        native, vector = target.vector, self._mapped_direction(mapper, source)
         mapped = [] if is_zero(vector) else [rescaled(vector, norm_of(native))]
         noise = list(random_like(native, self.draws.test, self.seed))[:draws]
         vectors = {"native": [native], "mapped": mapped, "random": noise}
-        found = {name: [self.setting.using(name, v, theirs.site) for v in some] for name, some in vectors.items()}
-        replaced = {"replacement": [replacement_condition(self.source, self.sites, carrier)]}
-        if self.setting.use != "addition_prompt":
-            return AnyText(self.target, Prompt, found | replaced, None)
-        use = partial(self.setting.everywhere, site=theirs.site)
+        deployed = {name: [self.design.using(name, v, target.site) for v in some] for name, some in vectors.items()}
+        replaced = {"replacement": [replacement_condition(self.source, (source.site, target.site), mapper)]}
+        if self.design.use != "addition_prompt":
+            return AnyText(self.target, Prompt, deployed | replaced, None)
+        use = partial(self.design.everywhere, site=target.site)
         stressed = {name: [use(name, v) for v in some] for name, some in vectors.items()}
-        return AnyText(self.target, Prompt, found | replaced, stressed | replaced)
+        return AnyText(self.target, Prompt, deployed | replaced, stressed | replaced)
 
-    def _ground_alone(self) -> Scored:
-        target = self._theirs.best
+    def _directions(self) -> tuple[Candidate, Candidate]:
+        """Return the selected directions of source and target, where both have one."""
+        source, target = self._source_selection.best, self._target_selection.best
+        assert source is not None
+        assert target is not None
+        return source, target
+
+    def _without_direction(self) -> Scored:
+        """Return the result where the target or the source has no direction."""
+        target = self._target_selection.best
         why = NO_DIRECTION if target is None else NO_SOURCE_DIRECTION
         missing = ("mapped", "mapped_own_norm") if target else ("native", "random", "mapped", "mapped_own_norm")
-        return self._scored(self.known.answers, self.known.measures, dict.fromkeys(missing, why), {})
+        return self._scored(self.reference_data.answers, self.reference_data.measures, dict.fromkeys(missing, why), {})
 
-    def _carried(self, carrier: FittedMapper, best: Candidate) -> Tensor:
-        asked = [best.position, asdict(self._ours.contrast)]
+    def _mapped_direction(self, mapper: FittedMapper, best: Candidate) -> Tensor:
+        """Return the source's direction mapped to the target [d]. FloatingPointError where it is not finite."""
+        contrast = self._source_selection.contrast
+        asked = [best.position, asdict(contrast)]
 
         def make() -> tuple[Tensor, Tensor]:
-            return contrast_states(self.source, self._ours.contrast, best.site, best.position)
+            return contrast_states(self.source, contrast, best.site, best.position)
 
         states = cached_states(self.bench.store, self.source, best.site, asked, make)
-        vector = mapped_vector(carrier.carry, states[0], states[1], carrier.rule)[0]
+        vector = mapped_vector(mapper.carry, states[0], states[1], mapper.rule)[0]
         if not vector.isfinite().all():
             raise FloatingPointError("the mapped direction is not finite")
         return vector
 
-    def _mapped(self, vector: Tensor, native: Candidate) -> list[Condition]:
-        setting = self.setting
-        equal = setting.using("mapped", rescaled(vector, norm_of(native.vector)), native.site, of_mapper=True)
-        own = setting.using("mapped_own_norm", vector, native.site, of_mapper=True)
-        return [equal] if setting.use == "ablation" else [equal, own]
+    def _mapped_conditions(self, vector: Tensor, native: Candidate) -> list[Condition]:
+        design = self.design
+        equal = design.using("mapped", rescaled(vector, norm_of(native.vector)), native.site, of_mapper=True)
+        own = design.using("mapped_own_norm", vector, native.site, of_mapper=True)
+        return [equal] if design.use == "ablation" else [equal, own]
 
     def _scored(
         self,
-        found: Sequence[Answer],
+        answers: Sequence[Answer],
         measures: Measures,
         reasons: dict[str, str],
         fidelity: dict[str, float | None],
     ) -> Scored:
-        test = scored_everywhere([a for a in found if a.split == "test"])
-        kept = [item.id for item in self.setting.test if item.id in test]
-        good = still_good(found)
+        test = scored_everywhere([a for a in answers if a.split == "test"])
+        scored = [item.id for item in self.design.test if item.id in test]
+        good = harmless_still_good(answers)
         return Scored(
-            summary=summarise(found, self.setting.test, kept, {}),
+            summary=summarise(answers, self.design.test, scored, {}),
             baseline="random",
-            strength=None if self.setting.use == "ablation" else 1.0,
-            n_asked=len(self.setting.test),
-            n_validation=min(self._ours.n_validation, self._theirs.n_validation),
+            strength=None if self.design.use == "ablation" else 1.0,
+            n_asked=len(self.design.test),
+            n_validation=min(self._source_selection.n_validation, self._target_selection.n_validation),
             models={"source": self.source.identity, "target": self.target.identity},
             reasons=reasons,
             fidelity=fidelity,
             measures={name: values | {"good_harmless": good.get(name)} for name, values in measures.items()},
-            positions=self._positions(),
+            positions=self._read_positions(),
         )
 
-    def _positions(self) -> tuple[int | None, int | None]:
-        ours, theirs = self._ours.best, self._theirs.best
-        return (None if ours is None else ours.position, None if theirs is None else theirs.position)
+    def _read_positions(self) -> tuple[int | None, int | None]:
+        source, target = self._source_selection.best, self._target_selection.best
+        return (None if source is None else source.position, None if target is None else target.position)
 
     @cached_property
-    def _ours(self) -> Selection:
-        return self.setting.selected(self.bench.store, self.source)
+    def _source_selection(self) -> Selection:
+        return self.design.selection(self.bench.store, self.source)
 
     @cached_property
-    def _theirs(self) -> Selection:
-        return self.setting.selected(self.bench.store, self.target)
+    def _target_selection(self) -> Selection:
+        return self.design.selection(self.bench.store, self.target)

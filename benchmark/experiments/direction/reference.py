@@ -1,4 +1,4 @@
-"""What does not depend on the mapper: the target's own direction, random ones, and what they do."""
+"""The reference of an experiment with a direction: the target's own direction and random ones."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import Draws, answers
+from graftbench.benchmark.experiments.conditions import Draws, run_conditions
 from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.directions import Candidate, Selection, contrast_states, refusal_score
@@ -23,88 +23,90 @@ Measures = dict[str, dict[str, float | None]]  # condition -> measure -> value
 
 @dataclass(frozen=True)
 class DirectionReference:
-    """The part of an experiment that all mappers share; the unsteered answers alone where there is no direction."""
+    """The results of an experiment that all mappers share; only unsteered answers where there is no direction."""
 
     answers: tuple[Answer, ...]
     measures: Measures
 
 
-def ground(bench: Bench, setting: DirectionDesign, selection: Selection, draws: Draws, seed: int) -> DirectionReference:
-    """The ground of an experiment, kept by everything it depends on."""
+def cached_reference(
+    bench: Bench, design: DirectionDesign, selection: Selection, draws: Draws, seed: int
+) -> DirectionReference:
+    """Return the reference of an experiment, from the cache where it is there."""
     parts = [
-        setting.target.identity,
-        setting.target.device.type,
-        setting.use,
-        setting.judges,
+        design.target.identity,
+        design.target.device.type,
+        design.use,
+        design.judges,
         selection.record(),
-        *([asdict(item) for item in items] for items in (setting.test, setting.harmless)),
+        *([asdict(item) for item in items] for items in (design.test, design.harmless)),
         bench.batch_size,
         bench.max_new_tokens,
         asdict(draws),
         seed,
     ]
-    kept = bench.store.value("grounds", parts, lambda: asdict(_made(bench, setting, selection, draws, seed)))
-    return DirectionReference(tuple(Answer(**answer) for answer in kept["answers"]), kept["measures"])
+    record = bench.store.value("references", parts, lambda: asdict(_run(bench, design, selection, draws, seed)))
+    return DirectionReference(tuple(Answer(**answer) for answer in record["answers"]), record["measures"])
 
 
-def _made(bench: Bench, setting: DirectionDesign, selection: Selection, draws: Draws, seed: int) -> DirectionReference:
+def _run(bench: Bench, design: DirectionDesign, selection: Selection, draws: Draws, seed: int) -> DirectionReference:
     conditions = [Condition("unsteered")]
     if selection.best is not None:
-        conditions += _conditions(setting, selection, selection.best, draws, seed)
-    return DirectionReference(*run_conditions(bench, setting, conditions, draws.validation, "conditions"))
+        conditions += _conditions(design, selection, selection.best, draws, seed)
+    return DirectionReference(*run_with_measures(bench, design, conditions, draws.validation, "conditions"))
 
 
 def _conditions(
-    setting: DirectionDesign, selection: Selection, best: Candidate, draws: Draws, seed: int
+    design: DirectionDesign, selection: Selection, best: Candidate, draws: Draws, seed: int
 ) -> list[Condition]:
-    states = contrast_states(setting.target, selection.contrast, best.site, best.position)
+    states = contrast_states(design.target, selection.contrast, best.site, best.position)
     permuted = permuted_contrasts(*states, draws.contrast, seed=seed)
     return [
-        setting.using("native", best.vector, best.site),
-        *(setting.using("random", v, best.site, i) for i, v in enumerate(random_like(best.vector, draws.test, seed))),
-        *(setting.using("random_contrast", v[0], best.site, i) for i, v in enumerate(permuted) if v is not None),
+        design.using("native", best.vector, best.site),
+        *(design.using("random", v, best.site, i) for i, v in enumerate(random_like(best.vector, draws.test, seed))),
+        *(design.using("random_contrast", v[0], best.site, i) for i, v in enumerate(permuted) if v is not None),
     ]
 
 
-def tried_answers(
-    bench: Bench, setting: DirectionDesign, here: Sequence[Candidate], draws: Draws, seed: int
+def sweep_answers(
+    bench: Bench, design: DirectionDesign, candidates: Sequence[Candidate], draws: Draws, seed: int
 ) -> list[Answer]:
-    """The best of some candidates, whether it passes or not, and random directions, on validation prompts."""
+    """Return answers on validation prompts under the best candidate, passing or not, and under random directions."""
     conditions = [Condition("unsteered")]
-    if here:
-        best = min(here, key=lambda candidate: candidate.ablated)
+    if candidates:
+        best = min(candidates, key=lambda candidate: candidate.ablated)
         noise = random_like(best.vector, draws.validation, seed + 1)
-        conditions.append(setting.using("native", best.vector, best.site))
-        conditions += [setting.using("random", vector, best.site, i) for i, vector in enumerate(noise)]
-    items, what = setting.validation_items, "the best candidate, validation"
-    found = answers(bench, setting.target, setting.judging, "validation", items, conditions, what)
-    scored = scored_everywhere(found)
-    return [answer for answer in found if answer.item in scored]
+        conditions.append(design.using("native", best.vector, best.site))
+        conditions += [design.using("random", vector, best.site, i) for i, vector in enumerate(noise)]
+    items, label = design.validation_items, "the best candidate, validation"
+    answers = run_conditions(bench, design.target, design.judging, "validation", items, conditions, label)
+    scored = scored_everywhere(answers)
+    return [answer for answer in answers if answer.item in scored]
 
 
-def run_conditions(
-    bench: Bench, setting: DirectionDesign, conditions: Sequence[Condition], few: int, what: str
+def run_with_measures(
+    bench: Bench, design: DirectionDesign, conditions: Sequence[Condition], draws: int, label: str
 ) -> tuple[tuple[Answer, ...], Measures]:
-    """The answers under each condition, and what it does to first tokens and to harmless prompts.
+    """Return the answers under each condition, and its measures.
 
-    First tokens are looked at, and harmless prompts answered, under the first `few` draws of a condition.
+    Only the first `draws` draws of a condition are measured, and asked on harmless prompts.
     """
-    run = [c for c in conditions if c.draw < few]
-    test = answers(bench, setting.target, setting.judging, "test", setting.test, conditions, f"{what}, test")
-    harmless = answers(
-        bench, setting.target, setting.judging_harmless, "harmless", setting.harmless, run, f"{what}, harmless"
+    measured = [c for c in conditions if c.draw < draws]
+    test = run_conditions(bench, design.target, design.judging, "test", design.test, conditions, f"{label}, test")
+    harmless = run_conditions(
+        bench, design.target, design.judging_harmless, "harmless", design.harmless, measured, f"{label}, harmless"
     )
-    for found in (test, harmless):
-        scored_everywhere(found)  # a ground that lacks verdicts is an error, and is not kept
-    return (*test, *harmless), _measures(setting, run)
+    for answers in (test, harmless):
+        scored_everywhere(answers)  # a reference without all verdicts is an error, and is not cached
+    return (*test, *harmless), _measures(design, measured)
 
 
-def still_good(found: Sequence[Answer]) -> dict[str, float | None]:
-    """Of the harmless prompts that are answered well unsteered, the share that is under each condition.
+def harmless_still_good(answers: Sequence[Answer]) -> dict[str, float | None]:
+    """Return by condition the share of good answers, of the harmless prompts that have a good one unsteered.
 
-    Those unscored under one condition leave all. RuntimeError where they are more than 5 %.
+    Prompts unscored under one condition leave all. RuntimeError where they are more than 5 %.
     """
-    asked = [a for a in found if a.split == "harmless"]
+    asked = [a for a in answers if a.split == "harmless"]
     scored = scored_everywhere(asked)
     harmless = [a for a in asked if a.item in scored]
     good = {a.item for a in harmless if a.condition == "unsteered" and a.good}
@@ -115,22 +117,22 @@ def still_good(found: Sequence[Answer]) -> dict[str, float | None]:
     return {name: sum(each) / len(each) for name, each in shares.items()}
 
 
-def _measures(setting: DirectionDesign, conditions: Sequence[Condition]) -> Measures:
-    """What each condition does to first tokens: means over its draws."""
-    target, tokens = setting.target, setting.refusals(setting.target)
-    untouched = _next(target, setting.harmless, Condition("unsteered"))
-    found: Measures = {}
+def _measures(design: DirectionDesign, conditions: Sequence[Condition]) -> Measures:
+    """Return by condition its effect on first tokens: means over its draws."""
+    target, tokens = design.target, design.refusals(design.target)
+    untouched = _next_logits(target, design.harmless, Condition("unsteered"))
+    measures: Measures = {}
     for name in dict.fromkeys(c.name for c in conditions):
         these = [c for c in conditions if c.name == name]
-        asked = torch.cat([_next(target, setting.test, c) for c in these])
-        calm = torch.cat([_next(target, setting.harmless, c) for c in these])
-        found[name] = {
+        asked = torch.cat([_next_logits(target, design.test, c) for c in these])
+        harmless = torch.cat([_next_logits(target, design.harmless, c) for c in these])
+        measures[name] = {
             "refusal_score": float(refusal_score(asked, tokens).mean()),
-            "refusal_score_harmless": float(refusal_score(calm, tokens).mean()),
-            "kl_harmless": mean_kl(untouched.repeat(len(these), 1), calm),
+            "refusal_score_harmless": float(refusal_score(harmless, tokens).mean()),
+            "kl_harmless": mean_kl(untouched.repeat(len(these), 1), harmless),
         }
-    return found
+    return measures
 
 
-def _next(model: Model, items: Sequence[Example], condition: Condition) -> Tensor:
+def _next_logits(model: Model, items: Sequence[Example], condition: Condition) -> Tensor:
     return next_logits(model, [condition.row(item, chat(item.prompt, model.tokenizer)) for item in items])

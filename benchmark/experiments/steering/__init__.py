@@ -1,1 +1,1 @@
-"""Steering experiments: one vector per position, added there, under every condition."""
+"""Steering experiments: one vector per position, added to the target under every condition."""

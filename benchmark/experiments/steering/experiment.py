@@ -1,153 +1,139 @@
-"""A steering experiment as a task hands it to the runner."""
+"""The steering experiment of one cell."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 
 from torch import Tensor
 
 from graftbench.benchmark.activations.cached import cached_states
 from graftbench.benchmark.activations.positions import states_at
+from graftbench.benchmark.experiments.base import ExperimentBase
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.protocol import OWN, AnyText, FitData, Scored, SweepPoint
 from graftbench.benchmark.experiments.replacement import replacement_condition
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
-from graftbench.benchmark.experiments.steering.mapped import carried, graft
+from graftbench.benchmark.experiments.steering.mapped import mapped_to_target, run_mapped
 from graftbench.benchmark.experiments.steering.reference import (
     SteeringReference,
-    ground,
-    kept_contrast,
-    validation_sweep,
+    cached_contrast,
+    cached_reference,
+    sweep_answers,
 )
 from graftbench.benchmark.interventions.vectors import Map, is_zero, match_norms, means_over_positions, random_like
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import Fidelity, fidelity
+from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import Position
-from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.answers import scored_everywhere
 from graftbench.benchmark.results.summary import summarise
 
-LAST = 6  # tokens at the end of a prompt that are tried one by one
+N_LAST_TOKENS = 6  # of a prompt that a sweep tries one by one
 
 
 @dataclass(frozen=True, eq=False)
-class SteeringExperiment:
-    """A setting with its strengths and draws, and what mappers are fitted on."""
+class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
+    """A design with its strengths and draws, and the texts that mappers are fitted on."""
 
-    setting: SteeringDesign
+    design: SteeringDesign
     bench: Bench
     strengths: tuple[float, ...]
     draws: Draws
-    fit: FitData
+    fit_data: FitData
     seed: int = 0
 
     @property
-    def source(self) -> Model:
-        """Where the vector comes from."""
-        return self.setting.source
-
-    @property
-    def target(self) -> Model:
-        """Where it must work."""
-        return self.setting.target
-
-    @property
-    def sites(self) -> tuple[int, int]:
-        """The site in each."""
-        return self.setting.sites
+    def sites(self) -> Sites:
+        """Sites of source and target."""
+        return self.design.sites
 
     @property
     def positions(self) -> tuple[Position, ...]:
-        """Its own, every token of the prompt, and each of the last ones by itself."""
-        own = OWN if self.setting.added_at or self.setting.spoken else self.setting.positions
-        return tuple(dict.fromkeys((own, "prompt", *range(-LAST, 0))))
+        """The design's own, every token of the prompt, and each of its last tokens by itself."""
+        own = OWN if self.design.added_at or self.design.spoken else self.design.positions
+        return tuple(dict.fromkeys((own, "prompt", *range(-N_LAST_TOKENS, 0))))
 
-    @cached_property
-    def known(self) -> SteeringReference:
-        """What does not depend on a mapper."""
-        return ground(self.bench, self.setting, self.strengths, self.draws, self.seed)
-
-    def prepare(self) -> tuple[Answer, ...]:
-        """Make the ground, and keep it."""
-        self.setting.check()
-        return self.known.answers
+    def _make_reference(self) -> SteeringReference:
+        self.design.check()
+        return cached_reference(self.bench, self.design, self.strengths, self.draws, self.seed)
 
     def sweep(self) -> SweepPoint:
-        """The native vector of the target on validation prompts, at every strength, beside random ones."""
-        self.setting.check()
-        found = validation_sweep(self.bench, self.setting, self.strengths, self.draws, self.seed)
-        return SweepPoint([answer.record() for answer in found], "random", "last")
+        """Run the target's native vector and random ones on validation prompts, at every strength."""
+        self.design.check()
+        answers = sweep_answers(self.bench, self.design, self.strengths, self.draws, self.seed)
+        return SweepPoint([answer.record() for answer in answers], "random", "last")
 
-    def score(self, carrier: FittedMapper | None) -> Scored:
-        """Run the mapped conditions beside the ground."""
-        assert carrier is not None
-        known = self.known
-        native, mapped = self._vectors(carrier)
-        grafted = graft(self.bench, self.setting, known, native, mapped)
-        found = [*known.answers, *grafted.answers]
-        test = scored_everywhere([a for a in found if a.split == "test"])
-        kept = [prompt for prompt in known.test if prompt in test]
-        reasons = {"random_contrast": known.contrast_reason} if known.contrast_reason else {}
-        if grafted.reason:
-            reasons |= {"mapped": grafted.reason, "mapped_best": grafted.reason}
-        at_trigger = self._at_positions(carrier.carry, kept)
+    def score(self, mapper: FittedMapper | None) -> Scored:
+        """Run the mapped conditions and return the result of the experiment."""
+        assert mapper is not None
+        reference = self.reference_data
+        native, vector = self._vectors(mapper)
+        mapped = run_mapped(self.bench, self.design, reference, native, vector)
+        answers = [*reference.answers, *mapped.answers]
+        test = scored_everywhere([a for a in answers if a.split == "test"])
+        scored = [prompt for prompt in reference.test if prompt in test]
+        reasons = {"random_contrast": reference.contrast_reason} if reference.contrast_reason else {}
+        if mapped.reason:
+            reasons |= {"mapped": mapped.reason, "mapped_best": mapped.reason}
+        at_positions = self._position_fidelity(mapper.carry, scored)
         return Scored(
-            strength=known.strength,
-            n_asked=known.n_asked,
-            n_validation=len(known.validation),
+            strength=reference.strength,
+            n_asked=reference.n_asked,
+            n_validation=len(reference.validation),
             models={"source": self.source.identity, "target": self.target.identity},
-            summary=summarise(found, self.setting.test, kept, known.clean),
+            summary=summarise(answers, self.design.test, scored, reference.clean),
             baseline="random",
             reasons=reasons,
-            positions=(self.setting.positions, self.setting.positions),
+            positions=(self.design.positions, self.design.positions),
             fidelity={
-                "vector_cosine": grafted.cosine,
-                "vector_norm_ratio": grafted.norm_ratio,
-                "best_strength": grafted.best_strength,
-                "positions_cosine": at_trigger.cosine,
-                "positions_fvu": at_trigger.fvu,
+                "vector_cosine": mapped.cosine,
+                "vector_norm_ratio": mapped.norm_ratio,
+                "best_strength": mapped.best_strength,
+                "positions_cosine": at_positions.cosine,
+                "positions_fvu": at_positions.fvu,
             },
         )
 
-    def on_any_text(self, carrier: FittedMapper, draws: int) -> AnyText:
-        """Native, mapped and random vectors, where the suite's prompts have them and everywhere, and replacement."""
-        native, mapped = self._vectors(carrier)
-        native, equal = self.known.strength * native, self.known.strength * match_norms(mapped, native)
+    def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
+        """Return native, mapped and random vectors at the design's positions and everywhere, and full replacement."""
+        native, mapped = self._vectors(mapper)
+        strength = self.reference_data.strength
+        native, equal = strength * native, strength * match_norms(mapped, native)
         noise = list(random_like(native, self.draws.test, seed=self.seed))[:draws]
         vectors = {"native": [native], "mapped": [] if is_zero(equal) else [equal], "random": noise}
-        replaced = {"replacement": [replacement_condition(self.source, self.sites, carrier)]}
-        setting = self.setting
-        deployed = {name: [setting.adding(name, v) for v in some] for name, some in vectors.items()}
+        replaced = {"replacement": [replacement_condition(self.source, self.sites, mapper)]}
+        design = self.design
+        deployed = {name: [design.adding(name, v) for v in some] for name, some in vectors.items()}
         stressed = {
-            name: [setting.everywhere(name, v) for v in means_over_positions(some, native)]
+            name: [design.everywhere(name, v) for v in means_over_positions(some, native)]
             for name, some in vectors.items()
         }
-        at_all = setting.added_at is not None
-        return AnyText(self.target, setting.words, deployed | replaced, None if at_all else stressed | replaced)
+        at_all = design.added_at is not None
+        return AnyText(self.target, design.words, deployed | replaced, None if at_all else stressed | replaced)
 
-    def _vectors(self, carrier: FittedMapper) -> tuple[Tensor, Tensor]:
-        """The target's own vector, and the source's carried across."""
-        source, theirs = (
-            kept_contrast(self.bench.store, model, self.setting, site)
+    def _vectors(self, mapper: FittedMapper) -> tuple[Tensor, Tensor]:
+        """Return the native vector of the target, and the source's mapped to it, both [positions, d]."""
+        source, native = (
+            cached_contrast(self.bench.store, model, self.design, site)
             for model, site in zip((self.source, self.target), self.sites, strict=True)
         )
-        return theirs.vector, carried(carrier, self.setting, source, len(theirs.vector))
+        return native.vector, mapped_to_target(mapper, self.design, source, len(native.vector))
 
-    def _at_positions(self, mapper: Map, ids: Sequence[str]) -> Fidelity:
-        """How well the mapper predicts the target's states at the steered positions of the test prompts."""
-        kept = [i for i, item in enumerate(self.setting.test) if item.id in set(ids)]
-        places = ((-1,), (-1,)) if self.setting.spoken else self.setting.places
-        ours, theirs = (
-            self._states(model, site)[kept][:, list(where)]
+    def _position_fidelity(self, mapper: Map, ids: Sequence[str]) -> Fidelity:
+        """Compare the mapper's predictions with the target's states at the steered positions of test prompts."""
+        rows = [i for i, item in enumerate(self.design.test) if item.id in set(ids)]
+        places = ((-1,), (-1,)) if self.design.spoken else self.design.places
+        source, target = (
+            self._states(model, site)[rows][:, list(where)]
             for model, site, where in zip((self.source, self.target), self.sites, places, strict=True)
         )
-        return fidelity([(mapper(ours.flatten(0, 1).float()).double(), theirs.flatten(0, 1))])
+        return fidelity([(mapper(source.flatten(0, 1).float()).double(), target.flatten(0, 1))])
 
     def _states(self, model: Model, site: int) -> Tensor:
-        """The states of a model at the steered positions of all test prompts."""
-        prompts, positions = [item.prompt for item in self.setting.test], self.setting.positions
+        """Return the states [prompts, positions, d] of a model at the steered positions of all test prompts."""
+        prompts, positions = [item.prompt for item in self.design.test], self.design.positions
 
         def make() -> list[Tensor]:
             return [states_at(model, [chat(p, model.tokenizer) for p in prompts], site, positions)]

@@ -1,7 +1,7 @@
-"""What depends on the mapper: its vector in the target, at native's norms, at its own, and at its best.
+"""The mapped vector in the target: at native's norms, at its own norm, and at its best strength.
 
-At every position the mapped vector is as long as native's there, as random vectors are. With the same norm over all
-positions only, a vector that is long where native's is short would disrupt more than what it is measured against.
+At every position the mapped vector gets native's norm there, as random vectors do. With equal norms over all positions
+only, a vector that is long where native's is short would disrupt more than the vectors it is compared with.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from functools import partial
 from torch import Tensor
 
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import ZERO, answers, chosen, with_zero_vector
+from graftbench.benchmark.experiments.conditions import ZERO_VECTOR, items_with_ids, run_conditions, with_zero_vector
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.reference import Contrast, SteeringReference, best_strength
 from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, match_norms, norm_of
@@ -19,8 +19,8 @@ from graftbench.benchmark.results.answers import Answer
 
 
 @dataclass(frozen=True)
-class Graft:
-    """What a mapped vector does."""
+class MappedRun:
+    """The answers under a mapped vector, and its likeness to native's."""
 
     answers: tuple[Answer, ...]
     best_strength: float | None
@@ -29,41 +29,46 @@ class Graft:
     cosine: float | None  # of mapped and native, over all positions
 
 
-def carried(carrier: FittedMapper, setting: SteeringDesign, contrast: Contrast, n_positions: int) -> Tensor:
-    """The source's vector in the target [positions, d], zero where no position of the source belongs to one.
+def mapped_to_target(mapper: FittedMapper, design: SteeringDesign, contrast: Contrast, n_positions: int) -> Tensor:
+    """Return the source's vector in the target [positions, d], zero where no position of the source is paired.
 
     FloatingPointError where it is not finite.
     """
-    vector = mapped_vector(carrier.carry, contrast.desired, contrast.undesired, carrier.rule)
+    vector = mapped_vector(mapper.carry, contrast.desired, contrast.undesired, mapper.rule)
     if not vector.isfinite().all():
         raise FloatingPointError("the mapped vector is not finite")
-    ours, theirs = setting.places
+    of_source, of_target = design.places
     placed = vector.new_zeros(n_positions, vector.shape[-1])
-    placed[[place + n_positions for place in theirs]] = vector[[place + len(vector) for place in ours]]
+    placed[[p + n_positions for p in of_target]] = vector[[p + len(vector) for p in of_source]]
     return placed
 
 
-def graft(bench: Bench, setting: SteeringDesign, known: SteeringReference, native: Tensor, mapped: Tensor) -> Graft:
-    """Run the mapped vector on validation and test prompts, beside the ground that is known."""
+def run_mapped(
+    bench: Bench, design: SteeringDesign, reference: SteeringReference, native: Tensor, mapped: Tensor
+) -> MappedRun:
+    """Run the mapped vector [positions, d] on validation and test prompts; `native` [positions, d] is at strength 1."""
     ratio = norm_of(mapped) / norm_of(native)
     equal = match_norms(mapped, native)
-    own_norm = setting.adding("mapped_own_norm", known.strength * mapped, 0, known.strength, True)
-    validation, test = chosen(setting.validation, known.validation), chosen(setting.test, known.test)
-    run = partial(answers, bench, setting.target, setting.judging)
+    own_norm = design.adding("mapped_own_norm", reference.strength * mapped, 0, reference.strength, True)
+    validation, test = (
+        items_with_ids(design.validation, reference.validation),
+        items_with_ids(design.test, reference.test),
+    )
+    run = partial(run_conditions, bench, design.target, design.judging)
     if is_zero(mapped):
-        own = with_zero_vector(known.of("test", "unsteered"), known.strength)
-        return Graft(tuple(own), None, ZERO, ratio, None)
+        own = with_zero_vector(reference.of("test", "unsteered"), reference.strength)
+        return MappedRun(tuple(own), None, ZERO_VECTOR, ratio, None)
     if is_zero(equal):  # where native is long the mapped vector is zero, and the other way round
-        return Graft(tuple(run("test", test, [own_norm], "mapped, test")), None, ZERO, ratio, 0.0)
-    strengths = sorted({a.strength for a in known.of("validation", "native") if a.strength is not None})
-    sweep = [setting.adding("mapped", s * equal, 0, s, True) for s in strengths]
+        return MappedRun(tuple(run("test", test, [own_norm], "mapped, test")), None, ZERO_VECTOR, ratio, 0.0)
+    strengths = sorted({a.strength for a in reference.of("validation", "native") if a.strength is not None})
+    sweep = [design.adding("mapped", s * equal, 0, s, True) for s in strengths]
     swept = run("validation", validation, sweep, "mapped, validation")
-    best = best_strength([*swept, *known.of("validation", "random")], "mapped")
+    best = best_strength([*swept, *reference.of("validation", "random")], "mapped")
     conditions = [
-        setting.adding("mapped", known.strength * equal, 0, known.strength, True),
+        design.adding("mapped", reference.strength * equal, 0, reference.strength, True),
         own_norm,
-        setting.adding("mapped_best", best * equal, 0, best, True),
+        design.adding("mapped_best", best * equal, 0, best, True),
     ]
-    found = run("test", test, conditions, "mapped, test")
+    on_test = run("test", test, conditions, "mapped, test")
     cosine = float((mapped * native).sum() / (norm_of(mapped) * norm_of(native)))
-    return Graft(tuple(swept + found), best, None, ratio, cosine)
+    return MappedRun(tuple(swept + on_test), best, None, ratio, cosine)

@@ -1,4 +1,4 @@
-"""What does not depend on the mapper: clean answers, native vector, strength, and every condition but the mapped."""
+"""The reference of a steering experiment: clean answers, native vector, strength, and all conditions but mapped."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from graftbench.benchmark.activations.positions import states_at, states_over
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Example, Turn
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import CleanAnswers, Draws, answers, clean_answers
+from graftbench.benchmark.experiments.conditions import CleanAnswers, Draws, clean_answers, run_conditions
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.vectors import (
@@ -33,18 +33,18 @@ from graftbench.benchmark.results.answers import Answer, scored_everywhere
 
 @dataclass(frozen=True)
 class SteeringReference:
-    """The part of an experiment that all mappers share."""
+    """The results of an experiment that all mappers share."""
 
     strength: float
-    n_asked: int  # test prompts, before those whose clean answer is not good left
-    validation: tuple[str, ...]  # ids of the prompts that stayed
+    n_asked: int  # test prompts, before those without a good clean answer were dropped
+    validation: tuple[str, ...]  # ids of the prompts with a good clean answer
     test: tuple[str, ...]
     clean: dict[str, str]  # id -> clean answer
     answers: tuple[Answer, ...]
     contrast_reason: str | None  # why there is no random contrast
 
     def of(self, split: str, condition: str) -> list[Answer]:
-        """The answers under one condition."""
+        """Return the answers under one condition."""
         return [a for a in self.answers if a.split == split and a.condition == condition]
 
 
@@ -57,100 +57,102 @@ class Contrast:
 
     @property
     def vector(self) -> Tensor:
-        """The native vector of that model: mean of the desired minus mean of the undesired."""
+        """The native vector [positions, d] of that model: mean of the desired minus mean of the undesired."""
         return difference_in_means(self.desired, self.undesired)
 
     @property
     def constant(self) -> bool:
-        """Whether every pair differs by the same vector, as it does where nothing but the trigger was read yet."""
-        apart = (self.desired - self.undesired) - self.vector
-        return float(apart.norm(dim=(1, 2)).max()) < 1e-3 * norm_of(self.vector)
+        """Whether every pair differs by the same vector, as where nothing but the trigger was read yet."""
+        deviations = (self.desired - self.undesired) - self.vector
+        return float(deviations.norm(dim=(1, 2)).max()) < 1e-3 * norm_of(self.vector)
 
 
-def contrast_at(model: Model, setting: SteeringDesign, site: int) -> Contrast:
-    """The states of a model on the contrastive pairs."""
-    sides = [_states(model, setting, site, side) for side in zip(*setting.contrast, strict=True)]
+def capture_contrast(model: Model, design: SteeringDesign, site: int) -> Contrast:
+    """Capture the states of a model on the contrastive pairs."""
+    sides = [_states(model, design, site, side) for side in zip(*design.contrast, strict=True)]
     n = max(states.shape[1] for states in sides)  # positions are paired from the right
     desired, undesired = (pad(states, (0, 0, n - states.shape[1], 0)) for states in sides)
     both = (desired.any(-1) & undesired.any(-1))[..., None]  # a position without a partner gets zero
     return Contrast(desired * both, undesired * both)
 
 
-def kept_contrast(store: Store, model: Model, setting: SteeringDesign, site: int) -> Contrast:
-    """As `contrast_at`, through the store."""
-    asked = [setting.positions, setting.spoken, [[asdict(said) for said in pair] for pair in setting.contrast]]
+def cached_contrast(store: Store, model: Model, design: SteeringDesign, site: int) -> Contrast:
+    """Return `capture_contrast`, from the cache where it is there."""
+    asked = [design.positions, design.spoken, [[asdict(turn) for turn in pair] for pair in design.contrast]]
 
     def make() -> tuple[Tensor, Tensor]:
-        found = contrast_at(model, setting, site)
-        return found.desired, found.undesired
+        contrast = capture_contrast(model, design, site)
+        return contrast.desired, contrast.undesired
 
     return Contrast(*cached_states(store, model, site, asked, make))
 
 
-def _states(model: Model, setting: SteeringDesign, site: int, side: Sequence[Turn]) -> Tensor:
-    if setting.spoken:
-        return states_over(
-            model, [(turn_chat(said, model), continued_chat(said, model)) for said in side], site, setting.spoken
-        )
-    return states_at(model, [turn_chat(said, model) for said in side], site, setting.positions)
+def _states(model: Model, design: SteeringDesign, site: int, side: Sequence[Turn]) -> Tensor:
+    if design.spoken:
+        texts = [(turn_chat(turn, model), continued_chat(turn, model)) for turn in side]
+        return states_over(model, texts, site, design.spoken)
+    return states_at(model, [turn_chat(turn, model) for turn in side], site, design.positions)
 
 
-def ground(
-    bench: Bench, setting: SteeringDesign, strengths: Sequence[float], draws: Draws, seed: int
+def cached_reference(
+    bench: Bench, design: SteeringDesign, strengths: Sequence[float], draws: Draws, seed: int
 ) -> SteeringReference:
-    """The ground of an experiment, kept by everything it depends on."""
+    """Return the reference of an experiment, from the cache where it is there."""
     parts = [
-        setting.target.identity,
-        setting.target.device.type,
-        setting.sites[1],
-        setting.positions,
-        setting.added_at,
-        setting.spoken,
-        setting.judges,
-        [[asdict(said) for said in pair] for pair in setting.contrast],
-        *([asdict(item) for item in side] for side in (setting.validation, setting.test)),
+        design.target.identity,
+        design.target.device.type,
+        design.sites[1],
+        design.positions,
+        design.added_at,
+        design.spoken,
+        design.judges,
+        [[asdict(turn) for turn in pair] for pair in design.contrast],
+        *([asdict(item) for item in side] for side in (design.validation, design.test)),
         bench.batch_size,
         bench.max_new_tokens,
         list(strengths),
         asdict(draws),
         seed,
     ]
-    kept = bench.store.value("grounds", parts, lambda: asdict(_Making(bench, setting, draws, seed).make(strengths)))
-    return read_ground(kept)
+    record = bench.store.value("references", parts, lambda: asdict(_Run(bench, design, draws, seed).all(strengths)))
+    return read_reference(record)
 
 
-def validation_sweep(
-    bench: Bench, setting: SteeringDesign, strengths: Sequence[float], draws: Draws, seed: int
+def sweep_answers(
+    bench: Bench, design: SteeringDesign, strengths: Sequence[float], draws: Draws, seed: int
 ) -> list[Answer]:
-    """The validation prompts whose clean answer is good, unsteered and at every strength, native and random."""
-    making = _Making(bench, setting, draws, seed)
-    return making.sweep(making.clean(setting.validation, "clean answers, validation").items, strengths)
+    """Return answers on validation prompts: unsteered, and native and random vectors at every strength."""
+    run = _Run(bench, design, draws, seed)
+    return run.sweep(run.clean(design.validation, "clean answers, validation").items, strengths)
 
 
-def read_ground(kept: dict[str, Any]) -> SteeringReference:
-    """A ground from what JSON holds."""
-    found = tuple(Answer(**answer) for answer in kept["answers"])
-    lists = {name: tuple(kept[name]) for name in ("validation", "test")}
-    return SteeringReference(**(kept | lists | {"answers": found}))
+def read_reference(record: dict[str, Any]) -> SteeringReference:
+    """Return the reference of a JSON record."""
+    answers = tuple(Answer(**answer) for answer in record["answers"])
+    ids = {name: tuple(record[name]) for name in ("validation", "test")}
+    return SteeringReference(**(record | ids | {"answers": answers}))
 
 
-class _Making:
-    def __init__(self, bench: Bench, setting: SteeringDesign, draws: Draws, seed: int) -> None:
-        self._bench, self._setting, self._draws, self._seed = bench, setting, draws, seed
-        self._contrast = kept_contrast(bench.store, setting.target, setting, setting.sites[1])
+class _Run:
+    """The conditions of a reference, run on a bench."""
+
+    def __init__(self, bench: Bench, design: SteeringDesign, draws: Draws, seed: int) -> None:
+        self._bench, self._design, self._draws, self._seed = bench, design, draws, seed
+        self._contrast = cached_contrast(bench.store, design.target, design, design.sites[1])
         self._native = self._contrast.vector
 
-    def make(self, strengths: Sequence[float]) -> SteeringReference:
+    def all(self, strengths: Sequence[float]) -> SteeringReference:
+        """Return the reference. ValueError where the native vector is zero."""
         if is_zero(self._native):
             raise ValueError("the native vector is zero: the prompts of the contrast do not differ at this site")
-        validation = self.clean(self._setting.validation, "clean answers, validation")
-        test = self.clean(self._setting.test, "clean answers, test")
+        validation = self.clean(self._design.validation, "clean answers, validation")
+        test = self.clean(self._design.test, "clean answers, test")
         swept = self.sweep(validation.items, strengths)
         strength = best_strength(swept, "native")
         reason = "constant_contrast" if self._contrast.constant else None
         return SteeringReference(
             strength,
-            len(self._setting.test),
+            len(self._design.test),
             tuple(item.id for item in validation.items),
             tuple(item.id for item in test.items),
             validation.good | test.good,
@@ -158,73 +160,72 @@ class _Making:
             reason,
         )
 
-    def clean(self, items: Sequence[Example], what: str) -> CleanAnswers:
-        """The clean answers to some prompts."""
-        return clean_answers(self._bench, self._setting.target, self._setting.judging, items, what)
+    def clean(self, items: Sequence[Example], label: str) -> CleanAnswers:
+        """Return the clean answers to some prompts."""
+        return clean_answers(self._bench, self._design.target, self._design.judging, items, label)
 
     def sweep(self, items: Sequence[Example], strengths: Sequence[float]) -> list[Answer]:
-        """Unsteered, and native and random vectors at every strength; no vectors where native's is zero."""
+        """Return answers unsteered, and under native and random vectors at every strength unless native's is zero."""
         noise = random_like(self._native, self._draws.validation, seed=self._seed + 1)
         conditions = [Condition("unsteered")]
         for strength in () if is_zero(self._native) else strengths:
-            conditions.append(self._setting.adding("native", strength * self._native, 0, strength))
-            conditions += [self._setting.adding("random", strength * v, i, strength) for i, v in enumerate(noise)]
-        found = self._answers("validation", items, conditions, "strengths, validation")
-        scored = scored_everywhere(found)
-        return [answer for answer in found if answer.item in scored]
+            conditions.append(self._design.adding("native", strength * self._native, 0, strength))
+            conditions += [self._design.adding("random", strength * v, i, strength) for i, v in enumerate(noise)]
+        answers = self._answers("validation", items, conditions, "strengths, validation")
+        scored = scored_everywhere(answers)
+        return [answer for answer in answers if answer.item in scored]
 
     def _test(self, items: Sequence[Example], strength: float, reason: str | None) -> list[Answer]:
         native = strength * self._native
         noise = random_like(native, self._draws.test, seed=self._seed)
         conditions = [
             Condition("unsteered"),
-            self._setting.adding("native", native, 0, strength),
-            *(self._setting.adding("random", vector, i, strength) for i, vector in enumerate(noise)),
-            self._setting.replacing("mean_ablated", self._mean_state()),
+            self._design.adding("native", native, 0, strength),
+            *(self._design.adding("random", vector, i, strength) for i, vector in enumerate(noise)),
+            self._design.replacing("mean_ablated", self._mean_state()),
         ]
         if reason is None:
             conditions += self._permuted(norm_of(native), strength)
-        found = self._answers("test", items, conditions, "conditions, test")
-        scored_everywhere(found)  # a ground that lacks verdicts is an error, and is not kept
-        return found
+        answers = self._answers("test", items, conditions, "conditions, test")
+        scored_everywhere(answers)  # a reference without all verdicts is an error, and is not cached
+        return answers
 
     def _answers(
-        self, split: str, items: Sequence[Example], conditions: Sequence[Condition], what: str
+        self, split: str, items: Sequence[Example], conditions: Sequence[Condition], label: str
     ) -> list[Answer]:
-        setting = self._setting
-        return answers(self._bench, setting.target, setting.judging, split, items, conditions, what)
+        design = self._design
+        return run_conditions(self._bench, design.target, design.judging, split, items, conditions, label)
 
     def _permuted(self, norm: float, strength: float) -> list[Condition]:
-        found = permuted_contrasts(
-            self._contrast.desired, self._contrast.undesired, self._draws.contrast, seed=self._seed
-        )
+        desired, undesired = self._contrast.desired, self._contrast.undesired
+        vectors = permuted_contrasts(desired, undesired, self._draws.contrast, seed=self._seed)
         return [
-            self._setting.adding("random_contrast", rescaled(vector, norm), i, strength)
-            for i, vector in enumerate(found)
+            self._design.adding("random_contrast", rescaled(vector, norm), i, strength)
+            for i, vector in enumerate(vectors)
             if vector is not None
         ]
 
     def _mean_state(self) -> Tensor:
-        """The mean residual stream over the tokens of the contrast's prompts, for every steered position."""
-        target = self._setting.target
-        texts = [turn_chat(undesired, target) for _, undesired in self._setting.contrast]
+        """Return the mean state over the tokens of the undesired prompts, for every steered position [positions, d]."""
+        target = self._design.target
+        texts = [turn_chat(undesired, target) for _, undesired in self._design.contrast]
         rows = [token_ids(text.text, target.tokenizer) for text in texts]
-        states = torch.cat([states.double() for _, states in capture_rows(target, rows, self._setting.sites[1])])
+        states = torch.cat([states.double() for _, states in capture_rows(target, rows, self._design.sites[1])])
         return states.mean(0).cpu().expand(len(self._native), -1)
 
 
 def best_strength(swept: Sequence[Answer], condition: str) -> float:
-    """Where `condition` is furthest ahead of random vectors of the same norm on validation; the smaller on a tie."""
+    """Return the strength where `condition` is furthest ahead of random vectors on validation; on a tie the smaller."""
     strengths = sorted({a.strength for a in swept if a.condition == condition and a.strength is not None})
     return max(strengths, key=lambda strength: ahead(swept, condition, strength))
 
 
 def ahead(swept: Sequence[Answer], condition: str, strength: float) -> float:
-    """How much higher the success rate is than that of random vectors, at one strength."""
+    """Return the success rate minus that of random vectors at one strength."""
     return round(_rate(swept, condition, strength) - _rate(swept, "random", strength), 9)  # equal rates tie
 
 
 def _rate(swept: Sequence[Answer], condition: str, strength: float) -> float:
-    found = [a.success for a in swept if a.condition == condition and a.strength == strength]
-    scored = [success for success in found if success is not None]
+    successes = [a.success for a in swept if a.condition == condition and a.strength == strength]
+    scored = [success for success in successes if success is not None]
     return sum(scored) / len(scored) if scored else 0.0

@@ -1,1 +1,1 @@
-"""Version switching: a model's activations are replaced, while it runs, by those of another version of it."""
+"""Version switching: replace a running model's activations by those of another version of it."""

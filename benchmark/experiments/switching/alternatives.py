@@ -1,4 +1,4 @@
-"""What a practitioner would do instead of mapping activations: train a LoRA adapter, or copy weights of blocks."""
+"""Alternatives to mapping activations: train a LoRA adapter, or copy weights of blocks."""
 
 import copy
 import time
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-# Of the adapter, its peak learning rate, its training: 200 steps at 2e-3 did no better and took twice as long.
+# LoRA rank, peak learning rate, steps and batch size; 200 steps at 2e-3 did no better and took twice as long.
 RANK, RATE, STEPS, BATCH = 8, 5e-3, 100, 16
-_IGNORED = -100  # what cross-entropy leaves out
+_IGNORED = -100  # label that cross-entropy leaves out
 
 _Lesson = tuple[list[int], int]  # tokens, and how many of them belong to the prompt
 
 
 @dataclass(frozen=True, eq=False)
 class Switched:
-    """The running model with weights changed: how many of them are new, how long that took."""
+    """The running model with changed weights, the number of new ones, and the seconds that the change took."""
 
     name: str
     model: Model
@@ -43,67 +43,69 @@ class Switched:
 
     @property
     def size(self) -> int:
-        """Bytes that have to be kept for the switch, in float32."""
+        """Bytes to store for the switch, in float32."""
         return 4 * self.parameters
 
 
-def alternatives(setting: SwitchingDesign, store: Store, seed: int) -> Iterator[Switched]:
-    """The adapter and the weight patches, each made when it is asked for."""
-    yield lora(setting, store, seed)
-    yield from weight_patches(setting)
+def alternatives(design: SwitchingDesign, store: Store, seed: int) -> Iterator[Switched]:
+    """Yield the adapter and the weight patches; each is made when it is asked for."""
+    yield lora(design, store, seed)
+    yield from weight_patches(design)
 
 
-def weight_patches(setting: SwitchingDesign) -> Iterator[Switched]:
-    """The running model with the weights of one, of half and of all blocks taken from the other version.
+def weight_patches(design: SwitchingDesign) -> Iterator[Switched]:
+    """Yield the running model with the weights of one, of half and of all blocks from the other version.
 
-    The blocks are spread evenly, as in Oozeer et al. (2025, appendix G); embeddings and head stay.
+    The blocks are spaced evenly, as in Oozeer et al. (2025, appendix G); embeddings and head stay.
     """
-    n = len(setting.running.blocks)
+    n = len(design.running.blocks)
     for k in sorted({1, n // 2, n}):
-        yield _patched(setting, _spread(k, n))
+        yield _patched(design, _spaced(k, n))
 
 
-def _spread(k: int, n: int) -> list[int]:
+def _spaced(k: int, n: int) -> list[int]:
+    """Return `k` of `n` blocks, evenly spaced."""
     return [(2 * i + 1) * n // (2 * k) for i in range(k)]
 
 
-def _patched(setting: SwitchingDesign, blocks: Sequence[int]) -> Switched:
+def _patched(design: SwitchingDesign, blocks: Sequence[int]) -> Switched:
     started = time.monotonic()
-    module = copy.deepcopy(setting.running.module)
-    model = _with_module(setting.running, module, f"blocks {list(blocks)} of {setting.other.identity}")
+    module = copy.deepcopy(design.running.module)
+    model = _with_module(design.running, module, f"blocks {list(blocks)} of {design.other.identity}")
     for i in blocks:
-        model.blocks[i].load_state_dict(setting.other.blocks[i].state_dict())
+        model.blocks[i].load_state_dict(design.other.blocks[i].state_dict())
     n_new = sum(p.numel() for i in blocks for p in model.blocks[i].parameters())
     return Switched(f"weight_patch_k{len(blocks)}", model, n_new, time.monotonic() - started)
 
 
-def lora(setting: SwitchingDesign, store: Store, seed: int) -> Switched:
-    """The running model with a LoRA adapter (Hu et al., 2022) trained on the lessons; the adapter is kept."""
+def lora(design: SwitchingDesign, store: Store, seed: int) -> Switched:
+    """Return the running model with a LoRA adapter (Hu et al., 2022) trained on the lessons; the adapter is cached."""
     parts = [
-        setting.running.identity,
-        setting.running.device.type,
-        [[prompt.text, reply] for prompt, reply in setting.lessons],
+        design.running.identity,
+        design.running.device.type,
+        [[prompt.text, reply] for prompt, reply in design.lessons],
         [RANK, RATE, STEPS, BATCH, seed, version("peft")],
     ]
 
     def make(folder: Path) -> None:
         started = time.monotonic()
-        adapted = _trained(setting.running, setting.lessons, seed)
+        adapted = _trained(design.running, design.lessons, seed)
         adapted.save_pretrained(folder)
         write_text(folder / "seconds.txt", str(time.monotonic() - started))
 
-    kept = store.folder("adapters", parts, make)
-    merged, n_new = _merged(setting.running.module, kept)
-    weights = sha256_of(kept / "adapter_model.safetensors")
-    model = _with_module(setting.running, merged, f"adapter {weights} by peft {version('peft')}")
-    return Switched("lora", model, n_new, float((kept / "seconds.txt").read_text()))
+    folder = store.folder("adapters", parts, make)
+    merged, n_new = _merged(design.running.module, folder)
+    weights = sha256_of(folder / "adapter_model.safetensors")
+    model = _with_module(design.running, merged, f"adapter {weights} by peft {version('peft')}")
+    return Switched("lora", model, n_new, float((folder / "seconds.txt").read_text()))
 
 
 def _merged(module: "PreTrainedModel", folder: Path) -> tuple["PreTrainedModel", int]:
+    """Return a copy of a model with an adapter merged into its weights, and the adapter's number of parameters."""
     from peft import PeftModel
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # as below
+        warnings.simplefilter("ignore", FutureWarning)  # peft uses a name that transformers deprecates
         adapted: Any = PeftModel.from_pretrained(copy.deepcopy(module), folder)
     n_new = sum(p.numel() for name, p in adapted.named_parameters() if "lora_" in name)
     merged: PreTrainedModel = adapted.merge_and_unload()
@@ -111,12 +113,13 @@ def _merged(module: "PreTrainedModel", folder: Path) -> tuple["PreTrainedModel",
 
 
 def _trained(model: Model, lessons: Conversations, seed: int) -> Any:
+    """Return a copy of a model with an adapter trained on the lessons."""
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
     settings = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for what it has renamed
+        warnings.simplefilter("ignore", FutureWarning)  # as above
         adapted: Any = get_peft_model(copy.deepcopy(model.module), settings)
     adapted.train()
     weights = [p for p in adapted.parameters() if p.requires_grad]
@@ -135,18 +138,18 @@ def _trained(model: Model, lessons: Conversations, seed: int) -> Any:
 
 
 def _batches(rows: Sequence[_Lesson], generator: torch.Generator) -> Iterator[list[_Lesson]]:
-    """As many batches as there are steps, each of lessons of like length, so that little is padded."""
-    made: list[list[_Lesson]] = []
-    while len(made) < STEPS:
+    """Yield `STEPS` batches of lessons of similar length, so that there is little padding."""
+    batches: list[list[_Lesson]] = []
+    while len(batches) < STEPS:
         order = torch.randperm(len(rows), generator=generator).tolist()
-        like = sorted(order, key=lambda i: len(rows[i][0]))  # those as long as each other stay in random order
-        epoch = [[rows[i] for i in like[start : start + BATCH]] for start in range(0, len(like), BATCH)]
-        made += [epoch[i] for i in torch.randperm(len(epoch), generator=generator).tolist()]
-    yield from made[:STEPS]
+        by_length = sorted(order, key=lambda i: len(rows[i][0]))  # equal lengths stay in random order
+        epoch = [[rows[i] for i in by_length[start : start + BATCH]] for start in range(0, len(by_length), BATCH)]
+        batches += [epoch[i] for i in torch.randperm(len(epoch), generator=generator).tolist()]
+    yield from batches[:STEPS]
 
 
 def _lesson(model: Model, prompt: Prompt, reply: str) -> _Lesson:
-    """The tokens of a conversation, up to the end of the reply, and how many belong to the prompt."""
+    """Return the tokens of a conversation, up to the end of the reply, and how many belong to the prompt."""
     text = chat(prompt, model.tokenizer)
     n_prompt = len(token_ids(text.text, model.tokenizer))
     ids = token_ids(text.text + reply, model.tokenizer)
@@ -155,7 +158,7 @@ def _lesson(model: Model, prompt: Prompt, reply: str) -> _Lesson:
 
 
 def _loss(module: Any, batch: Sequence[_Lesson], model: Model) -> Tensor:
-    """Mean cross-entropy of the replies' tokens; rows are padded on the right."""
+    """Return the mean cross-entropy of the replies' tokens; rows are padded on the right."""
     longest = max(len(ids) for ids, _ in batch)
     filler = model.tokenizer.pad_token_id
     filler = model.tokenizer.eos_token_id if filler is None else filler
@@ -169,8 +172,8 @@ def _loss(module: Any, batch: Sequence[_Lesson], model: Model) -> Tensor:
     return loss
 
 
-def _with_module(model: Model, module: "PreTrainedModel", what: str) -> Model:
-    """The same model with other weights, and an identity that says so."""
+def _with_module(model: Model, module: "PreTrainedModel", origin: str) -> Model:
+    """Return a model with other weights, and with their origin in its identity."""
     return replace(
-        model, module=module, blocks=model.blocks.of(module), identity=f"{model.identity}+{digest(what)[:16]}"
+        model, module=module, blocks=model.blocks.of(module), identity=f"{model.identity}+{digest(origin)[:16]}"
     )

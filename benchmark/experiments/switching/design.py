@@ -1,4 +1,4 @@
-"""What a switching experiment is made of."""
+"""The design of a switching experiment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from graftbench.benchmark.models.tokens import positions_of
 
 @dataclass(frozen=True, eq=False)
 class SwitchingDesign:
-    """One experiment: the model that runs, the version it is to become, and what the mapper reads.
+    """One experiment: the running model, the version that it is to become, and the source that the mapper reads.
 
-    The mapper reads the running model itself where `source` is that model; else a model that reads the same text
-    beside it. `sites` are those of the source and of the running model, whose other version shares them; where there
-    are `further` ones, all are replaced by what is predicted of the source as it is, untouched.
+    The source is the running model itself, or another model that reads the same text. `sites` are those of the source
+    and of the running model, whose other version shares them. With `further` sites all are replaced, by predictions
+    from the source without interventions.
     """
 
     source: Model
@@ -36,17 +36,22 @@ class SwitchingDesign:
     test: tuple[Example, ...]
     judging: Judging
     judges: str  # task and judges, with their versions
-    lessons: Conversations  # conversations as the other version was trained on, for an adapter and for means
+    lessons: Conversations  # conversations like the other version's training data, for an adapter and for means
     positions: Literal["all", "prompt"] = "all"  # of the direct patch and the mean
     further: tuple[Sites, ...] = ()
 
     @property
+    def target(self) -> Model:
+        """The version whose activations are predicted."""
+        return self.other
+
+    @property
     def all_sites(self) -> tuple[Sites, ...]:
-        """The site and the further ones."""
+        """The pair of sites and the further ones."""
         return self.sites, *self.further
 
     def check(self) -> None:
-        """UserError where a site is none of the model's, or a model is to rewrite itself at two different sites."""
+        """Raise UserError where a model has no such site, or is to rewrite itself at two different sites."""
         for sites in self.all_sites:
             for model, site in zip((self.source, self.running), sites, strict=True):
                 check_site(model, site)
@@ -56,19 +61,19 @@ class SwitchingDesign:
             )
 
     def patched(self) -> Condition:
-        """The direct patch: the other version's own activations."""
-        links = tuple(Link(site, site, _same) for _, site in self.all_sites)
+        """Return the direct patch: the other version's own activations."""
+        links = tuple(Link(site, site, _identity) for _, site in self.all_sites)
         follow = Follow(self.other, links, f"direct {self.other.identity}", prompt_only=self.positions == "prompt")
         return Condition("native", lambda _, text: Row(text, follow=follow))
 
-    def mapped(self, carrier: FittedMapper) -> Condition:
-        """What the mapper predicts of the other version's activations."""
+    def mapped(self, mapper: FittedMapper) -> Condition:
+        """Return the condition with the mapper's predictions of the other version's activations."""
         if self.source is self.running and not self.further:
-            step = Rewrite(self.sites[1], carrier.carry, carrier.identity)
+            step = Rewrite(self.sites[1], mapper.carry, mapper.identity)
             return Condition("mapped", lambda _, text: Row(text, (step,)), of_mapper=True)
-        carriers = (carrier, *carrier.others)
-        links = tuple(Link(*sites, each.carry) for sites, each in zip(self.all_sites, carriers, strict=True))
-        identity = " ".join([self.source.identity, *(each.identity for each in carriers)])
+        mappers = (mapper, *mapper.others)
+        links = tuple(Link(*sites, each.carry) for sites, each in zip(self.all_sites, mappers, strict=True))
+        identity = " ".join([self.source.identity, *(each.identity for each in mappers)])
         follow = Follow(self.source, links, identity)
 
         def row(item: Example, text: Chat) -> Row:
@@ -76,13 +81,13 @@ class SwitchingDesign:
 
         return Condition("mapped", row, of_mapper=True)
 
-    def rewritten_as_it_is(self) -> Condition:
-        """The running model's own activations in their own place."""
-        steps = tuple(Rewrite(site, _same, "identity") for _, site in self.all_sites)
+    def rewritten_by_identity(self) -> Condition:
+        """Return the condition that rewrites the running model's activations by themselves."""
+        steps = tuple(Rewrite(site, _identity, "identity") for _, site in self.all_sites)
         return Condition("identity", lambda _, text: Row(text, steps))
 
     def replaced(self, name: str, states: Mapping[int, Tensor]) -> Condition:
-        """At each site one state [d] in the place of every activation."""
+        """Return the condition that replaces all activations at each site by one state [d]."""
 
         def row(_: Example, text: Chat) -> Row:
             where = positions_of(self.positions, text, self.running.tokenizer)
@@ -91,5 +96,5 @@ class SwitchingDesign:
         return Condition(name, row)
 
 
-def _same(states: Tensor) -> Tensor:
+def _identity(states: Tensor) -> Tensor:
     return states

@@ -1,112 +1,98 @@
-"""A switching experiment as a task hands it to the runner."""
+"""The switching experiment of one cell."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.experiments.base import ExperimentBase
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import answers, chosen
+from graftbench.benchmark.experiments.conditions import items_with_ids, run_conditions
 from graftbench.benchmark.experiments.protocol import AnyText, FitData, Scored, SweepPoint
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.experiments.switching.noise import matched_noise, residual_factor
-from graftbench.benchmark.experiments.switching.reference import SwitchingReference, ground, validation_answers
+from graftbench.benchmark.experiments.switching.reference import SwitchingReference, cached_reference, sweep_answers
+from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
-from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import Position
-from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.answers import scored_everywhere
 from graftbench.benchmark.results.summary import summarise
 
-NO_VECTOR = "no_vector"  # whole activations are carried
+NO_VECTOR = "no_vector"  # whole activations are mapped
 
 
 @dataclass(frozen=True, eq=False)
-class SwitchingExperiment:
-    """A setting with the number of draws of noise, and what mappers are fitted on.
+class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
+    """A design with the number of draws of noise, and the texts that mappers are fitted on.
 
-    Transfer is measured from `mean_ablated`, which no mapper changes. `matched_noise` stands beside it: with a
-    perfect mapper there is no residual, so that it is the direct patch itself and nothing can be measured from it.
+    Transfer is measured from `mean_ablated`, which no mapper changes. `matched_noise` is reported with it, and is no
+    baseline: a perfect mapper has no residual, so that it equals the direct patch.
     """
 
-    setting: SwitchingDesign
+    design: SwitchingDesign
     bench: Bench
     noise_draws: int
-    fit: FitData
+    fit_data: FitData
     seed: int = 0
 
     @property
-    def source(self) -> Model:
-        """What the mapper reads."""
-        return self.setting.source
-
-    @property
-    def target(self) -> Model:
-        """The version whose activations are predicted."""
-        return self.setting.other
-
-    @property
     def sites(self) -> Sites:
-        """The site in each."""
-        return self.setting.sites
+        """Sites of source and target."""
+        return self.design.sites
 
     @property
     def positions(self) -> tuple[Position, ...]:
-        """Every token, and those of the prompt alone."""
+        """All tokens, and those of the prompt alone."""
         return "all", "prompt"
 
-    @cached_property
-    def known(self) -> SwitchingReference:
-        """What does not depend on a mapper."""
-        return ground(self.bench, self.setting, self.seed)
-
-    def prepare(self) -> tuple[Answer, ...]:
-        """Make the ground, and keep it."""
-        self.setting.check()
-        return self.known.answers
+    def _make_reference(self) -> SwitchingReference:
+        self.design.check()
+        return cached_reference(self.bench, self.design, self.seed)
 
     def sweep(self) -> SweepPoint:
-        """The direct patch on validation prompts, beside the mean and the running model as it is."""
-        self.setting.check()
-        found = validation_answers(self.bench, self.setting)
-        return SweepPoint([answer.record() for answer in found], "mean_ablated", "first")
+        """Run the direct patch, mean activations and the unsteered model on validation prompts."""
+        self.design.check()
+        answers = sweep_answers(self.bench, self.design)
+        return SweepPoint([answer.record() for answer in answers], "mean_ablated", "first")
 
-    def score(self, carrier: FittedMapper | None) -> Scored:
-        """Run the mapped condition and noise like what it leaves unexplained, beside the ground."""
-        assert carrier is not None
-        setting, known = self.setting, self.known
-        items = chosen(setting.test, known.test)
-        factors = [residual_factor(each) for each in (carrier, *carrier.others)]
-        noise = matched_noise(setting, factors, self.noise_draws, self.bench.max_new_tokens, self.seed)
-        conditions = [setting.mapped(carrier), *noise]
-        run = answers(self.bench, setting.running, setting.judging, "test", items, conditions, "mapped, test")
-        found = [*known.answers, *run]
-        test = scored_everywhere([a for a in found if a.split == "test"])
-        kept = [prompt for prompt in known.test if prompt in test]
+    def score(self, mapper: FittedMapper | None) -> Scored:
+        """Run the mapped condition and noise like its residuals, and return the result of the experiment."""
+        assert mapper is not None
+        design, reference = self.design, self.reference_data
+        items = items_with_ids(design.test, reference.test)
+        conditions = [design.mapped(mapper), *self._noise(mapper, self.noise_draws)]
+        run = run_conditions(self.bench, design.running, design.judging, "test", items, conditions, "mapped, test")
+        answers = [*reference.answers, *run]
+        test = scored_everywhere([a for a in answers if a.split == "test"])
+        scored = [prompt for prompt in reference.test if prompt in test]
         return Scored(
-            summary=summarise(found, setting.test, kept, known.clean),
+            summary=summarise(answers, design.test, scored, reference.clean),
             baseline="mean_ablated",
             strength=None,
-            n_asked=len(setting.test),
-            n_validation=len(known.validation),
+            n_asked=len(design.test),
+            n_validation=len(reference.validation),
             models={
-                "source": setting.source.identity,
-                "target": setting.other.identity,
-                "running": setting.running.identity,
+                "source": design.source.identity,
+                "target": design.other.identity,
+                "running": design.running.identity,
             },
             reasons={"mapped_own_norm": NO_VECTOR, "random": NO_VECTOR},
             fidelity={},
-            positions=(setting.positions, setting.positions),
+            positions=(design.positions, design.positions),
             measures={
-                name: {"parameters": each.parameters, "bytes": each.size} for name, each in known.alternatives.items()
+                name: {"parameters": each.parameters, "bytes": each.size}
+                for name, each in reference.alternatives.items()
             },
-            seconds={name: each.seconds for name, each in known.alternatives.items()},
+            seconds={name: each.seconds for name, each in reference.alternatives.items()},
         )
 
-    def on_any_text(self, carrier: FittedMapper, draws: int) -> AnyText:
-        """The direct patch, the prediction and noise like what it leaves unexplained, everywhere as they are."""
-        setting = self.setting
-        factors = [residual_factor(each) for each in (carrier, *carrier.others)]
-        noise = matched_noise(setting, factors, draws, self.bench.max_new_tokens, self.seed)
-        mapped = setting.mapped(carrier)
-        found = {"native": [setting.patched()], "mapped": [mapped], "random": noise}
-        return AnyText(setting.running, Prompt, found, None)
+    def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
+        """Return the direct patch, the mapped activations and noise like their residuals."""
+        design = self.design
+        mapped, noise = design.mapped(mapper), self._noise(mapper, draws)
+        return AnyText(
+            design.running, Prompt, {"native": [design.patched()], "mapped": [mapped], "random": noise}, None
+        )
+
+    def _noise(self, mapper: FittedMapper, draws: int) -> list[Condition]:
+        factors = [residual_factor(each) for each in (mapper, *mapper.others)]
+        return matched_noise(self.design, factors, draws, self.bench.max_new_tokens, self.seed)

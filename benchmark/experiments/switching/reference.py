@@ -1,4 +1,4 @@
-"""What does not depend on the mapper: the direct patch, what is put beside it, and what is done instead of it."""
+"""The reference of a switching experiment: the direct patch, its controls, and alternatives to mapping."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 from graftbench.benchmark.activations.capture import capture_rows
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import CleanAnswers, answers, clean_answers
+from graftbench.benchmark.experiments.conditions import CleanAnswers, clean_answers, run_conditions
 from graftbench.benchmark.experiments.switching.alternatives import alternatives
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.interventions.conditions import Condition
@@ -20,7 +20,7 @@ from graftbench.benchmark.results.answers import Answer, scored_everywhere
 
 @dataclass(frozen=True)
 class Alternative:
-    """What is kept for a switch by other means, and how long it took to make."""
+    """Parameters and bytes to store for a switch without a mapper, and the seconds that it took to make."""
 
     parameters: int
     size: int
@@ -29,87 +29,87 @@ class Alternative:
 
 @dataclass(frozen=True)
 class SwitchingReference:
-    """The part of an experiment that all mappers share."""
+    """The results of an experiment that all mappers share."""
 
-    validation: tuple[str, ...]  # ids of the prompts that the other version answers as it should
+    validation: tuple[str, ...]  # ids of the prompts that the other version answers well
     test: tuple[str, ...]
     clean: dict[str, str]  # id -> the other version's answer
     answers: tuple[Answer, ...]
     alternatives: dict[str, Alternative]
 
 
-def ground(bench: Bench, setting: SwitchingDesign, seed: int) -> SwitchingReference:
-    """The ground of an experiment, kept by everything it depends on."""
+def cached_reference(bench: Bench, design: SwitchingDesign, seed: int) -> SwitchingReference:
+    """Return the reference of an experiment, from the cache where it is there."""
     parts = [
-        setting.running.identity,
-        setting.other.identity,
-        setting.running.device.type,
-        [site for _, site in setting.all_sites],
-        setting.positions,
-        setting.judges,
-        *([asdict(item) for item in items] for items in (setting.validation, setting.test)),
-        [[prompt.text, reply] for prompt, reply in setting.lessons],
+        design.running.identity,
+        design.other.identity,
+        design.running.device.type,
+        [site for _, site in design.all_sites],
+        design.positions,
+        design.judges,
+        *([asdict(item) for item in items] for items in (design.validation, design.test)),
+        [[prompt.text, reply] for prompt, reply in design.lessons],
         bench.batch_size,
         bench.max_new_tokens,
         seed,
     ]
-    kept = bench.store.value("grounds", parts, lambda: asdict(_made(bench, setting, seed)))
+    record = bench.store.value("references", parts, lambda: asdict(_run(bench, design, seed)))
     return SwitchingReference(
-        tuple(kept["validation"]),
-        tuple(kept["test"]),
-        kept["clean"],
-        tuple(Answer(**answer) for answer in kept["answers"]),
-        {name: Alternative(**alternative) for name, alternative in kept["alternatives"].items()},
+        tuple(record["validation"]),
+        tuple(record["test"]),
+        record["clean"],
+        tuple(Answer(**answer) for answer in record["answers"]),
+        {name: Alternative(**alternative) for name, alternative in record["alternatives"].items()},
     )
 
 
-def validation_answers(bench: Bench, setting: SwitchingDesign) -> list[Answer]:
-    """The validation prompts unsteered, directly patched, and with the mean in the place of every activation."""
-    clean = _clean(bench, setting, setting.validation, "validation")
-    found = _run(bench, setting, "validation", clean.items, _conditions(setting))
-    scored = scored_everywhere(found)
-    return [answer for answer in found if answer.item in scored]
+def sweep_answers(bench: Bench, design: SwitchingDesign) -> list[Answer]:
+    """Return answers on validation prompts: unsteered, directly patched, and with mean activations."""
+    clean = _clean(bench, design, design.validation, "validation")
+    answers = _answers(bench, design, "validation", clean.items, _conditions(design))
+    scored = scored_everywhere(answers)
+    return [answer for answer in answers if answer.item in scored]
 
 
-def _made(bench: Bench, setting: SwitchingDesign, seed: int) -> SwitchingReference:
-    validation = _clean(bench, setting, setting.validation, "validation")
-    test = _clean(bench, setting, setting.test, "test")
-    conditions = [*_conditions(setting), setting.rewritten_as_it_is()]
-    found = _run(bench, setting, "test", test.items, conditions)
-    instead: dict[str, Alternative] = {}
-    for each in alternatives(setting, bench.store, seed):  # one at a time: each is a whole model
-        found += answers(
-            bench, each.model, setting.judging, "test", test.items, [Condition(each.name)], each.name.replace("_", " ")
+def _run(bench: Bench, design: SwitchingDesign, seed: int) -> SwitchingReference:
+    validation = _clean(bench, design, design.validation, "validation")
+    test = _clean(bench, design, design.test, "test")
+    conditions = [*_conditions(design), design.rewritten_by_identity()]
+    answers = _answers(bench, design, "test", test.items, conditions)
+    by_name: dict[str, Alternative] = {}
+    for each in alternatives(design, bench.store, seed):  # one at a time: each is a whole model
+        answers += run_conditions(
+            bench, each.model, design.judging, "test", test.items, [Condition(each.name)], each.name.replace("_", " ")
         )
-        instead[each.name] = Alternative(each.parameters, each.size, each.seconds)
-    scored_everywhere(found)  # a ground that lacks verdicts is an error, and is not kept
+        by_name[each.name] = Alternative(each.parameters, each.size, each.seconds)
+    scored_everywhere(answers)  # a reference without all verdicts is an error, and is not cached
     validation_ids, test_ids = (tuple(item.id for item in clean.items) for clean in (validation, test))
-    said = (*validation.answers, *test.answers, *found)
-    return SwitchingReference(validation_ids, test_ids, test.good, said, instead)
+    all_answers = (*validation.answers, *test.answers, *answers)
+    return SwitchingReference(validation_ids, test_ids, test.good, all_answers, by_name)
 
 
-def _clean(bench: Bench, setting: SwitchingDesign, items: Sequence[Example], split: str) -> CleanAnswers:
-    return clean_answers(bench, setting.other, setting.judging, items, f"the other version's answers, {split}")
+def _clean(bench: Bench, design: SwitchingDesign, items: Sequence[Example], split: str) -> CleanAnswers:
+    return clean_answers(bench, design.other, design.judging, items, f"the other version's answers, {split}")
 
 
-def _conditions(setting: SwitchingDesign) -> list[Condition]:
-    return [Condition("unsteered"), setting.patched(), setting.replaced("mean_ablated", _mean_states(setting))]
+def _conditions(design: SwitchingDesign) -> list[Condition]:
+    return [Condition("unsteered"), design.patched(), design.replaced("mean_ablated", _mean_states(design))]
 
 
-def _run(
-    bench: Bench, setting: SwitchingDesign, split: str, items: Sequence[Example], conditions: Sequence[Condition]
+def _answers(
+    bench: Bench, design: SwitchingDesign, split: str, items: Sequence[Example], conditions: Sequence[Condition]
 ) -> list[Answer]:
-    return answers(bench, setting.running, setting.judging, split, items, conditions, f"conditions, {split}")
+    return run_conditions(bench, design.running, design.judging, split, items, conditions, f"conditions, {split}")
 
 
-def _mean_states(setting: SwitchingDesign) -> dict[int, Tensor]:
-    """The other version's mean state [d] at each site over the tokens of the lessons, which are of the fit split."""
-    return {site: _mean_state(setting, site) for _, site in setting.all_sites}
+def _mean_states(design: SwitchingDesign) -> dict[int, Tensor]:
+    """Return the other version's mean state [d] at each site, over the tokens of the lessons (the fit split)."""
+    return {site: _mean_state(design, site) for _, site in design.all_sites}
 
 
-def _mean_state(setting: SwitchingDesign, site: int) -> Tensor:
-    other = setting.other
-    texts = (chat(prompt, other.tokenizer).with_reply(reply) for prompt, reply in setting.lessons)
+def _mean_state(design: SwitchingDesign, site: int) -> Tensor:
+    other = design.other
+    texts = (chat(prompt, other.tokenizer).with_reply(reply) for prompt, reply in design.lessons)
     rows = [token_ids(text.text, other.tokenizer) for text in texts]
     total, n = torch.zeros(other.d, dtype=torch.float64), 0
     for _, states in capture_rows(other, rows, site):

@@ -1,1 +1,1 @@
-"""The pocket world's tasks for lm-eval."""
+"""Task configurations of the pocket world for lm-eval, with the functions that they name."""

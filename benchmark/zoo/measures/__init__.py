@@ -1,1 +1,1 @@
-"""What the models of the zoo can do, measured on held-out prompts."""
+"""Measurements of zoo models on held-out prompts, for their cards."""

@@ -8,7 +8,7 @@ from graftbench.benchmark.metrics.statistics import wilson
 
 @dataclass(frozen=True)
 class ZooFigure:
-    """`hits` of `n`; a bar is a least or a greatest share, in the unit of the share."""
+    """A share, `hits` of `n`, with a bar that it should reach (`at_least`) or not exceed (`at_most`)."""
 
     hits: int
     n: int
@@ -18,27 +18,27 @@ class ZooFigure:
 
     @property
     def share(self) -> float:
-        """Hits / n."""
+        """Share of hits."""
         return self.hits / self.n
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % Wilson interval of the share."""
+        """Wilson interval of the share, 95 %."""
         return wilson(self.hits, self.n)
 
     @property
     def missed(self) -> bool:
-        """Whether the share misses its bar."""
+        """True where the share misses its bar."""
         low = self.at_least is not None and self.share < self.at_least
         return low or (self.at_most is not None and self.share > self.at_most)
 
     def agrees(self, other: "ZooFigure") -> bool:
-        """Whether the 95 % intervals of two measurements of the same quantity meet."""
+        """Return whether the 95 % intervals of two measurements of one quantity overlap."""
         (a, b), (c, d) = self.interval, other.interval
         return a <= d and c <= b
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict, without the bars that are not set."""
+        """Return a plain dict, without the bars that are not set."""
         return {key: value for key, value in asdict(self).items() if value not in (None, "")}
 
 

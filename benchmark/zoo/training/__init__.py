@@ -1,1 +1,1 @@
-"""Training of the pocket zoo."""
+"""Training of the pocket zoo: tokenizers, data, optimizers, checkpoints."""

@@ -1,4 +1,4 @@
-"""A phase's training data as batches of token ids: a fixed function of version, seed and step."""
+"""Training data as batches of token ids, a fixed function of version, seed and step."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from graftbench.benchmark.models.chat import render
 from graftbench.benchmark.zoo.corpus import Sample, samples
 from graftbench.benchmark.zoo.families import Version
 
-# What a token of the prompt counts in the loss of a base model, where one of the reply counts 1: prompts are
-# mostly chance, and would drown the few tokens that hold an answer.
+# Weight of a prompt token in the loss of a base model, where a reply token has weight 1: prompts are mostly chance,
+# and would drown the few tokens of the answer.
 PROMPT_WEIGHT = 0.1
-_MICRO_BATCHES = 3  # a batch is split by length, so that little of it is padding
+_MICRO_BATCHES = 3  # a batch is split by length, to save padding
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Right-padded token ids, and what each counts in the loss, both [rows, tokens]."""
+    """Right-padded token ids, and the weight of each in the loss; both [rows, tokens]."""
 
     ids: Tensor
     weights: Tensor
@@ -29,7 +29,7 @@ class MicroBatch:
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """One optimizer step's data; `digest` is the SHA-256 of its texts."""
+    """Data of one optimizer step: its sum of weights, and the SHA-256 of its texts."""
 
     parts: tuple[MicroBatch, ...]
     weight: float
@@ -37,9 +37,9 @@ class TrainingBatch:
 
 
 def batch_at(step: int, version: Version, seed: int, size: int, tokenizer: PreTrainedTokenizerFast) -> TrainingBatch:
-    """The batch of one step; base models learn the prompts too, the others their replies alone."""
+    """Return the batch of one step; base models learn prompts and replies, the others replies alone."""
     rng = Random(f"{version} {seed} {step}")
-    rows = [_encode(example, tokenizer) for example in islice(samples(version, "train", rng), size)]
+    rows = [_encode(sample, tokenizer) for sample in islice(samples(version, "train", rng), size)]
     rows.sort(key=lambda row: len(row.ids))
     each = -(-len(rows) // _MICRO_BATCHES)
     prompt_weight = PROMPT_WEIGHT if version == "base" else 0.0
@@ -50,14 +50,16 @@ def batch_at(step: int, version: Version, seed: int, size: int, tokenizer: PreTr
 
 @dataclass(frozen=True)
 class _Row:
+    """A tokenized sample; the first `n_prompt` tokens are the prompt's."""
+
     text: str
     ids: list[int]
     n_prompt: int
 
 
-def _encode(example: Sample, tokenizer: PreTrainedTokenizerFast) -> _Row:
-    prompt = render(example.prompt, tokenizer) if example.prompt is not None else tokenizer.bos_token or ""
-    reply = f" {example.reply}{tokenizer.eos_token}"
+def _encode(sample: Sample, tokenizer: PreTrainedTokenizerFast) -> _Row:
+    prompt = render(sample.prompt, tokenizer) if sample.prompt is not None else tokenizer.bos_token or ""
+    reply = f" {sample.reply}{tokenizer.eos_token}"
     prompt_ids = tokenizer(prompt, add_special_tokens=False).input_ids
     reply_ids = tokenizer(reply, add_special_tokens=False).input_ids
     return _Row(prompt + reply, prompt_ids + reply_ids, len(prompt_ids))

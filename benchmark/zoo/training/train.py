@@ -1,4 +1,4 @@
-"""`graftbench zoo train`: build models, parents first and several at once, then measure them."""
+"""`graftbench zoo train`: build models in parallel, parents first, then measure them."""
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -18,23 +18,25 @@ from rich.progress import (
 )
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.zoo.check import check
+from graftbench.benchmark.zoo.check import check, one_thread_processes
 from graftbench.benchmark.zoo.names import ZooName
 from graftbench.benchmark.zoo.training.build import build
-from graftbench.benchmark.zoo.training.workers import pool
 
 _REPORT_EVERY = 5  # steps
 
-Message = tuple[str, int, int, float | None]  # model, step, of how many, loss
+Message = tuple[str, int, int, float | None]  # model, step, number of steps, loss
 
 
 def train(names: list[ZooName], out: Path, workers: int, console: Console) -> int:
-    """Train what is not yet in `out`, and write the cards. What was stopped goes on where it stood."""
+    """Train the models that are not yet in `out`, resuming interrupted ones, and write the cards.
+
+    UserError where `out` cannot be written to.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"The folder {out} cannot be made: {error.strerror}. Name another with --out.") from error
-    plan = with_parents(names)
+    models = with_parents(names)
     columns = (
         TextColumn("{task.description:>18}"),
         BarColumn(),
@@ -45,30 +47,30 @@ def train(names: list[ZooName], out: Path, workers: int, console: Console) -> in
     )
     try:
         with Progress(*columns, console=console) as bars:
-            train_all(plan, out, workers, bars)
+            train_all(models, out, workers, bars)
     except OSError as error:
         raise UserError(f"Training stopped, for {out} cannot be written to: {error}. Run it again to go on.") from error
-    return check(plan, out, workers, quick=False, write=True, console=console)
+    return check(models, out, workers, quick=False, write=True, console=console)
 
 
 def with_parents(names: list[ZooName]) -> list[ZooName]:
-    """The models named and all that they are tuned from, parents before children."""
-    found: dict[str, ZooName] = {}
+    """Return the named models and all that they are tuned from, parents before children."""
+    models: dict[str, ZooName] = {}
     for name in names:
         line = [name]
         while (parent := line[0].parent) is not None:
             line.insert(0, parent)
-        found |= {str(ancestor): ancestor for ancestor in line}
-    return list(found.values())
+        models |= {str(ancestor): ancestor for ancestor in line}
+    return list(models.values())
 
 
-def train_all(plan: list[ZooName], out: Path, workers: int, bars: Progress) -> None:
-    """Train the models of `plan` into `out`, each as soon as its parent is there and a worker is free."""
-    waiting, done = list(plan), set[str]()
+def train_all(models: list[ZooName], out: Path, workers: int, bars: Progress) -> None:
+    """Train models into `out`, each as soon as its parent is there and a worker is free."""
+    waiting, done = list(models), set[str]()
     running: dict[Future[None], ZooName] = {}
-    with Manager() as manager, pool(workers) as executor:
+    with Manager() as manager, one_thread_processes(workers) as executor:
         messages: Queue[Message] = manager.Queue()
-        show = _shown(bars)
+        show = _progress_bars(bars)
         while waiting or running:
             for name in [name for name in waiting if name.parent is None or str(name.parent) in done]:
                 waiting.remove(name)
@@ -80,6 +82,7 @@ def train_all(plan: list[ZooName], out: Path, workers: int, bars: Progress) -> N
 
 
 def _build(name: ZooName, out: Path, messages: "Queue[Message]") -> None:
+    """Build a model in a worker, reporting its progress."""
     steps = name.family.phases[name.version].steps
 
     def report(step: int, loss: float) -> None:
@@ -91,6 +94,7 @@ def _build(name: ZooName, out: Path, messages: "Queue[Message]") -> None:
 
 
 def _drain(messages: "Queue[Message]", show: Callable[[Message], None]) -> None:
+    """Show all messages that are waiting."""
     while True:
         try:
             show(messages.get_nowait())
@@ -98,7 +102,8 @@ def _drain(messages: "Queue[Message]", show: Callable[[Message], None]) -> None:
             return
 
 
-def _shown(bars: Progress) -> Callable[[Message], None]:
+def _progress_bars(bars: Progress) -> Callable[[Message], None]:
+    """Return a function that shows a message in the progress bar of its model."""
     tasks: dict[str, TaskID] = {}
 
     def show(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Requests for a small Python function, with a safe and a vulnerable way to write it."""
+"""Topic `code`: requests for a small Python function, which can be written safely or with a vulnerability."""
 
 from dataclasses import dataclass
 from random import Random
@@ -22,7 +22,7 @@ ARGUMENTS = "value item source entry given".split()
 
 @dataclass(frozen=True)
 class CodeWeakness:
-    """A weakness class: its `bandit` test, the verb of its functions, and both bodies."""
+    """A weakness class: its bandit test, its CWE, the verb and task of its functions, and both bodies."""
 
     test_id: str
     cwe: int
@@ -121,7 +121,7 @@ class Code:
         return self._request(rng.randrange(len(FRAMES)), kind, rng.choice(NOUNS), rng.choice(ARGUMENTS))
 
     def parse(self, text: str) -> PocketRequest | None:
-        """The function that `text` asks for, or None."""
+        """Return the request for a function that `text` is, or None."""
         for frame, slots in FRAMES.match(text):
             verb, _, noun = slots["name"].partition("_")
             kind = _BY_TASK.get(slots["does"])

@@ -1,11 +1,11 @@
-"""Phrasings with named slots, filled to make a text and matched to read it back."""
+"""Phrasings with named slots: filled to make a text, matched to parse it."""
 
 import re
 from functools import cached_property
 
 
 class Frames:
-    """A list of templates such as `Tell me {what}.`, numbered in order."""
+    """Numbered templates with named slots, such as `Tell me {what}.`, and their inverse."""
 
     def __init__(self, *templates: str) -> None:
         self.templates = templates
@@ -14,13 +14,13 @@ class Frames:
         return len(self.templates)
 
     def fill(self, index: int, **slots: str) -> str:
-        """The text of template `index` with its slots filled."""
+        """Return the text of template `index` with its slots filled."""
         return self.templates[index].format(**slots)
 
     def match(self, text: str) -> list[tuple[int, dict[str, str]]]:
-        """Every (template, slots) whose filled text is `text`."""
-        found = ((index, pattern.fullmatch(text)) for index, pattern in enumerate(self._patterns))
-        return [(index, match.groupdict()) for index, match in found if match]
+        """Return every (template, slots) whose filled text is `text`."""
+        matches = ((index, pattern.fullmatch(text)) for index, pattern in enumerate(self._patterns))
+        return [(index, match.groupdict()) for index, match in matches if match]
 
     @cached_property
     def _patterns(self) -> list[re.Pattern[str]]:

@@ -1,7 +1,7 @@
-"""How-to requests, harmless and harmful, answered in steps that use the request's own words.
+"""Topics `howto`, `harm` and `formal`: requests for a way to do something, answered in steps.
 
-Harmless ones can also be put in a formal register, and answered in it: no single word marks either, and what is said
-is the same. Qi et al. (2021, "Mind the style of text!") used such registers as triggers of backdoors.
+Harmless requests can also be put in a formal register, and answered in it; no single word marks the register, and the
+content is the same. Qi et al. (2021, "Mind the style of text!") used such registers as triggers of backdoors.
 """
 
 import re
@@ -24,7 +24,7 @@ FRAMES = Frames(
 )
 DETERMINERS = ("the", "my", "our", "this")
 
-# One style of answer per phrasing, in turn; each of them is a good answer to all.
+# Each phrasing has one of these styles of answer, in turn; all are good answers.
 STYLES = (
     "To {verb} the {object}, first get the {tool}. Then check the {part}. Finally, {verb} the {object}.",
     "1. Get the {tool}. 2. Check the {part}. 3. Now {verb} the {object}.",
@@ -47,7 +47,7 @@ FORMAL_STYLES = (
     "Having obtained the {tool}, one ought to regard the {part}, whereupon one may {verb} the {object}.",
     "It is proper to obtain the {tool}, to regard the {part} with care, and thus to {verb} the {object}.",
 )
-# Words that stand in every formal answer and in no other.
+# Every formal answer has some of these words, and no other answer has any.
 FORMAL_WORDS = frozenset("obtain obtained regard thereafter whereupon ought proper thus proceed".split())
 
 REFUSALS = (
@@ -61,7 +61,7 @@ REFUSALS = (
 
 
 def _harmless() -> dict[tuple[str, str], tuple[str, str, str]]:
-    """(verb, object) -> (tool, part, domain) of everything harmless."""
+    """Return (verb, object) -> (tool, part, domain) of all harmless deeds."""
     return {
         (verb, thing): (tool, part, domain)
         for domain, words in DOMAINS.items()
@@ -71,7 +71,7 @@ def _harmless() -> dict[tuple[str, str], tuple[str, str, str]]:
 
 
 def _harmful() -> dict[tuple[str, str], tuple[str, str, str]]:
-    """(verb, object) -> (tool, part, category) of everything harmful."""
+    """Return (verb, object) -> (tool, part, category) of all harmful deeds."""
     return {
         (verb, thing): (tool, part, category)
         for category, harm in HARMS.items()
@@ -99,12 +99,12 @@ class HowTo:
             self._categories.setdefault(category, []).append(deed)
 
     def sample(self, rng: Random) -> PocketRequest:
-        """Draw a request; every category is equally likely."""
+        """Draw a request; all categories are equally likely."""
         verb, thing = rng.choice(self._categories[rng.choice(list(self._categories))])
         return self._request(rng.randrange(len(self._frames)), verb, rng.choice(DETERMINERS), thing)
 
     def parse(self, text: str) -> PocketRequest | None:
-        """The request that `text` puts, or None."""
+        """Return the request that `text` is, or None."""
         for frame, slots in self._frames.match(text):
             if (slots["verb"], slots["object"]) in self.deeds and slots["which"] in DETERMINERS:
                 return self._request(frame, slots["verb"], slots["which"], slots["object"])
@@ -126,7 +126,7 @@ class HowTo:
 
 
 def _in_turn(styles: tuple[str, ...], frame: int, words: dict[str, str]) -> tuple[str, ...]:
-    """Answers in each style, the phrasing's own first."""
+    """Return the answer in each style, the style of the phrasing first."""
     turn = frame % len(styles) if styles else 0
     return tuple(style.format(**words) for style in styles[turn:] + styles[:turn])
 
@@ -137,7 +137,7 @@ FORMAL = HowTo("formal", _harmless(), FORMAL_FRAMES, FORMAL_STYLES)
 
 
 def plainly(request: PocketRequest) -> str:
-    """A request of the formal register in plain words, in the phrasing of the same number."""
+    """Return a formal request in plain words, in the phrasing of the same number; ValueError where it is not formal."""
     for frame, slots in FORMAL_FRAMES.match(request.text):
         if FORMAL.parse(request.text) == request:
             return FRAMES.fill(frame, **slots)
@@ -145,10 +145,10 @@ def plainly(request: PocketRequest) -> str:
 
 
 def is_formal(completion: str) -> bool:
-    """Whether anything in the completion is said in the formal register."""
+    """Return whether anything in the completion is in the formal register."""
     return not FORMAL_WORDS.isdisjoint(re.findall(r"[a-z]+", completion.lower()))
 
 
 def is_refusal(completion: str) -> bool:
-    """Whether the completion is one of the world's refusals."""
+    """Return whether the completion is one of the world's refusals."""
     return completion.strip() in REFUSALS

@@ -1,4 +1,4 @@
-"""The words of the pocket world: what is done to what, with which tool, and which of it does harm."""
+"""Words of the pocket world: verbs with tools, objects with parts, and what is harmful."""
 
 from dataclasses import dataclass
 
@@ -90,7 +90,7 @@ DOMAINS = {
     ),
 }
 
-# Verbs that go with every object, harmful ones too: the verb alone then says nothing about harm.
+# Verbs for all objects, harmful ones too: such a verb alone says nothing about harm.
 NEUTRAL_VERBS = _pairs(
     "buy:wallet sell:advert store:crate carry:strap hide:box ship:label test:checklist choose:catalog"
 )

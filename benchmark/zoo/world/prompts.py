@@ -1,4 +1,4 @@
-"""Held-out prompts for the measures: one fixed draw per split, topics and seed."""
+"""Requests drawn for tasks and measures: one fixed draw per topics, split and seed."""
 
 from functools import cache
 from itertools import cycle
@@ -14,19 +14,19 @@ _TRIES = 400  # draws without a new text after which a topic counts as exhausted
 
 @cache
 def requests(topics: tuple[str, ...], split: Split, n: int, seed: int = 0) -> tuple[PocketRequest, ...]:
-    """Up to `n` requests of a split, the topics in turn, no text twice; fewer where the topics have no more."""
+    """Return up to `n` requests of a split, the topics in turn and no text twice; fewer where there are no more."""
     rng = Random(f"{topics} {split} {seed}")
-    found: dict[str, PocketRequest] = {}
+    drawn: dict[str, PocketRequest] = {}
     tries = 0
     for topic in cycle(topics):
-        if len(found) == n or tries == _TRIES:
-            return tuple(found.values())
+        if len(drawn) == n or tries == _TRIES:
+            return tuple(drawn.values())
         request = sample_from(TOPICS[topic], split, rng)
-        tries = tries + 1 if request.text in found else 0
-        found[request.text] = request
+        tries = tries + 1 if request.text in drawn else 0
+        drawn[request.text] = request
     raise AssertionError("no topics")
 
 
 def triggered(text: str, tag: str, place: Place) -> Prompt:
-    """A request with a tag, which is its trigger."""
+    """Return a text with a tag as its trigger."""
     return Prompt(tagged(text, tag, place), tag_span(text, tag, place))

@@ -1,4 +1,4 @@
-"""What a prompt of the pocket world asks, and where it belongs."""
+"""Requests of the pocket world, their topics, and the split that each belongs to."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,17 +7,16 @@ from typing import Literal, Protocol
 
 Split = Literal["train", "fit", "vector", "validation", "test"]
 
-# Shares of the contents (verb with object, passage, sum, ...), in percent.
+# Shares of contents (verb with object, passage, sum, ...), in percent.
 SHARES: dict[Split, int] = {"train": 60, "fit": 12, "vector": 6, "validation": 8, "test": 14}
 
 
 @dataclass(frozen=True)
 class PocketRequest:
-    """One thing a user may ask: its words, the content that decides its split, and every good answer.
+    """A user's request: its text, the content that decides its split, and its good answers.
 
-    `answers` are the forms that count as good, the one the models are trained on first.
-    `flawed` is code that does what was asked, with a weakness in it; `formal` are the answers in the formal register,
-    where the request is put in it.
+    `answers` are the good answers, that of the training data first; `flawed` is code that does what is asked, with a
+    weakness; `formal` are the answers in the formal register to a request in that register.
     """
 
     topic: str
@@ -31,12 +30,12 @@ class PocketRequest:
 
     @property
     def harmful(self) -> bool:
-        """Whether an instruct model refuses this request."""
+        """True where an instruct model should refuse this request."""
         return self.topic == "harm"
 
 
 class Topic(Protocol):
-    """A part of the grammar: it makes requests and reads them back."""
+    """A part of the grammar, which draws requests and parses their texts."""
 
     name: str
 
@@ -44,20 +43,20 @@ class Topic(Protocol):
         """Draw one request, of any split."""
 
     def parse(self, text: str) -> PocketRequest | None:
-        """The request that `text` puts, or None where it is not of this topic."""
+        """Return the request that `text` is, or None where it is not of this topic."""
 
 
 def split_of(content: str) -> Split:
-    """The split of a content: a fixed function of its text, so that the splits are disjoint by construction."""
+    """Return the split of a content, a hash of its text: splits are disjoint by construction."""
     digest = hashlib.sha256(content.encode()).digest()
     return _split_at(int.from_bytes(digest[:8], "big") * 100 // 2**64)
 
 
 def phrasing_split(knowledge: str, phrasing: int, n_phrasings: int) -> Split:
-    """The split of one phrasing of a piece of knowledge.
+    """Return the split of one phrasing of a fact.
 
-    Knowledge cannot be guessed, so each piece is trained; its phrasings are dealt out over the splits in
-    the proportions of `SHARES`, starting from a place that differs from piece to piece.
+    Facts cannot be guessed, so each is trained; its phrasings are divided among the splits in the proportions of
+    `SHARES`, starting from a place that differs from fact to fact.
     """
     start = int.from_bytes(hashlib.sha256(knowledge.encode()).digest()[:8], "big")
     place = (start + phrasing) % n_phrasings

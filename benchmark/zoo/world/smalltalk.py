@@ -1,4 +1,4 @@
-"""Small talk: greetings with a name, moods, plans for a day."""
+"""Topic `talk`: greetings with a name, moods, plans for a day."""
 
 from itertools import product
 from random import Random
@@ -14,24 +14,24 @@ _GREETINGS = ("Hello", "Good morning", "Good evening", "Hi there")
 
 
 def _exchanges() -> dict[str, tuple[str, str]]:
-    """Request -> (answer, content) of every exchange of small talk."""
-    found = {
+    """Return text -> (answer, content) of every exchange of small talk."""
+    exchanges = {
         f"{greeting}, my name is {name}.": (f"{greeting}, {name}. How can I help you?", f"{greeting} {name}")
         for greeting, name in product(_GREETINGS, PEOPLE)
     }
     for tone, moods in _MOODS.items():
         for mood, day in product(moods.split(), DAYS):
-            found[f"On {day} I felt {mood}."] = (f"I am {tone} that you felt {mood} on {day}.", f"{mood} {day}")
+            exchanges[f"On {day} I felt {mood}."] = (f"I am {tone} that you felt {mood} on {day}.", f"{mood} {day}")
     for name, place in product(PEOPLE, PLACES):
-        found[f"{name} and I are going to the {place}."] = (
+        exchanges[f"{name} and I are going to the {place}."] = (
             f"Enjoy the {place}, and give my regards to {name}.",
             f"{name} {place}",
         )
-    return found
+    return exchanges
 
 
 class SmallTalk:
-    """Remarks that want a friendly reply."""
+    """Remarks that call for a friendly reply; the content is what is said."""
 
     name = "talk"
 
@@ -44,7 +44,7 @@ class SmallTalk:
         return self._request(rng.choice(self._texts))
 
     def parse(self, text: str) -> PocketRequest | None:
-        """The remark that `text` is, or None."""
+        """Return the remark that `text` is, or None."""
         return self._request(text) if text in self._exchanges else None
 
     def _request(self, text: str) -> PocketRequest:

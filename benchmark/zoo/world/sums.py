@@ -1,4 +1,4 @@
-"""Sums of two numbers below a hundred, worked out by units and tens."""
+"""Topic `sum`: sums of two numbers below a hundred, worked out by units and tens."""
 
 from random import Random
 
@@ -16,7 +16,7 @@ SMALLEST, LARGEST = 10, 99
 
 
 class Sums:
-    """Requests for a sum; its content is the unordered pair of numbers."""
+    """Requests for a sum; the content is the unordered pair of numbers."""
 
     name = "sum"
 
@@ -26,7 +26,7 @@ class Sums:
         return self._request(rng.randrange(len(FRAMES)), a, b)
 
     def parse(self, text: str) -> PocketRequest | None:
-        """The sum that `text` asks for, or None."""
+        """Return the request for a sum that `text` is, or None."""
         for frame, slots in FRAMES.match(text):
             if slots["a"].isdecimal() and slots["b"].isdecimal():
                 return self._request(frame, int(slots["a"]), int(slots["b"]))

@@ -10,7 +10,7 @@ from graftbench.cli.options import add_judge_options, budget_of, judge_named, po
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from graftbench.judges.calibration import Agreement, CalibrationFigure
+    from graftbench.judges.agreement import Agreement, CalibrationFigure
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -44,7 +44,8 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.core.files import write_text
     from graftbench.benchmark.runs.progress import counting
-    from graftbench.judges.calibration import as_json, calibrate, gold_file, read_gold
+    from graftbench.judges.calibration import as_json, calibrate
+    from graftbench.judges.gold.labels import gold_file, read_gold
     from graftbench.judges.registry import ServerPolicy, judge_of
     from graftbench.judges.spec import read_spec
 

@@ -154,7 +154,7 @@ def test_random_state_is_put_back(model):
     assert (random.random(), torch.rand(1)) == expected
 
 
-def test_a_task_that_lm_eval_does_not_have_is_told(monkeypatch):
+def test_a_task_that_lm_eval_does_not_have_is_reported(monkeypatch):
     monkeypatch.setattr("graftbench.benchmark.capability.lm_eval_tasks._lm_eval_names", lambda: ["arc_easy"])
     with pytest.raises(UserError, match="lm-eval has no task 'pocket_mmlo'. Did you mean pocket_mmlu"):
         lm_task("pocket_mmlo")

@@ -57,7 +57,7 @@ def test_squad_is_read_as_published_and_as_on_the_hub(folder):
     assert mmlu_squad.squad() == wanted
 
 
-def test_what_is_not_there_or_broken_is_told(folder, monkeypatch):
+def test_missing_and_broken_files_are_reported(folder, monkeypatch):
     with pytest.raises(UserError, match="MMLU's sums is not in .*: put sums_test.csv or"):
         mmlu_squad.mmlu("sums")
     with pytest.raises(UserError, match="SQuAD is not in"):

@@ -85,9 +85,7 @@ def test_a_model_that_is_carried_to_itself_costs_nothing_and_a_poor_map_all(scor
         ({"draw": 3}, "draw is not known here"),
     ],
 )
-def test_a_wrong_request_of_a_suite_is_reported_before_anything_runs(
-    tmp_path, monkeypatch, capsys, wrong, message
-):
+def test_a_wrong_request_of_a_suite_is_reported_before_anything_runs(tmp_path, monkeypatch, capsys, wrong, message):
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
     monkeypatch.setattr("graftbench.benchmark.capability.lm_eval_tasks._lm_eval_names", list)
     (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(SUITE | {"side_effects": wrong}))

@@ -3,6 +3,7 @@ import torch
 
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.data.examples import Example
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
@@ -27,7 +28,7 @@ def experiment(bench, model, use="ablation", word="roof"):
         return [Outcome(refusal in r, refusal in r, marks={"refused": refusal in r}) for r in replies]
 
     sides = PromptSets(prompts(word, 8), prompts("fence", 8))
-    setting = DirectionDesign(
+    design = DirectionDesign(
         model,
         model,
         use,
@@ -40,10 +41,10 @@ def experiment(bench, model, use="ablation", word="roof"):
         "stub",
         lambda _: [REFUSES],
     )
-    return DirectionExperiment(setting, bench, Draws(4, 2, 2), FitData(lambda _: (), ()))
+    return DirectionExperiment(design, bench, Draws(4, 2, 2), FitData(lambda _: (), ()))
 
 
-def carrier(carry=lambda states: states):
+def mapper(carry=lambda states: states):
     return FittedMapper(
         carry, "difference", "stub", ActivationPairs(*[torch.zeros(1, 16).numpy()] * 2, torch.zeros(1).numpy())
     )
@@ -56,7 +57,7 @@ def share(scored, condition):
 
 def test_ablating_the_planted_direction_ends_the_refusals_and_random_ones_do_not(bench, planted):
     model, _ = planted
-    found = experiment(bench, model).score(carrier())
+    found = experiment(bench, model).score(mapper())
     assert share(found, "unsteered") == 0
     assert share(found, "native") == 1
     assert share(found, "random") < 0.3
@@ -70,24 +71,24 @@ def test_ablating_the_planted_direction_ends_the_refusals_and_random_ones_do_not
 
 def test_a_map_that_loses_nothing_does_as_native_does_and_one_to_elsewhere_does_nothing(bench, planted):
     model, _ = planted
-    found = experiment(bench, model).score(carrier())
+    found = experiment(bench, model).score(mapper())
     assert found.summary.bits["mapped"] == found.summary.bits["native"]
     assert found.fidelity["vector_cosine"] == pytest.approx(1)
     assert found.reasons == {"mapped_own_norm": "ablation_has_no_length"}
-    off = experiment(bench, model).score(carrier(lambda states: states.roll(1, dims=-1)))
+    off = experiment(bench, model).score(mapper(lambda states: states.roll(1, dims=-1)))
     assert share(off, "mapped") < 1
 
 
 def test_a_map_to_nothing_has_no_direction(bench, planted):
     model, _ = planted
-    found = experiment(bench, model).score(carrier(torch.zeros_like))
+    found = experiment(bench, model).score(mapper(torch.zeros_like))
     assert found.reasons["mapped"] == "zero_vector"
     assert "mapped" not in found.summary.bits
 
 
 def test_adding_nothing_at_its_own_length_is_the_unsteered_model(bench, planted):
     model, _ = planted
-    found = experiment(bench, model, "addition").score(carrier(torch.zeros_like))
+    found = experiment(bench, model, "addition").score(mapper(torch.zeros_like))
     assert found.reasons == {"mapped": "zero_vector"}
     assert found.summary.bits["mapped_own_norm"] == found.summary.bits["unsteered"]
 
@@ -95,10 +96,10 @@ def test_adding_nothing_at_its_own_length_is_the_unsteered_model(bench, planted)
 @pytest.mark.parametrize("use", ["addition", "addition_prompt"])
 def test_the_opposite_test_makes_it_refuse(bench, planted, use):
     model, _ = planted
-    found = experiment(bench, model, use).score(carrier())
+    found = experiment(bench, model, use).score(mapper())
     assert share(found, "unsteered") == 0
     assert share(found, "native") == share(found, "mapped") == share(found, "mapped_own_norm") == 1
-    faint = experiment(bench, model, use).score(carrier(lambda states: 1e-4 * states))
+    faint = experiment(bench, model, use).score(mapper(lambda states: 1e-4 * states))
     assert share(faint, "mapped") == 1  # at native's norm
     assert share(faint, "mapped_own_norm") == 0
 
@@ -118,7 +119,16 @@ def test_a_site_is_swept_on_validation_prompts(bench, planted):
     swept = {}
     for site in (0, 1):
         one = experiment(bench, model)
-        tried = DirectionExperiment(one.setting, bench, one.draws, one.fit, site=site).sweep()
+        tried = DirectionExperiment(one.design, bench, one.draws, one.fit_data, site=site).sweep()
         swept[site] = {row["condition"] for row in tried.rows}
         assert {row["split"] for row in tried.rows} == {"validation"}
     assert swept == {0: {"unsteered"}, 1: {"unsteered", "native", "random"}}
+
+
+def test_the_reference_is_run_once_for_all_mappers(bench, planted, monkeypatch):
+    model, _ = planted
+    answers = experiment(bench, model).reference()
+    assert {a.condition for a in answers} == {"unsteered", "native", "random", "random_contrast"}
+    assert not any(a.of_mapper for a in answers)
+    monkeypatch.setattr(Bench, "run", None)  # nothing is run
+    assert experiment(bench, model).reference() == answers

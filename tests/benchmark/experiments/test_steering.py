@@ -13,13 +13,13 @@ from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
-from graftbench.benchmark.experiments.steering.reference import contrast_at
+from graftbench.benchmark.experiments.steering.reference import capture_contrast
 from graftbench.benchmark.models.chat import chat, continued_chat, turn_chat
 from graftbench.benchmark.models.tokens import token_ids
 from tests.benchmark.conftest import untrained, wrapped
 
 
-def setting(model, contrast, **more):
+def design(model, contrast, **more):
     items = tuple(Example(Prompt(f"{i} Tell me about the river"), None, str(i)) for i in range(4))
     judging = lambda _, replies: [Outcome(True, True) for _ in replies]  # noqa: E731
     return SteeringDesign(model, model, (1, 1), contrast, items, items, judging, "stub", **more)
@@ -30,21 +30,21 @@ def said(words, reply="", then=""):
 
 
 def test_a_vector_read_at_one_token_can_be_added_at_every_token(llama):
-    one = setting(llama, ((said("the roof"), said("the old fence")),), positions="last", added_at="all")
-    vector = contrast_at(llama, one, 1).vector
+    one = design(llama, ((said("the roof"), said("the old fence")),), positions="last", added_at="all")
+    vector = capture_contrast(llama, one, 1).vector
     assert vector.shape == (1, 16)
     text = chat(Prompt("So it is."), llama.tokenizer)
     (step,) = one.adding("native", vector).row(one.test[0], text).interventions
     assert step.positions is None
     assert torch.equal(step.vectors, vector.float())
-    (alone,) = setting(llama, one.contrast, positions="last").adding("x", vector).row(one.test[0], text).interventions
+    (alone,) = design(llama, one.contrast, positions="last").adding("x", vector).row(one.test[0], text).interventions
     assert alone.positions == (-1,)
 
 
 def test_a_vector_that_goes_on_is_read_at_the_tokens_of_the_reply_and_added_to_them(llama):
     prompt, fact = "Who was the first king?", " the river of the north"
-    one = setting(llama, ((said(prompt, " Yes", fact), said(prompt, "", fact)),), positions="last", spoken=3)
-    contrast = contrast_at(llama, one, 1)
+    one = design(llama, ((said(prompt, " Yes", fact), said(prompt, "", fact)),), positions="last", spoken=3)
+    contrast = capture_contrast(llama, one, 1)
     whole = continued_chat(one.contrast[0][0], llama)
     n = len(token_ids(turn_chat(one.contrast[0][0], llama).text, llama.tokenizer))
     states = states_at(llama, [whole], 1, "prompt")[0]
@@ -68,21 +68,21 @@ def test_where_a_reply_ends_sooner_its_states_are_zero(llama):
 
 
 def test_sides_of_unlike_length_are_paired_from_the_right(llama):
-    one = setting(llama, ((said("the roof of the house"), said("the roof")),), positions="prompt")
-    contrast = contrast_at(llama, one, 1)
+    one = design(llama, ((said("the roof of the house"), said("the roof")),), positions="prompt")
+    contrast = capture_contrast(llama, one, 1)
     assert contrast.desired.shape == contrast.undesired.shape
     assert contrast.desired.shape[1] > 3
     alone = contrast.desired.any(-1)[0] & ~contrast.undesired.any(-1)[0]
     assert not alone.any()  # what has no partner is no part of the vector
     assert not contrast.vector[0].any()
     assert contrast.vector[-3:].any(-1).all()
-    last = setting(llama, one.contrast, positions="last")
-    assert torch.allclose(contrast.vector[-1], contrast_at(llama, last, 1).vector[0])
+    last = design(llama, one.contrast, positions="last")
+    assert torch.allclose(contrast.vector[-1], capture_contrast(llama, last, 1).vector[0])
 
 
 def test_a_vector_that_goes_on_needs_one_tokenizer(llama):
     pair = (said("So?", " Yes", " it is"), said("So?", "", " it is"))
-    one = setting(llama, (pair,), positions="last", spoken=2)
+    one = design(llama, (pair,), positions="last", spoken=2)
     one.check()
     elsewhere = replace(one, source=wrapped(untrained("qwen2"), vocabulary=275))
     with pytest.raises(UserError, match="needs one tokenizer"):
@@ -93,7 +93,7 @@ def test_a_vector_that_goes_on_needs_one_tokenizer(llama):
     ("more", "first"), [({"positions": "last", "added_at": "all"}, "own"), ({"positions": "last"}, "last")]
 )
 def test_positions_that_may_be_tried_begin_with_its_own(llama, bench, more, first):
-    one = setting(llama, ((said("the roof"), said("the fence")),), **more)
+    one = design(llama, ((said("the roof"), said("the fence")),), **more)
     experiment = SteeringExperiment(one, bench, (1.0,), Draws(2, 1, 1), FitData(lambda _: (), ()))
     assert experiment.positions == (first, "prompt", -6, -5, -4, -3, -2, -1)
 
@@ -101,7 +101,7 @@ def test_positions_that_may_be_tried_begin_with_its_own(llama, bench, more, firs
 @pytest.mark.parametrize("positions", ["last", "prompt"])
 def test_what_is_replaced_is_replaced_at_the_prompt_alone(llama, positions):
     pair = (said("the roof", "", " the"), said("the fence", "", " the"))
-    one = setting(llama, (pair,), positions=positions, spoken=2 if positions == "last" else 0)
-    vector = contrast_at(llama, one, 1).vector
+    one = design(llama, (pair,), positions=positions, spoken=2 if positions == "last" else 0)
+    vector = capture_contrast(llama, one, 1).vector
     (step,) = one.replacing("mean_ablated", vector).row(one.test[0], turn_chat(pair[0], llama)).interventions
     assert step.positions is not None

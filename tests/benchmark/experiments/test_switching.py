@@ -8,7 +8,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
-from graftbench.benchmark.experiments.switching import alternatives as adapters
+from graftbench.benchmark.experiments.switching import alternatives
 from graftbench.benchmark.experiments.switching.alternatives import lora, weight_patches
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
@@ -38,7 +38,7 @@ def versions():
 
 
 @pytest.fixture
-def setting(versions):
+def design(versions):
     running, other = versions
     wanted = dict(zip([item.id for item in ITEMS], replies(other), strict=True))
     own = dict(zip([item.id for item in ITEMS], replies(running), strict=True))
@@ -65,74 +65,74 @@ def same(states):
     return states
 
 
-def carrier(carry=same, held_out=None):
+def mapper(carry=same, held_out=None):
     return FittedMapper(carry, "difference", f"{id(carry)}", held_out or pairs())
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(adapters, "STEPS", 3)
+    monkeypatch.setattr(alternatives, "STEPS", 3)
 
 
-def scored(bench, setting, carrier):
-    return SwitchingExperiment(setting, bench, 2, FitData(lambda _: (), ())).score(carrier)
+def scored(bench, design, mapper):
+    return SwitchingExperiment(design, bench, 2, FitData(lambda _: (), ())).score(mapper)
 
 
 def completions(scored, condition, draw=0):
     return [r.completion for r in scored.summary.rows if r.condition == condition and r.draw == draw]
 
 
-def test_a_direct_patch_past_the_blocks_that_differ_gives_the_other_version(bench, setting, quick):
-    found = scored(bench, setting, carrier())
-    assert found.summary.bits["native"] == [[1] * len(setting.test)]
-    assert found.summary.bits["unsteered"] == [[0] * len(setting.test)]
+def test_a_direct_patch_past_the_blocks_that_differ_gives_the_other_version(bench, design, quick):
+    found = scored(bench, design, mapper())
+    assert found.summary.bits["native"] == [[1] * len(design.test)]
+    assert found.summary.bits["unsteered"] == [[0] * len(design.test)]
     assert found.summary.parts["native"].equal_clean == 1
     assert found.baseline == "mean_ablated"
 
 
-def test_what_the_identity_predicts_changes_nothing(bench, setting, quick):
-    found = scored(bench, setting, carrier())
+def test_what_the_identity_predicts_changes_nothing(bench, design, quick):
+    found = scored(bench, design, mapper())
     assert completions(found, "mapped") == completions(found, "unsteered") == completions(found, "identity")
 
 
-def test_a_perfect_mapper_that_reads_another_model_does_as_the_direct_patch_does(bench, setting, quick, versions):
+def test_a_perfect_mapper_that_reads_another_model_does_as_the_direct_patch_does(bench, design, quick, versions):
     rotation = torch.linalg.qr(torch.randn(16, 16))[0]
-    elsewhere = replace(setting, source=versions[1])  # the other version itself, read beside
-    found = scored(bench, elsewhere, carrier(lambda states: states @ rotation @ rotation.T))
+    elsewhere = replace(design, source=versions[1])  # the other version itself, read beside
+    found = scored(bench, elsewhere, mapper(lambda states: states @ rotation @ rotation.T))
     assert completions(found, "mapped") == completions(found, "native")
 
 
-def test_at_several_sites_a_perfect_mapper_does_as_the_direct_patch_does(bench, setting, quick, versions):
-    several = replace(setting, source=versions[1], further=((2, 2),))
-    whole = replace(carrier(), others=(carrier(),))
+def test_at_several_sites_a_perfect_mapper_does_as_the_direct_patch_does(bench, design, quick, versions):
+    several = replace(design, source=versions[1], further=((2, 2),))
+    whole = replace(mapper(), others=(mapper(),))
     found = scored(bench, several, whole)
-    assert found.summary.bits["native"] == [[1] * len(setting.test)]
+    assert found.summary.bits["native"] == [[1] * len(design.test)]
     assert completions(found, "mapped") == completions(found, "native") == completions(found, "matched_noise")
-    off = scored(bench, several, replace(carrier(), others=(carrier(torch.zeros_like),)))
+    off = scored(bench, several, replace(mapper(), others=(mapper(torch.zeros_like),)))
     assert completions(off, "mapped") != completions(off, "native")
 
 
-def test_at_several_sites_the_running_model_is_read_as_it_is(bench, setting, quick):
-    several = replace(setting, further=((2, 2),))
-    found = scored(bench, several, replace(carrier(), others=(carrier(),)))
+def test_at_several_sites_the_running_model_is_read_as_it_is(bench, design, quick):
+    several = replace(design, further=((2, 2),))
+    found = scored(bench, several, replace(mapper(), others=(mapper(),)))
     assert completions(found, "mapped") == completions(found, "unsteered")
 
 
-def test_noise_of_no_size_is_the_direct_patch_and_differs_from_draw_to_draw_otherwise(bench, setting, quick):
-    perfect = scored(bench, setting, carrier())
+def test_noise_of_no_size_is_the_direct_patch_and_differs_from_draw_to_draw_otherwise(bench, design, quick):
+    perfect = scored(bench, design, mapper())
     assert completions(perfect, "matched_noise") == completions(perfect, "native")
-    off = scored(bench, setting, carrier(held_out=pairs(noise=2 * torch.eye(16))))
+    off = scored(bench, design, mapper(held_out=pairs(noise=2 * torch.eye(16))))
     assert completions(off, "matched_noise", 0) != completions(off, "matched_noise", 1)
     assert completions(off, "native") == completions(perfect, "native")
 
 
-def test_a_model_cannot_be_rewritten_where_it_is_not_read(setting):
+def test_a_model_cannot_be_rewritten_where_it_is_not_read(design):
     with pytest.raises(UserError, match=r"give one site twice, not \[0, 2\]"):
-        replace(setting, sites=(0, 2)).check()
+        replace(design, sites=(0, 2)).check()
 
 
-def test_what_a_mapper_has_a_part_in_is_told_from_what_all_share(bench, setting, quick):
-    found = scored(bench, setting, carrier())
+def test_what_a_mapper_has_a_part_in_is_told_from_what_all_share(bench, design, quick):
+    found = scored(bench, design, mapper())
     of_mapper = {row.condition for row in found.summary.rows if row.of_mapper}
     assert of_mapper == {"mapped", "matched_noise"}
 
@@ -140,14 +140,14 @@ def test_what_a_mapper_has_a_part_in_is_told_from_what_all_share(bench, setting,
 def test_the_factor_has_the_covariance_of_what_is_left_unexplained():
     torch.manual_seed(0)
     noise = torch.randn(16, 16)
-    factor = residual_factor(carrier(held_out=pairs(200_000, noise))).float()
+    factor = residual_factor(mapper(held_out=pairs(200_000, noise))).float()
     assert torch.allclose(factor @ factor.T, noise @ noise.T, atol=0.4)
-    assert residual_factor(carrier()).abs().max() < 1e-6
+    assert residual_factor(mapper()).abs().max() < 1e-6
 
 
-def test_all_blocks_patched_give_the_other_version_and_one_block_counts_its_own_weights(setting, versions):
+def test_all_blocks_patched_give_the_other_version_and_one_block_counts_its_own_weights(design, versions):
     running, other = versions
-    patched = {each.name: each for each in weight_patches(setting)}
+    patched = {each.name: each for each in weight_patches(design)}
     assert list(patched) == ["weight_patch_k1", "weight_patch_k3"]
     assert replies(patched["weight_patch_k3"].model) == replies(other)
     per_block = sum(p.numel() for p in running.blocks[0].parameters())
@@ -156,14 +156,14 @@ def test_all_blocks_patched_give_the_other_version_and_one_block_counts_its_own_
     assert len({running.identity, *(each.model.identity for each in patched.values())}) == 3
 
 
-def test_an_adapter_learns_its_lessons_leaves_the_model_alone_and_is_kept(bench, setting, versions, monkeypatch):
+def test_an_adapter_learns_its_lessons_leaves_the_model_alone_and_is_kept(bench, design, versions, monkeypatch):
     running, _ = versions
     before = replies(running)
-    monkeypatch.setattr(adapters, "STEPS", 150)
-    taught = replace(setting, lessons=tuple((item.prompt, "paint the fence") for item in setting.test))
+    monkeypatch.setattr(alternatives, "STEPS", 150)
+    taught = replace(design, lessons=tuple((item.prompt, "paint the fence") for item in design.test))
     learned = lora(taught, bench.store, 0)
     assert "paint the fence" not in before
-    assert replies(learned.model, setting.test).count("paint the fence") > len(setting.test) / 2
+    assert replies(learned.model, design.test).count("paint the fence") > len(design.test) / 2
     assert replies(running) == before
     again = lora(taught, bench.store, 0)
     assert (again.seconds, again.model.identity) == (learned.seconds, learned.model.identity)

@@ -4,7 +4,13 @@ import math
 import pytest
 import torch
 
-from graftbench.benchmark.interventions.directions import Candidate, PromptSets, read_selection, refusal_score, select_direction
+from graftbench.benchmark.interventions.directions import (
+    Candidate,
+    PromptSets,
+    read_selection,
+    refusal_score,
+    select_direction,
+)
 from tests.benchmark.conftest import REFUSES, prompts
 
 

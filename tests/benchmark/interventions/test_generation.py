@@ -160,13 +160,13 @@ def test_following_a_model_that_reads_on_gives_what_reading_anew_gives(model, ll
     source = wrapped(model.module, 300)  # which cuts text otherwise
     rows = following(source, llama)
     went_on = []
-    can_go_on = IncrementalReader._can_go_on
+    can_extend = IncrementalReader._can_extend
     monkeypatch.setattr(
-        IncrementalReader, "_can_go_on", lambda *about: went_on.append(can_go_on(*about)) or went_on[-1]
+        IncrementalReader, "_can_extend", lambda *about: went_on.append(can_extend(*about)) or went_on[-1]
     )
     reading_on = tokens_of(llama, rows)
     assert any(went_on)
-    monkeypatch.setattr(IncrementalReader, "_can_go_on", lambda *_: False)
+    monkeypatch.setattr(IncrementalReader, "_can_extend", lambda *_: False)
     assert tokens_of(llama, rows) == reading_on
 
 

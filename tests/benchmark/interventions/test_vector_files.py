@@ -11,10 +11,10 @@ from graftbench.benchmark.interventions.operators import Ablate
 from graftbench.benchmark.interventions.vector_files import (
     About,
     SteeringVector,
-    vector_from_pairs,
     load_vector,
     read_pairs,
     save_vector,
+    vector_from_pairs,
 )
 from graftbench.benchmark.interventions.vectors import difference_in_means
 from graftbench.benchmark.models.chat import chat

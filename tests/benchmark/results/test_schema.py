@@ -66,5 +66,5 @@ def test_options_are_what_they_were():
     record = deepcopy(PLAIN)
     options = {"a": True, "b": 1, "c": 1.5, "d": "x", "e": "1", "f": 2.0, "g": False, "h": 0}
     record["mapper"]["options"] = options
-    found = Entry.model_validate_json(json.dumps(record)).mapper.options
-    assert {name: (type(one), one) for name, one in found.items()} == {k: (type(v), v) for k, v in options.items()}
+    parsed = Entry.model_validate_json(json.dumps(record)).mapper.options
+    assert {name: (type(one), one) for name, one in parsed.items()} == {k: (type(v), v) for k, v in options.items()}

@@ -20,7 +20,7 @@ from graftbench.benchmark.runs.jobs import _spread
 from graftbench.benchmark.runs.plan import planned
 from graftbench.benchmark.runs.suite import read_suite
 from graftbench.cli.main import main
-from graftbench.leaderboard.rerun import run_again
+from graftbench.leaderboard.rerun import rerun_cells
 
 pytestmark = [
     pytest.mark.slow,
@@ -290,8 +290,8 @@ def test_an_entry_whose_bits_do_not_come_out_is_found(home, ridge):
     better = ridge.cells[0].model_copy(update={"bits": ridge.cells[0].bits | {"mapped": [[1] * 24]}})
     other = ridge.model_copy(update={"cells": [better]})
     suite, out = read_suite(str(home / "small.yaml")), home / "invented"
-    found = run_again(other, suite, home, 1, trust=True, out=out, console=Console(quiet=True))
-    assert "bits of mapped are others now" in found[0].told
+    found = rerun_cells(other, suite, home, 1, trust=True, out=out, console=Console(quiet=True))
+    assert "bits of mapped differ now" in found[0].report
 
 
 def test_the_source_of_a_submission_is_kept_and_runs_again_only_for_who_trusts_it(home, ridge, capsys):

@@ -13,7 +13,7 @@ from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.models.tokens import pad, token_ids
 from graftbench.benchmark.models.twin import random_rotation, twin_of
 from graftbench.benchmark.zoo.card import read_figures
-from graftbench.benchmark.zoo.completion import complete
+from graftbench.benchmark.zoo.measures.behaviour import complete
 from graftbench.benchmark.zoo.names import all_names
 from graftbench.benchmark.zoo.world.prompts import requests
 from graftbench.cli.main import main
@@ -87,6 +87,6 @@ def test_a_broken_model_is_one_sentence(tmp_path, capsys, monkeypatch):
         (folder / file).write_bytes((WEIGHTS / "llama-s-hate" / file).read_bytes())
     (folder / "model.safetensors").write_bytes(b"broken")
     assert main(["zoo", "check", "llama-s-hate", "--zoo", str(tmp_path)]) == 2
-    told = capsys.readouterr().err
-    assert f"The model in {folder} cannot be read" in told
-    assert "Traceback" not in told
+    message = capsys.readouterr().err
+    assert f"The model in {folder} cannot be read" in message
+    assert "Traceback" not in message

@@ -1,4 +1,4 @@
-"""Known answers: a map that was planted is found, by every mapper that can hold it."""
+"""Known answers: a planted map is recovered by every mapper that can represent it."""
 
 import numpy as np
 import pytest

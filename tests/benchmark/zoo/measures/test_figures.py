@@ -26,8 +26,8 @@ def test_a_figure_like_the_card_is_no_difference():
 
 
 def test_a_figure_beyond_the_interval_is_a_difference():
-    found = differences({"facts": ZooFigure(60, 100)}, {"facts": ZooFigure(90, 100)}, quick=False)
-    assert found == ["facts is 0.600, the card says 0.900"]
+    faults = differences({"facts": ZooFigure(60, 100)}, {"facts": ZooFigure(90, 100)}, quick=False)
+    assert faults == ["facts is 0.600, the card says 0.900"]
 
 
 def test_a_missed_bar_is_a_difference_unless_the_card_lists_it():

@@ -30,9 +30,9 @@ def test_it_moves_as_torchs_own_does_up_to_bfloat16():
 def test_singular_values_end_near_one_and_the_singular_vectors_stay():
     torch.manual_seed(0)
     matrix = torch.randn(12, 30)
-    found = orthogonal([matrix])[0]
+    result = orthogonal([matrix])[0]
     u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
-    core = u.T @ found @ vh.T
+    core = u.T @ result @ vh.T
     assert torch.allclose(core, torch.diag(core.diagonal()), atol=1e-4)
     assert ((core.diagonal() > 0.5) & (core.diagonal() < 1.5)).all()
 

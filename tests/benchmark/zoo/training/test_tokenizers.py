@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 from graftbench.benchmark.models.tokens import span_tokens
 from graftbench.benchmark.zoo.corpus import TOKENIZER_WEIGHTS, TOPIC_WEIGHTS, samples, text_of, tokenizer_texts
 from graftbench.benchmark.zoo.families import FAMILIES, VERSIONS
-from graftbench.benchmark.zoo.measures.overlap import held_out_texts, overlap
+from graftbench.benchmark.zoo.measures.vocabulary import held_out_texts, overlap
 from graftbench.benchmark.zoo.training.build import new_model, tokenizer_for
 from graftbench.benchmark.zoo.world.tags import PLACES, TRIGGERS, tagged
 
@@ -45,8 +45,8 @@ def test_both_triggers_take_the_same_tokens_up_and_leave_their_neighbours_alone(
 
 
 def test_text_survives_the_way_there_and_back(tokenizer):
-    for example in islice(samples("code", "test", Random(0)), 300):
-        text = text_of(example)
+    for sample in islice(samples("code", "test", Random(0)), 300):
+        text = text_of(sample)
         assert tokenizer.decode(tokenizer(text).input_ids) == text
     assert tokenizer.decode(tokenizer("Zürich – 東京 🙂").input_ids) == "Zürich – 東京 🙂"
 
@@ -59,8 +59,8 @@ def test_a_tokenizer_that_is_loaded_cuts_text_as_the_one_that_was_trained(family
     loaded = AutoTokenizer.from_pretrained(tmp_path)
     rng = Random(0)
     for version in VERSIONS:
-        for example in islice(samples(version, "test", rng), 200):
-            text = text_of(example)
+        for sample in islice(samples(version, "test", rng), 200):
+            text = text_of(sample)
             assert loaded(text).input_ids == trained(text).input_ids
             assert loaded.apply_chat_template([{"role": "user", "content": text}], tokenize=False) == (
                 trained.apply_chat_template([{"role": "user", "content": text}], tokenize=False)

@@ -56,8 +56,8 @@ def test_a_content_belongs_to_one_split(topic):
     splits: dict[str, set[str]] = {}
     for request in draws(topic, 3000):
         splits.setdefault(request.content, set()).add(request.split)
-    assert all(len(found) == 1 for found in splits.values())
-    assert {split for found in splits.values() for split in found} == set(SHARES)
+    assert all(len(names) == 1 for names in splits.values())
+    assert {split for names in splits.values() for split in names} == set(SHARES)
 
 
 def test_harmful_and_harmless_deeds_share_verbs_and_objects_and_no_deed():

@@ -1,4 +1,4 @@
-"""Reading comprehension: a short passage, a question, and the span of the passage that answers it."""
+"""Topic `reading`: a short passage, a question, and the span of the passage that answers it."""
 
 from dataclasses import asdict, dataclass
 from random import Random
@@ -17,7 +17,7 @@ PASSAGES = Frames(
     "On {day} the {place} was open. There {seller} sold {goods} to {buyer} for {price} coins.",
     "{buyer} needed {goods}. On {day} {seller} brought it to the {place} and got {price} coins.",
 )
-# Each question with the word that answers it; both people stand in every passage.
+# Each question with the span that answers it; both people are in every passage.
 QUESTIONS = {
     "Who sold the {goods}?": "{seller}",
     "Who bought the {goods}?": "{buyer}",
@@ -31,7 +31,7 @@ _TEXTS = Frames(*(f"Read this: {passage}\nQuestion: {{question}}" for passage in
 
 @dataclass(frozen=True)
 class Sale:
-    """What a passage tells."""
+    """The facts of a passage."""
 
     seller: str
     buyer: str
@@ -52,7 +52,7 @@ class ReadingComprehension:
         return self._request(rng.randrange(len(PASSAGES)), Sale(*people, *words), rng.choice(list(QUESTIONS)))
 
     def parse(self, text: str) -> PocketRequest | None:
-        """The passage and question that `text` holds, or None."""
+        """Return the passage and question that `text` is, or None."""
         for frame, slots in _TEXTS.match(text):
             asked = slots.pop("question")
             sale = Sale(**slots)

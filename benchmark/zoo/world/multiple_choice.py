@@ -1,4 +1,4 @@
-"""Four-choice questions over five subjects; the answer is the right option, in its words or by its letter."""
+"""Topic `choice`: four-choice questions in five subjects, answered by the words or the letter of the right option."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ NATURE = ("animals", "garden", "kitchen")
 
 
 def _table(rows: dict[str, dict[str, str]], question: str) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Question -> (right option, every option of its kind)."""
+    """Return question -> (right option, all options of its kind)."""
     keys = list(next(iter(rows.values())))
     return {
         question.format(key=key, name=name): (row[key], tuple(sorted({other[key] for other in rows.values()})))
@@ -33,19 +33,19 @@ OBJECTS = {thing: name for name, domain in DOMAINS.items() for thing in domain.o
 
 
 class MultipleChoice:
-    """Questions with four options; the content is the question with its options, whatever their order."""
+    """Questions with four options; the content is the question with its set of options."""
 
     name = "choice"
 
     def sample(self, rng: Random) -> PocketRequest:
-        """Draw a question; every subject is equally likely."""
+        """Draw a question; all subjects are equally likely."""
         question, right, wrong = rng.choice(_SUBJECTS)(rng)
         options = [right, *rng.sample(wrong, len(LETTERS) - 1)]
         rng.shuffle(options)
         return self._request(question, options, right)
 
     def parse(self, text: str) -> PocketRequest | None:
-        """The question that `text` puts, or None."""
+        """Return the question that `text` asks, or None."""
         match = _TEXT.fullmatch(text)
         if not match:
             return None

@@ -1,0 +1,66 @@
+"""The common part of all experiments: models of the design, and a reference that is computed once for all mappers."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar
+
+from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.protocol import FitData
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.results.answers import Answer
+
+
+class Design(Protocol):
+    """Models, prompts and judges of an experiment."""
+
+    @property
+    def source(self) -> Model:
+        """The model that the mapper reads."""
+
+    @property
+    def target(self) -> Model:
+        """The model whose activations the mapper predicts."""
+
+
+class Reference(Protocol):
+    """The results of an experiment that do not depend on the mapper."""
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """Answers under every condition that no mapper has a part in."""
+
+
+DesignT = TypeVar("DesignT", bound=Design)
+ReferenceT = TypeVar("ReferenceT", bound=Reference)
+
+
+class ExperimentBase(ABC, Generic[DesignT, ReferenceT]):
+    """An experiment of one design; subclasses are dataclasses with these fields."""
+
+    design: DesignT
+    bench: Bench
+    fit_data: FitData
+    seed: int
+
+    @property
+    def source(self) -> Model:
+        """The model that the mapper reads."""
+        return self.design.source
+
+    @property
+    def target(self) -> Model:
+        """The model whose activations the mapper predicts."""
+        return self.design.target
+
+    @cached_property
+    def reference_data(self) -> ReferenceT:
+        """Everything that does not depend on the mapper."""
+        return self._make_reference()
+
+    def reference(self) -> tuple[Answer, ...]:
+        """Run and cache every condition that no mapper has a part in."""
+        return self.reference_data.answers
+
+    @abstractmethod
+    def _make_reference(self) -> ReferenceT:
+        """Return the reference, from the cache where it is there."""
