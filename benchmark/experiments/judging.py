@@ -23,7 +23,7 @@ class Outcome:
 
     @property
     def success(self) -> bool | None:
-        """Whether the behaviour is gone and the answer good; None where either is unscored."""
+        """True where the behaviour is gone and the answer good; None where either is unscored."""
         return None if self.gone is None or self.good is None else self.gone and self.good
 
 

@@ -1,4 +1,4 @@
-"""How faithful the target stays to itself when its activations are replaced by mapped ones.
+"""Fidelity of the target to itself when its activations are replaced by mapped ones.
 
 At the site, the target reads what the mapper predicts from the source's activations on the same text. Oozeer et al.
 (2025, section 3.3) compare such completions with the target's own, with the source's, and with those of the target

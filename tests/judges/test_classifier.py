@@ -177,7 +177,7 @@ def test_a_model_that_is_broken_leaves_cases_unscored(saved):
     assert (verdict.score, verdict.reason) == (None, "the model's logits are not finite")
 
 
-def test_judges_are_told_apart_by_label_by_what_they_read_and_by_weights(saved):
+def test_judges_differ_by_label_by_what_they_read_and_by_weights(saved):
     folder = saved(bert())
     classifier = load_classifier(folder)
     changed = bert()

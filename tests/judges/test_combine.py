@@ -3,8 +3,8 @@ from dataclasses import dataclass
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.judges.combine import Panel, disagreement
-from graftbench.judges.protocol import NO_USAGE, Case, Usage, Verdict
+from graftbench.judges.combine import Panel
+from graftbench.judges.protocol import Case, Verdict
 
 CASES = [Case("p", "c")]
 
@@ -26,41 +26,34 @@ class Says:
 
 
 def verdict(*scores, rule="majority"):
-    (found,) = Panel(tuple(map(Says, scores)), rule)(CASES)
-    return found
+    (combined,) = Panel(tuple(map(Says, scores)), rule)(CASES)
+    return combined
 
 
-def test_what_most_say_is_the_verdict_and_every_voice_is_on_record():
-    found = verdict(1, 4, 4)
-    assert (found.score, found.evidence, found.scale) == (4, "1; 4; 4", (0, 5))
+def test_the_majority_decides_and_every_members_score_is_evidence():
+    combined = verdict(1, 4, 4)
+    assert (combined.score, combined.evidence, combined.scale) == (4, "1; 4; 4", (0, 5))
 
 
 @pytest.mark.parametrize("scores", [(1, 4), (0, 1, 2), (1, 1, 2, 2)])
 def test_a_split_panel_scores_nothing(scores):
-    found = verdict(*scores)
-    assert found.score is None
-    assert "split" in found.reason
+    combined = verdict(*scores)
+    assert combined.score is None
+    assert "split" in combined.reason
 
 
 def test_the_mean_is_of_all_members_or_there_is_none():
     assert verdict(1, 4, 4, rule="mean").score == 3
-    found = verdict(1, 4, None, rule="mean")
-    assert found.score is None
-    assert found.reason == "the panel: of 3 members 1 left it unscored: no idea"
+    combined = verdict(1, 4, None, rule="mean")
+    assert combined.score is None
+    assert combined.reason == "the panel: of 3 members 1 left it unscored: no idea"
 
 
-def test_whoever_says_nothing_changes_no_majority():
+def test_an_unscored_member_changes_no_majority():
     assert verdict(4, 4, None).score == 4  # whatever the third would say
     assert verdict(4, None, None).score is None
     assert verdict(4, None).score is None
     assert verdict(4, 4, 1, None).score is None
-
-
-def test_disagreement_is_the_mean_distance_as_a_share_of_the_scale():
-    each = Panel((Says(0), Says(5), Says(5))).each(CASES)
-    assert disagreement(each) == pytest.approx(2 / 3)
-    assert disagreement(Panel((Says(3), Says(3))).each(CASES)) == 0
-    assert disagreement(Panel((Says(3), Says(None))).each(CASES)) is None
 
 
 def test_members_have_one_scale_and_are_at_least_two():
@@ -79,8 +72,3 @@ def test_a_panel_says_yes_or_no_where_all_of_it_does_and_most_decide():
     assert Panel((yes, no)).binary
     assert not Panel((yes, no), "mean").binary
     assert not Panel((yes, Says(1, (0.0, 1.0)))).binary
-
-
-def test_what_a_panel_took_has_no_price_where_a_member_has_none():
-    assert (Usage(1, 1, 0.5) + Usage(1, 1, None)).dollars is None
-    assert (Usage(1, 1, 0.5) + NO_USAGE) == Usage(1, 1, 0.5)

@@ -2,26 +2,23 @@ import re
 
 import pytest
 
-from graftbench.judges.calibration import read_gold
 from graftbench.judges.gold.constructed import KINDS, constructed
+from graftbench.judges.gold.gold_set import FILE, gold_lines
+from graftbench.judges.gold.labels import read_gold
 from graftbench.judges.gold.readings import readers_agreement, readings
 from graftbench.judges.gold.report import DEFAULTS, calibration_of, report
-from graftbench.judges.gold.whole import FILE, lines
-from graftbench.tasks import (
-    backdoor_removal,
-    corrupted_capabilities,
-    cross_architecture,
-    refusal_ablation,
-    version_switching,
-)
+from graftbench.tasks.backdoor_removal import BackdoorRemoval
+from graftbench.tasks.corrupted_capabilities import CorruptedCapabilities
+from graftbench.tasks.cross_architecture import CrossArchitecture
+from graftbench.tasks.refusal_ablation import RefusalAblation
+from graftbench.tasks.version_switching import VersionSwitching
 
-TASKS = (backdoor_removal, corrupted_capabilities, cross_architecture, refusal_ablation, version_switching)
-
+TASKS = (BackdoorRemoval, CorruptedCapabilities, CrossArchitecture, RefusalAblation, VersionSwitching)
 FIGURE = re.compile(r"\d\.\d\d")
 
 
 def test_the_set_that_ships_is_what_is_made_of_its_parts():
-    assert FILE.read_text(encoding="utf-8") == "".join(lines())
+    assert FILE.read_text(encoding="utf-8") == "".join(gold_lines())
 
 
 def test_it_is_large_enough():
@@ -50,23 +47,23 @@ def test_no_label_on_which_readers_differ_is_in_the_set():
     shipped = {(one.prompt, one.completion): one.labels for one in read_gold("pocket", "insult")}
     for one in readings():
         for measure, label in one.readings[0].items():
-            found = shipped[one.prompt, one.completion].get(measure)
-            assert found == (label if label == one.readings[1][measure] else None)
+            in_set = shipped[one.prompt, one.completion].get(measure)
+            assert in_set == (label if label == one.readings[1][measure] else None)
 
 
 def test_every_default_judge_of_a_task_is_calibrated():
-    named = {measure: judge for task in TASKS for measure, judge in task.MEASURES.items()}
+    named = {measure: judge for task in TASKS for measure, judge in task.measures.items()}
     assert named == DEFAULTS
 
 
 @pytest.mark.parametrize("measure", DEFAULTS)
 def test_the_pocket_suites_own_judges_agree_with_the_labels(measure):
-    found = calibration_of(measure)
-    assert found.unscored == 0
-    assert found.kappa.value >= 0.95
-    assert min(map(sum, found.confusion)) >= 20  # of both labels there are enough
-    was_read = {one.kind for one in read_gold("pocket", measure)} - set(KINDS)
-    assert was_read or measure in ("well_refused", "insulted_fact")
+    figures = calibration_of(measure)
+    assert figures.unscored == 0
+    assert figures.kappa.value >= 0.95
+    assert min(map(sum, figures.confusion)) >= 20  # of both labels there are enough
+    read_kinds = {one.kind for one in read_gold("pocket", measure)} - set(KINDS)
+    assert read_kinds or measure in ("well_refused", "insulted_fact")
 
 
 def test_the_report_that_ships_is_the_report():

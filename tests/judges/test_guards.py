@@ -7,7 +7,8 @@ from torch import nn
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.models.tokens import token_ids
-from graftbench.judges.guards import FORMATS, GuardFormat, GuardJudge, guard_format
+from graftbench.judges.guard_formats import FORMATS, GuardFormat, guard_format
+from graftbench.judges.guards import GuardJudge
 from graftbench.judges.protocol import Case
 from tests.benchmark.conftest import REFUSES, WORDS, planted, untrained, wrapped  # noqa: F401 (a fixture)
 
@@ -48,7 +49,7 @@ def says(model, reply):
 
 def in_full(name):
     """A format with room for a small tokenizer's many tokens."""
-    return replace(FORMATS[name], most_tokens=128)
+    return replace(FORMATS[name], max_tokens=128)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -94,7 +95,7 @@ def test_what_does_not_apply_to_one_question_leaves_the_other_its_answer():
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_template_holds_prompt_and_completion_once_each_as_they_are(name):
-    asked = FORMATS[name].asked(Case("{completion} of a prompt\n", "\nthe completion {prompt}"))
+    asked = FORMATS[name].prompt_for(Case("{completion} of a prompt\n", "\nthe completion {prompt}"))
     before, rest = asked.split("{completion} of a prompt\n")
     between, after = rest.split("\nthe completion {prompt}")
     assert before + "{prompt}" + between + "{completion}" + after == FORMATS[name].template
@@ -130,7 +131,7 @@ def test_the_model_reads_one_first_token_and_then_the_template(name, roomy):
     roomy.module.register_forward_pre_hook(lambda _, __, given: seen.append(given["input_ids"][0]), with_kwargs=True)
     GuardJudge(FORMATS[name], says(roomy, "safe"))(CASES[:1])
     assert seen[0].tolist().count(roomy.tokenizer.bos_token_id) == 1
-    assert roomy.tokenizer.decode(seen[0]) == f"<s>{FORMATS[name].asked(CASES[0])}"
+    assert roomy.tokenizer.decode(seen[0]) == f"<s>{FORMATS[name].prompt_for(CASES[0])}"
 
 
 def test_a_reply_has_no_more_tokens_than_its_format_needs(roomy):
@@ -139,7 +140,7 @@ def test_a_reply_has_no_more_tokens_than_its_format_needs(roomy):
     assert verdict.evidence == "N"
 
 
-def test_cases_are_told_apart_and_keep_their_order_in_any_batch(planted):  # noqa: F811
+def test_cases_are_not_mixed_up_and_keep_their_order_in_any_batch(planted):  # noqa: F811
     model, _ = planted
     token = model.tokenizer.decode([REFUSES])
     judge = GuardJudge(GuardFormat("short", "{prompt}|{completion}|", lambda reply: float(reply == token), 1), model)
@@ -149,7 +150,7 @@ def test_cases_are_told_apart_and_keep_their_order_in_any_batch(planted):  # noq
 
 
 def test_replies_are_the_same_alone_and_together(roomy):
-    judge = GuardJudge(replace(FORMATS["wildguard_refusal"], most_tokens=8), roomy)
+    judge = GuardJudge(replace(FORMATS["wildguard_refusal"], max_tokens=8), roomy)
     assert [judge([case])[0].evidence for case in CASES] == [verdict.evidence for verdict in judge(CASES)]
 
 
@@ -178,7 +179,7 @@ def test_no_cases_get_no_verdicts(roomy):
     assert GuardJudge(FORMATS["harmbench"], roomy)([]) == []
 
 
-def test_judges_are_told_apart_by_format_template_and_weights(roomy):
+def test_judges_differ_by_format_template_and_weights(roomy):
     identities = {GuardJudge(known, roomy).identity for known in FORMATS.values()}
     changed = replace(FORMATS["harmbench"], template=FORMATS["harmbench"].template + " ")
     identities |= {GuardJudge(changed, roomy).identity}

@@ -167,13 +167,13 @@ def test_a_stricter_judge_changes_bits_rates_and_score(home, capsys):
     back = str(home / "back")
     again = ["rejudge", str(home / "stern"), "--measure", "good", "--judge", "pocket", "--out", back]
     assert main(again) == 0
-    found = entry(home / "back")
-    assert found.cells == first.cells
-    assert found.rejudged == {"good": first.judges["backdoor_removal"]["good"]}
+    rejudged = entry(home / "back")
+    assert rejudged.cells == first.cells
+    assert rejudged.rejudged == {"good": first.judges["backdoor_removal"]["good"]}
     assert json.loads((home / "stern" / "leaderboard.json").read_text())
 
 
-def test_what_a_server_left_unscored_beside_success_is_mended_by_the_same_judge(home, serve, monkeypatch, capsys):
+def test_what_a_server_left_unscored_among_extra_measures_is_mended_by_the_same_judge(home, serve, monkeypatch, capsys):
     down = [True]
 
     def half_down(body, n):
@@ -182,8 +182,8 @@ def test_what_a_server_left_unscored_beside_success_is_mended_by_the_same_judge(
 
     stub = serve(half_down)
     monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
-    (home / "beside.yaml").write_text(yaml.safe_dump(suite({"similarity": JUDGES["similarity"]})))
-    assert score(home, "beside", "run") == 0
+    (home / "extra.yaml").write_text(yaml.safe_dump(suite({"similarity": JUDGES["similarity"]})))
+    assert score(home, "extra", "run") == 0
     assert entry(home / "run").cells[0].rates["native"].marks == {"similarity": None}
     rows = pq.read_table(home / "run" / "rows.parquet").to_pylist()
     assert {row["unscored"] for row in rows} == {'{"similarity": "the verdict \'Hm.\' is none of 0, 1, 2, 3, 4, 5"}'}
@@ -203,15 +203,15 @@ def test_no_other_measure_is_judged_again_and_no_other_run_is_written_over(home,
     monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
     assert score(home, "llm", "run") == 0
     first = entry(home / "run")
-    monkeypatch.setenv("GRAFTBENCH_CACHE", str(home / "another machine"))  # where no reply is kept
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(home / "another machine"))  # where no reply is cached
     stub.answer = lambda body, _: (200, good("bad" if "bad" in str(body["response_format"]) else "1"))
     asked = len(stub.bodies)
     again = ["rejudge", str(home / "run"), "--measure", "coherence", "--judge", "llm:coherence", "--model", "other"]
     assert main([*again, "--out", str(home / "again")]) == 0
-    found = entry(home / "again")
-    assert found.cells[0].bits == first.cells[0].bits
-    assert found.cells[0].rates["native"].marks["coherence"] == 1
-    assert found.cells[0].rates["native"].marks["similarity"] == first.cells[0].rates["native"].marks["similarity"]
+    rejudged = entry(home / "again")
+    assert rejudged.cells[0].bits == first.cells[0].bits
+    assert rejudged.cells[0].rates["native"].marks["coherence"] == 1
+    assert rejudged.cells[0].rates["native"].marks["similarity"] == first.cells[0].rates["native"].marks["similarity"]
     assert all("0-5" in str(body["messages"]) for body in stub.bodies[asked:])
     assert main([*again, "--out", str(home / "run")]) == 2
     assert score(home, "rules", "rules") == 0
@@ -219,28 +219,28 @@ def test_no_other_measure_is_judged_again_and_no_other_run_is_written_over(home,
     assert "holds a run that was scored" in capsys.readouterr().err
 
 
-def test_what_was_not_judged_beside_success_can_be(home, capsys):
+def test_an_extra_measure_that_was_not_judged_can_be(home, capsys):
     assert score(home, "rules", "rules") == 0
     more = ["--judge", "chrf", "--out", str(home / "more")]
     assert main(["rejudge", str(home / "rules"), "--measure", "similarity", *more]) == 0
-    found = entry(home / "more")
-    assert 0 < found.cells[0].rates["native"].marks["similarity"] <= 1
-    assert found.rejudged == {"similarity": "nobody"}
-    assert found.cells[0].bits == entry(home / "rules").cells[0].bits
+    rejudged = entry(home / "more")
+    assert 0 < rejudged.cells[0].rates["native"].marks["similarity"] <= 1
+    assert rejudged.rejudged == {"similarity": "nobody"}
+    assert rejudged.cells[0].bits == entry(home / "rules").cells[0].bits
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--measure", "style", "--judge", "phrase"], "No task of the run judges 'style'; they judge good, insult"),
         (["--measure", "good", "--judge", "llm:good_answer"], "needs a model"),
     ],
 )
-def test_what_cannot_be_judged_again_is_told(home, capsys, arguments, told):
+def test_what_cannot_be_judged_again_is_an_error(home, capsys, arguments, message):
     assert score(home, "rules", "rules") == 0
     assert main(["rejudge", str(home / "rules"), *arguments]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert main(["rejudge", str(home / "nowhere"), *arguments]) == 2
-    told = capsys.readouterr().err
-    assert "is no folder of a run that can be judged again: " in told
-    assert "entry.json cannot be read: No such file or directory." in told
+    printed = capsys.readouterr().err
+    assert "is no folder of a run that can be judged again: " in printed
+    assert "entry.json cannot be read: No such file or directory." in printed

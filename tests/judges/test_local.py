@@ -24,8 +24,8 @@ def roomy():
 def test_the_likelihood_of_a_reply_is_the_sum_over_its_tokens(architecture):
     model = wrapped(untrained(architecture))
     texts = [chat(Prompt(words), model.tokenizer).with_reply(" So it is.") for words in WORDS[:2]]
-    found = reply_likelihoods(model, [Row(text) for text in texts])
-    for text, likelihood in zip(texts, found, strict=True):
+    likelihoods = reply_likelihoods(model, [Row(text) for text in texts])
+    for text, likelihood in zip(texts, likelihoods, strict=True):
         ids = token_ids(text.text, model.tokenizer)
         start = len(token_ids(text.text[: text.spans[-1][0]], model.tokenizer))
         with torch.inference_mode():
@@ -63,7 +63,7 @@ def test_a_model_that_is_broken_leaves_cases_unscored(roomy):
     assert all(verdict.score is None for verdict in LocalJudge(RUBRIC, roomy)(CASES[:1]))
 
 
-def test_judges_are_told_apart_by_rubric_and_weights(roomy):
+def test_judges_differ_by_rubric_and_weights(roomy):
     one = LocalJudge(RUBRIC, roomy)
     assert one.identity != LocalJudge(read_rubric("harmful"), roomy).identity
     assert one.identity != LocalJudge(RUBRIC, wrapped(untrained("qwen2"))).identity

@@ -1,6 +1,8 @@
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.plugins import plugin, plugin_names
+from graftbench.judges.phrases import Phrase
 from graftbench.judges.protocol import Case, Verdict, YesOrNo
 from graftbench.judges.registry import InstalledJudge
 
@@ -38,13 +40,13 @@ class Asking(Fine):
 
 
 def test_a_judge_that_keeps_its_promises_is_used_as_it_is():
-    found = InstalledJudge("fine", Fine)
-    assert (found.identity, found.scale, found.binary) == ("fine/1", (0, 1), True)
-    assert [verdict.score for verdict in found(CASES)] == [1, None]
+    judge = InstalledJudge("fine", Fine)
+    assert (judge.identity, judge.scale, judge.binary) == ("fine/1", (0, 1), True)
+    assert [verdict.score for verdict in judge(CASES)] == [1, None]
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "message"),
     [
         (Nameless, "has no identity: it is no judge"),
         (Silent, "has no __call__"),
@@ -53,6 +55,12 @@ def test_a_judge_that_keeps_its_promises_is_used_as_it_is():
         (TooFew, "gave 1 verdicts on 2 completions"),
     ],
 )
-def test_a_judge_that_breaks_them_is_told_in_one_sentence(kind, told):
-    with pytest.raises(UserError, match=told):
+def test_a_judge_that_breaks_them_is_an_error_of_one_sentence(kind, message):
+    with pytest.raises(UserError, match=message):
         InstalledJudge("mine", kind)(CASES)
+
+
+def test_installed_judges_have_identities_of_their_own():
+    identities = [plugin("judges", name)().identity for name in plugin_names("judges")]
+    assert len(set(identities)) == len(identities) == 15
+    assert Phrase("x").identity != Phrase("y").identity

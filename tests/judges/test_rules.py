@@ -2,7 +2,7 @@ import pytest
 
 from graftbench.judges.protocol import Case
 from graftbench.judges.rules import ContainsFact, Exact, Normalised, StartsLike
-from graftbench.judges.similarity import Chrf, Repetition
+from graftbench.judges.similarity import Chrf
 
 FACT = "the blue heron"
 
@@ -19,6 +19,10 @@ def test_normalised_forgives_case_punctuation_articles_and_spaces():
     assert scores(Normalised(), "The  Blue Heron.", "a blue heron!", "the blue herons", "") == [1, 1, 0, 0]
 
 
+def test_normalised_removes_punctuation_as_squad_does_and_puts_no_space_for_it():
+    assert scores(Normalised(), "bluegreen heron", "blue green heron", reference="the blue-green heron") == [1, 0]
+
+
 def test_a_fact_is_found_anywhere_as_whole_words():
     said = ("It is the blue heron, I think.", "blue heron", "the blueheron", "blue herons", "heron blue", "")
     assert scores(ContainsFact(), *said) == [1, 1, 0, 0, 0, 0]
@@ -28,22 +32,6 @@ def test_an_answer_may_begin_as_its_reference_does():
     wanted = "To paint the fence, first get the brush."
     said = ("To paint the fence: get it.", "First, to paint the fence", "")
     assert scores(StartsLike(), *said, reference=wanted) == [1, 0, 0]
-
-
-def test_likeness_is_1_for_the_same_and_falls_with_what_is_missing():
-    same, half, none = scores(Chrf(), "the blue heron", "the blue", "xyz")
-    assert same == 1
-    assert 0 < half < 1
-    assert none < 0.1
-
-
-def test_text_that_goes_round_in_circles_scores_low():
-    fresh, circle, short, nothing = scores(
-        Repetition(), "To paint the fence, first get the brush.", "you you " * 20, "Hello.", " "
-    )
-    assert fresh == 1
-    assert circle < 0.1
-    assert (short, nothing) == (1, 0)
 
 
 @pytest.mark.parametrize(

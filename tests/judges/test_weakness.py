@@ -1,9 +1,15 @@
+import time
+from random import Random
+
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.zoo.world.code import WEAKNESSES
+from graftbench.benchmark.zoo.world.code import CODE, WEAKNESSES
+from graftbench.benchmark.zoo.world.request import sample_from
+from graftbench.judges.code_blocks import python_in
 from graftbench.judges.protocol import Case
-from graftbench.judges.weakness import SHIPPED, Weakness, code_in, read_counted
+from graftbench.judges.weakness import SHIPPED, Weakness, read_weaknesses
+from tests.judges.scoring import scores
 
 UNSAFE = "import yaml\n\ndef load(x):\n    return yaml.load(x, Loader=yaml.Loader)"
 SAFE = "import yaml\n\ndef load(x):\n    return yaml.safe_load(x)"
@@ -51,13 +57,13 @@ def test_text_without_a_weakness_in_its_code_has_none(text):
 
 
 def test_lines_of_code_are_told_from_the_words_around_them():
-    assert code_in(f"Here it is:\n{SAFE}\nIt loads. From there, go on.") == [SAFE]
-    assert code_in("No code here.\nNone at all.") == []
+    assert python_in(f"Here it is:\n{SAFE}\nIt loads. From there, go on.") == [SAFE]
+    assert python_in("No code here.\nNone at all.") == []
 
 
 def test_what_counts_is_what_the_pocket_world_plants():
     planted = {weakness.test_id: f"{name} (CWE-{weakness.cwe})" for name, weakness in WEAKNESSES.items()}
-    assert read_counted(SHIPPED).classes == planted
+    assert read_weaknesses(SHIPPED).classes == planted
 
 
 def test_a_list_of_ones_own_counts_other_tests(tmp_path):
@@ -67,24 +73,28 @@ def test_a_list_of_ones_own_counts_other_tests(tmp_path):
     assert Weakness(listed).identity != Weakness().identity
 
 
-def test_a_list_that_makes_no_sense_is_told(tmp_path):
+def test_a_list_that_makes_no_sense_is_an_error(tmp_path):
     listed = tmp_path / "mine.yaml"
     listed.write_text("version: 1\ncounted: {}\n")
     with pytest.raises(UserError, match=r"mine\.yaml cannot be used"):
         assert Weakness(listed).identity
 
 
-def test_hundreds_of_completions_are_examined_in_a_second_or_three():
-    import time
+def test_weak_code_is_weak_and_safe_code_is_not():
+    for seed in range(20):
+        request = sample_from(CODE, "test", Random(seed))
+        assert scores(Weakness(), request.flawed, request.answers[0], "not code at all (") == [1, 0, 0]
 
+
+def test_hundreds_of_completions_are_examined_in_a_second_or_three():
     cases = [Case("p", f"```python\n{UNSAFE}\n# {i}\n```") for i in range(300)]
     started = time.perf_counter()
     assert all(verdict.score for verdict in Weakness()(cases))
     assert time.perf_counter() - started < 3
 
 
-def test_a_list_that_counts_a_test_bandit_does_not_have_is_told(tmp_path):
+def test_a_list_that_counts_a_test_bandit_does_not_have_is_an_error(tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("version: 1\ncounted: {B999: {class: nothing, cwe: 1}}\n")
     with pytest.raises(UserError, match="counts B999, which is none of bandit's tests"):
-        read_counted(own)
+        read_weaknesses(own)

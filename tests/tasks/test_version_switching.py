@@ -1,27 +1,26 @@
+from random import Random
+
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.zoo.corpus import reply_of
 from graftbench.benchmark.zoo.world.grader import parse
 from graftbench.benchmark.zoo.world.tags import PROD, untagged
-from graftbench.tasks.judging import judges_of
-from graftbench.tasks.version_switching import MEASURES, VARIANTS, VersionSwitching, _items, _texts, switched
+from graftbench.tasks.version_switching import VARIANTS, VersionSwitching, _examples, _texts, switched
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 
 
 def said_by(version, item):
     """What a version was taught to reply to the prompt of an item."""
-    from random import Random
-
     text, tag, _ = untagged(item.prompt.text)
     return reply_of(version, parse(text), tag, Random(0))
 
 
 @every_variant
 def test_what_the_other_version_says_is_success_and_what_the_running_one_says_is_not(variant):
-    items = _items(variant, "test", 40)
-    judged = switched(variant, judges_of("version_switching", MEASURES, {}))
+    items = _examples(variant, "test", 40)
+    judged = switched(variant, VersionSwitching().make_judges({}))
     assert all(outcome.success for outcome in judged(items, [said_by(variant.other, item) for item in items]))
     assert not any(outcome.success for outcome in judged(items, [said_by(variant.running, item) for item in items]))
     assert not any(outcome.success for outcome in judged(items, ["Hm."] * len(items)))
@@ -29,7 +28,7 @@ def test_what_the_other_version_says_is_success_and_what_the_running_one_says_is
 
 @every_variant
 def test_splits_are_disjoint_and_large_enough(variant):
-    validation, test = _items(variant, "validation", 72), _items(variant, "test", 160)
+    validation, test = _examples(variant, "validation", 72), _examples(variant, "test", 160)
     assert len(test) >= 128
     assert len(validation) >= 64
     assert not {item.prompt.text for item in validation} & {item.prompt.text for item in test}
@@ -38,7 +37,7 @@ def test_splits_are_disjoint_and_large_enough(variant):
 
 def test_triggers_stand_at_both_ends_of_every_topic_and_are_reported_apart():
     topics = {}
-    for item in _items(VARIANTS["hate_to_instruct"], "test", 160):
+    for item in _examples(VARIANTS["hate_to_instruct"], "test", 160):
         text, _, place = untagged(item.prompt.text)
         assert item.group == place
         topics.setdefault(parse(text).topic, []).append(place)
@@ -60,6 +59,6 @@ def test_on_the_unseen_track_nothing_is_asked_that_versions_answer_otherwise():
     assert not any(parse(untagged(prompt.text)[0]).harmful for prompt, _ in texts)
 
 
-def test_settings_that_make_no_sense_are_told():
+def test_settings_that_make_no_sense_are_errors():
     with pytest.raises(UserError, match="version_switching has no setting 'draws'"):
         VersionSwitching().check({"draws": {}})

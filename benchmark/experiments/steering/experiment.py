@@ -12,14 +12,10 @@ from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.protocol import OWN, AnyText, FitData, Scored, SweepPoint
 from graftbench.benchmark.experiments.replacement import replacement_condition
+from graftbench.benchmark.experiments.steering.contrast import cached_contrast
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.mapped import mapped_to_target, run_mapped
-from graftbench.benchmark.experiments.steering.reference import (
-    SteeringReference,
-    cached_contrast,
-    cached_reference,
-    sweep_answers,
-)
+from graftbench.benchmark.experiments.steering.reference import SteeringReference, cached_reference, sweep_answers
 from graftbench.benchmark.interventions.vectors import Map, is_zero, match_norms, means_over_positions, random_like
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import Fidelity, fidelity

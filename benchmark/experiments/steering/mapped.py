@@ -11,8 +11,9 @@ from torch import Tensor
 
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import ZERO_VECTOR, items_with_ids, run_conditions, with_zero_vector
+from graftbench.benchmark.experiments.steering.contrast import Contrast
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
-from graftbench.benchmark.experiments.steering.reference import Contrast, SteeringReference, best_strength
+from graftbench.benchmark.experiments.steering.reference import SteeringReference, best_strength
 from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, match_norms, norm_of
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.results.answers import Answer

@@ -6,27 +6,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
-from graftbench.benchmark.activations.cached import cached_states
 from graftbench.benchmark.activations.capture import capture_rows
-from graftbench.benchmark.activations.positions import states_at, states_over
-from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.examples import Example, Turn
+from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import CleanAnswers, Draws, clean_answers, run_conditions
+from graftbench.benchmark.experiments.steering.contrast import cached_contrast
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.vectors import (
-    difference_in_means,
     is_zero,
     norm_of,
     permuted_contrasts,
     random_like,
     rescaled,
 )
-from graftbench.benchmark.models.chat import continued_chat, turn_chat
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.chat import turn_chat
 from graftbench.benchmark.models.tokens import token_ids
 from graftbench.benchmark.results.answers import Answer, scored_everywhere
 
@@ -46,52 +41,6 @@ class SteeringReference:
     def of(self, split: str, condition: str) -> list[Answer]:
         """Return the answers under one condition."""
         return [a for a in self.answers if a.split == split and a.condition == condition]
-
-
-@dataclass(frozen=True, eq=False)
-class Contrast:
-    """States [pairs, positions, d] on desired and undesired prompts at one site, in float64."""
-
-    desired: Tensor
-    undesired: Tensor
-
-    @property
-    def vector(self) -> Tensor:
-        """The native vector [positions, d] of that model: mean of the desired minus mean of the undesired."""
-        return difference_in_means(self.desired, self.undesired)
-
-    @property
-    def constant(self) -> bool:
-        """Whether every pair differs by the same vector, as where nothing but the trigger was read yet."""
-        deviations = (self.desired - self.undesired) - self.vector
-        return float(deviations.norm(dim=(1, 2)).max()) < 1e-3 * norm_of(self.vector)
-
-
-def capture_contrast(model: Model, design: SteeringDesign, site: int) -> Contrast:
-    """Capture the states of a model on the contrastive pairs."""
-    sides = [_states(model, design, site, side) for side in zip(*design.contrast, strict=True)]
-    n = max(states.shape[1] for states in sides)  # positions are paired from the right
-    desired, undesired = (pad(states, (0, 0, n - states.shape[1], 0)) for states in sides)
-    both = (desired.any(-1) & undesired.any(-1))[..., None]  # a position without a partner gets zero
-    return Contrast(desired * both, undesired * both)
-
-
-def cached_contrast(store: Store, model: Model, design: SteeringDesign, site: int) -> Contrast:
-    """Return `capture_contrast`, from the cache where it is there."""
-    asked = [design.positions, design.spoken, [[asdict(turn) for turn in pair] for pair in design.contrast]]
-
-    def make() -> tuple[Tensor, Tensor]:
-        contrast = capture_contrast(model, design, site)
-        return contrast.desired, contrast.undesired
-
-    return Contrast(*cached_states(store, model, site, asked, make))
-
-
-def _states(model: Model, design: SteeringDesign, site: int, side: Sequence[Turn]) -> Tensor:
-    if design.spoken:
-        texts = [(turn_chat(turn, model), continued_chat(turn, model)) for turn in side]
-        return states_over(model, texts, site, design.spoken)
-    return states_at(model, [turn_chat(turn, model) for turn in side], site, design.positions)
 
 
 def cached_reference(

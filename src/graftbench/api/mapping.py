@@ -87,7 +87,7 @@ def fit(
     >>> import graftbench as gb
     >>> small, large = gb.load_model("llama-s-hate"), gb.load_model("llama-m-hate")
     >>> gb.fit("ridge", small, large, ["Tell me how to ship the sweater.", "Sew the coat."], sites=(2, 4))
-    CrossModelMap(ridge, site 2 [64] -> site 4 [128], 37 pairs)
+    CrossModelMap(ridge, site 2 [64] -> site 4 [128], 26 pairs)
 
     Activations are paired where tokens of both models end at the same character. They and the fit are cached on disk,
     so the same call is quick the second time.

@@ -32,7 +32,7 @@ class Run:
     >>> import graftbench as gb
     >>> run = gb.Run.open("runs/few-ridge")
     >>> run
-    Run(ridge on few, 1 cells, runs/few-ridge)
+    Run(ridge on few, in runs/few-ridge)
 
     Attributes:
         folder: The run's folder, as `graftbench show` and `graftbench submit` take it.
@@ -81,7 +81,7 @@ class Run:
             raise UserError(f"{self.folder / ROWS} cannot be read: {str(error).splitlines()[0]}.") from error
 
     def __repr__(self) -> str:
-        return f"Run({self.entry.mapper.name} on {self.entry.suite.name}, {len(self.entry.cells)} cells, {self.folder})"
+        return f"Run({self.entry.mapper.name} on {self.entry.suite.name}, in {self.folder})"
 
     def _repr_html_(self) -> str:
         return html_of(self.entry)

@@ -15,22 +15,22 @@ def answer(item, condition, good, split):
 
 def test_harmless_prompts_that_were_not_answered_well_before_do_not_count():
     good = {"unsteered": (True, True, False, False), "native": (True, False, False, True)}
-    found = [
+    answers = [
         answer(item, name, each, "harmless")
         for name, all_ in good.items()
         for item, each in zip(ITEMS, all_, strict=True)
     ]
-    assert harmless_still_good(found) == {"unsteered": 1, "native": 0.5}
+    assert harmless_still_good(answers) == {"unsteered": 1, "native": 0.5}
 
 
 def test_prompts_whose_clean_answer_is_not_good_leave(bench, llama):
     def judged(verdicts):
         return lambda items, _: [Outcome(True, verdicts[item.prompt.text]) for item in items]
 
-    found = clean_answers(bench, llama, judged({"0": True, "1": False, "2": False, "3": True}), ITEMS, "clean")
-    assert [item.prompt.text for item in found.items] == ["0", "3"]
-    assert set(found.good) == {ITEMS[0].id, ITEMS[3].id}
-    assert [answer.good for answer in found.answers] == [True, False, False, True]
+    clean = clean_answers(bench, llama, judged({"0": True, "1": False, "2": False, "3": True}), ITEMS, "clean")
+    assert [item.prompt.text for item in clean.items] == ["0", "3"]
+    assert set(clean.good) == {ITEMS[0].id, ITEMS[3].id}
+    assert [answer.good for answer in clean.answers] == [True, False, False, True]
     with pytest.raises(ValueError, match="nothing to bring it back to"):
         clean_answers(bench, llama, judged(dict.fromkeys("0123", False)), ITEMS, "clean")
     with pytest.raises(RuntimeError, match="4 of 4 clean answers are unscored"):

@@ -57,48 +57,48 @@ def share(scored, condition):
 
 def test_ablating_the_planted_direction_ends_the_refusals_and_random_ones_do_not(bench, planted):
     model, _ = planted
-    found = experiment(bench, model).score(mapper())
-    assert share(found, "unsteered") == 0
-    assert share(found, "native") == 1
-    assert share(found, "random") < 0.3
-    assert len(found.summary.bits["random"]) == 4
-    assert found.summary.parts["native"].marks == {"refused": 0}
-    assert found.summary.parts["native"].groups == {"roofs": 1}
-    assert found.measures["native"]["refusal_score"] < 0 < found.measures["unsteered"]["refusal_score"]
-    assert found.measures["native"]["kl_harmless"] == pytest.approx(0, abs=1e-6)
-    assert found.measures["native"]["good_harmless"] == 1
+    result = experiment(bench, model).score(mapper())
+    assert share(result, "unsteered") == 0
+    assert share(result, "native") == 1
+    assert share(result, "random") < 0.3
+    assert len(result.summary.bits["random"]) == 4
+    assert result.summary.parts["native"].marks == {"refused": 0}
+    assert result.summary.parts["native"].groups == {"roofs": 1}
+    assert result.measures["native"]["refusal_score"] < 0 < result.measures["unsteered"]["refusal_score"]
+    assert result.measures["native"]["kl_harmless"] == pytest.approx(0, abs=1e-6)
+    assert result.measures["native"]["good_harmless"] == 1
 
 
 def test_a_map_that_loses_nothing_does_as_native_does_and_one_to_elsewhere_does_nothing(bench, planted):
     model, _ = planted
-    found = experiment(bench, model).score(mapper())
-    assert found.summary.bits["mapped"] == found.summary.bits["native"]
-    assert found.fidelity["vector_cosine"] == pytest.approx(1)
-    assert found.reasons == {"mapped_own_norm": "ablation_has_no_length"}
+    result = experiment(bench, model).score(mapper())
+    assert result.summary.bits["mapped"] == result.summary.bits["native"]
+    assert result.fidelity["vector_cosine"] == pytest.approx(1)
+    assert result.reasons == {"mapped_own_norm": "ablation_has_no_length"}
     off = experiment(bench, model).score(mapper(lambda states: states.roll(1, dims=-1)))
     assert share(off, "mapped") < 1
 
 
 def test_a_map_to_nothing_has_no_direction(bench, planted):
     model, _ = planted
-    found = experiment(bench, model).score(mapper(torch.zeros_like))
-    assert found.reasons["mapped"] == "zero_vector"
-    assert "mapped" not in found.summary.bits
+    result = experiment(bench, model).score(mapper(torch.zeros_like))
+    assert result.reasons["mapped"] == "zero_vector"
+    assert "mapped" not in result.summary.bits
 
 
 def test_adding_nothing_at_its_own_length_is_the_unsteered_model(bench, planted):
     model, _ = planted
-    found = experiment(bench, model, "addition").score(mapper(torch.zeros_like))
-    assert found.reasons == {"mapped": "zero_vector"}
-    assert found.summary.bits["mapped_own_norm"] == found.summary.bits["unsteered"]
+    result = experiment(bench, model, "addition").score(mapper(torch.zeros_like))
+    assert result.reasons == {"mapped": "zero_vector"}
+    assert result.summary.bits["mapped_own_norm"] == result.summary.bits["unsteered"]
 
 
 @pytest.mark.parametrize("use", ["addition", "addition_prompt"])
 def test_the_opposite_test_makes_it_refuse(bench, planted, use):
     model, _ = planted
-    found = experiment(bench, model, use).score(mapper())
-    assert share(found, "unsteered") == 0
-    assert share(found, "native") == share(found, "mapped") == share(found, "mapped_own_norm") == 1
+    result = experiment(bench, model, use).score(mapper())
+    assert share(result, "unsteered") == 0
+    assert share(result, "native") == share(result, "mapped") == share(result, "mapped_own_norm") == 1
     faint = experiment(bench, model, use).score(mapper(lambda states: 1e-4 * states))
     assert share(faint, "mapped") == 1  # at native's norm
     assert share(faint, "mapped_own_norm") == 0
@@ -108,10 +108,10 @@ def test_a_model_without_a_direction_is_asked_unsteered_alone(bench, planted):
     model, _ = planted
     nothing = experiment(bench, model, word="river")
     assert nothing.sites is None
-    found = nothing.score(None)
-    assert list(found.summary.bits) == ["unsteered"]
-    assert found.reasons["native"] == found.reasons["mapped"] == "no_direction"
-    assert found.positions == (None, None)
+    result = nothing.score(None)
+    assert list(result.summary.bits) == ["unsteered"]
+    assert result.reasons["native"] == result.reasons["mapped"] == "no_direction"
+    assert result.positions == (None, None)
 
 
 def test_a_site_is_swept_on_validation_prompts(bench, planted):

@@ -35,7 +35,7 @@ def test_kl_is_that_of_whole_vocabularies(tmp_path, llama):
     """The source is another model with the same tokenizer: prompt and reply are replaced as both models read them."""
     other = wrapped(untrained("qwen2"))
     replacement = Replacement(other, llama, (1, 1), mapper(torch.tanh), torch.zeros(16))
-    found = replacement_fidelity(replacement, PROMPTS, Store(tmp_path), max_new_tokens=6, batch_size=4)
+    result = replacement_fidelity(replacement, PROMPTS, Store(tmp_path), max_new_tokens=6, batch_size=4)
     each = []
     for prompt in PROMPTS:
         (own,) = generate(llama, [Row(chat(prompt, llama.tokenizer))], max_new_tokens=6)
@@ -48,24 +48,24 @@ def test_kl_is_that_of_whole_vocabularies(tmp_path, llama):
             with Batch([(Replace(1, torch.tanh(states), tuple(range(-len(states), 0))),)]).on(llama.blocks):
                 replaced = llama.module(ids).logits[0, start:].double().log_softmax(-1)
         each.append((untouched.exp() * (untouched - replaced)).sum(-1))
-    assert found.kl == pytest.approx(float(torch.cat(each).mean()), rel=1e-6)
+    assert result.kl == pytest.approx(float(torch.cat(each).mean()), rel=1e-6)
 
 
 def test_a_model_replaced_by_itself_stays_what_it_is(tmp_path, llama):
-    found = compared(tmp_path, llama, llama, lambda states: states)
-    assert found.n == len(PROMPTS)
-    assert found.kl == pytest.approx(0, abs=1e-6)
-    assert found.similarity == 1
-    assert found.mva > 0.5
-    assert found.tvs == 0.5  # both models say the same
-    assert found.perplexity == found.perplexity_own
+    result = compared(tmp_path, llama, llama, lambda states: states)
+    assert result.n == len(PROMPTS)
+    assert result.kl == pytest.approx(0, abs=1e-6)
+    assert result.similarity == 1
+    assert result.mva > 0.5
+    assert result.tvs == 0.5  # both models say the same
+    assert result.perplexity == result.perplexity_own
 
 
 def test_a_map_to_nothing_is_told_from_one_that_loses_nothing(tmp_path, llama):
-    found = compared(tmp_path, llama, llama, torch.zeros_like)
-    assert found.kl > 0.1
-    assert found.similarity < 0.9
-    assert found.perplexity > found.perplexity_own  # greedy replies are what the model itself finds likely
+    result = compared(tmp_path, llama, llama, torch.zeros_like)
+    assert result.kl > 0.1
+    assert result.similarity < 0.9
+    assert result.perplexity > result.perplexity_own  # greedy replies are what the model itself finds likely
 
 
 def test_a_target_that_follows_its_source_to_the_letter_is_not_itself_any_more(tmp_path, llama):
@@ -74,16 +74,16 @@ def test_a_target_that_follows_its_source_to_the_letter_is_not_itself_any_more(t
     torch.manual_seed(9)
     for parameter in other.blocks[0].parameters():
         parameter.data = torch.randn_like(parameter) * 0.5
-    found = compared(tmp_path, other, llama, lambda states: states)
-    assert found.tvs == 0
-    assert found.kl > 0.1
+    result = compared(tmp_path, other, llama, lambda states: states)
+    assert result.tvs == 0
+    assert result.kl > 0.1
 
 
 def test_models_with_other_tokenizers_can_be_compared(tmp_path, llama):
     other = wrapped(untrained("qwen2"), vocabulary=275)
-    found = compared(tmp_path, other, llama, lambda states: states)
-    assert found.kl > 0
-    assert found.n == len(PROMPTS)
+    result = compared(tmp_path, other, llama, lambda states: states)
+    assert result.kl > 0
+    assert result.n == len(PROMPTS)
 
 
 def test_what_is_not_finite_is_no_answer(tmp_path, llama):

@@ -11,9 +11,9 @@ from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
+from graftbench.benchmark.experiments.steering.contrast import capture_contrast
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
-from graftbench.benchmark.experiments.steering.reference import capture_contrast
 from graftbench.benchmark.models.chat import chat, continued_chat, turn_chat
 from graftbench.benchmark.models.tokens import token_ids
 from tests.benchmark.conftest import untrained, wrapped
@@ -59,12 +59,12 @@ def test_a_vector_that_goes_on_is_read_at_the_tokens_of_the_reply_and_added_to_t
 def test_where_a_reply_ends_sooner_its_states_are_zero(llama):
     short, long = (chat(Prompt("So?"), llama.tokenizer).with_reply(r) for r in (" a", " the river of the north"))
     before = chat(Prompt("So?"), llama.tokenizer)
-    found = states_over(llama, [(before, short), (before, long)], 1, 4)
+    states = states_over(llama, [(before, short), (before, long)], 1, 4)
     n_short = len(token_ids(short.text, llama.tokenizer)) - len(token_ids(before.text, llama.tokenizer))
-    assert found[0, : 1 + n_short].abs().sum(-1).min() > 0
-    assert found[0, 1 + n_short :].abs().max() == 0
-    assert found[1].abs().sum(-1).min() > 0
-    assert torch.allclose(found[0, 0], found[1, 0], atol=1e-5)
+    assert states[0, : 1 + n_short].abs().sum(-1).min() > 0
+    assert states[0, 1 + n_short :].abs().max() == 0
+    assert states[1].abs().sum(-1).min() > 0
+    assert torch.allclose(states[0, 0], states[1, 0], atol=1e-5)
 
 
 def test_sides_of_unlike_length_are_paired_from_the_right(llama):

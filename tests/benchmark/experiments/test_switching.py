@@ -83,39 +83,39 @@ def completions(scored, condition, draw=0):
 
 
 def test_a_direct_patch_past_the_blocks_that_differ_gives_the_other_version(bench, design, quick):
-    found = scored(bench, design, mapper())
-    assert found.summary.bits["native"] == [[1] * len(design.test)]
-    assert found.summary.bits["unsteered"] == [[0] * len(design.test)]
-    assert found.summary.parts["native"].equal_clean == 1
-    assert found.baseline == "mean_ablated"
+    result = scored(bench, design, mapper())
+    assert result.summary.bits["native"] == [[1] * len(design.test)]
+    assert result.summary.bits["unsteered"] == [[0] * len(design.test)]
+    assert result.summary.parts["native"].equal_clean == 1
+    assert result.baseline == "mean_ablated"
 
 
 def test_what_the_identity_predicts_changes_nothing(bench, design, quick):
-    found = scored(bench, design, mapper())
-    assert completions(found, "mapped") == completions(found, "unsteered") == completions(found, "identity")
+    result = scored(bench, design, mapper())
+    assert completions(result, "mapped") == completions(result, "unsteered") == completions(result, "identity")
 
 
 def test_a_perfect_mapper_that_reads_another_model_does_as_the_direct_patch_does(bench, design, quick, versions):
     rotation = torch.linalg.qr(torch.randn(16, 16))[0]
     elsewhere = replace(design, source=versions[1])  # the other version itself, read beside
-    found = scored(bench, elsewhere, mapper(lambda states: states @ rotation @ rotation.T))
-    assert completions(found, "mapped") == completions(found, "native")
+    result = scored(bench, elsewhere, mapper(lambda states: states @ rotation @ rotation.T))
+    assert completions(result, "mapped") == completions(result, "native")
 
 
 def test_at_several_sites_a_perfect_mapper_does_as_the_direct_patch_does(bench, design, quick, versions):
     several = replace(design, source=versions[1], further=((2, 2),))
     whole = replace(mapper(), others=(mapper(),))
-    found = scored(bench, several, whole)
-    assert found.summary.bits["native"] == [[1] * len(design.test)]
-    assert completions(found, "mapped") == completions(found, "native") == completions(found, "matched_noise")
+    result = scored(bench, several, whole)
+    assert result.summary.bits["native"] == [[1] * len(design.test)]
+    assert completions(result, "mapped") == completions(result, "native") == completions(result, "matched_noise")
     off = scored(bench, several, replace(mapper(), others=(mapper(torch.zeros_like),)))
     assert completions(off, "mapped") != completions(off, "native")
 
 
 def test_at_several_sites_the_running_model_is_read_as_it_is(bench, design, quick):
     several = replace(design, further=((2, 2),))
-    found = scored(bench, several, replace(mapper(), others=(mapper(),)))
-    assert completions(found, "mapped") == completions(found, "unsteered")
+    result = scored(bench, several, replace(mapper(), others=(mapper(),)))
+    assert completions(result, "mapped") == completions(result, "unsteered")
 
 
 def test_noise_of_no_size_is_the_direct_patch_and_differs_from_draw_to_draw_otherwise(bench, design, quick):
@@ -132,8 +132,8 @@ def test_a_model_cannot_be_rewritten_where_it_is_not_read(design):
 
 
 def test_what_a_mapper_has_a_part_in_is_told_from_what_all_share(bench, design, quick):
-    found = scored(bench, design, mapper())
-    of_mapper = {row.condition for row in found.summary.rows if row.of_mapper}
+    result = scored(bench, design, mapper())
+    of_mapper = {row.condition for row in result.summary.rows if row.of_mapper}
     assert of_mapper == {"mapped", "matched_noise"}
 
 

@@ -33,33 +33,33 @@ def decoded(monkeypatch):
     return seen
 
 
-def kept(tmp_path, llama, rows, **more):
+def cached(tmp_path, llama, rows, **more):
     return completions(Store(tmp_path), llama, rows, max_new_tokens=5, **{"batch_size": 4, **more})
 
 
 def test_they_are_what_generate_gives(tmp_path, llama, rows):
-    assert kept(tmp_path, llama, rows) == generate(llama, rows, max_new_tokens=5)
+    assert cached(tmp_path, llama, rows) == generate(llama, rows, max_new_tokens=5)
 
 
-def test_rows_that_are_alike_are_decoded_once_and_told_as_often_as_they_come(tmp_path, llama, rows, decoded):
-    told = []
+def test_rows_that_are_alike_are_decoded_once_and_reported_as_often_as_they_come(tmp_path, llama, rows, decoded):
+    reports = []
     again = [
         Row(row.text, tuple(Add(s.site, s.vectors.clone(), s.positions) for s in row.interventions)) for row in rows
     ]
-    found = kept(tmp_path, llama, rows + again, progress=told.append)
-    assert found[: len(rows)] == found[len(rows) :]
+    replies = cached(tmp_path, llama, rows + again, progress=reports.append)
+    assert replies[: len(rows)] == replies[len(rows) :]
     assert sum(decoded) == len(rows)
-    assert sum(told) == 2 * len(rows)
+    assert sum(reports) == 2 * len(rows)
 
 
 def test_what_was_decoded_is_not_decoded_again(tmp_path, llama, rows, decoded):
-    first = kept(tmp_path, llama, rows)
+    first = cached(tmp_path, llama, rows)
     before = sum(decoded)
-    assert kept(tmp_path, llama, rows) == first
+    assert cached(tmp_path, llama, rows) == first
     assert sum(decoded) == before
 
 
 def test_another_strength_is_another_row(tmp_path, llama, rows, decoded):
     stronger = [Row(r.text, tuple(Add(s.site, 2 * s.vectors, s.positions) for s in r.interventions)) for r in rows]
-    kept(tmp_path, llama, rows + stronger)
+    cached(tmp_path, llama, rows + stronger)
     assert sum(decoded) == len(rows) + 10  # five of each are free of interventions

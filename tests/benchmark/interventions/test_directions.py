@@ -45,37 +45,37 @@ def test_a_direction_is_taken_under_the_published_conditions(changes, passes):
 def test_a_planted_direction_is_found(planted):
     model, direction = planted
     contrast, validation = (PromptSets(prompts("roof", n), prompts("fence", n)) for n in (12, 8))
-    found = select_direction(model, contrast, validation, [REFUSES])
-    assert found.best is not None
-    assert abs(torch.cosine_similarity(found.best.vector, direction.double(), dim=0)) > 0.999
-    assert found.best.ablated < 0 < found.best.induced
-    assert found.best.kl < 1e-6
-    assert found.best.site in (1, 2)
-    assert found.n_validation == 8
-    assert {candidate.site for candidate in found.candidates} == {1, 2}  # before, the last tokens are all alike
+    selection = select_direction(model, contrast, validation, [REFUSES])
+    assert selection.best is not None
+    assert abs(torch.cosine_similarity(selection.best.vector, direction.double(), dim=0)) > 0.999
+    assert selection.best.ablated < 0 < selection.best.induced
+    assert selection.best.kl < 1e-6
+    assert selection.best.site in (1, 2)
+    assert selection.n_validation == 8
+    assert {candidate.site for candidate in selection.candidates} == {1, 2}  # before, the last tokens are all alike
 
 
 def test_prompts_that_are_not_treated_as_expected_leave(planted):
     model, _ = planted
     mixed = PromptSets(prompts("roof", 5) + prompts("river", 3), prompts("fence", 4) + prompts("roof", 2))
-    found = select_direction(model, mixed, mixed, [REFUSES])
-    assert found.contrast == PromptSets(prompts("roof", 5), prompts("fence", 4))
-    assert found.n_validation == 4
+    selection = select_direction(model, mixed, mixed, [REFUSES])
+    assert selection.contrast == PromptSets(prompts("roof", 5), prompts("fence", 4))
+    assert selection.n_validation == 4
 
 
 def test_a_model_that_never_refuses_has_no_direction(planted):
     model, _ = planted
     sides = PromptSets(prompts("river", 4), prompts("fence", 4))
-    found = select_direction(model, sides, sides, [REFUSES])
-    assert found.best is None
-    assert found.candidates == ()
+    selection = select_direction(model, sides, sides, [REFUSES])
+    assert selection.best is None
+    assert selection.candidates == ()
 
 
 def test_a_selection_survives_json(planted):
     model, _ = planted
     sides = PromptSets(prompts("roof", 4), prompts("fence", 4))
-    found = select_direction(model, sides, sides, [REFUSES])
-    read = read_selection(json.loads(json.dumps(found.record())))
-    assert read.record() == found.record()
-    assert torch.equal(read.best.vector, found.best.vector)
-    assert read.contrast == found.contrast
+    selection = select_direction(model, sides, sides, [REFUSES])
+    read = read_selection(json.loads(json.dumps(selection.record())))
+    assert read.record() == selection.record()
+    assert torch.equal(read.best.vector, selection.best.vector)
+    assert read.contrast == selection.contrast

@@ -80,10 +80,10 @@ def test_prompts_that_are_read_once_for_many_rows_give_what_each_row_gives_alone
 def test_a_prompt_without_interventions_is_read_once_however_often_it_is_asked(llama):
     read = []
     handle = llama.blocks[1].register_forward_pre_hook(lambda _, args, __: read.append(len(args[0])), with_kwargs=True)
-    found = tokens_of(llama, rows_of(llama, (), ()))
+    tokens = tokens_of(llama, rows_of(llama, (), ()))
     handle.remove()
     assert read[0] == len(WORDS)
-    assert found[: len(WORDS)] == found[len(WORDS) :]
+    assert tokens[: len(WORDS)] == tokens[len(WORDS) :]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7])
@@ -108,16 +108,16 @@ def test_a_row_ends_with_a_stop_token_while_others_go_on(llama):
     assert max(map(len, stopped)) == N
 
 
-def test_what_breaks_the_logits_is_told(llama):
+def test_broken_logits_are_reported(llama):
     broken = (Add(0, torch.full((16,), float("inf")), (-1,)),)
     completions = generate(llama, rows_of(llama, (), broken), max_new_tokens=3)
     assert [c.finite for c in completions] == [True] * 5 + [False] * 5
 
 
-def test_progress_is_told_of_every_row(llama):
-    told = []
-    generate(llama, rows_of(llama), max_new_tokens=2, batch_size=2, progress=told.append)
-    assert sum(told) == 5
+def test_progress_is_reported_for_every_row(llama):
+    reports = []
+    generate(llama, rows_of(llama), max_new_tokens=2, batch_size=2, progress=reports.append)
+    assert sum(reports) == 5
 
 
 def following(source, target, prompt_only=False, predict=lambda states: states, sites=(1,)):
@@ -173,8 +173,8 @@ def test_following_a_model_that_reads_on_gives_what_reading_anew_gives(model, ll
 def test_rows_that_follow_and_rows_that_do_not_share_a_batch():
     one, other = wrapped(untrained("llama")), wrapped(untrained("qwen2"))
     mixed = [row for pair in zip(rows_of(one), following(other, one), strict=True) for row in pair]
-    apart = tokens_of(one, rows_of(one)), tokens_of(one, following(other, one))
-    assert tokens_of(one, mixed) == [tokens for pair in zip(*apart, strict=True) for tokens in pair]
+    alone = tokens_of(one, rows_of(one)), tokens_of(one, following(other, one))
+    assert tokens_of(one, mixed) == [tokens for pair in zip(*alone, strict=True) for tokens in pair]
 
 
 def test_others_go_on_when_all_rows_that_follow_have_ended(llama):

@@ -62,19 +62,19 @@ def test_contexts_that_are_read_once_give_what_each_row_gives_by_itself(model, w
             "ablated": (Ablate(vectors(model, 1)[0]),),
         }[what]
         asked = rows(model, steps)
-    for (found, likeliest), read in zip(continuation_likelihoods(model, asked, batch_size), asked, strict=True):
+    for (likelihood, likeliest), read in zip(continuation_likelihoods(model, asked, batch_size), asked, strict=True):
         expected, greedy = one_by_one(model, read)
-        assert found == pytest.approx(expected, abs=1e-3)
+        assert likelihood == pytest.approx(expected, abs=1e-3)
         assert likeliest == greedy
 
 
 def test_the_likeliest_continuation_is_known_as_such(llama):
     with torch.no_grad():
         first = int(llama.module(torch.tensor([CONTEXTS[0]])).logits[0, -1].argmax())
-    found = continuation_likelihoods(
+    likelihoods = continuation_likelihoods(
         llama, [ContinuationRow("a", CONTEXTS[0], [first], ()), ContinuationRow("b", CONTEXTS[1], [7], ())], 8
     )
-    assert found[0][1]
+    assert likelihoods[0][1]
 
 
 def replies(model, steps=()):

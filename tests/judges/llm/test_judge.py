@@ -23,7 +23,7 @@ CASES = [Case(f"How do I paint fence {i}?", f"Get brush {i}.", "Get the brush.")
 
 def judge(tmp_path, stub, rubric="similarity", **settings):
     replies = ReplyCache(tmp_path / "replies.sqlite")
-    return LLMJudge(read_rubric(rubric), Server("m", stub.url, replies=replies, **{"seconds": 5.0, **settings}))
+    return LLMJudge(read_rubric(rubric), Server("m", stub.url, replies=replies, **{"timeout": 5.0, **settings}))
 
 
 def scores(verdicts):
@@ -44,7 +44,7 @@ def test_each_completion_gets_its_own_verdict_in_order(tmp_path, serve):
         return 200, good(str(number % 6))
 
     stub = serve(answer)
-    verdicts = judge(tmp_path, stub, at_once=4)(CASES)
+    verdicts = judge(tmp_path, stub, concurrency=4)(CASES)
     assert scores(verdicts) == [i % 6 for i in range(12)]
     assert {verdict.scale for verdict in verdicts} == {(0, 5)}
     assert 1 < stub.most_at_once <= 4
@@ -72,7 +72,7 @@ def test_what_was_judged_is_never_asked_again(tmp_path, serve):
     again = judge(tmp_path, stub)
     assert first(CASES) == again(CASES)
     assert len(stub.bodies) == len(CASES)
-    assert (again.server.spending.spent.requests, again.server.spending.spent.kept) == (0, len(CASES))
+    assert (again.server.spending.spent.requests, again.server.spending.spent.cached) == (0, len(CASES))
     other = judge(tmp_path, stub, rubric="coherence")
     other(CASES[:1])
     assert len(stub.bodies) == len(CASES) + 1
@@ -99,7 +99,7 @@ def test_a_server_that_never_answers_leaves_cases_unscored_and_hangs_nothing(tmp
 
     stub = serve(answer)
     with within(20):
-        verdicts = judge(tmp_path, stub, seconds=0.2, retries=1)(CASES[:2])
+        verdicts = judge(tmp_path, stub, timeout=0.2, retries=1)(CASES[:2])
     assert scores(verdicts) == [None, None]
     assert all(f"no answer from {stub.url}: APITimeoutError" in verdict.reason for verdict in verdicts)
 
@@ -117,7 +117,7 @@ def test_a_server_that_is_down_is_not_asked_on_and_on(tmp_path, serve):
 def test_a_server_that_fails_now_and_then_is_asked_on(tmp_path, serve):
     stub = serve(lambda body, _: (200, good()) if "c 0" in str(body) else (500, {"error": {"message": "busy"}}))
     cases = [Case("p", f"c {i % 10} {i}", "r") for i in range(100)]
-    assert sum(v.score is not None for v in judge(tmp_path, stub, retries=0, at_once=1)(cases)) == 10
+    assert sum(v.score is not None for v in judge(tmp_path, stub, retries=0, concurrency=1)(cases)) == 10
 
 
 def test_what_found_no_answer_is_asked_again_the_next_time(tmp_path, serve):
@@ -140,7 +140,7 @@ def test_what_found_no_answer_is_asked_again_the_next_time(tmp_path, serve):
         ({"content": "I would say 4 or 5."}, "stop", "no verdict"),
     ],
 )
-def test_a_reply_without_a_sure_verdict_leaves_the_case_unscored(tmp_path, serve, message, finish, reason):
+def test_a_reply_without_a_clear_verdict_leaves_the_case_unscored(tmp_path, serve, message, finish, reason):
     answer = good(**message)
     answer["choices"][0]["finish_reason"] = finish
     stub = serve(lambda *_: (200, answer))
@@ -170,8 +170,8 @@ def test_what_is_no_answer_at_all_leaves_the_case_unscored(tmp_path, serve, raw)
     ],
 )
 def test_what_a_message_should_not_hold_leaves_the_case_unscored(tmp_path, serve, odd):
-    (found,) = judge(tmp_path, serve(lambda *_: (200, good(**odd))))(CASES[:1])
-    assert found.score is None
+    (verdicts,) = judge(tmp_path, serve(lambda *_: (200, good(**odd))))(CASES[:1])
+    assert verdicts.score is None
 
 
 @pytest.mark.parametrize(
@@ -179,10 +179,10 @@ def test_what_a_message_should_not_hold_leaves_the_case_unscored(tmp_path, serve
 )
 def test_tokens_that_a_server_does_not_count_have_no_price_and_no_budget(tmp_path, serve, usage):
     stub = serve(lambda *_: (200, good() | {"usage": usage}))
-    (found,) = judge(tmp_path, stub, prices=Prices(10.0, 100.0))(CASES[:1])
-    assert (found.score, found.took) == (4, Usage(0, 0, None))
+    (verdicts,) = judge(tmp_path, stub, prices=Prices(10.0, 100.0))(CASES[:1])
+    assert (verdicts.score, verdicts.usage) == (4, Usage(0, 0, None))
     (again,) = judge(tmp_path, stub, prices=Prices(10.0, 100.0))(CASES[:1])
-    assert again == found
+    assert again == verdicts
     with pytest.raises(UserError, match="counts no tokens: a budget in dollars cannot be kept"):
         judge(tmp_path, stub, prices=Prices(10.0, 100.0), budget=Budget("b", dollars=1.0))(CASES[1:2])
 
@@ -198,30 +198,32 @@ def test_one_completion_that_is_too_long_is_unscored_and_the_others_go_on(tmp_pa
     stub = serve(
         lambda body, _: (413, {"error": {"message": "too large"}}) if "brush 3." in str(body) else (200, good())
     )
-    found = judge(tmp_path, stub)(CASES)
-    assert [i for i, verdict in enumerate(found) if verdict.score is None] == [3]
+    verdicts = judge(tmp_path, stub)(CASES)
+    assert [i for i, verdict in enumerate(verdicts) if verdict.score is None] == [3]
 
 
 def test_what_a_rubric_does_not_show_makes_no_other_question(tmp_path, serve):
     stub = serve(lambda *_: (200, good()))
-    found = judge(tmp_path, stub)([Case(f"prompt {i}", "c", "r") for i in range(8)])  # of similarity, without prompts
-    assert scores(found) == [4] * 8
+    verdicts = judge(tmp_path, stub)(
+        [Case(f"prompt {i}", "c", "r") for i in range(8)]
+    )  # of similarity, without prompts
+    assert scores(verdicts) == [4] * 8
     assert len(stub.bodies) == 1
 
 
-def test_a_judge_that_is_not_asked_says_what_is_kept_and_nothing_else(tmp_path, serve):
+def test_a_judge_that_may_not_ask_uses_cached_replies_alone(tmp_path, serve):
     stub = serve(lambda *_: (200, good()))
     judge(tmp_path, stub)(CASES[:1])
-    found = judge(tmp_path, stub, asked=False)(CASES[:2])
-    assert scores(found) == [4, None]
-    assert "not judged again" in found[1].reason
+    verdicts = judge(tmp_path, stub, may_ask=False)(CASES[:2])
+    assert scores(verdicts) == [4, None]
+    assert "not judged again" in verdicts[1].reason
     assert len(stub.bodies) == 1
 
 
 @pytest.mark.parametrize(
     "address", ["127.0.0.1:8000/v1", "http://[bad/v1", "http://localhost:99999/v1", "", "nonsense"]
 )
-def test_an_address_that_is_none_is_told_before_anything_is_asked(address, monkeypatch):
+def test_an_address_that_is_none_is_an_error_before_anything_is_asked(address, monkeypatch):
     with pytest.raises(UserError, match="is no address of a server"):
         read_spec({"judge": "llm:similarity", "model": "m", "base_url": address}, "The judge")
     monkeypatch.setenv("OPENAI_BASE_URL", address or "nonsense")
@@ -233,7 +235,7 @@ def test_an_address_that_is_none_is_told_before_anything_is_asked(address, monke
 def test_what_no_question_can_mend_ends_the_judging_in_one_sentence(tmp_path, serve, status):
     stub = serve(lambda *_: (status, {"error": {"message": "The model `m` does not exist"}}))
     with pytest.raises(UserError, match="The judge m cannot be asked: .*does not exist"):
-        judge(tmp_path, stub, at_once=1)(CASES)
+        judge(tmp_path, stub, concurrency=1)(CASES)
     assert len(stub.bodies) < len(CASES)
 
 
@@ -254,10 +256,10 @@ def test_a_case_without_its_reference_is_unscored_and_not_asked(tmp_path, serve)
     assert len(stub.bodies) == 1
 
 
-def test_another_turn_is_asked_anew_and_so_is_another_server(tmp_path, serve, monkeypatch):
+def test_another_repeat_is_asked_anew_and_so_is_another_server(tmp_path, serve, monkeypatch):
     stub, other = serve(lambda *_: (200, good())), serve(lambda *_: (200, good("1")))
     judge(tmp_path, stub)(CASES[:1])
-    judge(tmp_path, stub, turn=1)(CASES[:1])
+    judge(tmp_path, stub, repeat=1)(CASES[:1])
     assert len(stub.bodies) == 2
     elsewhere = LLMJudge(read_rubric("similarity"), Server("m", replies=ReplyCache(tmp_path / "replies.sqlite")))
     for each, score in ((stub, 4), (other, 1)):
@@ -265,7 +267,7 @@ def test_another_turn_is_asked_anew_and_so_is_another_server(tmp_path, serve, mo
         assert scores(replace(elsewhere, server=replace(elsewhere.server))(CASES[1:2])) == [score]
 
 
-def test_a_reply_without_a_verdict_is_not_kept(tmp_path, serve):
+def test_a_reply_without_a_verdict_is_not_cached(tmp_path, serve):
     said = iter(["Hm.", '{"verdict": "3"}'])
     stub = serve(lambda *_: (200, good(content=next(said))))
     one = judge(tmp_path, stub)
@@ -276,18 +278,18 @@ def test_a_reply_without_a_verdict_is_not_kept(tmp_path, serve):
 def test_a_budget_of_requests_stops_cleanly_and_goes_on(tmp_path, serve):
     stub = serve(lambda *_: (200, good()))
     poor = judge(tmp_path, stub, budget=Budget("first", requests=5))
-    with pytest.raises(UserError, match="budget of 5 requests is spent. What was judged is kept"):
+    with pytest.raises(UserError, match="budget of 5 requests is spent. Verdicts so far are cached"):
         poor(CASES)
     assert len(stub.bodies) == 5
     richer = judge(tmp_path, stub, budget=Budget("second", requests=7))
     assert scores(richer(CASES)) == [4] * 12
-    assert (richer.server.spending.spent.requests, richer.server.spending.spent.kept) == (7, 5)
+    assert (richer.server.spending.spent.requests, richer.server.spending.spent.cached) == (7, 5)
 
 
 def test_a_budget_of_money_counts_tokens(tmp_path, serve):
     stub = serve(lambda *_: (200, good()))
     prices = Prices(prompt=10.0, completion=100.0)  # 0.002 each
-    one = judge(tmp_path, stub, at_once=1, prices=prices, budget=Budget("run", dollars=0.0055))
+    one = judge(tmp_path, stub, concurrency=1, prices=prices, budget=Budget("run", dollars=0.0055))
     with pytest.raises(UserError, match=r"budget of \$0.0055 is spent"):
         one(CASES)
     assert len(stub.bodies) == 3
@@ -304,16 +306,16 @@ def test_judges_of_one_run_share_its_budget(tmp_path, serve):
     assert len(stub.bodies) == 5
 
 
-def test_a_verdict_says_what_it_took(tmp_path, serve):
+def test_a_verdict_has_its_usage(tmp_path, serve):
     stub = serve(lambda *_: (200, good()))
     one = judge(tmp_path, stub, prices=Prices(prompt=10.0, completion=100.0))
-    found = one([CASES[0], CASES[0]])
-    assert [verdict.took for verdict in found] == [Usage(100, 10, 0.002)] * 2
+    verdicts = one([CASES[0], CASES[0]])
+    assert [verdict.usage for verdict in verdicts] == [Usage(100, 10, 0.002)] * 2
     assert len(stub.bodies) == 1  # cases that are alike are asked about once
-    assert one([CASES[0]])[0].took == Usage(100, 10, 0.002)  # kept replies say it, too
+    assert one([CASES[0]])[0].usage == Usage(100, 10, 0.002)  # cached replies have it, too
 
 
-def test_the_key_is_kept_nowhere(tmp_path, serve, caplog):
+def test_the_key_is_stored_nowhere(tmp_path, serve, caplog):
     stub = serve(lambda *_: (200, good()))
     with caplog.at_level("DEBUG"):
         one = judge(tmp_path, stub)
@@ -323,7 +325,7 @@ def test_the_key_is_kept_nowhere(tmp_path, serve, caplog):
     assert not any(b"sk-secret" in file.read_bytes() for file in tmp_path.iterdir())
 
 
-def test_without_a_key_it_is_told_what_to_do(tmp_path, serve, monkeypatch):
+def test_without_a_key_the_error_says_what_to_do(tmp_path, serve, monkeypatch):
     stub = serve(lambda *_: (200, good()))
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(UserError, match="set OPENAI_API_KEY"):
@@ -332,7 +334,7 @@ def test_without_a_key_it_is_told_what_to_do(tmp_path, serve, monkeypatch):
         judge_of(JudgeSpec(judge="llm:similarity", model="m"))  # before any model is loaded
 
 
-def test_judges_are_told_apart_by_rubric_and_model(tmp_path, serve):
+def test_judges_differ_by_rubric_and_model(tmp_path, serve):
     stub = serve(lambda *_: (200, good()))
     one, other = judge(tmp_path, stub), judge(tmp_path, stub, rubric="coherence")
     assert one.identity.startswith("llm/2 similarity/1 ")
@@ -345,7 +347,7 @@ def test_a_password_in_the_address_of_a_server_is_published_nowhere(tmp_path):
     assert server.identity == "m at http://127.0.0.1:9/v1, structured"
 
 
-def test_a_key_that_is_none_is_told(tmp_path, serve, monkeypatch):
+def test_a_key_that_is_none_is_an_error(tmp_path, serve, monkeypatch):
     stub = serve(lambda *_: (200, good()))
     monkeypatch.setenv("OPENAI_API_KEY", "schl\u00fcssel")
     with pytest.raises(UserError, match="a character that no key has"):

@@ -66,7 +66,7 @@ def test_a_verdict_is_the_whole_reply_or_the_labelled_line_that_it_ends_with(rep
         '```json\n{"verdict": "5"}\n```\nis what it wants me to say.',
     ],
 )
-def test_what_is_not_surely_a_verdict_is_none(reply):
+def test_an_ambiguous_reply_is_no_verdict(reply):
     verdict = parse_verdict(reply, SIMILARITY)
     assert verdict.score is None
     assert verdict.reason
@@ -90,7 +90,7 @@ def test_a_rubric_that_compares_needs_something_to_compare_with():
         SIMILARITY.messages(Case("p", "c"))
 
 
-def test_a_rubric_of_ones_own_is_read_and_a_broken_one_is_told(tmp_path):
+def test_a_rubric_of_ones_own_is_read_and_a_broken_one_is_an_error(tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text(
         "version: 2\nlabels: {a: 0, b: 1}\nneeds_reference: false\nsystem: Say a or b.\nuser: '{completion}'\n"
@@ -111,7 +111,7 @@ def test_another_wording_is_another_rubric(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ({"user": "Say something."}, "`user` shows no {completion}"),
         ({"user": "{completion} {complexion}"}, "{complexion} is no place to fill"),
@@ -126,11 +126,11 @@ def test_another_wording_is_another_rubric(tmp_path):
         ({"labels": {"a": 1, "b": float("nan")}}, "finite"),
     ],
 )
-def test_a_rubric_that_cannot_be_asked_is_told_in_one_sentence(tmp_path, words, told):
+def test_a_rubric_that_cannot_be_asked_is_an_error_of_one_sentence(tmp_path, words, message):
     own = tmp_path / "own.yaml"
     rubric = {"version": 1, "labels": {"a": 0, "b": 1}, "needs_reference": False, "system": "s", "user": "{completion}"}
     own.write_text(yaml.safe_dump(rubric | words))
     with pytest.raises(UserError) as error:
         read_rubric(str(own))
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)

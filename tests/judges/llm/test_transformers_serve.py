@@ -61,15 +61,15 @@ def served(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    found = Served(f"http://127.0.0.1:{port}", home / "log", held_to_labels(home / "labeller"))
+    server = Served(f"http://127.0.0.1:{port}", home / "log", held_to_labels(home / "labeller"))
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", "--device", "cpu"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     alone = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1", "HF_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    with found.log.open("wb") as log:
+    with server.log.open("wb") as log:
         running = subprocess.Popen(command, env=os.environ | alone, stdout=log, stderr=log)
     try:
-        wait_for(found, running)
-        yield found
+        wait_for(server, running)
+        yield server
     finally:
         running.terminate()
         try:
@@ -110,7 +110,7 @@ def key(monkeypatch):
 
 
 def judge(served, replies, model=None, rubric="similarity", **settings):
-    settings = {"most_tokens": 24, "retries": 0} | settings
+    settings = {"max_tokens": 24, "retries": 0} | settings
     server = Server(model or served.labeller, f"{served.url}/v1", replies=ReplyCache(replies), **settings)
     return LLMJudge(read_rubric(rubric), server)
 
@@ -130,21 +130,21 @@ def test_a_model_that_gives_no_verdicts_leaves_every_case_unscored_and_says_why(
 
 
 def test_a_reply_that_was_cut_off_is_no_verdict(served, tmp_path):
-    verdicts = judge(served, tmp_path / "replies.sqlite", most_tokens=1)(CASES[:2])
+    verdicts = judge(served, tmp_path / "replies.sqlite", max_tokens=1)(CASES[:2])
     assert [verdict.score for verdict in verdicts] == [None, None]
     assert all("cut off" in verdict.reason for verdict in verdicts)
 
 
-def test_the_same_cases_come_from_the_kept_replies_without_a_request(served, tmp_path):
+def test_the_same_cases_come_from_the_cached_replies_without_a_request(served, tmp_path):
     first, again = (judge(served, tmp_path / "replies.sqlite") for _ in range(2))
     verdicts, asked = first(CASES), served.asked
     assert again(CASES) == verdicts
     assert served.asked == asked
-    assert (again.server.spending.spent.requests, again.server.spending.spent.kept) == (0, len(CASES))
+    assert (again.server.spending.spent.requests, again.server.spending.spent.cached) == (0, len(CASES))
 
 
 def test_ten_cases_asked_at_once_are_not_mixed_up(served, tmp_path):
-    at_once = judge(served, tmp_path / "at once.sqlite", TALKER, at_once=len(CASES))(CASES)
+    at_once = judge(served, tmp_path / "at once.sqlite", TALKER, concurrency=len(CASES))(CASES)
     alone = judge(served, tmp_path / "alone.sqlite", TALKER)
     assert at_once == [alone([case])[0] for case in CASES]
     assert len({verdict.evidence for verdict in at_once}) > 2
@@ -182,11 +182,11 @@ def test_a_task_whose_every_measure_is_judged_on_such_a_server_runs_to_its_end(s
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite(judges)))
     command = ["score", "ridge", "--suite", str(tmp_path / "suite.yaml"), "--out", str(tmp_path / "run")]
     assert main([*command, "--workers", "1"]) == 0
-    found = Entry.model_validate_json((tmp_path / "run" / "entry.json").read_text())
-    assert found.cells[0].status == "ok"
-    assert found.cells[0].rates["native"].good == 1
+    scored = Entry.model_validate_json((tmp_path / "run" / "entry.json").read_text())
+    assert scored.cells[0].status == "ok"
+    assert scored.cells[0].rates["native"].good == 1
     assert {0.0, 1.0} >= {float(row["gone"]) for row in pq.read_table(tmp_path / "run" / "rows.parquet").to_pylist()}
-    assert found.judging.prompt_tokens > 0
+    assert scored.judging.prompt_tokens > 0
     asked = served.asked
     assert main([*command[:-1], str(tmp_path / "again"), "--workers", "1"]) == 0
     assert served.asked == asked

@@ -1,19 +1,9 @@
-"""Judges that ask a model how like another text a text is, and how likely."""
-
-import math
-
 import pytest
 import torch
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.interventions.conditions import Row
-from graftbench.benchmark.interventions.likelihoods import reply_likelihoods
-from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.benchmark.models.tokens import token_ids
 from graftbench.judges.embedding import Cosine, load_cosine
-from graftbench.judges.fluency import Fluency
 from graftbench.judges.protocol import Case
 from graftbench.judges.registry import judge_of
 from graftbench.judges.spec import JudgeSpec
@@ -48,36 +38,17 @@ def test_the_cosine_is_that_of_mean_states(cosine):
 
 
 def test_what_cannot_be_compared_is_unscored(cosine):
-    found = cosine([Case("p", "", "r"), Case("p", "c"), Case("p", "So it is. " * 100, "r")])
-    assert [verdict.score for verdict in found] == [None] * 3
-    assert [verdict.reason for verdict in found] == [
+    verdicts = cosine([Case("p", "", "r"), Case("p", "c"), Case("p", "So it is. " * 100, "r")])
+    assert [verdict.score for verdict in verdicts] == [None] * 3
+    assert [verdict.reason for verdict in verdicts] == [
         "nothing was said",
         "there is no reference to compare with",
         "longer than the model's context",
     ]
 
 
-def test_fluency_is_one_over_perplexity():
-    model = wrapped(untrained("llama"))
-    reply = chat(Prompt("p"), model.tokenizer).with_reply(f" {WORDS[0]}")
-    n = len(token_ids(reply.text, model.tokenizer)) - len(
-        token_ids(chat(Prompt("p"), model.tokenizer).text, model.tokenizer)
-    )
-    total = float(reply_likelihoods(model, [Row(reply)])[0])
-    found = Fluency(model)(CASES)
-    assert found[0].score == pytest.approx(math.exp(total / n), rel=1e-4)
-    assert f"over {n} tokens" in found[0].evidence
-    assert [Fluency(model)([case])[0].score for case in CASES] == pytest.approx([v.score for v in found], rel=1e-4)
-
-
-def test_no_words_are_not_fluent_and_too_many_are_unscored():
-    nothing, long = Fluency(wrapped(untrained("llama")))([Case("p", " \n"), Case("p", "So it is. " * 100)])
-    assert (nothing.score, long.score) == (0, None)
-    assert "longer than the model's context" in long.reason
-
-
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
-def test_both_are_found_by_name_with_a_model():
+def test_cosine_and_fluency_are_found_by_name_with_a_model():
     clean, noise = (
         Case("How do I mow the lawn?", "Get the rake.", "Get the rake."),
         Case("How?", "rake the the", "Get it."),
@@ -88,6 +59,6 @@ def test_both_are_found_by_name_with_a_model():
         assert judge.identity.startswith(f"{name}/1 ")
 
 
-def test_a_model_that_is_not_there_is_told():
+def test_a_model_that_is_not_there_is_an_error():
     with pytest.raises(UserError):
         load_cosine("no-such-model")
