@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.forms import first_error
+from graftbench.benchmark.core.files import first_error
 from graftbench.judges.llm.server import is_address
 from graftbench.judges.llm.spending import Prices
 

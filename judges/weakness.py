@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.forms import read_yaml
+from graftbench.benchmark.core.files import read_yaml
 from graftbench.benchmark.metrics.weaknesses import failed_tests, is_bandit_test
 from graftbench.judges.code_blocks import parses, python_in
 from graftbench.judges.protocol import Case, Verdict, YesOrNo

@@ -8,7 +8,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.core.plugins import is_builtin
 from graftbench.benchmark.mappers.info import describe, submission_hash
-from graftbench.benchmark.mappers.submission_files import SOURCE, check_files, copy_files
+from graftbench.benchmark.mappers.loading import SOURCE, check_files, copy_files
 from graftbench.benchmark.results.schema import Entry, MapperRecord
 from graftbench.benchmark.runs.folder import ENTRY, MAPPERS
 from graftbench.leaderboard.entries import file_name
@@ -65,7 +65,9 @@ def stored_mapper_mismatches(entry: Entry, folder: Path) -> list[str]:
     """Return where the mapper in a leaderboard's folder is not that of its entry."""
     mapper = entry.mapper
     if not mapper.files and not mapper.fitted and not is_builtin("mappers", mapper.source):
-        return [f"{mapper.source} does not come with this graftbench, and neither its file nor the fitted mapper is stored"]
+        return [
+            f"{mapper.source} does not come with this graftbench, and neither its file nor the fitted mapper is stored"
+        ]
     mismatches = file_mismatches(entry, folder)
     return mismatches if mismatches or not mapper.files else source_mismatches(mapper, folder)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
-from graftbench.benchmark.mappers.submission_files import SOURCE
+from graftbench.benchmark.mappers.loading import SOURCE
 from graftbench.benchmark.results.consistency import problems
 from graftbench.benchmark.results.entry_files import read_bytes, read_entry
 from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry

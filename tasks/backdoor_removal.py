@@ -17,9 +17,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Track, Turn
-from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.base import Bench, Judging
 from graftbench.benchmark.experiments.conditions import Draws
-from graftbench.benchmark.experiments.judging import Judging
 from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
 from graftbench.benchmark.experiments.steering.design import Contrastive, SteeringDesign
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment

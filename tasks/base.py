@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.forms import first_error
+from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.core.plugins import nearest
-from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.judging import Judging
+from graftbench.benchmark.experiments.base import Bench, Judging
 from graftbench.benchmark.experiments.protocol import Experiment, Order, Versions
 from graftbench.tasks.judging import Judges, judges_of
 

@@ -14,11 +14,10 @@ from typing import Annotated, Any, get_args
 from pydantic import Field
 
 from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Track
-from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.base import Bench, Judging, Outcome
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.direction.design import DirectionDesign, Use
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
-from graftbench.benchmark.experiments.judging import Judging, Outcome
 from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
 from graftbench.benchmark.interventions.directions import PromptSets, refusal_tokens
 from graftbench.benchmark.models.alignment import Alignment

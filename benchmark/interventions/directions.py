@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftbench.benchmark.activations.positions import states_at
+from graftbench.benchmark.activations.capture import states_at
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.logits import mean_kl, next_logits

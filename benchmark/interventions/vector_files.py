@@ -16,10 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from graftbench.benchmark.activations.positions import states_at
+from graftbench.benchmark.activations.capture import states_at
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import atomic_write
-from graftbench.benchmark.core.forms import first_error, read_json_lines
+from graftbench.benchmark.core.files import atomic_write, first_error, read_json_lines
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.conditions import Condition, Row

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.forms import first_error
+from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.core.names import MAPPER_NAME, MAPPER_NAME_RULE, SOURCE_FILE
 from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry
 

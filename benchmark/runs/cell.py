@@ -12,8 +12,7 @@ from graftbench.benchmark.results.estimates import resamples_of, steerable
 from graftbench.benchmark.results.schema import NOT_STEERABLE, Missing, SideEffects
 from graftbench.benchmark.runs.context import RunContext
 from graftbench.benchmark.runs.executors.worker import report
-from graftbench.benchmark.runs.fidelity import fidelity_of
-from graftbench.benchmark.runs.fit import Fitted, combined, fit_at
+from graftbench.benchmark.runs.fit import Fitted, combined, fidelity_of, fit_at
 from graftbench.benchmark.runs.folder import MAPPERS
 from graftbench.benchmark.runs.plan import Cell
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from graftbench.benchmark.core.names import MAX_FIGURE
 from graftbench.benchmark.core.text import in_one_line
 from graftbench.benchmark.experiments.protocol import Scored
-from graftbench.benchmark.mappers.submission_files import hashes_of
+from graftbench.benchmark.mappers.loading import hashes_of
 from graftbench.benchmark.metrics.statistics import Resamples
 from graftbench.benchmark.models.load import device_of
 from graftbench.benchmark.results.estimates import rate_of, resamples_of, steerable, transfer_of

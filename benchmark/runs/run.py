@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from graftbench.benchmark.core.files import copy_into
-from graftbench.benchmark.mappers.submission_files import copy_source
+from graftbench.benchmark.mappers.loading import copy_source
 from graftbench.benchmark.runs.entry import cell_result, entry_of
 from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Failure

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from graftbench.benchmark.capability.measures import SideEffectsSpec
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.forms import first_error
+from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.core.names import Word
 from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.data.examples import Track

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.forms import read_json_lines
+from graftbench.benchmark.core.files import read_json_lines
 from graftbench.judges.protocol import Case
 
 SHIPPED = Path(__file__).parent

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.forms import read_yaml
+from graftbench.benchmark.core.files import read_yaml
 from graftbench.benchmark.core.plugins import nearest
 from graftbench.judges.protocol import NO_REFERENCE, Case, Verdict
 

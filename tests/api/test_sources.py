@@ -9,7 +9,7 @@ import pytest
 
 import graftbench as gb
 from graftbench.api.sources import source_of
-from graftbench.benchmark.mappers.builtin.ridge import Ridge
+from graftbench.benchmark.mappers.builtin.closed_forms import Ridge
 from graftbench.benchmark.mappers.info import describe
 
 IMPORTS = """

@@ -12,8 +12,8 @@ from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.generation import generate
 from graftbench.benchmark.interventions.operators import Add
+from graftbench.benchmark.mappers.builtin.closed_forms import Ridge
 from graftbench.benchmark.mappers.builtin.linear import BATCH_ROWS
-from graftbench.benchmark.mappers.builtin.ridge import Ridge
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.tokens import pad
 from tests.benchmark.conftest import untrained, wrapped
@@ -180,7 +180,7 @@ def test_memory_stays_flat_from_ten_thousand_to_a_million_pairs(tmp_path):
 import torch
 from pathlib import Path
 torch.set_num_threads(1)
-from graftbench.benchmark.mappers.builtin.ridge import Ridge
+from graftbench.benchmark.mappers.builtin.closed_forms import Ridge
 from graftbench.benchmark.activations.pairs import StreamedTexts, read_pairs, write_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.models.chat import Chat

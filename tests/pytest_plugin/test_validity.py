@@ -2,7 +2,7 @@ import pytest
 
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.runs.suite import read_suite
-from graftbench.pytest_plugin.validity import below, control_problems, floor_of, incomparable, invalid
+from graftbench.pytest_plugin.closing import below, control_problems, floor_of, incomparable, invalid
 from tests.benchmark.runs.test_entry import failed, result, some
 from tests.leaderboard.planted import entry
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from graftbench.benchmark.activations.cached import cached_states
-from graftbench.benchmark.activations.positions import states_at, states_over
+from graftbench.benchmark.activations.capture import states_at, states_over
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Turn
 from graftbench.benchmark.experiments.steering.design import SteeringDesign

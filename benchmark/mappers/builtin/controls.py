@@ -8,6 +8,7 @@ from torch import Tensor
 
 from graftbench.benchmark.activations.pairs import Pairs
 from graftbench.benchmark.core.hashing import digest
+from graftbench.benchmark.mappers.builtin.closed_forms import HELD_OUT
 from graftbench.benchmark.mappers.builtin.linear import (
     BATCH_ROWS,
     PENALTIES,
@@ -19,7 +20,6 @@ from graftbench.benchmark.mappers.builtin.linear import (
     ridge_weights,
     squared_error,
 )
-from graftbench.benchmark.mappers.builtin.ridge import HELD_OUT
 from graftbench.benchmark.mappers.protocol import TrainingRecord
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from graftbench.benchmark.activations.positions import states_at
+from graftbench.benchmark.activations.capture import states_at
 from graftbench.benchmark.interventions.operators import Add
 from graftbench.benchmark.interventions.vectors import difference_in_means, random_like
 from graftbench.benchmark.models.chat import Chat, chat

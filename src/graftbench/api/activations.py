@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from graftbench.api.models import AnyPrompt, chats_of
-from graftbench.benchmark.activations.positions import states_at
+from graftbench.benchmark.activations.capture import states_at
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.models.load import Model, check_site
 

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from graftbench.api.models import AnyPrompt, chats_of
-from graftbench.benchmark.activations.positions import states_at
+from graftbench.benchmark.activations.capture import states_at
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.forms import first_error
+from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.interventions import vector_files
 from graftbench.benchmark.interventions.vector_files import About, SteeringVector
 from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero, match_norms, random_like

@@ -11,9 +11,9 @@ from graftbench.benchmark.runs.context import Settings
 from graftbench.benchmark.runs.jobs import run_cell
 from graftbench.benchmark.runs.parts import Parts, parts_folder
 from graftbench.benchmark.runs.plan import Cell
+from graftbench.pytest_plugin.closing import below, floor_of, invalid
 from graftbench.pytest_plugin.mappers import PlannedMapper
 from graftbench.pytest_plugin.names import MARKER, ROOT
-from graftbench.pytest_plugin.validity import below, floor_of, invalid
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@ import pytest
 from pydantic import BaseModel, ValidationError, field_validator
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.forms import first_error, read_json_lines, read_yaml
+from graftbench.benchmark.core.files import first_error, read_json_lines, read_yaml
 
 
 class Row(BaseModel):

@@ -1,9 +1,9 @@
 import pytest
 
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
+from graftbench.benchmark.experiments.base import Outcome
 from graftbench.benchmark.experiments.conditions import clean_answers
 from graftbench.benchmark.experiments.direction.reference import harmless_still_good
-from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.results.answers import Answer
 
 ITEMS = [Example(Prompt(f"{i}"), Turn(Prompt(f"{i}")), f"c{i}") for i in range(4)]

@@ -3,11 +3,10 @@ import torch
 
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.experiments.bench import Bench
+from graftbench.benchmark.experiments.base import Bench, Outcome
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
-from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.interventions.directions import PromptSets
 from graftbench.benchmark.mappers.protocol import FittedMapper

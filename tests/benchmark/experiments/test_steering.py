@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from graftbench.benchmark.activations.positions import states_at, states_over
+from graftbench.benchmark.activations.capture import states_at, states_over
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
+from graftbench.benchmark.experiments.base import Outcome
 from graftbench.benchmark.experiments.conditions import Draws
-from graftbench.benchmark.experiments.judging import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.experiments.steering.contrast import capture_contrast
 from graftbench.benchmark.experiments.steering.design import SteeringDesign

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from graftbench.benchmark.activations.positions import states_at
+from graftbench.benchmark.activations.capture import states_at
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.vectors import (

@@ -208,6 +208,8 @@ def test_options_are_read_from_the_fields_of_a_dataclass(submit, fields, options
 
 
 def test_options_of_a_parent_from_elsewhere_are_taken_as_they_read(submit):
-    code = "from graftbench.benchmark.mappers.builtin.ridge import Ridge\n\nclass Mine(Ridge):\n    name = 'mine'\n"
+    code = (
+        "from graftbench.benchmark.mappers.builtin.closed_forms import Ridge\n\nclass Mine(Ridge):\n    name = 'mine'\n"
+    )
     info = describe(submit(code), ["penalty=0.5"])
     assert make_mapper(info, 3, 4).penalty == 0.5

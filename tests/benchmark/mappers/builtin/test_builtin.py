@@ -6,11 +6,8 @@ import torch
 
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.mappers.builtin.autoencoder import Affine, Autoencoder, PublishedAffine, PublishedAutoencoder
+from graftbench.benchmark.mappers.builtin.closed_forms import LowRank, Procrustes, Relative, Ridge
 from graftbench.benchmark.mappers.builtin.controls import Identity, Lookup, Mean, RandomMap, Shuffled, Zero
-from graftbench.benchmark.mappers.builtin.low_rank import LowRank
-from graftbench.benchmark.mappers.builtin.procrustes import Procrustes
-from graftbench.benchmark.mappers.builtin.relative import Relative
-from graftbench.benchmark.mappers.builtin.ridge import Ridge
 from graftbench.benchmark.models.twin import random_rotation
 
 D = 12
