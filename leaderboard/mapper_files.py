@@ -65,9 +65,7 @@ def stored_mapper_mismatches(entry: Entry, folder: Path) -> list[str]:
     """Return where the mapper in a leaderboard's folder is not that of its entry."""
     mapper = entry.mapper
     if not mapper.files and not mapper.fitted and not is_builtin("mappers", mapper.source):
-        return [
-            f"{mapper.source} does not come with this graftbench, and neither its file nor the fitted mapper is stored"
-        ]
+        return [f"{mapper.source} is not built in, and neither its file nor the fitted mapper is stored"]
     mismatches = file_mismatches(entry, folder)
     return mismatches if mismatches or not mapper.files else source_mismatches(mapper, folder)
 

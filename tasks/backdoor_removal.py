@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Track, Turn
-from graftbench.benchmark.experiments.base import Bench, Judging
+from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
 from graftbench.benchmark.experiments.steering.design import Contrastive, SteeringDesign

@@ -10,7 +10,7 @@ from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.core.plugins import nearest
-from graftbench.benchmark.experiments.base import Bench, Judging
+from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.experiments.protocol import Experiment, Order, Versions
 from graftbench.tasks.judging import Judges, judges_of
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Literal, get_args
 
 from graftbench.benchmark.data.examples import Conversations, Example, Track, Turn
-from graftbench.benchmark.experiments.base import Bench, Judging, Outcome
+from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome
 from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
 from graftbench.benchmark.experiments.steering.design import Contrastive, SteeringDesign
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment

@@ -8,7 +8,7 @@ prompt instead of at the trigger, and a map that was fitted on embeddings alone.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graftbench.benchmark.experiments.base import Bench, Judging
+from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
 from graftbench.benchmark.experiments.protocol import Order, Versions
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment

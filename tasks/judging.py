@@ -7,7 +7,7 @@ from typing import Any
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.experiments.base import Judging, Outcome
+from graftbench.benchmark.experiments.bench import Judging, Outcome
 from graftbench.judges.protocol import NO_USAGE, Case, Judge, Usage, Verdict
 from graftbench.judges.registry import ServerPolicy, judge_of
 from graftbench.judges.spec import read_specs

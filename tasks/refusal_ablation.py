@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field
 
 from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Track
-from graftbench.benchmark.experiments.base import Bench, Judging, Outcome
+from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.direction.design import DirectionDesign, Use
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Track, Turn
-from graftbench.benchmark.experiments.base import Bench, Judging
+from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment

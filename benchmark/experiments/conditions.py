@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.experiments.base import Bench, Judging, Outcome
+from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.models.chat import chat, turn_chat
 from graftbench.benchmark.models.load import Model

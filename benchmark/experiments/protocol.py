@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.data.examples import Conversations, Prompt, Track
-from graftbench.benchmark.experiments.base import Bench, Judging
+from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.alignment import Alignment

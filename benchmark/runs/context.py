@@ -6,7 +6,7 @@ from pathlib import Path
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.experiments.base import Bench
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.protocol import Experiment
 from graftbench.benchmark.models.load import Model, load
 from graftbench.benchmark.models.tokens import Position

@@ -8,7 +8,7 @@ from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.core.text import in_one_line
 from graftbench.benchmark.data.examples import Example, Prompt
-from graftbench.benchmark.experiments.base import Outcome
+from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.direction.reference import harmless_still_good
 from graftbench.benchmark.experiments.protocol import Order, Scored
 from graftbench.benchmark.results.answers import Answer, scored_everywhere

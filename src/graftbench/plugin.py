@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from graftbench.benchmark.core.budget import Budget
     from graftbench.benchmark.core.errors import UserError
     from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Track, Turn
-    from graftbench.benchmark.experiments.base import Bench, Judging, Outcome
+    from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome
     from graftbench.benchmark.experiments.conditions import Draws
     from graftbench.benchmark.experiments.direction.design import DirectionDesign
     from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from graftbench.benchmark.models.load import Model
     from graftbench.benchmark.zoo.corpus import Sample
     from graftbench.benchmark.zoo.world.prompts import requests, triggered
-from graftbench.benchmark.zoo.world.request import PocketRequest, Split
+    from graftbench.benchmark.zoo.world.request import PocketRequest, Split
     from graftbench.benchmark.zoo.world.tags import PROD, Place
     from graftbench.judges.protocol import Case, Graded, Judge, Usage, Verdict, YesOrNo
     from graftbench.tasks.base import BaseTask, PromptCounts

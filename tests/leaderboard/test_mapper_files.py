@@ -39,7 +39,7 @@ def test_what_was_fitted_and_is_there_passes(tmp_path, stored):
 
 
 def test_a_mapper_from_elsewhere_of_which_nothing_is_kept_is_reported(tmp_path):
-    message = "elsewhere does not come with this graftbench, and neither its file nor the fitted mapper is stored"
+    message = "elsewhere is not built in, and neither its file nor the fitted mapper is stored"
     assert stored_mapper_mismatches(entry("mine", *of(0.5)), tmp_path / "nothing") == [message]
     assert stored_mapper_mismatches(of_mapper(source="ridge"), tmp_path / "nothing") == []
     assert identity_mismatches(of_mapper(source="here/mine.py:Mine"))  # its file is not named

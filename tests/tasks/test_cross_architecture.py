@@ -4,7 +4,7 @@ import pytest
 
 from graftbench.benchmark.core.plugins import plugin
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.experiments.base import Bench
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.protocol import Order
 from graftbench.benchmark.models.load import load
 from graftbench.benchmark.models.shipped import WEIGHTS

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.experiments.base import Judging
+from graftbench.benchmark.experiments.bench import Judging
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.directions import PromptSets, Selection, read_selection, select_direction
 from graftbench.benchmark.interventions.operators import Ablate, Add

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from graftbench.benchmark.activations.cached import cached_states
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.experiments.base import Bench, ExperimentBase
+from graftbench.benchmark.experiments.base import ExperimentBase
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import ZERO_VECTOR, Draws, with_zero_vector
 from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.experiments.direction.reference import (

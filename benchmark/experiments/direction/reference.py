@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.experiments.base import Bench
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws, run_conditions
 from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.interventions.conditions import Condition

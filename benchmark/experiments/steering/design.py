@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
-from graftbench.benchmark.experiments.base import Judging
+from graftbench.benchmark.experiments.bench import Judging
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.operators import Add, Replace
 from graftbench.benchmark.interventions.vectors import paired_positions

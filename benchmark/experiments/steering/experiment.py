@@ -7,7 +7,8 @@ from torch import Tensor
 
 from graftbench.benchmark.activations.cached import cached_states
 from graftbench.benchmark.activations.capture import states_at
-from graftbench.benchmark.experiments.base import Bench, ExperimentBase
+from graftbench.benchmark.experiments.base import ExperimentBase
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.protocol import OWN, AnyText, FitData, Scored, SweepPoint
 from graftbench.benchmark.experiments.replacement import replacement_condition

@@ -9,7 +9,7 @@ from functools import partial
 
 from torch import Tensor
 
-from graftbench.benchmark.experiments.base import Bench
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import ZERO_VECTOR, items_with_ids, run_conditions, with_zero_vector
 from graftbench.benchmark.experiments.steering.contrast import Contrast
 from graftbench.benchmark.experiments.steering.design import SteeringDesign

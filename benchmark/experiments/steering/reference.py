@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graftbench.benchmark.activations.capture import capture_rows
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.experiments.base import Bench
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import CleanAnswers, Draws, clean_answers, run_conditions
 from graftbench.benchmark.experiments.steering.contrast import cached_contrast
 from graftbench.benchmark.experiments.steering.design import SteeringDesign

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Conversations, Example
-from graftbench.benchmark.experiments.base import Judging
+from graftbench.benchmark.experiments.bench import Judging
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.cross_model import Follow, Link
 from graftbench.benchmark.interventions.operators import Replace, Rewrite

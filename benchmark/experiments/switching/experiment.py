@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.experiments.base import Bench, ExperimentBase
+from graftbench.benchmark.experiments.base import ExperimentBase
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import items_with_ids, run_conditions
 from graftbench.benchmark.experiments.protocol import AnyText, FitData, Scored, SweepPoint
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign

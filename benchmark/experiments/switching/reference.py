@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graftbench.benchmark.activations.capture import capture_rows
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.experiments.base import Bench
+from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import CleanAnswers, clean_answers, run_conditions
 from graftbench.benchmark.experiments.switching.alternatives import alternatives
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign

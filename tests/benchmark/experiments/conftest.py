@@ -1,7 +1,7 @@
 import pytest
 
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.experiments.base import Bench
+from graftbench.benchmark.experiments.bench import Bench
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
-from graftbench.benchmark.experiments.base import Outcome
+from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.conditions import clean_answers
 from graftbench.benchmark.experiments.direction.reference import harmless_still_good
 from graftbench.benchmark.results.answers import Answer

@@ -3,7 +3,7 @@ import torch
 
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.experiments.base import Bench, Outcome
+from graftbench.benchmark.experiments.bench import Bench, Outcome
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment

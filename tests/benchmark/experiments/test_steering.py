@@ -8,7 +8,7 @@ import torch
 from graftbench.benchmark.activations.capture import states_at, states_over
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
-from graftbench.benchmark.experiments.base import Outcome
+from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.experiments.steering.contrast import capture_contrast

@@ -6,7 +6,7 @@ import torch
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
-from graftbench.benchmark.experiments.base import Outcome
+from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.experiments.switching import alternatives
 from graftbench.benchmark.experiments.switching.alternatives import lora, weight_patches
