@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graftbench.cli.main import main
-from graftbench.leaderboard import git_revision
+from graftbench.leaderboard import changes
 from graftbench.leaderboard.entries import file_name
 from tests.leaderboard.planted import entry, of, run_of
 
@@ -169,8 +169,6 @@ def test_a_leaderboard_of_before_that_is_too_large_is_not_read(board, capsys, mo
 
 
 def test_a_folder_that_git_cannot_compare_is_reported_and_is_not_the_same(board, capsys, monkeypatch):
-    git_output = git_revision._git
-    monkeypatch.setattr(
-        git_revision, "_git", lambda folder, *words: None if "diff" in words else git_output(folder, *words)
-    )
+    git_output = changes._git
+    monkeypatch.setattr(changes, "_git", lambda folder, *words: None if "diff" in words else git_output(folder, *words))
     assert unreadable(board, capsys, f"git cannot list the changed files of {board}.")

@@ -28,13 +28,13 @@ import pytest
 
 def test_own():
     loaded = [name for name in {HEAVY} if name in sys.modules]
-    assert [*loaded, *(name for name in sys.modules if name.startswith("graftbench."))] == LOADED
+    assert [*loaded, *sorted(name for name in sys.modules if name.startswith("graftbench."))] == LOADED
 
 @pytest.mark.benchmark
 def test_speed(benchmark):
     assert benchmark.pedantic(lambda: 2, rounds=2) == 2
 """
-LIGHT = [f"graftbench.pytest_plugin{module}" for module in ("", ".plugin", ".names")]
+LIGHT = ["graftbench.lazy", *(f"graftbench.pytest_plugin{module}" for module in ("", ".names", ".plugin"))]
 INI = "[pytest]\naddopts = --strict-markers {more}\nfilterwarnings = error\n"
 zoo = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 TESTS = [

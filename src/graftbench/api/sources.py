@@ -92,7 +92,7 @@ Definitions = dict[str, tuple[tuple[int, int], str]]  # by name: cell and line, 
 
 def _definitions(cells: Sequence[str]) -> Definitions:
     """Return the last statement at the top level of some cells that binds each name."""
-    found: Definitions = {}
+    definitions: Definitions = {}
     for i, cell in enumerate(cells):
         try:
             statements = ast.parse(cell).body
@@ -100,8 +100,8 @@ def _definitions(cells: Sequence[str]) -> Definitions:
             continue
         for statement in statements:
             for name, text in _bound(statement, cell):
-                found[name] = ((i, statement.lineno), text)
-    return found
+                definitions[name] = ((i, statement.lineno), text)
+    return definitions
 
 
 def _bound(statement: ast.stmt, cell: str) -> Iterator[tuple[str, str]]:
