@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from graftbench.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graftbench.api.activations import capture
     from graftbench.api.mapping import CrossModelMap, fit, transfer
-    from graftbench.api.models import load_model
+    from graftbench.api.models import capture, load_model
     from graftbench.api.runs import Run, check, score
     from graftbench.api.steering import generate, steer
     from graftbench.api.vectors import load_vector, match_norm, random_vector, save_vector, steering_vector

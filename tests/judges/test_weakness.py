@@ -6,9 +6,8 @@ import pytest
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.zoo.world.code import CODE, WEAKNESSES
 from graftbench.benchmark.zoo.world.request import sample_from
-from graftbench.judges.code_blocks import python_in
 from graftbench.judges.protocol import Case
-from graftbench.judges.weakness import SHIPPED, Weakness, read_weaknesses
+from graftbench.judges.weakness import SHIPPED, Weakness, python_in, read_weaknesses
 from tests.judges.scoring import scores
 
 UNSAFE = "import yaml\n\ndef load(x):\n    return yaml.load(x, Loader=yaml.Loader)"
