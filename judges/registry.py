@@ -19,7 +19,7 @@ from graftbench.judges.spec import JudgeSpec
 if TYPE_CHECKING:
     from graftbench.benchmark.models.load import Model
     from graftbench.judges.classifier import ClassifierJudge
-    from graftbench.judges.embedding import Cosine
+    from graftbench.judges.similarity import Cosine
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _loaded(model: str) -> "Model":
 
 @cache
 def _loaded_cosine(model: str) -> "Cosine":
-    from graftbench.judges.embedding import load_cosine
+    from graftbench.judges.similarity import load_cosine
 
     return load_cosine(model)
 

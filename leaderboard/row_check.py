@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from graftbench.benchmark.core.names import cell_name
-from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.rows import Answer, scored_everywhere
 from graftbench.benchmark.results.schema import CellResult, Entry, Rate
 from graftbench.benchmark.results.stored_rows import (
     answer_of_row,

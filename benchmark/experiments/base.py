@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.results.answers import Answer
+from graftbench.benchmark.results.rows import Answer
 
 
 class Design(Protocol):

@@ -11,7 +11,7 @@ from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.models.chat import chat, turn_chat
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.results.answers import CLEAN, MAX_UNSCORED_SHARE, Answer
+from graftbench.benchmark.results.rows import CLEAN, MAX_UNSCORED_SHARE, Answer
 
 
 def run_conditions(

@@ -13,7 +13,7 @@ from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import Position
-from graftbench.benchmark.results.answers import Answer
+from graftbench.benchmark.results.rows import Answer
 from graftbench.benchmark.results.summary import Summary
 
 OWN = "own"  # among swept positions: the experiment's own, where no one name describes them

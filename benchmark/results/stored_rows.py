@@ -17,8 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.names import MAX_FIGURE, Count, Figure
 from graftbench.benchmark.data.examples import Example, Prompt
-from graftbench.benchmark.results.answers import CLEAN, Answer
-from graftbench.benchmark.results.rows import SCHEMA
+from graftbench.benchmark.results.rows import CLEAN, SCHEMA, Answer
 from graftbench.benchmark.results.summary import Summary, summarise
 
 MAX_ROWS = 20_000_000

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.results.answers import MAX_UNSCORED_SHARE, Answer
+from graftbench.benchmark.results.rows import MAX_UNSCORED_SHARE, Answer
 from graftbench.benchmark.results.schema import AtStrength, ShownPrompt, ShownReply
 
 Shares = dict[str, float]

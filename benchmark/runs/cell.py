@@ -7,8 +7,8 @@ from pathlib import Path
 from graftbench.benchmark.experiments.protocol import Experiment, Scored
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.mappers.protocol import FittedMapper
-from graftbench.benchmark.results.answers import Answer
 from graftbench.benchmark.results.estimates import resamples_of, steerable
+from graftbench.benchmark.results.rows import Answer
 from graftbench.benchmark.results.schema import NOT_STEERABLE, Missing, SideEffects
 from graftbench.benchmark.runs.context import RunContext
 from graftbench.benchmark.runs.executors.worker import report

@@ -14,8 +14,7 @@ from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import package_version
 from graftbench.benchmark.mappers.info import MapperInfo
-from graftbench.benchmark.results.answers import Answer
-from graftbench.benchmark.results.rows import row_of, table_of, write_rows
+from graftbench.benchmark.results.rows import Answer, row_of, table_of, write_rows
 from graftbench.benchmark.results.schema import CellResult
 from graftbench.benchmark.runs.cell import CellOutcome, ReferenceOutcome
 from graftbench.benchmark.runs.context import Settings

@@ -12,9 +12,8 @@ from typing import Any
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.results.answers import CLEAN
 from graftbench.benchmark.results.entry_files import read_entry
-from graftbench.benchmark.results.rows import judging_cost, table_of
+from graftbench.benchmark.results.rows import CLEAN, judging_cost, table_of
 from graftbench.benchmark.results.schema import Entry, SuiteIdentity
 from graftbench.benchmark.results.scores import CELLS_LEFT_OUT, headline
 from graftbench.benchmark.results.stored_rows import read_rows, row_numbers_by_experiment

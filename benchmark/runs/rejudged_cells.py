@@ -11,8 +11,7 @@ from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.direction.reference import harmless_still_good
 from graftbench.benchmark.experiments.protocol import Order, Scored
-from graftbench.benchmark.results.answers import Answer, scored_everywhere
-from graftbench.benchmark.results.rows import row_of
+from graftbench.benchmark.results.rows import Answer, row_of, scored_everywhere
 from graftbench.benchmark.results.schema import CellResult
 from graftbench.benchmark.results.stored_rows import ExperimentKey, answer_of_row, rows_of_cell, summary_of
 from graftbench.benchmark.runs.entry import measured

@@ -3,9 +3,9 @@ import torch
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.judges.embedding import Cosine, load_cosine
 from graftbench.judges.protocol import Case
 from graftbench.judges.registry import judge_of
+from graftbench.judges.similarity import Cosine, load_cosine
 from graftbench.judges.spec import JudgeSpec
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 

@@ -28,7 +28,7 @@ from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, n
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.tokens import Position
-from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.rows import Answer, scored_everywhere
 from graftbench.benchmark.results.summary import summarise
 
 NO_DIRECTION = "no_direction"  # no candidate of the target meets the published conditions

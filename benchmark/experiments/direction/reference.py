@@ -16,7 +16,7 @@ from graftbench.benchmark.interventions.logits import mean_kl, next_logits
 from graftbench.benchmark.interventions.vectors import permuted_contrasts, random_like
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.rows import Answer, scored_everywhere
 
 Measures = dict[str, dict[str, float | None]]  # condition -> measure -> value
 

@@ -23,7 +23,7 @@ from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import Position
-from graftbench.benchmark.results.answers import scored_everywhere
+from graftbench.benchmark.results.rows import scored_everywhere
 from graftbench.benchmark.results.summary import summarise
 
 N_LAST_TOKENS = 6  # of a prompt that a sweep tries one by one

@@ -16,7 +16,7 @@ from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.reference import SteeringReference, best_strength
 from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, match_norms, norm_of
 from graftbench.benchmark.mappers.protocol import FittedMapper
-from graftbench.benchmark.results.answers import Answer
+from graftbench.benchmark.results.rows import Answer
 
 
 @dataclass(frozen=True)

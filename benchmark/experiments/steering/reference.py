@@ -23,7 +23,7 @@ from graftbench.benchmark.interventions.vectors import (
 )
 from graftbench.benchmark.models.chat import turn_chat
 from graftbench.benchmark.models.tokens import token_ids
-from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.rows import Answer, scored_everywhere
 
 
 @dataclass(frozen=True)

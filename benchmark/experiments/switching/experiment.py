@@ -14,7 +14,7 @@ from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.tokens import Position
-from graftbench.benchmark.results.answers import scored_everywhere
+from graftbench.benchmark.results.rows import scored_everywhere
 from graftbench.benchmark.results.summary import summarise
 
 NO_VECTOR = "no_vector"  # whole activations are mapped

@@ -15,7 +15,7 @@ from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.tokens import token_ids
-from graftbench.benchmark.results.answers import Answer, scored_everywhere
+from graftbench.benchmark.results.rows import Answer, scored_everywhere
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.conditions import clean_answers
 from graftbench.benchmark.experiments.direction.reference import harmless_still_good
-from graftbench.benchmark.results.answers import Answer
+from graftbench.benchmark.results.rows import Answer
 
 ITEMS = [Example(Prompt(f"{i}"), Turn(Prompt(f"{i}")), f"c{i}") for i in range(4)]
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
-from graftbench.benchmark.results.answers import Answer
+from graftbench.benchmark.results.rows import Answer
 from graftbench.benchmark.results.summary import summarise
 
 BOTH = ("unsteered", "native")

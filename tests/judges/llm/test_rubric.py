@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.judges.llm.parsing import parse_verdict
+from graftbench.judges.llm.judge import parse_verdict
 from graftbench.judges.llm.rubric import SHIPPED, read_rubric
 from graftbench.judges.protocol import Case
 
