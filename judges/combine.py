@@ -76,7 +76,7 @@ def _disunity(verdicts: tuple[Verdict, ...]) -> str:
 
 @dataclass(frozen=True)
 class AtLeast(YesOrNo):
-    """Scores 1 where another judge scores at least `least`, 0 below; unscored cases stay unscored."""
+    """Judge that scores 1 where another judge scores at least `least`, 0 below; unscored cases stay unscored."""
 
     judge: Judge
     least: float

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from graftbench.benchmark.core.text import escape_control
+from graftbench.benchmark.core.escaping import escape_control
 
 
 class UserError(Exception):

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.text import MAX_REASON
+from graftbench.benchmark.core.escaping import MAX_REASON
 
 MAPPER_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
 MAPPER_NAME_RULE = "up to 64 letters, digits, dots, hyphens, plus signs and underscores, a letter or digit first"

@@ -1,6 +1,6 @@
 """A cache of finished work on disk, keyed by content.
 
-A key covers everything that a result depends on, the code included, and never a name.
+A key covers everything that a result depends on, the code in `ROOMS` included, and never a name.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from graftbench.benchmark.core.plugins import third_party_sources
 _log = logging.getLogger("graftbench.store")
 _MANIFEST, _UNFINISHED = "manifest.json", ".unfinished-"
 
-# The rooms whose code decides what is cached. A change in any other (runs, results, the command line) keeps the cache.
+# The rooms whose code decides what is cached. A change elsewhere (runs, results, the command line, ...) keeps it.
 ROOMS = (
     "benchmark/data",
     "benchmark/metrics",

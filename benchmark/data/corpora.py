@@ -1,4 +1,4 @@
-"""Neutral texts on which perplexity is measured, by the name of the corpus.
+"""Published neutral texts by corpus name: for perplexity, and to fit a mapper for full replacement.
 
 Arditi et al. (2024, appendix E) use texts of the Pile of up to 256 tokens, and conversations of Alpaca, of which only
 the reply counts.

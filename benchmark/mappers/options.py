@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.escaping import MAX_REASON, in_one_line
 from graftbench.benchmark.core.plugins import nearest
-from graftbench.benchmark.core.text import MAX_REASON, in_one_line
 from graftbench.benchmark.mappers.source_tree import Option, OptionType
 
 Value = str | int | float | bool

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from graftbench.benchmark.core.escaping import in_one_line
 from graftbench.benchmark.core.names import MAX_FIGURE
-from graftbench.benchmark.core.text import in_one_line
 from graftbench.benchmark.experiments.protocol import Scored
 from graftbench.benchmark.mappers.loading import hashes_of
 from graftbench.benchmark.metrics.statistics import Resamples

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.escaping import escape_control
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.names import cell_name, split_pair
 from graftbench.benchmark.core.plugins import nearest, plugin
-from graftbench.benchmark.core.text import escape_control
 from graftbench.benchmark.data.examples import Track
 from graftbench.benchmark.experiments.protocol import Order, Task
 from graftbench.benchmark.models.shipped import shipped_folder

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from graftbench.benchmark.core.budget import Budget
+from graftbench.benchmark.core.escaping import in_one_line
 from graftbench.benchmark.core.names import split_pair
-from graftbench.benchmark.core.text import in_one_line
 from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.direction.reference import harmless_still_good

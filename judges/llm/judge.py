@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from graftbench.judges.llm.replies import Reply
+from graftbench.judges.llm.reply_cache import Reply
 from graftbench.judges.llm.rubric import Rubric, RubricScale
 from graftbench.judges.llm.server import Server
 from graftbench.judges.protocol import Case, Usage, Verdict
@@ -71,7 +71,7 @@ def _shortened(reply: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class LLMJudge(RubricScale):
-    """Asks the model behind a server for one of the labels of its rubric."""
+    """Judge that asks the model behind a server for one of the labels of its rubric."""
 
     rubric: Rubric
     server: Server

@@ -14,7 +14,7 @@ import openai
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
-from graftbench.judges.llm.replies import Reply, ReplyCache, reply_of
+from graftbench.judges.llm.reply_cache import Reply, ReplyCache, reply_of
 from graftbench.judges.llm.spending import Prices, Spending
 
 Messages = list[dict[str, str]]

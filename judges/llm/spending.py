@@ -8,7 +8,7 @@ from pydantic import Field
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
-from graftbench.judges.llm.replies import Reply, ReplyCache
+from graftbench.judges.llm.reply_cache import Reply, ReplyCache
 
 MILLION = 1_000_000
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -301,7 +301,7 @@ def test_a_part_above_the_floor_that_was_given_passes_and_a_control_that_does_so
     status, told = run(bare, "-m", "benchmark", "--mapper", "identity", *part)
     assert status == 1, told
     assert "1 failed, 1 passed, 1 deselected" in told
-    assert "identity is a control that ought to do nothing, and scores 100.0 (100.0 to 100.0) on the track task" in told
+    assert "identity is a control that should do nothing, and scores 100.0 (100.0 to 100.0) on the track task" in told
     entry = entry_in(bare, "identity")
     assert [cell.track for cell in entry.cells] == ["task"]
     assert entry.headline.reason == CELLS_LEFT_OUT

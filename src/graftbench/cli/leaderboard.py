@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from graftbench.benchmark.core.text import escape_control
+from graftbench.benchmark.core.escaping import escape_control
 from graftbench.cli import verify
 from graftbench.cli.options import add_leaderboard
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.text import escape_control
+from graftbench.benchmark.core.escaping import escape_control
 from graftbench.benchmark.results.schema import CellResult, Entry, ShownPrompt, ShownReply
 from graftbench.cli.options import not_negative
 

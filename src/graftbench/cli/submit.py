@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.escaping import escape_control
 from graftbench.benchmark.core.files import is_folder
-from graftbench.benchmark.core.text import escape_control
 from graftbench.cli.options import add_leaderboard, leaderboard_folder
 
 

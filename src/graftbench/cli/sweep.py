@@ -29,7 +29,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.mappers.info import describe
     from graftbench.benchmark.runs.plan import planned
     from graftbench.benchmark.runs.suite import read_suite
-    from graftbench.benchmark.runs.sweeps.mapped import refit
+    from graftbench.benchmark.runs.sweeps.fits import refit
     from graftbench.benchmark.runs.sweeps.native import sweep
 
     _check_mapper_options(arguments)
@@ -48,7 +48,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 
 def _check_mapper_options(arguments: argparse.Namespace) -> None:
-    """UserError where a mapper is missing, or given where none is fitted."""
+    """Raise UserError where a mapper is missing, or given where none is fitted."""
     if (arguments.over in _OVER_FITS) != (arguments.mapper is not None):
         needs = "needs" if arguments.over in _OVER_FITS else "fits no mapper: leave out"
         raise UserError(f"A sweep over {arguments.over} {needs} --mapper.")

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from graftbench.benchmark.core.escaping import escape_control
 from graftbench.benchmark.core.files import is_file, is_folder
-from graftbench.benchmark.core.text import escape_control
 from graftbench.cli.options import add_leaderboard, leaderboard_folder, positive
 
 CELLS = 3  # rerun by default

@@ -9,7 +9,7 @@ import pytest
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.judges.llm.judge import LLMJudge
-from graftbench.judges.llm.replies import ReplyCache
+from graftbench.judges.llm.reply_cache import ReplyCache
 from graftbench.judges.llm.rubric import read_rubric
 from graftbench.judges.llm.server import Server
 from graftbench.judges.llm.spending import Prices

@@ -21,7 +21,7 @@ from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.schema import Entry
 from graftbench.cli.main import main
 from graftbench.judges.llm.judge import LLMJudge
-from graftbench.judges.llm.replies import ReplyCache
+from graftbench.judges.llm.reply_cache import ReplyCache
 from graftbench.judges.llm.rubric import read_rubric
 from graftbench.judges.llm.server import Server
 from graftbench.judges.protocol import Case

@@ -3,7 +3,7 @@
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.text import escape_control, in_one_line
+from graftbench.benchmark.core.escaping import escape_control, in_one_line
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.benchmark.runs.sweeps.mapped import SHARES, Refit, _variations
+from graftbench.benchmark.runs.sweeps.fits import SHARES, Refit, _variations
 from graftbench.cli.main import main
 from tests.benchmark.runs.test_run import SUITE
 
