@@ -21,7 +21,7 @@ MAPPERS = "mappers"  # the folder of fitted mappers
 
 
 @dataclass(frozen=True)
-class Run:
+class FinishedRun:
     """A finished run: its entry, and its folder."""
 
     entry: Entry

@@ -10,7 +10,7 @@ from graftbench.benchmark.mappers.loading import copy_source
 from graftbench.benchmark.runs.entry import cell_result, entry_of
 from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Failure
-from graftbench.benchmark.runs.folder import MAPPERS, Run, Timings, locked, write_run
+from graftbench.benchmark.runs.folder import MAPPERS, FinishedRun, Timings, locked, write_run
 from graftbench.benchmark.runs.jobs import jobs_of, record_failures
 from graftbench.benchmark.runs.parts import Parts, parts_folder, remove_parts
 from graftbench.benchmark.runs.plan import Cell
@@ -20,7 +20,7 @@ from graftbench.benchmark.runs.request import Request
 UNFINISHED = Failure("failed", "its test ended before the cell was done", "")
 
 
-def run(request: Request, console: Console) -> Run:
+def run(request: Request, console: Console) -> FinishedRun:
     """Run every cell, and write entry, rows and timings; a cell that fails is recorded.
 
     Each cell is on disk once it has ended: a run that was killed goes on from there. UserError where the request makes
@@ -42,20 +42,20 @@ def run(request: Request, console: Console) -> Run:
     return finished
 
 
-def gather(request: Request, cells: Sequence[Cell], parts: Parts, seconds: float) -> Run:
+def gather(request: Request, cells: Sequence[Cell], parts: Parts, seconds: float) -> FinishedRun:
     """Write the run folder of cells that ran elsewhere, in so many seconds; one without a part failed."""
     with locked(request.folder(cells)):
         return _write(request, cells, parts, seconds)
 
 
-def _write(request: Request, cells: Sequence[Cell], parts: Parts, seconds: float) -> Run:
+def _write(request: Request, cells: Sequence[Cell], parts: Parts, seconds: float) -> FinishedRun:
     folder = request.folder(cells)
     results = [part.cell if (part := parts.of(cell)) else cell_result(cell, UNFINISHED) for cell in cells]
     entry = entry_of(request, cells, results, parts.tables(cells))
     copy_into(folder / MAPPERS, parts.folder / MAPPERS)
     copy_source(request.mapper, folder)
     write_run(folder, request.suite, entry, parts.tables(cells), _timings(cells, parts, seconds))
-    return Run(entry, folder)
+    return FinishedRun(entry, folder)
 
 
 def _timings(cells: Sequence[Cell], parts: Parts, seconds: float) -> Timings:

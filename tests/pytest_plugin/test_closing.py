@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.runs.folder import Run
+from graftbench.benchmark.runs.folder import FinishedRun
 from graftbench.pytest_plugin import closing
 from graftbench.pytest_plugin.closing import close_session
 from graftbench.pytest_plugin.mappers import planned_mappers
@@ -23,7 +23,7 @@ def close(tmp_path, monkeypatch):
             if isinstance(outcomes[request.mapper.name], UserError):
                 raise outcomes[request.mapper.name]
             cells = outcomes[request.mapper.name]
-            return Run(
+            return FinishedRun(
                 entry(request.mapper.name, *(cells if isinstance(cells, list) else [cells])),
                 tmp_path / request.mapper.name,
             )

@@ -14,7 +14,7 @@ from graftbench.benchmark.mappers.loading import mapper_class
 from graftbench.benchmark.results.consistency import problems_of_cell
 from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.results.scores import CELLS_LEFT_OUT, score_of
-from graftbench.benchmark.runs.folder import LEADERBOARD, Run
+from graftbench.benchmark.runs.folder import LEADERBOARD, FinishedRun
 from graftbench.benchmark.runs.parts import Parts, remove_parts
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.request import RUNS
@@ -86,7 +86,7 @@ MAX_SHOWN = 5  # of the cells in which mappers cannot be compared
 class SessionSummary:
     """The runs of a session, the files that were written, and its problems by name."""
 
-    runs: list[Run] = field(default_factory=list)
+    runs: list[FinishedRun] = field(default_factory=list)
     board: dict[str, Any] | None = None
     written: list[Path] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
@@ -125,7 +125,7 @@ def close_session(ran: Sequence[tuple[PlannedMapper, Sequence[Cell], Parts]], se
     return summary
 
 
-def _control_problems(mapper: PlannedMapper, ran: Sequence[Cell], run: Run) -> Iterator[str]:
+def _control_problems(mapper: PlannedMapper, ran: Sequence[Cell], run: FinishedRun) -> Iterator[str]:
     """Yield the problems of a control, on the tasks and tracks of which all cells ran."""
     partly = {(cell.task, cell.track) for cell in mapper.request.left_out(ran)}
     return control_problems(
