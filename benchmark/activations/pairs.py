@@ -26,7 +26,7 @@ _SHUFFLED_IN_MEMORY = 2**26  # bytes of both arrays: from a map, every shuffled 
 
 
 class Pairs(Protocol):
-    """What a mapper is fitted on: aligned rows of the source [pairs, d_source] and of the target [pairs, d_target]."""
+    """Training data of a mapper: aligned rows of the source [pairs, d_source] and of the target [pairs, d_target]."""
 
     @property
     def d_source(self) -> int:

@@ -78,7 +78,7 @@ _LONGEST_PLACE = 200  # characters: keys of somebody's file may be of any length
 
 
 class FormError(NamedTuple):
-    """Where a value breaks its model, as `cells.0.seed` or empty for the value itself, and why."""
+    """Place of a validation error, such as `cells.0.seed` (empty for the value itself), and its reason."""
 
     where: str
     why: str

@@ -33,7 +33,7 @@ _POSITIONS = "they are all, prompt, last, or an index from the right such as -2"
 
 
 class About(BaseModel):
-    """Where and how a vector is used."""
+    """Site, positions and strength of a vector, and its kind."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["add", "ablate"] = "add"

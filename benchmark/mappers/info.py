@@ -1,4 +1,4 @@
-"""What is known of a mapper before any of its code is run: name, options, identity."""
+"""Descriptions of mappers, made without running their code: name, options, identity."""
 
 import hashlib
 import inspect
@@ -50,7 +50,7 @@ class MapperInfo:
 
 @dataclass(frozen=True)
 class _Statement:
-    """What a class states of itself; `options` is None where they cannot be known without running it."""
+    """A class's statements about itself; `options` is None where they cannot be known without running it."""
 
     name: str
     deterministic: bool

@@ -33,7 +33,7 @@ class SourceClass:
 
     @property
     def has_outside_base(self) -> bool:
-        """Whether it inherits from a class that is not in the file."""
+        """True where it inherits from a class that is not in the file."""
         here = {node.name for node in self.lineage} | {"object"}
         return any(not (isinstance(base, ast.Name) and base.id in here) for node in self.lineage for base in node.bases)
 

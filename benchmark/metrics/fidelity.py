@@ -1,4 +1,4 @@
-"""How well a mapper predicts the target's activations."""
+"""Fidelity of a mapper's predictions of the target's activations."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

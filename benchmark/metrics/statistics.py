@@ -1,4 +1,4 @@
-"""How much of native's effect a mapped intervention has, measured from a random baseline, with bootstrap intervals.
+"""Transfer: the share of native's effect that a mapped intervention has, from a random baseline, with intervals.
 
 Prompts are resampled in clusters that share content, one cluster fewer than there are, so that the spread of the
 resamples is that of the estimate (Rao and Wu, 1988). In each resample a single random draw stands for the baseline: a

@@ -1,4 +1,4 @@
-"""What all cells of a run share, made once in each process: suite, tasks, models, store."""
+"""The context of a run, made once in each process and shared by its cells: suite, models, store."""
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -18,7 +18,7 @@ from graftbench.benchmark.runs.suite import Suite
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is done, in a form that goes from process to process.
+    """Settings of a run, in a form that goes from process to process.
 
     Args:
         suite: The suite as JSON.
@@ -36,7 +36,7 @@ class Settings:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether the run is on a GPU."""
+        """True for a run on a GPU."""
         return self.device.startswith("cuda")
 
     @property

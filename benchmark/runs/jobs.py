@@ -40,7 +40,7 @@ def jobs_of(
 
 
 def is_finished(cell: Cell, parts: Parts) -> bool:
-    """Whether the part of a cell is there and nothing in it can be mended by running the cell again."""
+    """Return True where the part of a cell is there, and running the cell again would mend nothing in it."""
     part = parts.of(cell)
     return part is not None and part.cell.status == "ok" and part.complete
 

@@ -82,7 +82,7 @@ def _with_judge(stored: StoredRun, measure: str, judge: Mapping[str, Any]) -> Su
 
 
 def _can_judge(suite: Suite, task: str, measure: str, judge: Mapping[str, Any]) -> bool:
-    """Whether a task that did not judge a measure can, besides success."""
+    """Return True where a task that did not judge a measure can, besides success."""
     try:
         task_named(task).judges({**suite.tasks[task].judges, measure: dict(judge)})
     except UserError as error:

@@ -19,7 +19,7 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be run.
+    """The parts of a run that a user chooses.
 
     Args:
         tasks, pairs: Run these alone; all where none is named.

@@ -111,7 +111,7 @@ class Suite(_Part):
 
 
 def ships(suite: Suite) -> bool:
-    """Whether a suite that ships with this package measures the same, with the same models and judges."""
+    """Return True where a suite that ships with this package measures the same."""
     return suite.hash in {read_suite(name).hash for name in _shipped()}
 
 

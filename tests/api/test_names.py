@@ -42,12 +42,12 @@ def test_an_unknown_name_is_an_attribute_error(name):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_importing_takes_less_than_50_ms_and_no_heavy_library(name):
+def test_importing_takes_less_than_50_ms_of_cpu_time_and_no_heavy_library(name):
     code = f"""
 import sys, time
-started = time.perf_counter()
+started = time.process_time()
 import {name}
-print(time.perf_counter() - started)
+print(time.process_time() - started)
 heavy = {{"torch", "transformers", "numpy", "pydantic", "rich", "lm_eval"}} & set(sys.modules)
 assert not heavy, heavy
 """

@@ -1,4 +1,4 @@
-"""What a model says under a steering vector."""
+"""Generation under a steering vector."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

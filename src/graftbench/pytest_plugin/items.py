@@ -18,7 +18,7 @@ from graftbench.pytest_plugin.names import MARKER, ROOT
 
 @dataclass(frozen=True)
 class Scoring:
-    """What all tests of a session share.
+    """Settings that all tests of a session share.
 
     Args:
         settings: How cells are run.

@@ -84,7 +84,7 @@ def _taken(config: pytest.Config, *, named: bool) -> list[str] | None:
 
 
 def asked_for(expression: str) -> bool:
-    """Whether the expression after -m names benchmarks, and selects what is marked as nothing else.
+    """Return True where the expression after -m names benchmarks, and selects tests with that marker alone.
 
     UsageError where it is no expression.
     """
