@@ -23,6 +23,12 @@ def wheel(tmp_path_factory):
     return next(out.glob("*.whl"))
 
 
+def pytest_configure(config):
+    """Keep the order of files in xdist's workers, which else begins with those of most tests."""
+    if config.pluginmanager.hasplugin("xdist"):
+        config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items):
     """Files with slow tests come first, so that no worker is left with one of them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}

@@ -48,3 +48,8 @@ def test_a_new_or_a_renamed_file_changes_the_version(package):
     (folder / "more.py").write_text("")
     store.code_version.cache_clear()
     assert len({before, renamed, store.code_version()}) == 3
+
+
+def test_no_room_that_decides_results_is_forgotten():
+    engine = ("data", "metrics", "models", "activations", "interventions", "mappers", "experiments", "capability")
+    assert {*(f"benchmark/{room}" for room in engine), "benchmark/zoo/world", "tasks", "judges"} <= set(store.ROOMS)
