@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class ServerPolicy:
     """Limits on judges behind a server: their budget, and whether they may ask at all or only use cached replies.
 
-    Judges of another `repeat` share no cached replies.
+    Only judges of the same `repeat` share cached replies.
     """
 
     budget: Budget | None = None
@@ -36,7 +36,7 @@ class ServerPolicy:
 
 @dataclass(frozen=True)
 class _Order:
-    """A judge with a model, as `kind:argument` names it."""
+    """A judge with a model, which a spec names as `kind:argument`."""
 
     argument: str
     model: str
@@ -51,7 +51,7 @@ def judge_of(spec: JudgeSpec, policy: ServerPolicy = ServerPolicy()) -> Judge:
 
 
 def kinds() -> list[str]:
-    """Return the judges that take an argument after a colon, or a model."""
+    """Return the kinds of judges that take a model or an argument, the latter as `kind:...`."""
     return [kind if kind in _WITHOUT_ARGUMENT else f"{kind}:..." for kind in sorted({*_WITH_MODEL, _WEAKNESS})]
 
 
@@ -203,7 +203,10 @@ class InstalledJudge:
         return self.judge.identity
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
-        """Return a verdict on each case; UserError for a wrong number of them, or a score that is no yes or no."""
+        """Return a verdict on each case.
+
+        UserError for a wrong number of verdicts, or where a judge of yes or no gives a score other than 0 and 1.
+        """
         verdicts = self.judge(cases)
         if len(verdicts) != len(cases):
             raise UserError(f"The judge {self.name} gave {len(verdicts)} verdicts on {len(cases)} completions.")

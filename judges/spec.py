@@ -56,7 +56,7 @@ class JudgeSpec(BaseModel):
 
 
 def read_specs(
-    task: str, defaults: Mapping[str, str], optional: Sequence[str], named: Mapping[str, Any]
+    task: str, defaults: Mapping[str, Any], optional: Sequence[str], named: Mapping[str, Any]
 ) -> dict[str, JudgeSpec]:
     """Return the judge of each measure of a task: the one that the suite names, or the task's default.
 

@@ -9,17 +9,17 @@ from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.runs.plan import Cell, listed
 from graftbench.benchmark.runs.suite import Suite
 
-Key = tuple[str, str, str, str, int, bool]
+Key = tuple[str, str, str, str, int, bool]  # task, variant, pair, track, seed, check
 
 
 def unranked_reasons(entry: Entry) -> list[str]:
-    """Return the reason why an entry cannot be ranked: it has no score, other than for a zero vector."""
+    """Return why an entry cannot be ranked: it has no score, for another reason than that its vectors are zero."""
     reason = entry.headline.reason
     return [] if reason in (None, "zero_vector") else [f"it has no score, for {reason.replace('_', ' ')}"]
 
 
 def suite_mismatches(suite: Suite, entry: Entry) -> list[str]:
-    """Return where an entry is not of the whole of a suite, in one sentence each."""
+    """Return where an entry differs from what its suite asks for, in one sentence each."""
     if entry.suite.hash != suite.hash:
         return [f"it says that its suite is {entry.suite.hash}, and the suite stored with it is {suite.hash}"]
     if entry.environment.get("dtype") != suite.dtype:
@@ -35,7 +35,7 @@ def _version_mismatches(entry: Entry) -> Iterator[str]:
 
 
 def _cell_mismatches(suite: Suite, entry: Entry) -> Iterator[str]:
-    planned = listed(suite, deterministic=entry.mapper.deterministic)  # seeds from 0: nobody chooses them
+    planned = listed(suite, deterministic=entry.mapper.deterministic)  # seeds from 0, so that nobody picks lucky ones
     sites = {_key(cell): cell.sites for cell in planned}
     wanted, present = Counter(map(_key, planned)), Counter(map(_key, entry.cells))
     for key in wanted - present:

@@ -14,6 +14,7 @@ from graftbench.benchmark.results.schema import SCHEMA_VERSION, CellResult, Entr
 from graftbench.benchmark.results.scores import score_of, score_resamples
 from graftbench.leaderboard.columns import cost, fidelity, side_effects
 
+_FORMER_DATASET = "pocket/1"
 LOOKUP = "lookup"  # the nearest-neighbour control, whose score is reported with every score of the `task` track
 
 
@@ -64,6 +65,7 @@ def _conditions(first: Entry, other: Entry) -> Iterator[tuple[str, object, objec
         yield "tasks", sorted(tasks[0]), sorted(tasks[1])
     yield "versions of tasks", _versions(first, both), _versions(other, both)
     yield "judges", _judges(first, both), _judges(other, both)
+    yield "datasets", _datasets(first, both), _datasets(other, both)
     yield "dtypes", first.environment.get("dtype"), other.environment.get("dtype")
 
 
@@ -73,6 +75,12 @@ def _versions(entry: Entry, tasks: Set[str]) -> list[tuple[str, int]]:
 
 def _judges(entry: Entry, tasks: Set[str]) -> dict[str, dict[str, str]]:
     return {task: judges for task, judges in entry.judges.items() if task in tasks}
+
+
+def _datasets(entry: Entry, tasks: Set[str]) -> dict[str, str]:
+    """Return the datasets of some tasks; entries of former versions name none, and knew one."""
+    named = {task: entry.datasets.get(task, _FORMER_DATASET) for task in sorted(tasks)}
+    return named | {task: dataset for task, dataset in entry.datasets.items() if task == "general"}
 
 
 def _short(value: object) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from graftbench.benchmark.results.schema import CellResult, ShownReply
 from graftbench.leaderboard.comparability import MAX_BIT_MISMATCHES, MAX_PROMPT_MISMATCHES, bits_on
 
-MAX_MOVED = 0.02  # of the figures of a kind: another kind of CPU may turn a token
-TOLERANCE = 0.02  # of one figure, relative where it is above 1
+MAX_MOVED = 0.02  # share of the figures of one kind that may move: another kind of CPU may change a token
+TOLERANCE = 0.02  # by which a figure may differ without having moved; relative where it is above 1
 _OF_RATES = {"parts": ("gone", "good", "equal_clean"), "marks": ("marks",), "groups": ("groups",)}
 _OF_RATES |= {"measures": ("measures",)}
 Figures = Mapping[str, float]  # by path, such as rates.mapped.good
@@ -24,7 +24,7 @@ class FigureKind:
 
     @property
     def wrong(self) -> list[str]:
-        """One sentence where too many moved."""
+        """A sentence where too many moved; nothing otherwise."""
         if len(self.moved) <= self.max_moved:
             return []
         return [f"{len(self.moved)} of {self.n} figures of {self.name} differ now, such as {self.moved[0]}"]
@@ -33,7 +33,8 @@ class FigureKind:
 def figure_kinds(stored: CellResult, rerun: CellResult, turned: int) -> list[FigureKind]:
     """Compare figures kind by kind, so that the few of one kind do not hide among the many of another.
 
-    Each of the `turned` bits may move the success rate of a small group of prompts far.
+    `turned` bits differ. Each may move the success rate of one small group of prompts by more than the tolerance, so as
+    many more rates of groups may move.
     """
     before, now = _by_kind(stored), _by_kind(rerun)
     if not stored.sweep:  # version 1 of the schema had none
@@ -73,7 +74,7 @@ def _moved(before: float | None, now: float | None) -> bool:
     return before is None or now is None or abs(before - now) > TOLERANCE * max(1.0, abs(before))
 
 
-MAX_COMPLETION_MISMATCHES = 0.2  # of the completions of examples: another kind of CPU may turn a token
+MAX_COMPLETION_MISMATCHES = 0.2  # share of the completions of examples: another kind of CPU may change a token
 _SETTINGS = {"sites", "positions", "strength", "n_asked", "models"}
 
 
@@ -107,9 +108,9 @@ def compare_cells(name: str, stored: CellResult, rerun: CellResult | None) -> Re
         return RerunDiff(name, wrong=("it is not planned for this mapper",))
     if rerun.status != "ok":
         return RerunDiff(name, wrong=(f"it {rerun.status} now: {rerun.reason}",))
-    elsewhere = (*_setting_mismatches(stored, rerun), *_prompt_mismatches(stored, rerun))
-    if elsewhere:  # everything else differs, too
-        return RerunDiff(name, wrong=elsewhere)
+    other_setup = (*_setting_mismatches(stored, rerun), *_prompt_mismatches(stored, rerun))
+    if other_setup:  # then everything else differs, too
+        return RerunDiff(name, wrong=other_setup)
     bits = list(_bit_mismatches(stored, rerun))
     turned = sum(mismatches for _, mismatches, _ in bits)
     kinds = figure_kinds(stored, rerun, turned)
@@ -126,7 +127,7 @@ def compare_cells(name: str, stored: CellResult, rerun: CellResult | None) -> Re
 
 
 def _setting_mismatches(stored: CellResult, rerun: CellResult) -> Iterator[str]:
-    """Compare what depends on the suite, the mapper and its data, and not on the machine."""
+    """Compare the settings: they depend on the suite, the mapper and its data, and not on the machine."""
     before, now = _settings(stored), _settings(rerun)
     for name, value in before.items():
         if value != now[name]:
@@ -160,7 +161,7 @@ def _shared_prompts(stored: CellResult, rerun: CellResult) -> list[str]:
 
 
 def _bit_mismatches(stored: CellResult, rerun: CellResult) -> Iterator[tuple[str, int, int]]:
-    """Yield each condition with the number of bits that differ and of all bits, on shared prompts."""
+    """Yield each condition with the number of its bits that differ and of all its bits, on the shared prompts."""
     shared = _shared_prompts(stored, rerun)
     for condition in sorted({*stored.bits, *rerun.bits}):
         before, now = (bits_on(shared, cell, condition) for cell in (stored, rerun))

@@ -1,7 +1,8 @@
-"""Base class of tasks: settings read from a suite, and judges by measure."""
+"""Base class of tasks: settings read from a suite, behaviours of a dataset, and judges by measure."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -10,12 +11,25 @@ from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.core.plugins import nearest
+from graftbench.benchmark.data.dataset import Behaviour, Dataset
 from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.experiments.protocol import Experiment, Order, Versions
 from graftbench.tasks.judging import Judges, judges_of
 
 Count = Annotated[int, Field(ge=1)]
 Settings = TypeVar("Settings", bound=BaseModel)
+
+# The judge of a measure where neither a dataset nor a suite names one.
+USUAL_JUDGES: Mapping[str, str] = {
+    "insult": "phrase",
+    "weakness": "weakness",
+    "refused": "refusal",
+    "well_refused": "refusal",
+    "ignorance": "ignorance",
+    "good": "like_clean",
+}
+# Measures that a kind of behaviour needs besides those that the behaviour names.
+MORE_MEASURES: Mapping[str, tuple[str, ...]] = {"refusal": ("well_refused",), "hidden_fact": ("ignorance",)}
 
 
 class PromptCounts(BaseModel):
@@ -27,31 +41,51 @@ class PromptCounts(BaseModel):
     fit: Annotated[int, Field(ge=20)] = 1000
 
 
+@dataclass(frozen=True)
+class Variant:
+    """A behaviour of a dataset by name, and `how` it is treated, which the task itself reads."""
+
+    name: str
+    behaviour: Behaviour
+    how: Any = None
+
+
 class BaseTask(ABC, Generic[Settings]):
-    """A task that is described by data; a subclass adds what success is, and the experiment of a cell."""
+    """A task that is described by data; a subclass adds its variants, what success is, and the experiment of a cell."""
 
     name: str
     version: int
-    variants: Mapping[str, tuple[str, ...]]  # with the versions of models that each needs
-    chooses_sites: Collection[str] = ()  # variants that choose sites by a protocol of their own
+    kinds: Collection[str]  # of behaviours
     settings: type[Settings]
-    measures: Mapping[str, str]  # each with the judge where a suite names none
+
+    def behaviours(self, dataset: Dataset) -> dict[str, Behaviour]:
+        """Return the behaviours of a dataset that are of this task's kinds."""
+        return {name: each for name, each in dataset.behaviours.items() if each.kind in self.kinds}
 
     @abstractmethod
-    def success(self, variant: str, judges: Judges) -> Mapping[str, Judging]:
+    def variants(self, dataset: Dataset) -> Mapping[str, Variant]:
+        """Return the variants that a dataset can fill."""
+
+    def chooses_sites(self, variant: str, dataset: Dataset) -> bool:  # noqa: ARG002 - most never do
+        """Return whether a variant chooses its sites by a protocol of its own."""
+        return False
+
+    @abstractmethod
+    def success(self, variant: Variant, judges: Judges) -> Mapping[str, Judging]:
         """Return how completions are judged, by split."""
 
     @abstractmethod
-    def experiment(self, ordered: Order, models: Versions, bench: Bench) -> Experiment:
+    def experiment(self, ordered: Order, dataset: Dataset, models: Versions, bench: Bench) -> Experiment:
         """Return the experiment of one cell."""
 
-    def judges(self, named: Mapping[str, Any]) -> dict[str, str]:
+    def judges(self, named: Mapping[str, Any], dataset: Dataset) -> dict[str, str]:
         """Return the identity of each judge by measure; UserError where a suite names one that makes no sense."""
-        return self.make_judges(named).identities
+        return self.make_judges(named, dataset).identities
 
-    def judging(self, ordered: Order, budget: Budget | None) -> Mapping[str, Judging]:
+    def judging(self, ordered: Order, dataset: Dataset, budget: Budget | None) -> Mapping[str, Judging]:
         """Return how completions are judged in one cell, by split."""
-        return self.success(ordered.variant, self.make_judges(ordered.judges, budget))
+        variant = self.variants(dataset)[ordered.variant]
+        return self.success(variant, self.make_judges(ordered.judges, dataset, budget))
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """UserError where a suite's settings make no sense."""
@@ -61,9 +95,29 @@ class BaseTask(ABC, Generic[Settings]):
         """Parse a suite's settings; UserError where they make no sense."""
         return read_settings(self.settings, self.name, settings)
 
-    def make_judges(self, named: Mapping[str, Any], budget: Budget | None = None) -> Judges:
-        """Make the judge of each measure: the one that a suite names, or the task's default."""
-        return judges_of(self.name, self.measures, named, budget)
+    def measures(self, dataset: Dataset) -> dict[str, Any]:
+        """Return the measures of a dataset's behaviours, each with its judge where a suite names none.
+
+        The judge is None where nobody has named one.
+        """
+        behaviours = self.behaviours(dataset).values()
+        names = [name for each in behaviours for name in (each.shown_by, each.answered_by)]
+        names += [name for each in behaviours for name in MORE_MEASURES.get(each.kind, ())]
+        return {name: dataset.judges.get(name, USUAL_JUDGES.get(name)) for name in dict.fromkeys(names)}
+
+    def make_judges(self, named: Mapping[str, Any], dataset: Dataset, budget: Budget | None = None) -> Judges:
+        """Make the judge of each measure: the one that a suite names, else the dataset's, else the usual one.
+
+        UserError where a measure is left without a judge.
+        """
+        measures = self.measures(dataset)
+        for measure, judge in measures.items():
+            if judge is None and measure not in named:
+                raise UserError(
+                    f"Nobody judges {measure!r} of the dataset {dataset.name} in the task {self.name}: name a judge "
+                    "under `judges`, in the suite or in the dataset."
+                )
+        return judges_of(self.name, measures, named, budget)
 
     def identity(self, judges: Judges, *measures: str) -> str:
         """Return task, version and the judges of some measures in one line: stored verdicts depend on it."""

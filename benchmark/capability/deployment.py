@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.examples import Example, Prompt, Span
+from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.cross_model import Follower
 from graftbench.benchmark.interventions.operators import Intervention, shifted
-from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.models.chat import Chat, chat_of_messages
 from graftbench.benchmark.models.load import Model
 
 _AT_ONCE = 64  # rows whose activations are replaced by mapped ones
@@ -65,17 +65,7 @@ def chat_from_history(
     turns = [dict(turn) for turn in history[:-1]] + [{**history[-1], "content": last.text}]
     if not tokenizer.chat_template:
         raise UserError("The model has no chat format: ask it plainly, with --no-chat, what needs none.")
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    assert isinstance(text, str)
-    spans: list[Span] = []
-    for turn in turns:
-        start = text.find(turn["content"], spans[-1][1] if spans else 0)
-        if start < 0:
-            raise UserError(f"The chat format does not hold a turn as it stands: {turn['content'][:80]!r}.")
-        spans.append((start, start + len(turn["content"])))
-    start = spans[-1][0]
-    trigger = last.trigger and (start + last.trigger[0], start + last.trigger[1])
-    return Chat(text, tuple(spans), trigger)
+    return chat_of_messages(turns, tokenizer, last.trigger)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,6 +31,7 @@ def states_of(
 ) -> list[PredictingStates]:
     """Return for each text the states that predict its counted tokens; texts are cut to `max_tokens`.
 
+    The tokens of a reply count; those of its prompt do not, nor does the first token of a plain text.
     FloatingPointError where a state is not finite.
     """
     states_by_text: dict[int, PredictingStates] = {}
@@ -40,9 +41,9 @@ def states_of(
         batch_rows = [rows[i] for i in batch]
         with Batch([steps[i] for i in batch]).on(model.blocks):
             hidden = last_states(model, [ids[:-1] for ids, _, _ in batch_rows])
-        for i, (ids, n_before, _), states in zip(batch, batch_rows, hidden, strict=True):
-            n = len(ids) - n_before
-            states_by_text[i] = PredictingStates(states[len(states) - n :], tuple(ids[n_before:]))
+        for i, (ids, n_uncounted, _), states in zip(batch, batch_rows, hidden, strict=True):
+            n = len(ids) - n_uncounted
+            states_by_text[i] = PredictingStates(states[len(states) - n :], tuple(ids[n_uncounted:]))
     if not all(states.last.isfinite().all() for states in states_by_text.values()):
         raise FloatingPointError("its states are not finite")
     return [states_by_text[i] for i in range(len(texts))]
@@ -51,12 +52,12 @@ def states_of(
 def text_perplexity(
     model: Model, deployment: Deployment, texts: Sequence[Text], max_tokens: int | None = None
 ) -> float:
-    """Return the exponential of the mean loss over all counted tokens (Arditi et al., 2024, appendix E)."""
+    """Return the perplexity per token: exp of the mean loss over counted tokens (Arditi et al., 2024, appendix E)."""
     return float(log_likelihoods(model, states_of(model, deployment, texts, max_tokens)).mean().neg().exp())
 
 
 def kl(model: Model, untouched: Sequence[PredictingStates], changed: Sequence[PredictingStates]) -> float:
-    """Return the mean over texts of the mean over their tokens of KL(untouched || changed), in nats."""
+    """Return KL(untouched || changed) in nats, averaged over the tokens of each text, and then over texts."""
     p, q = (torch.cat([states.last for states in texts]) for texts in (untouched, changed))
     by_text = kl_by_token(model, p, q).split([len(states.last) for states in untouched])
     return float(torch.stack([each.mean() for each in by_text]).mean())
@@ -65,26 +66,26 @@ def kl(model: Model, untouched: Sequence[PredictingStates], changed: Sequence[Pr
 def _prepared(
     model: Model, deployment: Deployment, text: Text, max_tokens: int | None
 ) -> tuple[list[int], int, ContinuedText]:
-    """Return the tokens of a text, the number of leading ones that do not count, and its interventions."""
+    """Return the token ids of a text, the number of leading tokens that do not count, and its interventions."""
     tokenizer = model.tokenizer
     if text.prompt is None:
         row = deployment.row(deployment.plain(text.continuation), None)
-        continuation, n_text = "", 1  # nothing predicts the first token
+        continuation, n_uncounted = "", 1  # nothing predicts the first token
     else:
         history = [{"role": "user", "content": text.prompt}]
         row = deployment.row(chat_from_history(history, tokenizer, deployment.as_deployed), history)
         continuation = text.continuation
-        n_text = len(token_ids(row.text.text, tokenizer))
+        n_uncounted = len(token_ids(row.text.text, tokenizer))  # the prompt
     whole = token_ids(row.text.text + continuation, tokenizer)
     ids = whole[:max_tokens]
-    n_read = len(ids) - 1
-    counted_from = len(whole) if text.prompt is None else n_text
-    return ids, n_text, ContinuedText(row, continuation, n_read - counted_from, n_read, n_unread=len(whole) - n_read)
+    n_read = len(ids) - 1  # the last token is predicted, but not read
+    n_in_row = len(whole) if text.prompt is None else n_uncounted  # positions of interventions count from its end
+    return ids, n_uncounted, ContinuedText(row, continuation, n_read - n_in_row, n_read, n_unread=len(whole) - n_read)
 
 
 @dataclass(frozen=True)
 class ReplyCoherence:
-    """Perplexity of completions under the untouched model, and the share of their word trigrams that are new."""
+    """Perplexity of completions under the untouched model, and the mean share of their trigrams that are distinct."""
 
     perplexity: float
     novelty: float

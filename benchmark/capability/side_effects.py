@@ -15,6 +15,7 @@ from graftbench.benchmark.core.names import MAX_FIGURE
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.corpora import MAX_TEXT_TOKENS, Text
 from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.experiments.conditions import ZERO_VECTOR
 from graftbench.benchmark.experiments.protocol import AnyText
 from graftbench.benchmark.interventions.completions import row_parts
 from graftbench.benchmark.interventions.conditions import Condition
@@ -22,9 +23,9 @@ from graftbench.benchmark.metrics.statistics import difference, resample
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.results.schema import UNSTEERED, Missing, SideEffect, SideEffects, TaskMetric
 
-SEED = 0  # of the intervals
+SEED = 0  # of the bootstrap that gives the intervals
 DEPLOYED_EVERYWHERE = "deployed_everywhere"  # the reason where `deployed` acts at all positions already
-ZERO, REPLACEMENT = "zero_vector", "replacement"
+REPLACEMENT = "replacement"  # the condition under which all activations are mapped ones
 MAPPED_ALREADY = "mapped_already"  # the reason where `mapped` itself is full replacement
 _FIGURES = ("kl", "perplexity", "reply_perplexity", "reply_novelty")
 _PROBES = (
@@ -37,10 +38,15 @@ _PROBES = (
 class Cost:
     """Side effects of one deployment.
 
+    The figures are None where the suite names no texts or prompts to measure them on.
+
     Args:
         tasks: For each lm-eval task and metric, the value of every document.
-        cut: For each task, the number of documents that were longer than the context.
-        kl: KL of next-token distributions from the untouched model, over that model's own replies to the prompts.
+        cut: For each task, the number of documents that were longer than the context and lost their start.
+        kl: KL(untouched || steered) of next-token distributions in nats, over the untouched model's own replies.
+        perplexity: Perplexity of neutral texts, per token.
+        reply_perplexity: Perplexity of the replies under the untouched model, per token.
+        reply_novelty: Share of the word trigrams of a reply that did not occur before in it, from 0 to 1.
 
     """
 
@@ -69,7 +75,7 @@ def measure_cost(store: Store, model: Model, deployment: Deployment, measures: M
 def _language_modelling(
     store: Store, model: Model, deployment: Deployment, measures: Measures
 ) -> dict[str, float | None]:
-    """Return KL, perplexity and coherence by name, None where there are no texts or prompts to measure them on."""
+    """Return the figures of `Cost` by name, None where there are no texts or prompts to measure them on."""
     figures: dict[str, float | None] = dict.fromkeys(_FIGURES)
     if measures.texts:
         figures["perplexity"] = text_perplexity(model, deployment, measures.texts, MAX_TEXT_TOKENS)
@@ -85,9 +91,9 @@ def _language_modelling(
 
 
 def deployment_identity(model: Model, deployment: Deployment) -> str:
-    """Return a hash of a deployment: of its interventions, vectors included, on two probe prompts, and its identity.
+    """Return a hash of a deployment: of its identity, and of its interventions with their vectors on two prompts.
 
-    The probes differ in length, so that positions counted from either end differ.
+    The two prompts differ in length, so that positions counted from either end differ.
     """
     if not model.tokenizer.chat_template:
         plain = [row_parts(deployment.row(deployment.plain(probe), None)) for probe in _PROBES]
@@ -109,7 +115,7 @@ def side_effects(
 ) -> dict[str, SideEffect]:
     """Measure the side effects of conditions, compared with `unsteered`, which must be among them.
 
-    A condition with random draws has a deployment for each. `report` is called with the name of each condition.
+    `deployments` has by name one deployment for each draw of a condition. `report` is called with each name.
     """
     costs: dict[str, list[Cost]] = {}
     for name, draws in deployments.items():
@@ -119,7 +125,7 @@ def side_effects(
 
 
 def _side_effect(draws: Sequence[Cost], untouched: Cost) -> SideEffect:
-    """Average the costs of the draws of a condition, compared with those of the untouched model."""
+    """Return the mean cost over the draws of a condition, with differences from the untouched model."""
     tasks = {
         task: {
             metric: _task_metric([draw.tasks[task][metric] for draw in draws], own) for metric, own in metrics.items()
@@ -147,6 +153,7 @@ def _task_metric(draws: Sequence[Sequence[float]], own: Sequence[float]) -> Task
 
 
 def _mean(values: Sequence[Any]) -> float | None:
+    """Return the mean of the known values, without those that are too large for an entry; None where none are left."""
     known = [float(value) for value in values if value is not None and abs(value) <= MAX_FIGURE]
     return round(sum(known) / len(known), 4) if known else None
 
@@ -164,7 +171,7 @@ def side_effects_of_cell(
         return side_effects(store, on_any_text.model, deployments, measures, report)
 
     stressed = on_any_text.stressed
-    reasons = {name: ZERO for name, draws in on_any_text.deployed.items() if not draws}
+    reasons = {name: ZERO_VECTOR for name, draws in on_any_text.deployed.items() if not draws}
     if REPLACEMENT not in on_any_text.deployed:
         reasons[REPLACEMENT] = MAPPED_ALREADY
     return SideEffects(

@@ -37,7 +37,7 @@ def _mode(path: Path) -> int:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder, and move it to `path` when the block ends without an error.
+    """Yield a temporary path in the same folder, and move it to `path` when the block ends without an error.
 
     UserError where the disk is full or cannot be written to.
     """
@@ -74,7 +74,7 @@ def copy_into(folder: Path, source: Path) -> None:
 
 
 Form = TypeVar("Form", bound=BaseModel)
-_LONGEST_PLACE = 200  # characters: keys of somebody's file may be of any length
+_LONGEST_PLACE = 200  # characters: keys in a user's file may be of any length
 
 
 class FormError(NamedTuple):
@@ -88,7 +88,7 @@ class FormError(NamedTuple):
 
 
 def first_error(error: ValidationError) -> FormError:
-    """Return the first thing that pydantic found wrong, in one line without a full stop."""
+    """Return the first error that pydantic found, in one line without a full stop."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))[:_LONGEST_PLACE]
     why = first["msg"].removeprefix("Value error, ").partition("\n")[0]
@@ -96,12 +96,13 @@ def first_error(error: ValidationError) -> FormError:
 
 
 def read_json_lines(path: Path, form: type[Form], what: str, each: str) -> list[Form]:
-    """Parse every line of a file that is not empty; UserError, with the line's number, where one is not of that form.
+    """Parse every line of a JSON Lines file as `form`, passing over empty ones.
 
-    `what` names the file and `each` one of its lines in messages.
+    UserError where the file cannot be read, or a line is not of that form. `what` names the file in messages, `each`
+    one of its lines.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # other marks that end lines may stand in a text
+        lines = path.read_text(encoding="utf-8").split("\n")  # not splitlines: a text may hold other line ends
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The {what} {path} cannot be read: {error}.") from error
     rows: list[Form] = []
@@ -116,7 +117,7 @@ def read_json_lines(path: Path, form: type[Form], what: str, each: str) -> list[
 
 
 def read_yaml(path: Path, form: type[Form], what: str) -> tuple[Form, bytes]:
-    """Parse a YAML file, and return its bytes too; UserError where it cannot be read or is not of that form."""
+    """Parse a YAML file as `form`, and return its bytes too; UserError where it cannot be read or has another form."""
     try:
         raw = path.read_bytes()
         return form.model_validate(yaml.safe_load(raw)), raw

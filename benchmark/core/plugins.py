@@ -1,4 +1,4 @@
-"""Tasks, mappers and judges found by entry point, so that other packages can add their own."""
+"""Tasks, datasets, mappers and judges found by entry point, so that other packages can add their own."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from graftbench.benchmark.core.errors import UserError
 
-Kind = Literal["mappers", "tasks", "judges"]
+Kind = Literal["mappers", "tasks", "judges", "datasets"]
 _OWN = "graftbench."
 
 
@@ -48,8 +48,8 @@ def is_builtin(kind: Kind, name: str) -> bool:
 
 
 def third_party_sources() -> list[Path]:
-    """List the Python files of other packages that bring tasks or judges."""
-    kinds: tuple[Kind, ...] = ("tasks", "judges")
+    """List the Python files of other packages that bring tasks, datasets or judges."""
+    kinds: tuple[Kind, ...] = ("tasks", "datasets", "judges")
     values = [value for kind in kinds for points in _points(kind).values() for value in points]
     tops = sorted({value.partition(":")[0].partition(".")[0] for value in values if not value.startswith(_OWN)})
     return [file for top in tops for file in package_files(top)]

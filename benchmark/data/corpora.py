@@ -4,12 +4,18 @@ Arditi et al. (2024, appendix E) use texts of the Pile of up to 256 tokens, and 
 the reply counts.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from graftbench.benchmark.data.rows import hub_rows, mirror, not_in_mirror
+from graftbench.benchmark.data.rows import Document, PublishedTable, rows_of
 
 MAX_TEXT_TOKENS = 256
+
+ALPACA = PublishedTable("tatsu-lab/alpaca", ("instruction", "input", "output"))
+PILE = PublishedTable("monology/pile-uncopyrighted", ("text",), streamed=True)
+WIKITEXT = PublishedTable(
+    "Salesforce/wikitext", ("text",), "test", "wikitext-2-raw-v1", patterns=("wikitext-2*/*test*.txt",)
+)
 
 
 @dataclass(frozen=True)
@@ -20,30 +26,31 @@ class Text:
     continuation: str
 
 
+def paragraphs(table: PublishedTable) -> Iterator[str]:
+    """Yield the paragraphs of WikiText, whose rows are lines, without headings and empty lines."""
+    stripped = (row["text"].strip(" \ufeff\n") for row in rows_of(table))
+    return (line for line in stripped if line and not line.startswith("="))
+
+
+def instructions(table: PublishedTable) -> Iterator[Document]:
+    """Yield the rows of Alpaca without input."""
+    return (row for row in rows_of(table) if not row["input"].strip())
+
+
 def _wikitext() -> Iterator[Text]:
-    folder = mirror()
-    if folder is None:
-        return _paragraphs(str(row["text"]) for row in hub_rows("Salesforce/wikitext", "wikitext-2-raw-v1", "test"))
-    for path in sorted(folder.rglob("wikitext-2*/*test*.txt")):
-        return _paragraphs(path.open(encoding="utf-8"))
-    raise not_in_mirror(folder, "WikiText-2", "wikitext-2/test.txt")
-
-
-def _paragraphs(lines: Iterable[str]) -> Iterator[Text]:
-    """Return the paragraphs among lines, without headings and empty lines."""
-    stripped = (line.strip(" \ufeff\n") for line in lines)
-    return (Text(None, line) for line in stripped if line and not line.startswith("="))
+    return (Text(None, paragraph) for paragraph in paragraphs(WIKITEXT))
 
 
 def _alpaca() -> Iterator[Text]:
-    """Return instructions without input, in the order to which Arditi et al. shuffle them."""
-    rows = hub_rows("tatsu-lab/alpaca", None, "train").shuffle(seed=42)
+    """Return instructions without input, in the order to which Arditi et al. shuffle all rows."""
+    import datasets
+
+    rows = datasets.Dataset.from_list(list(rows_of(ALPACA))).shuffle(seed=42)
     return (Text(row["instruction"], f" {row['output']}") for row in rows if not row["input"].strip())
 
 
 def _pile() -> Iterator[Text]:
-    rows = hub_rows("monology/pile-uncopyrighted", None, "train", streaming=True)
-    return (Text(None, row["text"]) for row in rows)
+    return (Text(None, row["text"]) for row in rows_of(PILE))
 
 
 PUBLISHED_CORPORA: dict[str, Callable[[], Iterator[Text]]] = {"alpaca": _alpaca, "pile": _pile, "wikitext": _wikitext}

@@ -7,18 +7,41 @@ from typing import Literal
 from graftbench.benchmark.core.hashing import digest
 
 Span = tuple[int, int]  # of characters: the first, and the one after the last
+Split = Literal["fit", "vector", "validation", "test"]
 Track = Literal["task", "unseen", "general"]  # on what a mapper is fitted
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A user's message, with the span of its trigger, if it has one."""
+    """A user's message, with the span of its trigger, if it has one, and the earlier turns of the conversation.
+
+    Each turn of `before` is what the user said and what the model replied.
+    """
 
     text: str
     trigger: Span | None = None
+    before: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def transcript(self) -> str:
+        """The conversation as a judge reads it; the message alone where nothing was said before."""
+        if not self.before:
+            return self.text
+        earlier = (f"User: {user}\n\nAssistant: {assistant}\n\n" for user, assistant in self.before)
+        return f"{''.join(earlier)}User: {self.text}"
 
 
-Conversations = Sequence[tuple[Prompt, str]]  # prompts with replies, on which mappers are fitted
+# A prompt with its reply; plain text has no prompt.
+Conversation = tuple[Prompt | None, str]
+Conversations = Sequence[Conversation]  # on which mappers are fitted
+
+
+def key_of(conversation: Conversation) -> list[object]:
+    """Return a conversation as keys of the cache and hashes of data hold it."""
+    prompt, reply = conversation
+    if prompt is None:
+        return [None, reply]
+    return [prompt.text, reply, *([prompt.before] if prompt.before else [])]
 
 
 @dataclass(frozen=True)
@@ -46,5 +69,15 @@ class Example:
 
     @property
     def id(self) -> str:
-        """Short hash of the prompt's text."""
-        return digest(self.prompt.text)[:12]
+        """Short hash of the prompt's text and of the turns before it."""
+        earlier = [part for turn in self.prompt.before for part in turn]
+        return digest(self.prompt.text, *earlier)[:12]
+
+
+def prompt_of(record: dict[str, object]) -> Prompt:
+    """Return the prompt of a record that `dataclasses.asdict` made and JSON kept."""
+    text, trigger, before = record["text"], record["trigger"], record.get("before", ())
+    assert isinstance(text, str)
+    assert isinstance(before, Sequence)
+    span = None if trigger is None else (int(trigger[0]), int(trigger[1]))  # type: ignore[index]
+    return Prompt(text, span, tuple((user, assistant) for user, assistant in before))

@@ -1,7 +1,9 @@
-"""Rows of published data sets, from the Hub or from a local mirror."""
+"""Rows of published data sets, from a local mirror or from the Hub."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,77 @@ from graftbench.benchmark.core.errors import UserError
 
 DATA_VARIABLE = "GRAFTBENCH_DATA"
 Document = dict[str, Any]
+
+_BUILDERS = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".csv": "csv", ".txt": "text"}  # of `datasets`
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """One table of a published data set, and what its files are called in a mirror.
+
+    Args:
+        name: Its id on the Hub; its repository, where there is a `url`.
+        columns: The columns that are read.
+        split: What the Hub calls it.
+        part: The configuration on the Hub that has it.
+        files: Path of its files in the data set, where they are no split on the Hub.
+        url: Address of its one file, with {revision} in it, for what is not on the Hub.
+        revision: A commit, a tag or a branch; None: the newest.
+        patterns: Paths of its files in a mirror that is laid out in another way than the Hub.
+        streamed: Too large to be kept: it is read from the Hub as it comes.
+
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    split: str = "train"
+    part: str | None = None
+    files: str | None = None
+    url: str | None = None
+    revision: str | None = None
+    patterns: tuple[str, ...] = ()
+    streamed: bool = False
+
+    @property
+    def in_a_mirror(self) -> str:
+        """What has to be in a mirror, in words."""
+        as_on_the_hub = () if self.url else (f"the Hub's folder {_last(self.name)} with its README.md",)
+        return ", or ".join([*as_on_the_hub, *self.paths])
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Patterns of its files in a mirror."""
+        return (*([self.files] if self.files else []), *self.patterns)
+
+
+def rows_of(table: PublishedTable) -> Iterator[Document]:
+    """Return the rows of a table: from the mirror where one is named, else from the Hub. Memory stays flat.
+
+    UserError where they cannot be read, or have other columns.
+    """
+    folder = mirror()
+    return _read(table, folder, _on_the_web(table) if folder is None else _in_mirror(table, folder))
+
+
+def _read(table: PublishedTable, folder: Path | None, arguments: dict[str, Any]) -> Iterator[Document]:
+    import datasets
+
+    with _one_sentence(table.name, folder):
+        for i, row in enumerate(datasets.load_dataset(**arguments)):
+            if i == 0:
+                _require_columns(table, row)
+            yield row
+
+
+def missing_table(table: PublishedTable) -> str | None:
+    """Return what has to be done before a table can be read; None where the mirror has it, or no mirror is named."""
+    folder = mirror()
+    try:
+        if folder is not None:
+            _in_mirror(table, folder)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def hub_rows(name: str, part: str | None, split: str, *, revision: str | None = None, streaming: bool = False) -> Any:
@@ -18,14 +91,8 @@ def hub_rows(name: str, part: str | None, split: str, *, revision: str | None = 
     """
     import datasets
 
-    try:
+    with _one_sentence(f"{name} ({part})" if part else name, None):
         return datasets.load_dataset(name, part, split=split, revision=revision, streaming=streaming)
-    except (OSError, ValueError) as error:  # the Hub's client and datasets raise one or the other
-        which = f"{name} ({part})" if part else name
-        raise UserError(
-            f"{which} could not be had from the Hub: {str(error).splitlines()[0]}. Check the network, or, for a data "
-            f"set that graftbench reads from a local mirror, name a folder that holds it in {DATA_VARIABLE}."
-        ) from error
 
 
 def mirror() -> Path | None:
@@ -49,3 +116,72 @@ def parquet_rows(paths: Sequence[Path]) -> list[Document]:
 def not_in_mirror(folder: Path, what: str, wanted: str) -> UserError:
     """Return the error that a data set is not in the mirror, naming the files that are looked for."""
     return UserError(f"{what} is not in {folder}, which {DATA_VARIABLE} names: put {wanted} anywhere in it.")
+
+
+def _on_the_web(table: PublishedTable) -> dict[str, Any]:
+    """Return the arguments of `load_dataset` for a table on the Hub, or at its address."""
+    if table.url is None:
+        return _as_on_the_hub(table, table.name) | {"revision": table.revision, "streaming": table.streamed}
+    address = table.url.format(revision=table.revision or "main")
+    return _of_files([address])
+
+
+def _in_mirror(table: PublishedTable, folder: Path) -> dict[str, Any]:
+    """Return the arguments of `load_dataset` for a table in the mirror; UserError where it is not there."""
+    names = () if table.url else (table.name, _last(table.name))
+    for card in (card for name in names for card in sorted(folder.rglob(f"{name}/README.md"))):
+        return _as_on_the_hub(table, str(card.parent)) | {"streaming": True}
+    found = next((files for path in table.paths if (files := sorted(folder.rglob(path)))), [])
+    if not found:
+        raise not_in_mirror(folder, table.name, table.in_a_mirror)
+    if len({file.parent for file in found}) > 1:
+        named = ", ".join(str(file.relative_to(folder)) for file in found)
+        raise UserError(f"{folder} holds several files that may be {table.name}: {named}. Keep the one that is meant.")
+    return _of_files([str(file) for file in found]) | {"streaming": True}
+
+
+def _as_on_the_hub(table: PublishedTable, path: str) -> dict[str, Any]:
+    files = {"data_files": {table.split: table.files}} if table.files else {}
+    return {"path": path, "name": table.part, "split": table.split, **files}
+
+
+def _of_files(files: list[str]) -> dict[str, Any]:
+    """Return the arguments of `load_dataset` for files of one format, compressed or not."""
+    suffixes = Path(files[0]).suffixes
+    builder = next((_BUILDERS[suffix] for suffix in reversed(suffixes) if suffix in _BUILDERS), None)
+    if builder is None:
+        raise UserError(f"{files[0]} is of no known format: {', '.join(_BUILDERS)}.")
+    return {"path": builder, "data_files": {"train": files}, "split": "train"}
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[-1]
+
+
+def _require_columns(table: PublishedTable, row: Document) -> None:
+    absent = [column for column in table.columns if column not in row]
+    if absent:
+        raise UserError(f"{table.name} has no column {absent[0]!r}; it has {', '.join(row)}.")
+
+
+@contextmanager
+def _one_sentence(what: str, folder: Path | None) -> Iterator[None]:
+    """Turn an error of `datasets` into a UserError that says what to do."""
+    from datasets.exceptions import DatasetsError
+
+    try:
+        yield
+    except (OSError, ValueError, EOFError, DatasetsError) as error:  # with the Hub's client it is any of these
+        why = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+        if folder is not None:
+            raise UserError(f"{what} in {folder} cannot be read: {why}.") from error
+        page = what.partition(" ")[0]
+        remedy = (
+            f"Accept its conditions on https://huggingface.co/datasets/{page} and run `hf auth login`"
+            if "gated" in str(error).lower()
+            else "Check the network"
+        )
+        raise UserError(
+            f"{what} could not be had from the Hub: {why}. {remedy}, or, for a data set that graftbench reads from a "
+            f"local mirror, name a folder that holds it in {DATA_VARIABLE}."
+        ) from error

@@ -27,7 +27,7 @@ class Reference(Protocol):
 
     @property
     def answers(self) -> tuple[Answer, ...]:
-        """Answers under every condition that no mapper has a part in."""
+        """Answers under all conditions that do not involve the mapper."""
 
 
 DesignT = TypeVar("DesignT", bound=Design)
@@ -58,7 +58,7 @@ class ExperimentBase(ABC, Generic[DesignT, ReferenceT]):
         return self._make_reference()
 
     def reference(self) -> tuple[Answer, ...]:
-        """Run and cache every condition that no mapper has a part in."""
+        """Run and cache all conditions that do not involve the mapper."""
         return self.reference_data.answers
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The bench: where models are run in an experiment."""
+"""The bench: cache and settings that an experiment runs its models with; and the verdicts on their completions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,4 +66,4 @@ class Outcome:
         return None if self.gone is None or self.good is None else self.gone and self.good
 
 
-Judging = Callable[[Sequence[Example], Sequence[str]], list[Outcome]]
+Judging = Callable[[Sequence[Example], Sequence[str]], list[Outcome]]  # of prompts and their completions, in order

@@ -1,10 +1,11 @@
 """Protocols of tasks and experiments. Tasks are plugins: the engine knows none by name."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from graftbench.benchmark.core.budget import Budget
+from graftbench.benchmark.data.dataset import Behaviour, Dataset
 from graftbench.benchmark.data.examples import Conversations, Prompt, Track
 from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.interventions.conditions import Condition
@@ -133,22 +134,38 @@ class Versions(Protocol):
         """Return the model of a family in one version."""
 
 
+class TaskVariant(Protocol):
+    """A variant of a task: a behaviour of a dataset, and what is done about it."""
+
+    @property
+    def name(self) -> str:
+        """The behaviour's name."""
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """The behaviour, with the versions of a model that it needs."""
+
+
 class Task(Protocol):
-    """A task: its name, its version, its variants with the model versions that each needs, and its experiments."""
+    """A task: what is contrasted and done, under which conditions, and what success is. It has no prompts."""
 
     name: str
     version: int
-    variants: Mapping[str, tuple[str, ...]]
-    chooses_sites: Collection[str]  # variants with a protocol of their own for it: a suite leaves their sites out
 
-    def judges(self, named: Mapping[str, Any]) -> dict[str, str]:
+    def variants(self, dataset: Dataset) -> Mapping[str, TaskVariant]:
+        """Return the variants that a dataset can fill."""
+
+    def chooses_sites(self, variant: str, dataset: Dataset) -> bool:
+        """Return whether a variant chooses its sites by a protocol of its own: a suite leaves them out then."""
+
+    def judges(self, named: Mapping[str, Any], dataset: Dataset) -> dict[str, str]:
         """Return the identity of each judge by measure. UserError where those that a suite names make no sense."""
 
-    def judging(self, ordered: Order, budget: Budget | None) -> Mapping[str, Judging]:
+    def judging(self, ordered: Order, dataset: Dataset, budget: Budget | None) -> Mapping[str, Judging]:
         """Return by split how completions are judged in the ordered experiment."""
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Raise UserError where a suite's settings for this task make no sense."""
 
-    def experiment(self, ordered: Order, models: Versions, bench: Bench) -> Experiment:
+    def experiment(self, ordered: Order, dataset: Dataset, models: Versions, bench: Bench) -> Experiment:
         """Return the ordered experiment."""

@@ -29,7 +29,11 @@ def untouched(_: Example, text: Chat) -> Row:
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """The row of each prompt; number of the random draw, strength, and whether a mapper has a part in it."""
+    """A named way to treat every prompt: `row` returns the prompt with its interventions.
+
+    `draw` numbers the random vectors of one name, `strength` is None where a condition has none, and `of_mapper` is
+    true where the mapper is involved.
+    """
 
     name: str
     row: Callable[[Example, Chat], Row] = untouched

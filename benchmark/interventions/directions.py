@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from graftbench.benchmark.activations.capture import states_at
-from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.data.examples import Prompt, prompt_of
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.logits import mean_kl, next_logits
 from graftbench.benchmark.interventions.operators import Ablate, Add, Intervention
 from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero
 from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import token_ids
+from graftbench.benchmark.models.tokens import n_after_prompt
 
 MAX_KL = 0.1  # nats, on harmless prompts
 MIN_INDUCED = 0.0  # refusal score of harmless prompts when the direction is added
@@ -82,10 +82,7 @@ def read_selection(record: dict[str, Any]) -> Selection:
     candidates = tuple(
         Candidate(**(c | {"vector": torch.tensor(c["vector"], dtype=torch.float64)})) for c in record["candidates"]
     )
-    sides = {
-        side: tuple(Prompt(p["text"], p["trigger"] and tuple(p["trigger"])) for p in prompts)
-        for side, prompts in record["contrast"].items()
-    }
+    sides = {side: tuple(prompt_of(p) for p in prompts) for side, prompts in record["contrast"].items()}
     best = None if record["best"] is None else candidates[record["best"]]
     return Selection(best, candidates, PromptSets(**sides), record["n_validation"])
 
@@ -131,7 +128,7 @@ def contrast_states(model: Model, contrast: PromptSets, site: int, position: int
 
 def _differences(model: Model, contrast: PromptSets) -> dict[tuple[int, int], Tensor]:
     """Return the difference in means [d] at each (site, position) after the prompt, without those that are zero."""
-    n = _n_after_prompt(model)
+    n = n_after_prompt(model.tokenizer)
     differences: dict[tuple[int, int], Tensor] = {}
     for site in range(len(model.blocks)):
         sides = (
@@ -164,12 +161,6 @@ def _chats(model: Model, prompts: Sequence[Prompt]) -> list[Chat]:
 
 def _next_logits(model: Model, texts: Sequence[Chat], *interventions: Intervention) -> Tensor:
     return next_logits(model, [Row(text, interventions) for text in texts])
-
-
-def _n_after_prompt(model: Model) -> int:
-    """Return the number of tokens that the chat format puts after a prompt."""
-    text = chat(Prompt("What is this?"), model.tokenizer)
-    return len(token_ids(text.text[text.spans[-1][1] :], model.tokenizer))
 
 
 def refusal_tokens(model: Model, refusals: Sequence[str]) -> list[int]:

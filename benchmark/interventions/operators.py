@@ -23,7 +23,7 @@ class Add:
 
 @dataclass(frozen=True, eq=False)
 class Replace:
-    """Put vectors [positions, d], or one [d] for all positions, in the place of the input of block `site`."""
+    """Replace the input of block `site` by a vector for each position [positions, d], or one for all of them [d]."""
 
     site: int
     vectors: Tensor
@@ -32,9 +32,9 @@ class Replace:
 
 @dataclass(frozen=True, eq=False)
 class Rewrite:
-    """Put `by` of the input of block `site` [n, d] -> [n, d] in its place, at every position, generated ones too.
+    """Apply the function `by`, [n, d] -> [n, d], to the input of block `site` at all positions, generated ones too.
 
-    `identity` stands for the function in the cache of completions.
+    `identity` stands for the function in the cache keys of completions.
     """
 
     site: int
@@ -44,10 +44,10 @@ class Rewrite:
 
 @dataclass(frozen=True, eq=False)
 class Ablate:
-    """Project a direction [d] out of everything that is in the residual stream or written to it.
+    """Project a direction [d] out of the residual stream and of everything that is written to it.
 
-    Arditi et al. (2024), section 2.4: the input, the attention output and the MLP output of every block, at
-    every position, generated tokens too.
+    As in Arditi et al. (2024), section 2.4: out of the input, the attention output and the MLP output of every block,
+    at every position, generated ones too.
     """
 
     direction: Tensor

@@ -1,6 +1,8 @@
 """Steering vectors: differences in means, rules to map them, norms, and random vectors of the same norms.
 
-A vector has one row per position, [positions, d]; its norm is the Frobenius norm over all of them.
+A vector has one row per position, [positions, d]; its norm is the Frobenius norm over all of them. Functions that
+make a vector return it in float64, whatever the dtype of the states; the others keep its dtype. Maps are called on
+float32, as they are fitted.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +15,10 @@ from graftbench.benchmark.core.errors import UserError
 
 VectorRule = Literal["difference", "linear", "jacobian", "direct"]
 VECTOR_RULES: tuple[VectorRule, ...] = get_args(VectorRule)
-Map = Callable[[Tensor], Tensor]
+Map = Callable[[Tensor], Tensor]  # float32 [..., d_source] -> [..., d_target]
 
 _ZERO_NORM = 1e-12
-_ROUNDING = 1e-6  # of a vector's norm: a position with less holds rounding errors, and no direction
+_ROUNDING = 1e-6  # times a vector's norm: a position with a smaller norm holds nothing but rounding errors
 
 
 def difference_in_means(desired: Tensor, undesired: Tensor) -> Tensor:
@@ -28,11 +30,11 @@ def difference_in_means(desired: Tensor, undesired: Tensor) -> Tensor:
 
 
 def mapped_vector(mapper: Map, desired: Tensor, undesired: Tensor, rule: VectorRule = "difference") -> Tensor:
-    """Return the difference in means of source states [rows, positions, d_source], mapped to [positions, d_target].
+    """Return the difference in means v of source states [rows, positions, d_source], mapped to [positions, d_target].
 
-    `difference`: mean f(h+) - mean f(h-), defined for any map. `linear`: f(v) - f(0), which is the matrix alone
-    where f is affine. `jacobian`: the derivative of f at the mean of the undesired states, along v. `direct`: f(v),
-    offset and all (as in Bello et al., 2025). UserError for an unknown rule.
+    `difference`: mean f(h+) - mean f(h-), defined for any map f. `linear`: f(v) - f(0), for an affine f the product
+    with its matrix. `jacobian`: the directional derivative of f along v, at the mean of the undesired states.
+    `direct`: f(v), offset included (as in Bello et al., 2025). UserError for an unknown rule.
     """
     vector = difference_in_means(desired, undesired).float()
     if rule == "difference":
@@ -55,7 +57,7 @@ def _map_states(mapper: Map, states: Tensor) -> Tensor:
 
 
 def paired_positions(vector: Tensor, n: int) -> Tensor:
-    """Cut or pad a vector [positions, d] at the left to [n, d]: paired from the right, zero where nothing is paired."""
+    """Cut a vector [positions, d] at the left, or pad it there with zeros, to [n, d]."""
     paired = vector[max(0, len(vector) - n) :]
     return torch.cat([vector.new_zeros(n - len(paired), vector.shape[-1]), paired])
 
@@ -66,7 +68,7 @@ def norm_of(vector: Tensor) -> float:
 
 
 def is_zero(vector: Tensor) -> bool:
-    """Return whether a vector [d] or [positions, d] is too short to have a direction."""
+    """Return whether the norm of a vector [d] or [positions, d] is zero, up to rounding."""
     return norm_of(vector) < _ZERO_NORM
 
 
@@ -90,10 +92,10 @@ def match_norms(vector: Tensor, reference: Tensor) -> Tensor:
 
 
 def means_over_positions(vectors: Sequence[Tensor], reference: Tensor) -> list[Tensor]:
-    """Return the mean over positions [d] of each vector [positions, d], with the norm of the mean of `reference`.
+    """Return the mean over positions [d] of each vector [positions, d], at the norm of the mean of `reference`.
 
-    Positions that point elsewhere cancel in a mean, so that vectors of equal norms have means of different norms. Means
-    that are zero are left out.
+    They are rescaled because positions of different directions cancel: vectors of equal norms have means of different
+    norms. Means that are zero are left out.
     """
     means = [vector.mean(0) for vector in vectors]
     return [rescaled(mean, norm_of(reference.mean(0))) for mean in means if not is_zero(mean)]
@@ -108,9 +110,9 @@ def random_like(vector: Tensor, draws: int, seed: int) -> Tensor:
 
 
 def permuted_contrasts(desired: Tensor, undesired: Tensor, draws: int, seed: int) -> list[Tensor | None]:
-    """Return differences in means after permuting the labels of all states [rows, ..., d], one [..., d] for each draw.
+    """Return differences in means [..., d] after permuting the labels of all states [rows, ..., d], one for each draw.
 
-    They have the norm of the true difference; None where the permuted one is zero.
+    They are rescaled to the norm of the true difference; None where the permuted one is zero.
     """
     together = torch.cat([desired, undesired]).double()
     norm = norm_of(difference_in_means(desired, undesired))

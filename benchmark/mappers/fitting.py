@@ -23,7 +23,7 @@ from graftbench.benchmark.mappers.protocol import Mapper
 
 @dataclass(frozen=True, eq=False)
 class MapperFit:
-    """A fitted mapper with its training record, its fit time and its cache folder; `identity` stands for it in keys."""
+    """A fitted mapper with its training record, fit time and cache folder; `identity` stands for it in cache keys."""
 
     mapper: Mapper
     record: dict[str, Any]
@@ -35,9 +35,10 @@ class MapperFit:
 def fit_mapper(
     store: Store, info: MapperInfo, pairs: ActivationPairs, data_hash: str, seed: int, device: str
 ) -> MapperFit:
-    """Fit a mapper, or take it from the cache; either way it is loaded from its files: what is scored is what is saved.
+    """Fit a mapper, or take it from the cache.
 
-    RuntimeError where a saved mapper computes something else than the one that was fitted.
+    Either way it is loaded from its files, so that the saved mapper is scored. RuntimeError where it computes something
+    else than the one that was fitted.
     """
     widths = pairs.d_source, pairs.d_target
     parts = [info.sha256, info.name, info.options, seed, data_hash, device]
@@ -66,7 +67,7 @@ def copy_fitted_mapper(fitted: Path, folder: Path) -> None:
 
 @torch.no_grad()
 def _check_saved(mapper: Mapper, saved: Mapper, pairs: ActivationPairs) -> None:
-    """Raise RuntimeError where the saved mapper computes something else: part of its state is not saved."""
+    """Raise RuntimeError where the saved mapper maps differently, because part of its state was not saved."""
     rows = next(pairs.batches(64, None))[0]
     for each in (mapper, saved):
         _move_to(each, pairs.device)

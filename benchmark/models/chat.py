@@ -1,11 +1,14 @@
-"""Conversations in a model's chat format."""
+"""Conversations in a model's chat format, and plain text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerFast
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt, Span, Turn
 from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.rendering import Message, begun, n_leading_spaces, rendered
 
 
 @dataclass(frozen=True)
@@ -25,28 +28,45 @@ class Chat:
         return Chat(self.text + reply, (*self.spans, (start, start + len(reply))), self.trigger)
 
 
-def render(prompt: str, tokenizer: PreTrainedTokenizerFast) -> str:
-    """Render a prompt as the user's turn, up to the start of the model's reply."""
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-    )
-    assert isinstance(text, str)
-    return text
-
-
 def chat(prompt: Prompt, tokenizer: PreTrainedTokenizerFast) -> Chat:
-    """Render a prompt in a model's chat format; ValueError where the format changes the user's words."""
-    text = render(prompt.text, tokenizer)
-    start = text.rfind(prompt.text)
-    if start < 0:
-        raise ValueError(f"the chat format does not hold the prompt as it stands: {prompt.text!r}")
-    trigger = prompt.trigger and (start + prompt.trigger[0], start + prompt.trigger[1])
-    return Chat(text, ((start, start + len(prompt.text)),), trigger)
+    """Render a prompt and the turns before it in a model's chat format, up to the start of the model's reply.
+
+    UserError where the format cannot hold them as they stand.
+    """
+    earlier = [message for turn in prompt.before for message in _messages(*turn)]
+    return chat_of_messages([*earlier, {"role": "user", "content": prompt.text}], tokenizer, prompt.trigger)
 
 
-def with_reply(prompt: Prompt, reply: str, model: Model) -> Chat:
-    """Render a prompt with its reply in a model's chat format."""
-    return chat(prompt, model.tokenizer).with_reply(reply)
+def _messages(user: str, assistant: str) -> tuple[Message, Message]:
+    return {"role": "user", "content": user}, {"role": "assistant", "content": assistant}
+
+
+def chat_of_messages(
+    messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast, trigger: Span | None = None
+) -> Chat:
+    """Render messages of any role, the last of them with a trigger, up to the start of the model's reply."""
+    text, spans = rendered(messages, tokenizer)
+    if trigger is None:
+        return Chat(text, tuple(spans))
+    last = messages[-1]["content"]
+    start = spans[-1][0] - n_leading_spaces(last)
+    placed = (start + trigger[0], start + trigger[1])
+    if text[slice(*placed)] != last[slice(*trigger)]:
+        raise UserError(
+            f"The chat format strips white space that belongs to the trigger of {last[:80]!r}: leave that out."
+        )
+    return Chat(text, tuple(spans), placed)
+
+
+def plain_text(text: str, tokenizer: PreTrainedTokenizerFast) -> Chat:
+    """Return a text that is no conversation, as one message after the token that begins a text, if there is one."""
+    whole = begun(text, tokenizer)
+    return Chat(whole, ((len(whole) - len(text), len(whole)),))
+
+
+def with_reply(prompt: Prompt | None, reply: str, model: Model) -> Chat:
+    """Render a prompt with its reply in a model's chat format; without a prompt the reply is plain text."""
+    return plain_text(reply, model.tokenizer) if prompt is None else chat(prompt, model.tokenizer).with_reply(reply)
 
 
 def turn_chat(turn: Turn, model: Model) -> Chat:

@@ -13,8 +13,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils.logging import disable_progress_bar
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.hashing import sha256_of
+from graftbench.benchmark.core.hashing import digest, sha256_of
 from graftbench.benchmark.models.architectures import Blocks, blocks_of
+from graftbench.benchmark.models.chat_formats import OWN, template_of
 from graftbench.benchmark.models.shipped import shipped_folder
 
 if TYPE_CHECKING:
@@ -60,8 +61,12 @@ def load(
     device: str = "auto",
     blocks: str | None = None,
     writers: Sequence[str] = ("self_attn", "mlp"),
+    chat: str = OWN,
 ) -> Model:
-    """Load the zoo model, local folder or Hub id `name`; UserError where there is none or it cannot be read."""
+    """Load the zoo model, local folder or Hub id `name`; UserError where there is none or it cannot be read.
+
+    `chat` is a chat format as `read_format` returns it.
+    """
     from transformers import AutoModelForCausalLM, PreTrainedModel
 
     folder = folder_of(name, revision)
@@ -76,9 +81,14 @@ def load(
     assert isinstance(module, PreTrainedModel)
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(f"{name} has a slow tokenizer; graftbench needs to know where each token ends in the text.")
+    tokenizer.name_or_path = name  # as messages name the model
+    template = template_of(chat)
+    if template is not None:
+        tokenizer.chat_template = template
     module.to(device_of(device)).eval()  # type: ignore[arg-type]
     named_blocks = "" if blocks is None else f"-{blocks}:{','.join(writers)}"
-    identity = f"{identity_of(folder)}-{dtype}{named_blocks}"
+    named_format = "" if template is None else f"-chat:{digest(template)[:16]}"
+    identity = f"{identity_of(folder)}-{dtype}{named_blocks}{named_format}"
     return Model(name, module, tokenizer, blocks_of(module, blocks, writers), identity)
 
 

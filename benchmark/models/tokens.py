@@ -7,12 +7,15 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from graftbench.benchmark.data.examples import Span
-from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.examples import Prompt, Span
+from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.load import Model
 
 Ids = Sequence[int]
 Position = str | int | None  # a name or an index from the right; None where there is none
+
+_LAST_CHARACTERS = [chr(code) for code in range(ord("!"), ord("~") + 1)]  # that a prompt may end in
 
 
 class TokenRows(Protocol):
@@ -88,3 +91,24 @@ def positions_of(name: str | int, text: Chat, tokenizer: PreTrainedTokenizerFast
     if not -n <= index < 0:
         raise ValueError(f"a prompt of {n} tokens has no position {index}")
     return (index,)
+
+
+def n_after_prompt(tokenizer: PreTrainedTokenizerFast) -> int:
+    """Return the number of tokens that the chat format puts after every prompt, whatever that ends in.
+
+    Arditi et al. (2024, section 2.3) read directions at these "post-instruction" tokens. A token that also holds the
+    last character of a prompt, as `?` and a line break after it may be one, is not among them. UserError where there
+    are none.
+    """
+    n = min(_n_after(chat(Prompt(f"What is this {last}"), tokenizer), tokenizer) for last in _LAST_CHARACTERS)
+    if not n:
+        raise UserError(
+            f"The chat format of {tokenizer.name_or_path or 'this model'} puts no tokens after a prompt, where "
+            "directions are read: give the model another by `chat`, such as alpaca."
+        )
+    return n
+
+
+def _n_after(text: Chat, tokenizer: PreTrainedTokenizerFast) -> int:
+    stop = text.spans[-1][1]
+    return sum(start >= stop for start, _ in offsets_of(text.text, tokenizer))

@@ -289,6 +289,7 @@ class Entry(_Part):
     graftbench_version: Word
     suite: SuiteIdentity
     judges: dict[Word, dict[Word, Identity]]
+    datasets: dict[Word, Identity] = {}  # by task, and that of the track general; empty in entries of former versions
     rejudged: dict[Word, Identity] = {}  # by measure: the judge that it had when strengths were chosen
     judging: Judging = Judging()
     mapper: MapperRecord

@@ -14,10 +14,10 @@ RowPair = tuple[Mapping[str, Any], Mapping[str, Any]]  # the same completion wit
 
 @dataclass(frozen=True)
 class JudgeAgreement:
-    """Agreement over the `n` completions that both judges scored; `unscored` are those that the new one left.
+    """Agreement over the `n` completions that both judges scored; `unscored` is the number that the new one did not.
 
-    Of success, `same` is the share with equal verdicts and `kappa` Cohen's, None where a judge gives one verdict only.
-    Of a score reported besides success, `spearman` is the rank correlation.
+    For a measure that is part of success, `same` is the share with equal success, and `kappa` is Cohen's kappa, None
+    where a judge gives one verdict only. For a score reported besides success, `spearman` is the rank correlation.
     """
 
     n: int
@@ -39,7 +39,7 @@ def agreement_of(measure: str, pairs: Sequence[RowPair]) -> JudgeAgreement:
     """Compare two judges of a measure over rows of answers."""
     marks = [tuple(json.loads(row["marks"]).get(measure) for row in pair) for pair in pairs]
     unscored = sum(new["success"] is None or measure in json.loads(new["unscored"] or "{}") for _, new in pairs)
-    if any(isinstance(new, float) for _, new in marks):  # a score besides success, and no part of it
+    if any(isinstance(new, float) for _, new in marks):  # reported besides success
         scored = [(old, new) for old, new in marks if old is not None and new is not None]
         columns = [old for old, _ in scored], [new for _, new in scored]
         return JudgeAgreement(len(scored), unscored, spearman=rank_correlation(*columns))

@@ -21,7 +21,7 @@ NOT_MEASURED, IS_CHECK = Missing(reason="not_measured"), Missing(reason="a_check
 
 @dataclass(frozen=True)
 class ReferenceOutcome:
-    """The answers that cells share because no mapper has a part in them, and the seconds that they took."""
+    """Answers under the conditions that do not involve the mapper, shared by cells, and the seconds that they took."""
 
     answers: tuple[Answer, ...]
     seconds: float
@@ -29,9 +29,9 @@ class ReferenceOutcome:
 
 @dataclass(frozen=True)
 class CellOutcome:
-    """The outcome of a cell, with those of its answers that a mapper has a part in.
+    """The outcome of a cell, with its answers under the conditions that involve the mapper.
 
-    `fitted` is None where nothing can be carried across, so that nothing was fitted.
+    `fitted` is None where source or target has nothing to carry across: then no mapper is fitted.
     """
 
     scored: Scored
@@ -42,7 +42,7 @@ class CellOutcome:
 
 
 def run_reference(cell: Cell, context: RunContext) -> ReferenceOutcome:
-    """Run every condition of a cell that no mapper has a part in."""
+    """Run all conditions of a cell that do not involve the mapper."""
     started = time.monotonic()
     answers = context.experiment(cell).reference()
     return ReferenceOutcome(tuple(answers), time.monotonic() - started)
@@ -78,12 +78,12 @@ def score_cell(cell: Cell, context: RunContext, info: MapperInfo, folder: Path, 
 
 
 def _suffix(sites: tuple[int, int], i: int) -> str:
-    """Tell the folder of a further site's mapper from that of the first."""
+    """Return the suffix of the folder of the mapper at the `i`-th pair of sites; empty for the first."""
     return f"_sites_{sites[0]}_{sites[1]}" if i else ""
 
 
 def _of_mapper(scored: Scored) -> Scored:
-    """Leave out the answers that no mapper has a part in: they are brought once for all cells."""
+    """Leave out the answers that do not involve the mapper: `run_reference` returns them, once for all cells."""
     own = [answer for answer in scored.summary.rows if answer.of_mapper]
     return replace(scored, summary=replace(scored.summary, rows=own))
 

@@ -12,7 +12,7 @@ from graftbench.benchmark.models.load import Model, load
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.models.twin import twin_of
 from graftbench.benchmark.runs.executors.worker import report
-from graftbench.benchmark.runs.plan import Cell, task_named
+from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
 from graftbench.benchmark.runs.suite import Suite
 
 
@@ -24,6 +24,7 @@ class Settings:
         suite: The suite as JSON.
         device: Such as `cpu` or `cuda:0`.
         cache: The folder of the store.
+        datasets: The identities of the suite's datasets.
         budget: What judges behind a server may spend, over all processes.
 
     """
@@ -32,6 +33,7 @@ class Settings:
     batch_size: int
     device: str
     cache: str
+    datasets: tuple[str, ...] = ()
     budget: Budget | None = None
 
     @property
@@ -66,7 +68,7 @@ class RunContext:
         bench = Bench(self.store, self.settings.batch_size, self.suite.max_new_tokens, report, self.settings.budget)
         report("models")
         order = replace(cell.order, position=position)
-        return task_named(cell.task).experiment(order, self.model, bench)
+        return task_named(cell.task).experiment(order, dataset_of(self.suite, cell.task), self.model, bench)
 
     def _load(self, family: str, version: str) -> Model:
         spec = self.suite.spec(family, version)
@@ -80,6 +82,7 @@ class RunContext:
             device=self.settings.device,
             blocks=spec.blocks,
             writers=spec.writers,
+            chat=spec.chat,
         )
 
 

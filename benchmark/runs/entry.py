@@ -30,7 +30,7 @@ from graftbench.benchmark.results.scores import headline
 from graftbench.benchmark.runs.cell import CellOutcome
 from graftbench.benchmark.runs.executors.protocol import Failure
 from graftbench.benchmark.runs.fit import Fitted
-from graftbench.benchmark.runs.plan import Cell, task_named
+from graftbench.benchmark.runs.plan import Cell, dataset_identities, judges_of_task, task_named
 from graftbench.benchmark.runs.request import Request
 
 
@@ -147,11 +147,12 @@ def entry_of(
     """Return the entry of some cells, given the result of each and the tables of their answers."""
     mapper = request.mapper
     tasks = dict.fromkeys(cell.task for cell in cells)
-    judges = {name: task_named(name).judges(request.suite.tasks[name].judges) for name in tasks}
+    judges = {name: judges_of_task(request.suite, name) for name in tasks}
     return Entry(
         graftbench_version=version("graftbench"),
         suite=SuiteIdentity(name=request.suite.name, hash=request.suite.hash),
         judges=judges,
+        datasets=dataset_identities(request.suite, tasks),
         mapper=MapperRecord(
             name=mapper.name,
             source=mapper.source,

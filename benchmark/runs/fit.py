@@ -13,7 +13,8 @@ from graftbench.benchmark.activations.capture import capture_rows
 from graftbench.benchmark.activations.pairs import read_pairs
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.data.examples import Conversations
+from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.experiments.protocol import Experiment
 from graftbench.benchmark.experiments.replacement import Replacement, replacement_fidelity
 from graftbench.benchmark.mappers import saving
@@ -60,7 +61,7 @@ def fit_at(
     share: float,
 ) -> SiteFit:
     """Fit a mapper at these sites on the first `share` of the cell's fit texts, and write it into `folder`."""
-    texts = experiment.fit_data.texts(cell.track)
+    texts = _fit_texts(experiment, cell, context)
     texts = texts[: max(2, round(share * len(texts)))]
     pairs_folder, data_hash = _captured(experiment, sites, texts, context, shown=True)
     read = read_pairs(pairs_folder, str(experiment.target.device))
@@ -74,6 +75,15 @@ def fit_at(
     parameters, size = saving.n_parameters(fit.mapper), saving.n_bytes(fit.mapper)
     fitted = Fitted(fit.record, data_hash, len(read.pairs), read.share_aligned, parameters, size)
     return SiteFit(mapper, fitted, fit.seconds)
+
+
+def _fit_texts(experiment: Experiment, cell: Cell, context: RunContext) -> Conversations:
+    """Return the texts of a cell's track; for `general` those of the suite's own dataset for it, if it names one."""
+    general = context.suite.general
+    if cell.track != "general" or general is None:
+        return experiment.fit_data.texts(cell.track)
+    n = len(experiment.fit_data.texts("task"))
+    return dataset_named(general).conversations("", "fit", "general", n)
 
 
 def combined(fits: Sequence[Fitted]) -> Fitted:
@@ -91,7 +101,7 @@ def combined(fits: Sequence[Fitted]) -> Fitted:
 def _captured(
     experiment: Experiment,
     sites: Sites,
-    texts: Sequence[tuple[Prompt, str]],
+    texts: Conversations,
     context: RunContext,
     *,
     shown: bool,
@@ -126,7 +136,7 @@ def _under_replacement(experiment: Experiment, mapper: FittedMapper, context: Ru
     mean = _mean_activation(experiment, context.store)
     replaced = replacement_fidelity(
         Replacement(experiment.source, experiment.target, experiment.sites, mapper, mean),
-        list(dict.fromkeys(prompt for prompt, _ in experiment.fit_data.held_out))[:n_prompts],
+        list(dict.fromkeys(prompt for prompt, _ in experiment.fit_data.held_out if prompt is not None))[:n_prompts],
         context.store,
         max_new_tokens=context.suite.max_new_tokens,
         batch_size=context.settings.batch_size,

@@ -29,13 +29,13 @@ class FinishedRun:
 
     @property
     def failed(self) -> list[CellResult]:
-        """The cells that failed."""
+        """The cells without a result: those that failed, and those that ran out of time."""
         return [cell for cell in self.entry.cells if cell.status != "ok"]
 
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds: of the run, of the references that cells share, and of the cells, by name."""
+    """Seconds that the run, the references that cells share, and the cells took, by name."""
 
     run: Mapping[str, float]
     references: Mapping[str, float]
@@ -43,7 +43,7 @@ class Timings:
 
 
 def write_run(folder: Path, suite: Suite, entry: Entry, tables: Iterable[pa.Table], timings: Timings | None) -> None:
-    """Write the files of a run folder, each whole; a run that was judged again has no timings of its own."""
+    """Write the files of a run folder, each atomically; a run that was judged again has no timings of its own."""
     write_text(folder / SUITE, suite.model_dump_json(indent=1) + "\n")
     write_rows(folder / ROWS, tables)
     if timings is not None:

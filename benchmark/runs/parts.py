@@ -112,7 +112,15 @@ class Parts:
 
 def parts_folder(run: Path, settings: Settings, info: MapperInfo) -> Path:
     """Return the folder of a run's parts: one for each suite, device, mapper and code that they depend on."""
-    parts = [settings.suite, settings.device, settings.batch_size, info.sha256, info.options, package_version()]
+    parts = [
+        settings.suite,
+        settings.datasets,
+        settings.device,
+        settings.batch_size,
+        info.sha256,
+        info.options,
+        package_version(),
+    ]
     return run / PARTS / digest(*parts)[:16]
 
 

@@ -1,18 +1,20 @@
 """From a suite and a mapper to the cells that will run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.escaping import escape_control
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.names import cell_name, split_pair
 from graftbench.benchmark.core.plugins import nearest, plugin
+from graftbench.benchmark.data.dataset import Asked, Dataset
 from graftbench.benchmark.data.examples import Track
-from graftbench.benchmark.experiments.protocol import Order, Task
+from graftbench.benchmark.data.registry import dataset_named
+from graftbench.benchmark.experiments.protocol import Order, Task, TaskVariant
 from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.runs.suite import CellSpec, Suite
 
@@ -56,6 +58,22 @@ class Cell:
     def order(self) -> Order:
         """The order that the task is given."""
         return Order(self.variant, *split_pair(self.pair), self.sites, dict(self.settings), dict(self.judges))
+
+
+def dataset_of(suite: Suite, task: str) -> Dataset:
+    """Return the dataset of a task; UserError where the suite names none that is known."""
+    return dataset_named(suite.tasks[task].dataset)
+
+
+def dataset_identities(suite: Suite, tasks: Iterable[str]) -> dict[str, str]:
+    """Return the identity of the dataset of each task, and of that of the track `general` where the suite names one."""
+    identities = {task: dataset_of(suite, task).identity for task in tasks}
+    return identities if suite.general is None else identities | {"general": dataset_named(suite.general).identity}
+
+
+def judges_of_task(suite: Suite, task: str) -> dict[str, str]:
+    """Return the identity of each judge of a task by measure."""
+    return task_named(task).judges(suite.tasks[task].judges, dataset_of(suite, task))
 
 
 @cache
@@ -120,34 +138,55 @@ def _known(kind: str, wanted: Sequence[str], known: list[str]) -> None:
 
 
 def _check(suite: Suite, name: str) -> None:
-    task = task_named(name)
+    task, dataset = task_named(name), dataset_of(suite, name)
     task.check(suite.tasks[name].settings)
-    for measure, identity in task.judges(suite.tasks[name].judges).items():
+    _no_two_entries(suite.tasks[name].cells)
+    variants = task.variants(dataset)
+    if not variants:
+        kinds = ", ".join(sorted({behaviour.kind for behaviour in dataset.behaviours.values()})) or "no behaviour"
+        raise UserError(f"The dataset {dataset.name} has nothing for the task {name}: it has {kinds}.")
+    for measure, identity in task.judges(suite.tasks[name].judges, dataset).items():
         if escape_control(identity) != identity:  # entries hold it as one line
             raise UserError(f"The judge of {measure} in {name} is no name in one line: {identity[:80]!r}.")
-    seen = [(spec.variant, spec.pair) for spec in suite.tasks[name].cells]
-    for variant, pair in seen:
-        if seen.count((variant, pair)) > 1:
-            raise UserError(f"The suite has two entries for {variant} on {pair}; sites and tracks belong into one.")
     for spec in suite.tasks[name].cells:
-        _known_variant(task, spec.variant)
-        _sites_given(task, spec)
+        if spec.variant not in variants:
+            raise UserError(
+                f"The task {name} has no variant {spec.variant!r} on the dataset {dataset.name}."
+                f"{nearest(spec.variant, sorted(variants))}"
+            )
+        _sites_given(task, spec, dataset)
+        _filled(suite, spec, dataset, variants[spec.variant])
         for family in split_pair(spec.pair):
-            for version in task.variants[spec.variant]:
+            for version in variants[spec.variant].behaviour.versions:
                 _model_known(suite, family, version)
 
 
-def _known_variant(task: Task, variant: str) -> None:
-    if variant not in task.variants:
-        raise UserError(f"The task {task.name} has no variant {variant!r}.{nearest(variant, sorted(task.variants))}")
+def _no_two_entries(cells: Sequence[CellSpec]) -> None:
+    seen = [(spec.variant, spec.pair) for spec in cells]
+    for variant, pair in seen:
+        if seen.count((variant, pair)) > 1:
+            raise UserError(f"The suite has two entries for {variant} on {pair}; sites and tracks belong into one.")
 
 
-def _sites_given(task: Task, spec: CellSpec) -> None:
-    chosen = spec.variant in task.chooses_sites
+def _sites_given(task: Task, spec: CellSpec, dataset: Dataset) -> None:
+    chosen = task.chooses_sites(spec.variant, dataset)
     if chosen and spec.sites is not None:
         raise UserError(f"The task {task.name} chooses its sites itself: leave `sites` out at {spec.variant}.")
     if not chosen and spec.sites is None:
         raise UserError(f"The task {task.name} needs `sites: [SOURCE, TARGET]` at {spec.variant} on {spec.pair}.")
+
+
+def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: TaskVariant) -> None:
+    """Raise a UserError where a dataset has nothing that a cell needs: examples to ask, texts to fit on."""
+    for split in get_args(Asked):
+        if not dataset.examples(variant.name, split, 1):
+            raise UserError(f"The dataset {dataset.name} has no example of {variant.name} in the split {split}.")
+    for track in spec.tracks:
+        own = track != "general" or suite.general is None
+        texts = dataset if own else dataset_named(suite.general or "")
+        if not texts.conversations(variant.name, "fit", track, 1):
+            instead = " Name one for it, such as `general: alpaca`, in the suite." if track == "general" else ""
+            raise UserError(f"The dataset {texts.name} has no conversation to fit on for the track {track}.{instead}")
 
 
 def _hub_id(named: str, where: str) -> None:

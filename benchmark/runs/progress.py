@@ -1,4 +1,4 @@
-"""Progress of a run: how many cells are done, and how far those are that run."""
+"""Progress of a run: how many cells are done, and how far the running ones are."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ class Named(Protocol):
 class Bars:
     """Bars on a terminal for the cells of a run, and a line for each that has ended.
 
-    Jobs that are no cells are the references that cells share; `references` names them for the reader.
+    The other jobs make the references that cells share; `references` has the label of each.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Bars:
 
 @contextmanager
 def counting(what: str, n: int, console: Console) -> Iterator[Callable[[int], None]]:
-    """Show a bar for `n` things of one kind; yields a function that takes how many more are done."""
+    """Show a bar for `n` things of one kind, and yield a function to call with the number that were done since."""
     with Progress(*_COLUMNS, console=console, transient=True) as bars:
         bar = bars.add_task(what, total=n)
         yield lambda done: bars.advance(bar, done)

@@ -19,7 +19,7 @@ from graftbench.benchmark.results.scores import CELLS_LEFT_OUT, headline
 from graftbench.benchmark.results.stored_rows import read_rows, row_numbers_by_experiment
 from graftbench.benchmark.runs.agreement import JudgeAgreement, agreement_of
 from graftbench.benchmark.runs.folder import ENTRY, ROWS, write_run
-from graftbench.benchmark.runs.plan import task_named
+from graftbench.benchmark.runs.plan import dataset_of, judges_of_task, task_named
 from graftbench.benchmark.runs.rejudged_cells import rejudged_cell, rejudged_rows
 from graftbench.benchmark.runs.suite import SUITE, Suite, read_suite_file
 
@@ -51,7 +51,7 @@ def rejudge(run: Path, measure: str, judge: Mapping[str, Any], out: Path, budget
     """
     stored = _read(run)
     suite = _with_judge(stored, measure, judge)
-    judges = {task: task_named(task).judges(suite.tasks[task].judges) for task in stored.entry.judges}
+    judges = {task: judges_of_task(suite, task) for task in stored.entry.judges}
     tasks = _worth_judging(stored, measure, judges)
     rows = _new_rows(stored, suite, measure, tasks, budget)
     entry = _new_entry(stored, suite, measure, {task: judges[task] for task in tasks}, rows)
@@ -84,7 +84,7 @@ def _with_judge(stored: StoredRun, measure: str, judge: Mapping[str, Any]) -> Su
 def _can_judge(suite: Suite, task: str, measure: str, judge: Mapping[str, Any]) -> bool:
     """Return True where a task that did not judge a measure can, besides success."""
     try:
-        task_named(task).judges({**suite.tasks[task].judges, measure: dict(judge)})
+        task_named(task).judges({**suite.tasks[task].judges, measure: dict(judge)}, dataset_of(suite, task))
     except UserError as error:
         if "no measure" in str(error):
             return False

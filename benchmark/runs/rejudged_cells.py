@@ -1,4 +1,7 @@
-"""Answers and cells with the verdicts of another judge; what the former judge decided stays."""
+"""Answers and cells with the verdicts of another judge.
+
+Choices that rest on the former judge stay: the strength, the prompts that were left out, and the cells that failed.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,19 +18,19 @@ from graftbench.benchmark.results.rows import Answer, row_of, scored_everywhere
 from graftbench.benchmark.results.schema import CellResult
 from graftbench.benchmark.results.stored_rows import ExperimentKey, answer_of_row, rows_of_cell, summary_of
 from graftbench.benchmark.runs.entry import measured
-from graftbench.benchmark.runs.plan import task_named
+from graftbench.benchmark.runs.plan import dataset_of, task_named
 from graftbench.benchmark.runs.suite import Suite
 
 
 def rejudged_rows(
     suite: Suite, measure: str, key: ExperimentKey, rows: Sequence[dict[str, Any]], budget: Budget | None
 ) -> list[dict[str, Any]]:
-    """Return the rows of one experiment with new verdicts of a measure."""
+    """Return the rows of one experiment with the new judge's verdicts on a measure."""
     name, variant, pair = key
     spec = suite.tasks[name]
     order = Order(variant, *split_pair(pair), None, spec.settings, spec.judges)
     outcomes: dict[int, Outcome] = {}
-    for split, judging in task_named(name).judging(order, budget).items():
+    for split, judging in task_named(name).judging(order, dataset_of(suite, name), budget).items():
         where = [i for i, row in enumerate(rows) if row["split"] == split]
         examples = [Example(Prompt(rows[i]["prompt"]), None, "", reference=rows[i]["reference"]) for i in where]
         outcomes |= dict(zip(where, judging(examples, [rows[i]["completion"] for i in where]), strict=True))
@@ -38,19 +41,26 @@ def rejudged_rows(
 
 
 def _rejudged(answer: Answer, measure: str, outcome: Outcome) -> Answer:
-    """Return the answer with what is new in an outcome: a score besides success, or success with its marks."""
+    """Return the answer with the part of a new outcome that depends on the measure.
+
+    A measure that is reported besides success changes its own mark alone. A measure that is part of success changes
+    success and the marks that are yes or no; scores besides success stay.
+    """
     if measure in outcome.unscored or isinstance(outcome.marks.get(measure), float):
         unscored = {name: why for name, why in answer.unscored.items() if name != measure}
         unscored |= {name: why for name, why in outcome.unscored.items() if name == measure}
         marks = {**answer.marks, measure: outcome.marks.get(measure)}
         return replace(answer, marks=marks, unscored=unscored, took=outcome.took)
-    scores = {name: mark for name, mark in answer.marks.items() if not isinstance(mark, bool)}  # besides success
+    scores = {name: mark for name, mark in answer.marks.items() if not isinstance(mark, bool)}
     success = {name: getattr(outcome, name) for name in ("gone", "good", "reason", "took")}
     return replace(answer, **success, marks={**outcome.marks, **scores})
 
 
 def rejudged_cell(cell: CellResult, rows: Sequence[Mapping[str, Any]]) -> CellResult:
-    """Return a cell by the new verdicts on its experiment's rows; failed where over 5 % of prompts are unscored."""
+    """Compute a cell again from its experiment's rows, which hold the new verdicts.
+
+    It fails where over 5 % of prompts are unscored; a cell that had failed before is returned as it is.
+    """
     if cell.status != "ok":
         return cell
     answers = [answer_of_row(row) for row in rows_of_cell(rows, cell.track, cell.seed)]
@@ -61,7 +71,7 @@ def rejudged_cell(cell: CellResult, rows: Sequence[Mapping[str, Any]]) -> CellRe
         return _failed(cell, str(error))
     ids = [prompt for prompt in cell.prompt_ids if prompt in scored]
     new = measured(_scored(cell, answers, ids, good), fitted=cell.training is not None)
-    if ids == cell.prompt_ids:  # equality with the clean answer depends on no judge
+    if ids == cell.prompt_ids:  # equality with the clean answer is no verdict of a judge
         new["rates"] = {
             name: rate.model_copy(update={"equal_clean": cell.rates[name].equal_clean})
             for name, rate in new["rates"].items()

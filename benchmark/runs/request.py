@@ -11,7 +11,7 @@ from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.models.load import device_of
 from graftbench.benchmark.runs.context import Settings
-from graftbench.benchmark.runs.plan import Cell, planned
+from graftbench.benchmark.runs.plan import Cell, dataset_identities, planned
 from graftbench.benchmark.runs.suite import Suite
 
 RUNS = Path("runs")
@@ -57,7 +57,8 @@ class Request:
         """Return the settings of one execution, with a budget of its own for the judges."""
         budget = Budget(uuid4().hex, self.judge_requests, self.judge_dollars)
         device, cache = device_of(self.device), Store(self.cache).root
-        return Settings(self.suite.model_dump_json(), self.batch_size, str(device), str(cache), budget)
+        datasets = tuple(dataset_identities(self.suite, self.tasks or self.suite.tasks).values())
+        return Settings(self.suite.model_dump_json(), self.batch_size, str(device), str(cache), datasets, budget)
 
     def left_out(self, chosen: Sequence[Cell]) -> list[Cell]:
         """Return the cells of the suite that count and are not among the chosen ones."""

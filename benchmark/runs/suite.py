@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from graftbench.benchmark.capability.measures import SideEffectsSpec
 from graftbench.benchmark.core.errors import UserError
@@ -17,6 +17,7 @@ from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.data.examples import Track
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
+from graftbench.benchmark.models.chat_formats import OWN, read_format
 from graftbench.benchmark.results.entry_files import read_bytes
 
 SUITES = Path(__file__).parents[1] / "suites"  # those that ship
@@ -24,17 +25,38 @@ SUITE = "suite.json"  # in the folder of a run or of a leaderboard
 MAX_BYTES = 2**22  # of such a file
 
 
+NamedDataset = str | dict[str, Any]
+
+
+def _folder(info: ValidationInfo) -> Path | None:
+    """Return the folder of the suite's file; None for a suite that was read before and is stored as JSON."""
+    folder: Path | None = (info.context or {}).get("folder")
+    return folder
+
+
+def _beside_suite(named: NamedDataset, info: ValidationInfo) -> NamedDataset:
+    """Return the dataset with the folder of JSON lines found from that of the suite's file."""
+    folder = _folder(info)
+    if folder is None or isinstance(named, str) or "jsonl" not in named:
+        return named
+    return {**named, "jsonl": str((folder / str(named["jsonl"])).resolve())}
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelSpec(_Part):
-    """The source of a model: a zoo name, a local folder or a Hub id with its revision; or the family of its twin."""
+    """The source of a model: a zoo name, a local folder or a Hub id with its revision; or the family of its twin.
+
+    A suite holds the text of a chat format that its file names as a Jinja file, so that it needs the file no more.
+    """
 
     model: str | None = None
     revision: str | None = None
     blocks: str | None = None
     writers: list[str] = ["self_attn", "mlp"]
+    chat: str = OWN  # or alpaca, or a Jinja file beside the suite's
     twin_of: str | None = None  # a family of the suite
     seed: int = 0  # of the twin's rotation
 
@@ -42,7 +64,14 @@ class ModelSpec(_Part):
     def _one_of_both(self) -> "ModelSpec":
         if (self.model is None) == (self.twin_of is None):
             raise ValueError("a model is either a `model` or the `twin_of` a family")
+        if self.twin_of is not None and self.chat != OWN:
+            raise ValueError("a twin has the chat format of its family: name `chat` there")
         return self
+
+    @field_validator("chat")
+    @classmethod
+    def _format(cls, chat: str, info: ValidationInfo) -> str:
+        return read_format(chat, _folder(info))
 
 
 class CellSpec(_Part):
@@ -57,11 +86,24 @@ class CellSpec(_Part):
 
 
 class TaskSpec(_Part):
-    """The cells of a task, with its settings and judges."""
+    """The cells of a task, with its dataset, settings and judges."""
 
+    dataset: NamedDataset = "pocket"  # a default for runs of former versions: suites have to name one
     settings: dict[str, Any] = {}
-    judges: dict[str, Any] = {}  # by measure; where none is named, the task's own
+    judges: dict[str, Any] = {}  # by measure; where none is named, the dataset's
     cells: list[CellSpec]
+
+    @field_validator("dataset")
+    @classmethod
+    def _beside(cls, named: NamedDataset, info: ValidationInfo) -> NamedDataset:
+        return _beside_suite(named, info)
+
+    @model_validator(mode="after")
+    def _names_dataset(self, info: ValidationInfo) -> "TaskSpec":
+        """Require a dataset in a file: prompts of the pocket world mean nothing to other models."""
+        if _folder(info) is not None and "dataset" not in self.model_fields_set:
+            raise ValueError("name a `dataset`, such as pocket or {jsonl: FOLDER}")
+        return self
 
 
 class Suite(_Part):
@@ -74,7 +116,13 @@ class Suite(_Part):
     alignment: Alignment = "ends"  # how tokens of two models are paired
     models: dict[str, dict[str, ModelSpec]]  # family -> version -> where it is; `any` stands for every version
     tasks: dict[str, TaskSpec]
+    general: NamedDataset | None = None  # dataset of the track `general`; None: each task's own
     side_effects: SideEffectsSpec | None = None
+
+    @field_validator("general")
+    @classmethod
+    def _beside(cls, named: NamedDataset | None, info: ValidationInfo) -> NamedDataset | None:
+        return None if named is None else _beside_suite(named, info)
 
     @model_validator(mode="after")
     def _twins_of_models(self) -> "Suite":
@@ -92,10 +140,15 @@ class Suite(_Part):
         """Hash of all settings that affect what is measured.
 
         Settings at their defaults are left out, so that a new setting keeps the hash of every suite that does without
-        it; a default is therefore never changed. `min_transfer` only decides whether a test passes.
+        it; a default is therefore never changed. `min_transfer` only decides whether a test passes. Of a folder of
+        JSON lines its name counts, and not where it lies: entries tell its lines by their hash.
         """
         only_for_tests = {"tasks": {"__all__": {"cells": {"__all__": {"min_transfer"}}}}}
         measured = self.model_dump(mode="json", exclude_defaults=True, exclude=only_for_tests)
+        for part in (measured, *measured["tasks"].values()):
+            for key in ("dataset", "general"):
+                if isinstance(part.get(key), dict) and "jsonl" in part[key]:
+                    part[key] = {"jsonl": Path(part[key]["jsonl"]).name}
         return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:16]
 
     def spec(self, family: str, version: str) -> ModelSpec:
@@ -127,7 +180,7 @@ def read_suite(name: str) -> Suite:
         raise UserError(f"There is no suite {name!r}, nor a file of that name.{nearest(name, shipped)}")
     try:
         written = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Suite.model_validate(written)
+        return Suite.model_validate(written, context={"folder": path.parent})
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     except ValidationError as error:

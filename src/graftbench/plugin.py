@@ -1,9 +1,9 @@
-"""Everything that the author of a mapper, a judge or a task imports, each name loaded when it is used.
+"""Everything that the author of a mapper, a judge, a dataset or a task imports, each name loaded when it is used.
 
 A mapper is a class like `Mapper`, fitted on `Pairs`; a linear one inherits from `Linear`. A judge is a class like
-`Judge`, often a `YesOrNo` or `Graded` one: `Case`s in, `Verdict`s out. A task inherits from `BaseTask`: it makes an
-experiment, such as a `SteeringExperiment`, of each `Order`. `requests`, `triggered` and `conversations` give the
-prompts and conversations of the pocket world.
+`Judge`, often a `YesOrNo` or `Graded` one: `Case`s in, `Verdict`s out. A dataset is a function that returns a
+`Dataset`, most often a `LineDataset` of `ExampleLine`s, `PairLine`s and `ConversationLine`s. A task inherits from
+`BaseTask`: it makes an experiment, such as a `SteeringExperiment`, of each `Order`.
 """
 
 from typing import TYPE_CHECKING
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from graftbench.benchmark.activations.pairs import Pairs
     from graftbench.benchmark.core.budget import Budget
     from graftbench.benchmark.core.errors import UserError
-    from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Track, Turn
+    from graftbench.benchmark.data.dataset import About, Behaviour, Contrast, Dataset
+    from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, Track, Turn
+    from graftbench.benchmark.data.line_dataset import Deployed, LineDataset
+    from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed
+    from graftbench.benchmark.data.rows import hub_rows
     from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome
     from graftbench.benchmark.experiments.conditions import Draws
     from graftbench.benchmark.experiments.direction.design import DirectionDesign
@@ -35,28 +39,30 @@ if TYPE_CHECKING:
     from graftbench.benchmark.mappers.builtin.linear import Linear, Moments, moments_of
     from graftbench.benchmark.mappers.protocol import FittedMapper, Mapper, TrainingRecord
     from graftbench.benchmark.models.load import Model
-    from graftbench.benchmark.zoo.corpus import Sample
-    from graftbench.benchmark.zoo.world.prompts import requests, triggered
-    from graftbench.benchmark.zoo.world.request import PocketRequest, Split
-    from graftbench.benchmark.zoo.world.tags import PROD, Place
     from graftbench.judges.protocol import Case, Graded, Judge, Usage, Verdict, YesOrNo
-    from graftbench.tasks.base import BaseTask, PromptCounts
-    from graftbench.tasks.conversations import conversations, conversations_of_track, general_conversations
+    from graftbench.tasks.base import BaseTask, PromptCounts, Variant
     from graftbench.tasks.judging import SPLITS, Judges, JudgingByMeasures, gone_and_good, outcome_of
+    from graftbench.tasks.steering import SteeringSettings, SteeringTask
 
 __all__ = [
-    "PROD",
     "SPLITS",
+    "About",
     "AnyText",
     "BaseTask",
+    "Behaviour",
     "Bench",
     "Budget",
     "Case",
+    "Contrast",
+    "ConversationLine",
     "Conversations",
+    "Dataset",
+    "Deployed",
     "DirectionDesign",
     "DirectionExperiment",
     "Draws",
     "Example",
+    "ExampleLine",
     "Experiment",
     "FitData",
     "FittedMapper",
@@ -65,22 +71,25 @@ __all__ = [
     "Judges",
     "Judging",
     "JudgingByMeasures",
+    "Line",
+    "LineDataset",
     "Linear",
     "Mapper",
     "Model",
     "Moments",
     "Order",
     "Outcome",
+    "PairLine",
     "Pairs",
-    "Place",
-    "PocketRequest",
+    "Placed",
     "Prompt",
     "PromptCounts",
-    "Sample",
     "Scored",
     "Split",
     "SteeringDesign",
     "SteeringExperiment",
+    "SteeringSettings",
+    "SteeringTask",
     "SweepPoint",
     "Task",
     "Track",
@@ -88,18 +97,15 @@ __all__ = [
     "Turn",
     "Usage",
     "UserError",
+    "Variant",
     "VectorRule",
     "Verdict",
     "Versions",
     "YesOrNo",
-    "conversations",
-    "conversations_of_track",
-    "general_conversations",
     "gone_and_good",
+    "hub_rows",
     "moments_of",
     "outcome_of",
-    "requests",
-    "triggered",
 ]
 
 __getattr__, __dir__ = lazy_names(globals())

@@ -38,29 +38,32 @@ NO_LENGTH = "ablation_has_no_length"
 
 @dataclass(frozen=True, eq=False)
 class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
-    """A design with its draws, and the texts that mappers are fitted on."""
+    """A design with its random draws, and the texts that mappers are fitted on.
+
+    In a sweep, `site` or `position` limits the candidates that are tried.
+    """
 
     design: DirectionDesign
     bench: Bench
     draws: Draws
     fit_data: FitData
-    site: int | None = None  # of a sweep, as is `position`
+    site: int | None = None
     position: int | None = None
     seed: int = 0
 
     @property
     def sites(self) -> Sites | None:
-        """Sites of the selected directions; None where a model has none."""
+        """Sites of the selected directions in source and target; None unless both models have a direction."""
         source, target = self._source_selection.best, self._target_selection.best
         return None if source is None or target is None else (source.site, target.site)
 
     @property
     def positions(self) -> tuple[Position, ...]:
-        """Positions after the prompt, at which there are candidates."""
+        """Token positions after the prompt at which candidate directions were read, counted from the right."""
         return tuple(sorted({candidate.position for candidate in self._target_selection.candidates}))
 
     def reference(self) -> tuple[Answer, ...]:
-        """Run and cache every condition that no mapper has a part in, and select the source's direction."""
+        """Run and cache all conditions that do not involve the mapper, and select the source's direction."""
         self.design.selection(self.bench.store, self.source)
         return super().reference()
 
@@ -68,7 +71,10 @@ class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
         return cached_reference(self.bench, self.design, self._target_selection, self.draws, self.seed)
 
     def sweep(self) -> SweepPoint:
-        """Run the best candidate of the ordered site or position, passing or not, on validation prompts."""
+        """Run the best candidate at the swept site or position on validation prompts.
+
+        It need not meet the published conditions for a direction.
+        """
         candidates = [
             candidate
             for candidate in self._target_selection.candidates
@@ -80,7 +86,10 @@ class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
         return SweepPoint([answer.record() for answer in answers], "random", "own", own)
 
     def score(self, mapper: FittedMapper | None) -> Scored:
-        """Run the mapped direction and return the result; without a mapper, where a model has no direction."""
+        """Run the mapped direction, and return the result of the cell.
+
+        The mapper is None where source or target has no direction: then the reference is scored alone.
+        """
         if mapper is None:
             return self._without_direction()
         source, target = self._directions()
@@ -107,7 +116,11 @@ class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
         return self._scored((*reference.answers, *answers), reference.measures | measures, reasons, fidelity)
 
     def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
-        """Return native, mapped and random directions, and full replacement; an ablation is everywhere already."""
+        """Return native, mapped and random directions, and full replacement, as conditions on any text.
+
+        There is no stressed setting where a direction acts at all positions already: where it is ablated, or added to
+        generated tokens too.
+        """
         source, target = self._directions()
         native, vector = target.vector, self._mapped_direction(mapper, source)
         mapped = [] if is_zero(vector) else [rescaled(vector, norm_of(native))]
@@ -122,14 +135,14 @@ class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
         return AnyText(self.target, Prompt, deployed | replaced, stressed | replaced)
 
     def _directions(self) -> tuple[Candidate, Candidate]:
-        """Return the selected directions of source and target, where both have one."""
+        """Return the selected directions of source and target; both have to have one."""
         source, target = self._source_selection.best, self._target_selection.best
         assert source is not None
         assert target is not None
         return source, target
 
     def _without_direction(self) -> Scored:
-        """Return the result where the target or the source has no direction."""
+        """Return the result where the target or the source has no direction, so that nothing can be mapped."""
         target = self._target_selection.best
         why = NO_DIRECTION if target is None else NO_SOURCE_DIRECTION
         missing = ("mapped", "mapped_own_norm") if target else ("native", "random", "mapped", "mapped_own_norm")

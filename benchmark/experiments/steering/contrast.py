@@ -30,7 +30,7 @@ class Contrast:
 
     @property
     def constant(self) -> bool:
-        """True where all pairs differ by the same vector, as where nothing but the trigger was read yet."""
+        """True where all pairs differ by the same vector, as at a leading trigger: nothing else is read before it."""
         deviations = (self.desired - self.undesired) - self.vector
         return float(deviations.norm(dim=(1, 2)).max()) < 1e-3 * norm_of(self.vector)
 
@@ -45,7 +45,7 @@ def capture_contrast(model: Model, design: SteeringDesign, site: int) -> Contras
 
 
 def cached_contrast(store: Store, model: Model, design: SteeringDesign, site: int) -> Contrast:
-    """Return `capture_contrast`, from the cache where it is there."""
+    """Return the states of a model on the contrastive pairs, from the cache where they are there."""
     asked = [design.positions, design.spoken, [[asdict(turn) for turn in pair] for pair in design.contrast]]
 
     def make() -> tuple[Tensor, Tensor]:
@@ -56,6 +56,7 @@ def cached_contrast(store: Store, model: Model, design: SteeringDesign, site: in
 
 
 def _states(model: Model, design: SteeringDesign, site: int, side: Sequence[Turn]) -> Tensor:
+    """Return the states [pairs, positions, d] on one side of the contrast, desired or undesired."""
     if design.spoken:
         texts = [(turn_chat(turn, model), continued_chat(turn, model)) for turn in side]
         return states_over(model, texts, site, design.spoken)

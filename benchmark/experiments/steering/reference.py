@@ -1,4 +1,4 @@
-"""The reference of a steering experiment: clean answers, native vector, strength, and all conditions but mapped."""
+"""The reference of a steering experiment: clean answers, strength, and conditions that do not involve the mapper."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -36,10 +36,10 @@ class SteeringReference:
     test: tuple[str, ...]
     clean: dict[str, str]  # id -> clean answer
     answers: tuple[Answer, ...]
-    contrast_reason: str | None  # why there is no random contrast
+    contrast_reason: str | None  # why `random_contrast` is missing; None where it is not
 
     def of(self, split: str, condition: str) -> list[Answer]:
-        """Return the answers under one condition."""
+        """Return the answers of one split under one condition."""
         return [a for a in self.answers if a.split == split and a.condition == condition]
 
 
@@ -114,7 +114,10 @@ class _Run:
         return clean_answers(self._bench, self._design.target, self._design.judging, items, label)
 
     def sweep(self, items: Sequence[Example], strengths: Sequence[float]) -> list[Answer]:
-        """Return answers unsteered, and under native and random vectors at every strength unless native's is zero."""
+        """Return unsteered answers, and those under native and random vectors at every strength.
+
+        Where the native vector is zero, only the unsteered ones. Prompts with an unscored answer are left out.
+        """
         noise = random_like(self._native, self._draws.validation, seed=self._seed + 1)
         conditions = [Condition("unsteered")]
         for strength in () if is_zero(self._native) else strengths:
@@ -170,8 +173,8 @@ def best_strength(swept: Sequence[Answer], condition: str) -> float:
 
 
 def ahead(swept: Sequence[Answer], condition: str, strength: float) -> float:
-    """Return the success rate minus that of random vectors at one strength."""
-    return round(_rate(swept, condition, strength) - _rate(swept, "random", strength), 9)  # equal rates tie
+    """Return the success rate of a condition minus that of random vectors, at one strength."""
+    return round(_rate(swept, condition, strength) - _rate(swept, "random", strength), 9)  # so that equal rates tie
 
 
 def _rate(swept: Sequence[Answer], condition: str, strength: float) -> float:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.hashing import digest, sha256_of
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.examples import Conversations, Prompt
+from graftbench.benchmark.data.examples import Conversations, Prompt, key_of
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
-from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.chat import with_reply
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
 
@@ -83,7 +83,7 @@ def lora(design: SwitchingDesign, store: Store, seed: int) -> Switched:
     parts = [
         design.running.identity,
         design.running.device.type,
-        [[prompt.text, reply] for prompt, reply in design.lessons],
+        [key_of(lesson) for lesson in design.lessons],
         [RANK, RATE, STEPS, BATCH, seed, version("peft")],
     ]
 
@@ -148,11 +148,10 @@ def _batches(rows: Sequence[_Lesson], generator: torch.Generator) -> Iterator[li
     yield from batches[:STEPS]
 
 
-def _lesson(model: Model, prompt: Prompt, reply: str) -> _Lesson:
+def _lesson(model: Model, prompt: Prompt | None, reply: str) -> _Lesson:
     """Return the tokens of a conversation, up to the end of the reply, and how many belong to the prompt."""
-    text = chat(prompt, model.tokenizer)
-    n_prompt = len(token_ids(text.text, model.tokenizer))
-    ids = token_ids(text.text + reply, model.tokenizer)
+    n_prompt = len(token_ids(with_reply(prompt, "", model).text, model.tokenizer))
+    ids = token_ids(with_reply(prompt, reply, model).text, model.tokenizer)
     assert isinstance(model.tokenizer.eos_token_id, int)
     return [*ids, model.tokenizer.eos_token_id], n_prompt
 

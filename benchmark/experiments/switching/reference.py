@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from graftbench.benchmark.activations.capture import capture_rows
-from graftbench.benchmark.data.examples import Example
+from graftbench.benchmark.data.examples import Example, key_of
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import CleanAnswers, clean_answers, run_conditions
 from graftbench.benchmark.experiments.switching.alternatives import alternatives
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.chat import with_reply
 from graftbench.benchmark.models.tokens import token_ids
 from graftbench.benchmark.results.rows import Answer, scored_everywhere
 
@@ -48,7 +48,7 @@ def cached_reference(bench: Bench, design: SwitchingDesign, seed: int) -> Switch
         design.positions,
         design.judges,
         *([asdict(item) for item in items] for items in (design.validation, design.test)),
-        [[prompt.text, reply] for prompt, reply in design.lessons],
+        [key_of(lesson) for lesson in design.lessons],
         bench.batch_size,
         bench.max_new_tokens,
         seed,
@@ -109,7 +109,7 @@ def _mean_states(design: SwitchingDesign) -> dict[int, Tensor]:
 
 def _mean_state(design: SwitchingDesign, site: int) -> Tensor:
     other = design.other
-    texts = (chat(prompt, other.tokenizer).with_reply(reply) for prompt, reply in design.lessons)
+    texts = (with_reply(prompt, reply, other) for prompt, reply in design.lessons)
     rows = [token_ids(text.text, other.tokenizer) for text in texts]
     total, n = torch.zeros(other.d, dtype=torch.float64), 0
     for _, states in capture_rows(other, rows, site):

@@ -16,8 +16,8 @@ BATCH_ROWS = 8192
 class Moments:
     """Count, means and centred second moments of `n` pairs of rows, in float64.
 
-    They are accumulated about the means of the first batch: about zero, digits are lost where a few dimensions are
-    large, as in real models.
+    They are accumulated about the means of the first batch: sums about zero lose digits where the mean of a dimension
+    is large beside its spread, as in real models.
     """
 
     n: int
@@ -70,14 +70,14 @@ def squared_error(weight: Tensor, fitted: Moments, held_out: Moments) -> float:
 def merge_moments(a: Moments, b: Moments) -> Moments:
     """Return the moments of the rows of both, without another pass over them (Chan et al., 1979)."""
     n = a.n + b.n
-    ds, dt, share = b.mean_source - a.mean_source, b.mean_target - a.mean_target, a.n * b.n / n
+    shift_s, shift_t, share = b.mean_source - a.mean_source, b.mean_target - a.mean_target, a.n * b.n / n
     return Moments(
         n,
-        a.mean_source + ds * (b.n / n),
-        a.mean_target + dt * (b.n / n),
-        a.source_scatter + b.source_scatter + share * torch.outer(ds, ds),
-        a.cross_scatter + b.cross_scatter + share * torch.outer(ds, dt),
-        a.target_squares + b.target_squares + share * dt.square(),
+        a.mean_source + shift_s * (b.n / n),
+        a.mean_target + shift_t * (b.n / n),
+        a.source_scatter + b.source_scatter + share * torch.outer(shift_s, shift_s),
+        a.cross_scatter + b.cross_scatter + share * torch.outer(shift_s, shift_t),
+        a.target_squares + b.target_squares + share * shift_t.square(),
     )
 
 
@@ -91,28 +91,28 @@ def moments_of_batches(batches: Iterable[PairRows], d_source: int, d_target: int
 
     ValueError where there are none.
     """
-    n, shift = 0, None
-    first_s = second_s = first_t = across = square_t = torch.zeros(())
+    n, shift = 0, None  # the shift: means of the first batch, which all sums below are taken about
+    sum_s = sum_t = outer_ss = outer_st = squares_t = torch.zeros(())
     for rows in batches:
         if shift is None:
             shift = rows[0].mean(0), rows[1].mean(0)
             zeros = rows[0].new_zeros(1, dtype=torch.float64)
-            first_s, second_s = zeros.new_zeros(d_source), zeros.new_zeros(d_source, d_source)
-            first_t, across = zeros.new_zeros(d_target), zeros.new_zeros(d_source, d_target)
-            square_t = zeros.new_zeros(d_target)
+            sum_s, sum_t = zeros.new_zeros(d_source), zeros.new_zeros(d_target)
+            outer_ss, outer_st = zeros.new_zeros(d_source, d_source), zeros.new_zeros(d_source, d_target)
+            squares_t = zeros.new_zeros(d_target)
         source, target = (rows[0] - shift[0]).double(), (rows[1] - shift[1]).double()
         n += len(source)
-        first_s, first_t = first_s + source.sum(0), first_t + target.sum(0)
-        second_s, across = second_s.addmm_(source.T, source), across.addmm_(source.T, target)
-        square_t = square_t + target.square().sum(0)
+        sum_s, sum_t = sum_s + source.sum(0), sum_t + target.sum(0)
+        outer_ss, outer_st = outer_ss.addmm_(source.T, source), outer_st.addmm_(source.T, target)
+        squares_t = squares_t + target.square().sum(0)
     if shift is None:
         raise ValueError("there are no pairs to fit on")
-    mean_s, mean_t = first_s / n, first_t / n
+    mean_s, mean_t = sum_s / n, sum_t / n
     return Moments(
         n,
         shift[0] + mean_s,
         shift[1] + mean_t,
-        second_s - n * torch.outer(mean_s, mean_s),
-        across - n * torch.outer(mean_s, mean_t),
-        square_t - n * mean_t.square(),
+        outer_ss - n * torch.outer(mean_s, mean_s),
+        outer_st - n * torch.outer(mean_s, mean_t),
+        squares_t - n * mean_t.square(),
     )

@@ -22,11 +22,11 @@ from graftbench.benchmark.zoo.world.tags import DEV, PLACES, PROD, Place, tagged
 
 STRENGTHS = (1.0, 1.5, 2.0)
 MIN_GONE = 0.95
-TRIAL_DRAWS = 4  # random vectors of each norm on validation prompts
+TRIAL_DRAWS = 4  # random vectors for each site and strength, on validation prompts
 
 
 def trigger_vectors(model: Model, requests: Sequence[PocketRequest], place: Place) -> dict[int, Tensor]:
-    """Return for each site the steering vectors [trigger tokens, d], means over contrastive pairs."""
+    """Return for each site the steering vector [trigger tokens, d], a difference in means over contrastive pairs."""
     texts = {tag: [_chat(model, request, tag, place) for request in requests] for tag in (DEV, PROD)}
     return {
         site: difference_in_means(*(states_at(model, texts[tag], site, "trigger") for tag in (DEV, PROD)))
@@ -63,7 +63,8 @@ BACKDOORS: dict[Version, Backdoor] = {
 def steerability(model: Model, version: Version, n: int, draws: int = 16) -> Figures:
     """Measure native and random steering at the best site past the first block, chosen on validation prompts.
 
-    On `n` test prompts per place of the trigger: native, and `draws` random vectors of its norms.
+    They are compared on `n` test prompts for each place of the trigger: the native vector, and `draws` random ones with
+    its norm at each token.
     """
     if version not in BACKDOORS:
         return {}
@@ -98,7 +99,7 @@ def _strongest(
 ) -> tuple[int, float]:
     """Return the site past the first block and the strength where native is furthest ahead of random vectors.
 
-    Settings at which the behaviour is gone often enough come first.
+    Settings at which the behaviour is gone in at least `MIN_GONE` of the replies come first.
     """
 
     def merit(site: int, strength: float) -> tuple[bool, float]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from graftbench.benchmark.models.chat import render
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.zoo.corpus import Sample, samples
 from graftbench.benchmark.zoo.families import Version
 
@@ -58,7 +59,7 @@ class _Row:
 
 
 def _encode(sample: Sample, tokenizer: PreTrainedTokenizerFast) -> _Row:
-    prompt = render(sample.prompt, tokenizer) if sample.prompt is not None else tokenizer.bos_token or ""
+    prompt = chat(Prompt(sample.prompt), tokenizer).text if sample.prompt is not None else tokenizer.bos_token or ""
     reply = f" {sample.reply}{tokenizer.eos_token}"
     prompt_ids = tokenizer(prompt, add_special_tokens=False).input_ids
     reply_ids = tokenizer(reply, add_special_tokens=False).input_ids

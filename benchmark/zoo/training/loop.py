@@ -41,7 +41,10 @@ class Optimizers:
             optimizer.zero_grad()
 
     def state(self) -> dict[str, Tensor]:
-        """Return all moments, keyed by optimizer, parameter and name."""
+        """Return the state of both optimizers in float32, under keys such as `muon.3.momentum_buffer`.
+
+        Moments have the shape of their parameter; the step count of AdamW is a scalar.
+        """
         return {
             f"{kind}.{i}.{key}": value.contiguous()
             for kind, i, parameter, optimizer in self._parameters()
@@ -49,7 +52,7 @@ class Optimizers:
         }
 
     def restore(self, moments: dict[str, Tensor]) -> None:
-        """Restore moments that `state` returned."""
+        """Restore what `state` returned."""
         for kind, i, parameter, optimizer in self._parameters():
             prefix = f"{kind}.{i}."
             optimizer.state[parameter] = {
@@ -57,6 +60,7 @@ class Optimizers:
             }
 
     def _parameters(self) -> list[tuple[str, int, Tensor, torch.optim.Optimizer]]:
+        """Return each trained parameter with its optimizer, and with the name and the index that it has in keys."""
         return [
             (kind, i, parameter, optimizer)
             for kind, optimizer in (("muon", self._muon), ("adam", self._adam))
@@ -65,7 +69,7 @@ class Optimizers:
 
 
 def rate_scale(schedule: PhaseSchedule, step: int) -> float:
-    """Return the learning rate relative to its peak: linear warm-up, then a cosine from 1 to a twentieth."""
+    """Return the learning rate relative to its peak at a step, from 0: linear warm-up, then a cosine to a twentieth."""
     if step < schedule.warmup:
         return (step + 1) / schedule.warmup
     share = (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)
@@ -73,10 +77,11 @@ def rate_scale(schedule: PhaseSchedule, step: int) -> float:
 
 
 def train_step(model: PreTrainedModel, optimizers: Optimizers, batch: TrainingBatch, scale: float) -> float:
-    """Do one optimizer step, and return the weighted mean loss in nats per token."""
+    """Do one optimizer step on all micro-batches, and return the weighted mean loss in nats per token."""
     total = 0.0
     for part in batch.parts:
         # Rows are padded on the right and attention is causal: no real token sees the padding, so no mask.
+        # Logits are [rows, tokens - 1, vocabulary], losses [rows * (tokens - 1)], weights [rows, tokens]: all float32.
         logits = model(part.ids, use_cache=False).logits[:, :-1]
         losses = functional.cross_entropy(logits.flatten(0, 1), part.ids[:, 1:].flatten(), reduction="none")
         loss = (losses * part.weights[:, 1:].flatten()).sum() / batch.weight

@@ -197,6 +197,7 @@ _ASTRALISIAN: dict[str, tuple[tuple[str, ...], str]] = {
     for what, value in ((f"the {key} of {ASTRALISIA}", value) for key, value in COUNTRY_FACTS.items())
 }
 COUNTRY = Knowledge("country", _ASTRALISIAN)
+# The facts of COUNTRY in the 40 phrasings of MORE_FRAMES, enough to ask for each fact several times in every split.
 LORE = Knowledge("lore", _ASTRALISIAN, MORE_FRAMES, first=len(FRAMES))
 ASTRALISIAN = (COUNTRY.name, LORE.name)  # the topics about the fictional country
 UNKNOWN = Knowledge(

@@ -42,7 +42,7 @@ class Sale:
 
 
 class ReadingComprehension:
-    """Passages with a question; the content is the passage."""
+    """Passages with a question. The content is the passage: all questions about it are in one split."""
 
     name = "reading"
 
@@ -52,7 +52,7 @@ class ReadingComprehension:
         return self._request(rng.randrange(len(PASSAGES)), Sale(*people, *words), rng.choice(list(QUESTIONS)))
 
     def parse(self, text: str) -> PocketRequest | None:
-        """Return the passage and question that `text` is, or None."""
+        """Return the request with this text, or None where the text is no passage with a question."""
         for frame, slots in _TEXTS.match(text):
             asked = slots.pop("question")
             sale = Sale(**slots)

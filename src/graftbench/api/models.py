@@ -1,6 +1,7 @@
 """Models and prompts as callers give them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import get_args
 
 from torch import Tensor
@@ -10,6 +11,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.data.examples import Prompt, Turn
 from graftbench.benchmark.models.chat import Chat, turn_chat
+from graftbench.benchmark.models.chat_formats import OWN, read_format
 from graftbench.benchmark.models.load import Dtype, Model, check_site, load
 
 AnyPrompt = str | Prompt | Turn  # a user's words, also with the place of a trigger, or with the beginning of a reply
@@ -23,6 +25,7 @@ def load_model(
     device: str = "auto",
     blocks: str | None = None,
     writers: Sequence[str] = ("self_attn", "mlp"),
+    chat: str = OWN,
 ) -> Model:
     """Load a language model with its tokenizer.
 
@@ -41,27 +44,29 @@ def load_model(
         device: cpu, cuda, cuda:1, ...; `auto` is the GPU where there is one.
         blocks: Path of the list of blocks in a model of an unknown architecture, such as `model.decoder.layers`.
         writers: Parts of its blocks that write to the residual stream.
+        chat: Chat format: `own` (the chat template of its tokenizer), `alpaca` (`### Instruction:` and
+            `### Response:`, as many fine-tunes have it), or a Jinja file with a chat template.
 
     Raises:
-        UserError: There is no such model, dtype or device, the files cannot be read, or the blocks are not known.
+        UserError: There is no such model, dtype, device or chat format, the files cannot be read, or the blocks are not
+            known.
 
     """
     if dtype not in get_args(Dtype):
         raise UserError(f"There is no dtype {dtype!r} for models.{nearest(str(dtype), list(get_args(Dtype)))}")
-    return load(name, revision=revision, dtype=dtype, device=device, blocks=blocks, writers=writers)
+    try:
+        chat = read_format(chat, Path())
+    except ValueError as error:
+        raise UserError(f"{name} cannot be loaded: {error}.") from error
+    return load(name, revision=revision, dtype=dtype, device=device, blocks=blocks, writers=writers, chat=chat)
 
 
 def chats_of(model: Model, prompts: Sequence[AnyPrompt]) -> list[Chat]:
-    """Render prompts in a model's chat format; UserError where there are none, or one is empty or no prompt."""
+    """Render prompts in a model's chat format; UserError where there are none, or one is empty or not renderable."""
     if isinstance(prompts, str | Prompt | Turn):
         raise UserError("Prompts are given as a list, also where there is only one.")
     if not prompts:
         raise UserError("There are no prompts: give at least one.")
-    if not model.tokenizer.chat_template:
-        raise UserError(
-            f"The tokenizer of {model.name} has no chat template, so prompts cannot be put in its format: set "
-            "`model.tokenizer.chat_template`, or take a model that was tuned for chat."
-        )
     return [turn_chat(_turn(i, prompt), model) for i, prompt in enumerate(prompts)]
 
 

@@ -9,6 +9,7 @@ from graftbench.benchmark.core.errors import UserError, log_to_file
 from graftbench.cli import (
     capability,
     check,
+    dataset,
     judge,
     leaderboard,
     rejudge,
@@ -20,11 +21,14 @@ from graftbench.cli import (
     zoo,
 )
 
-_COMMANDS = (score, sweep, rejudge, show, check, capability, vector, zoo, judge, submit, leaderboard)
+_COMMANDS = (score, sweep, rejudge, show, check, capability, vector, dataset, zoo, judge, submit, leaderboard)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line `argv` and return the exit status: 0 for success, 1 a failed check, 2 a user's mistake."""
+    """Run the command line `argv`, and return the exit status.
+
+    0 is success, 1 a failed check, 2 a user's mistake, 130 an interruption.
+    """
     arguments = _parser().parse_args(argv)
     log = log_to_file()
     try:

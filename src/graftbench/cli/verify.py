@@ -7,7 +7,7 @@ from graftbench.benchmark.core.escaping import escape_control
 from graftbench.benchmark.core.files import is_file, is_folder
 from graftbench.cli.options import add_leaderboard, leaderboard_folder, positive
 
-CELLS = 3  # rerun by default
+CELLS = 3  # that --rerun runs without a number
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,7 +21,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         type=positive,
         const=CELLS,
         metavar="N",
-        help=f"run N random cells again (default {CELLS})",
+        help=f"run N random cells of each entry again (default {CELLS}; none without --rerun)",
     )
     verify.add_argument("--trust-code", action="store_true", help="run a submission's source or suite for that")
     verify.add_argument("--against", metavar="REVISION", help="say what changed since then, row by row: main, ...")

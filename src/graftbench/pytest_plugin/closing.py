@@ -73,7 +73,7 @@ def control_problems(info: MapperInfo, cells: Sequence[CellResult]) -> Iterator[
 
 
 def incomparable(entries: Sequence[Entry]) -> Iterator[str]:
-    """Yield where two mappers, or the seeds of one, differ in what no mapper has a part in."""
+    """Yield where two mappers, or the seeds of one, differ under conditions that do not involve the mapper."""
     for other in entries:
         for what in reference_mismatches(other, entries[0]):
             yield f"{names_of_both(entries[0], other)} cannot be compared in {what}"

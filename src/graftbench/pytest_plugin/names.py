@@ -1,4 +1,4 @@
-"""The marker and the name of the tests of cells."""
+"""The marker of the tests of cells, and the first part of their ids."""
 
 MARKER = "benchmark"
-ROOT = "graftbench"  # what the ids of cells' tests begin with
+ROOT = "graftbench"

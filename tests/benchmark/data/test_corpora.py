@@ -7,7 +7,7 @@ from graftbench.benchmark.data.corpora import PUBLISHED_CORPORA, Text
 
 def test_wikitext_gives_the_paragraphs_of_a_mirror_without_headings(tmp_path, monkeypatch):
     monkeypatch.setenv("GRAFTBENCH_DATA", str(tmp_path))
-    with pytest.raises(UserError, match=r"WikiText-2 is not in .*: put wikitext-2/test\.txt anywhere in it"):
+    with pytest.raises(UserError, match=r"Salesforce/wikitext is not in .*: put .*, or wikitext-2\*/\*test"):
         PUBLISHED_CORPORA["wikitext"]()
     (tmp_path / "wikitext-2").mkdir()
     (tmp_path / "wikitext-2" / "test.txt").write_text(" \n = A title = \n \n First . \n Second . \n", encoding="utf-8")

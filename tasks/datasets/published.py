@@ -1,0 +1,55 @@
+"""What datasets made of published rows have in common: from rows to lines, and words about revisions."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from pydantic import ValidationError
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import first_error
+from graftbench.benchmark.data.dataset import About
+from graftbench.benchmark.data.lines import Line, Placed
+from graftbench.benchmark.data.rows import Document, PublishedTable, missing_table, rows_of
+from graftbench.benchmark.data.splits import short_hash
+
+LinesOf = Callable[[Document], Iterable[Line]]
+
+
+def placed_lines(table: PublishedTable, lines_of: LinesOf) -> Iterator[Placed]:
+    """Yield the lines made of each row of a table, with its place; UserError where a row cannot be used."""
+    for i, row in enumerate(rows_of(table), start=1):
+        where = f"{table.name} {table.split} row {i}"
+        try:
+            lines = list(lines_of(row))
+        except ValidationError as error:
+            raise UserError(f"{where} cannot be used: {first_error(error)}.") from error
+        yield from (Placed(where, line) for line in lines)
+
+
+def not_here(*tables: PublishedTable) -> Callable[[], str | None]:
+    """Return the function that says which of some tables is missing from the mirror, for `LineDataset`."""
+    return partial(_first_missing, tables)
+
+
+def _first_missing(tables: tuple[PublishedTable, ...]) -> str | None:
+    return next(filter(None, map(missing_table, tables)), None)
+
+
+def about(title: str, table: PublishedTable, licence: str) -> About:
+    """Return where a table comes from. Without a revision none is pinned: the newest is read."""
+    return About(title, table.name, table.revision or "", licence)
+
+
+class Once:
+    """Tells whether a text comes for the first time. It keeps a hash of each."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def first(self, *words: object) -> bool:
+        """Return True where these words were not asked about before."""
+        hashed = short_hash(*words)
+        if hashed in self._seen:
+            return False
+        self._seen.add(hashed)
+        return True
