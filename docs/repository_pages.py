@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
+    "examples/my_behaviour/README.md": "my-behaviour.md",
     "judges/README.md": "judge-files.md",
     "judges/gold/REPORT.md": "gold-set.md",
     "benchmark/zoo/README.md": "zoo-world.md",

@@ -1,9 +1,10 @@
-"""Write the tables of README.md and docs/results.md from the shipped entries: `uv run python docs/tables.py`."""
+"""Write the tables of README.md and of pages in docs/, from entries and datasets: `uv run python docs/tables.py`."""
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+from dataset_tables import datasets
 from evidence_tables import above_all_draws, by_seed, by_task, own_norm, refusal_score, unexplained
 from result_tables import Entries, Lines, cells, lengths, scores, side_effects
 
@@ -13,7 +14,7 @@ from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.leaderboard.entries import entry_files
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "datasets.md")
 BLOCK = re.compile(r"(<!-- table: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[Entries, str], Lines]] = {
@@ -29,6 +30,7 @@ TABLES: dict[str, Callable[[Entries, str], Lines]] = {
     "own_norm": lambda entries, _: own_norm(entries),
     "refusal_score": lambda entries, _: refusal_score(entries),
     "by_seed": lambda entries, _: by_seed(entries),
+    "datasets": lambda *_: datasets(),
     "above_all_draws": lambda entries, _: above_all_draws(entries),
 }
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.judges.protocol import NO_USAGE, Case, Judge, Verdict, YesOrNo
@@ -37,6 +37,11 @@ class Panel:
     def binary(self) -> bool:
         """True where the members say yes or no, and the majority decides."""
         return self.rule == "majority" and all(member.binary for member in self.members)
+
+    @property
+    def needs_perplexity(self) -> bool:
+        """True where a member needs it."""
+        return any(member.needs_perplexity for member in self.members)
 
     @property
     def identity(self) -> str:
@@ -75,9 +80,11 @@ def _disunity(verdicts: tuple[Verdict, ...]) -> str:
 
 
 @dataclass(frozen=True)
-class AtLeast(YesOrNo):
+class AtLeast:
     """Judge that scores 1 where another judge scores at least `least`, 0 below; unscored cases stay unscored."""
 
+    scale: ClassVar[tuple[float, float]] = YesOrNo.scale
+    binary: ClassVar[bool] = YesOrNo.binary
     judge: Judge
     least: float
 
@@ -88,6 +95,11 @@ class AtLeast(YesOrNo):
                 f"`at_least` is {self.least:g}, and the judge scores from {low:g} to {high:g}: choose a mark above "
                 f"{low:g} and not above {high:g}."
             )
+
+    @property
+    def needs_perplexity(self) -> bool:
+        """True where the judge needs it."""
+        return self.judge.needs_perplexity
 
     @property
     def identity(self) -> str:

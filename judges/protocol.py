@@ -6,17 +6,25 @@ from typing import ClassVar, Protocol
 
 # Reasons for a case without a score that several judges give. They are stored in results.
 NO_REFERENCE = "there is no reference to compare with"
+NO_CLEAN_ANSWER = "there is no clean answer of the target to compare with"
+NO_PERPLEXITY = "its perplexity under the untouched target is not known"
 NOT_FINITE = "the model's logits are not finite"
 TOO_LONG = "longer than the model's context"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One completion to judge, the prompt that it answers and, optionally, a reply that is known to be good."""
+    """One completion to judge, the prompt that it answers, and what it can be compared with, where that is known.
+
+    `reference` is a reply that is known to be good, `clean` the target's own answer without the undesired behaviour.
+    `perplexity`, of the completion under the untouched target, is there only for judges that need it.
+    """
 
     prompt: str
     completion: str
     reference: str | None = None
+    clean: str | None = None
+    perplexity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ class YesOrNo:
 
     scale: ClassVar[tuple[float, float]] = (0.0, 1.0)
     binary: ClassVar[bool] = True
+    needs_perplexity: ClassVar[bool] = False
 
 
 class Graded:
@@ -73,6 +82,7 @@ class Graded:
 
     scale: ClassVar[tuple[float, float]] = (0.0, 1.0)
     binary: ClassVar[bool] = False
+    needs_perplexity: ClassVar[bool] = False
 
 
 class Judge(Protocol):
@@ -85,6 +95,10 @@ class Judge(Protocol):
     @property
     def binary(self) -> bool:
         """True where every score is 0 (no) or 1 (yes)."""
+
+    @property
+    def needs_perplexity(self) -> bool:
+        """True where cases need the perplexity of the completion, which costs a forward pass of the target."""
 
     @property
     def identity(self) -> str:

@@ -13,6 +13,7 @@ from graftbench.judges.combine import AtLeast, Panel
 from graftbench.judges.llm.judge import LLMJudge
 from graftbench.judges.llm.rubric import read_rubric
 from graftbench.judges.llm.server import Server
+from graftbench.judges.pattern import Pattern
 from graftbench.judges.protocol import Case, Judge, Verdict
 from graftbench.judges.spec import JudgeSpec
 
@@ -52,7 +53,7 @@ def judge_of(spec: JudgeSpec, policy: ServerPolicy = ServerPolicy()) -> Judge:
 
 def kinds() -> list[str]:
     """Return the kinds of judges that take a model or an argument, the latter as `kind:...`."""
-    return [kind if kind in _WITHOUT_ARGUMENT else f"{kind}:..." for kind in sorted({*_WITH_MODEL, _WEAKNESS})]
+    return [kind if kind in _WITHOUT_ARGUMENT else f"{kind}:..." for kind in sorted({*_WITH_MODEL, *_WITHOUT_MODEL})]
 
 
 def _panel(spec: JudgeSpec, policy: ServerPolicy) -> Judge:
@@ -67,14 +68,12 @@ def _single(name: str, spec: JudgeSpec, policy: ServerPolicy) -> Judge:
         if argument and kind in _WITHOUT_ARGUMENT:
             raise UserError(f"The judge {kind} takes nothing but a model: leave out {argument!r}.")
         return _WITH_MODEL[kind](_Order(argument, spec.model, spec, policy))
-    if colon and kind != _WEAKNESS:
+    if colon and kind not in _WITHOUT_MODEL:
         raise UserError(f"There is no kind of judge {kind!r}.{nearest(kind, kinds())}")
     if spec.model is not None:
         raise UserError(f"The judge {name} uses no model: leave it out.")
     if colon:
-        from graftbench.judges.weakness import Weakness
-
-        return Weakness(Path(argument))
+        return _WITHOUT_MODEL[kind](argument)
     return InstalledJudge(name, plugin("judges", name, kinds()))
 
 
@@ -153,7 +152,12 @@ def _loaded_classifier(model: str, label: str, *, of_both: bool = False) -> "Cla
     return classifier_judge(model, label or None, "both" if of_both else "completion")
 
 
-_WEAKNESS = "weakness"
+def _weakness(argument: str) -> Judge:
+    from graftbench.judges.weakness import Weakness
+
+    return Weakness(Path(argument))
+
+
 _WITHOUT_ARGUMENT = ("cosine", "fluency")
 _WITH_MODEL: dict[str, Callable[[_Order], Judge]] = {
     "llm": _llm,  # :RUBRIC
@@ -163,6 +167,11 @@ _WITH_MODEL: dict[str, Callable[[_Order], Judge]] = {
     "classifier_of_both": _classifier_of_both,  # :LABEL, of prompt and completion
     "cosine": _cosine,
     "fluency": _fluency,
+}
+
+_WITHOUT_MODEL: dict[str, Callable[[str], Judge]] = {
+    "pattern": Pattern,  # :REGULAR_EXPRESSION
+    "weakness": _weakness,  # :FILE
 }
 
 
@@ -196,6 +205,11 @@ class InstalledJudge:
     def binary(self) -> bool:
         """True where the judge says yes or no."""
         return self.judge.binary
+
+    @property
+    def needs_perplexity(self) -> bool:
+        """True where the judge says so; most judges need not mention it."""
+        return bool(getattr(self.judge, "needs_perplexity", False))
 
     @property
     def identity(self) -> str:

@@ -69,6 +69,7 @@ class Cosine:
 
     scale: ClassVar[tuple[float, float]] = _SCALE
     binary: ClassVar[bool] = False
+    needs_perplexity: ClassVar[bool] = False
     module: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     files_hash: str

@@ -28,6 +28,8 @@ USUAL_JUDGES: Mapping[str, str] = {
     "ignorance": "ignorance",
     "good": "like_clean",
 }
+# Instead, for one kind of behaviour: nothing brings a model to a clean answer to a harmful prompt.
+USUAL_JUDGES_OF_KIND: Mapping[tuple[str, str], str] = {("refusal", "good"): "intact"}
 # Measures that a kind of behaviour needs besides those that the behaviour names.
 MORE_MEASURES: Mapping[str, tuple[str, ...]] = {"refusal": ("well_refused",), "hidden_fact": ("ignorance",)}
 
@@ -101,9 +103,12 @@ class BaseTask(ABC, Generic[Settings]):
         The judge is None where nobody has named one.
         """
         behaviours = self.behaviours(dataset).values()
-        names = [name for each in behaviours for name in (each.shown_by, each.answered_by)]
-        names += [name for each in behaviours for name in MORE_MEASURES.get(each.kind, ())]
-        return {name: dataset.judges.get(name, USUAL_JUDGES.get(name)) for name in dict.fromkeys(names)}
+        named = [(name, each.kind) for each in behaviours for name in (each.shown_by, each.answered_by)]
+        named += [(name, each.kind) for each in behaviours for name in MORE_MEASURES.get(each.kind, ())]
+        kinds: dict[str, list[str]] = {}
+        for name, kind in named:
+            kinds.setdefault(name, []).append(kind)
+        return {name: dataset.judges.get(name, usual_judge(name, of)) for name, of in kinds.items()}
 
     def make_judges(self, named: Mapping[str, Any], dataset: Dataset, budget: Budget | None = None) -> Judges:
         """Make the judge of each measure: the one that a suite names, else the dataset's, else the usual one.
@@ -122,6 +127,12 @@ class BaseTask(ABC, Generic[Settings]):
     def identity(self, judges: Judges, *measures: str) -> str:
         """Return task, version and the judges of some measures in one line: stored verdicts depend on it."""
         return f"{self.name}/{self.version}; {judges.identity(*measures)}"
+
+
+def usual_judge(measure: str, kinds: Collection[str]) -> str | None:
+    """Return the usual judge of a measure for some kinds of behaviour; None where there is no one judge for all."""
+    judges = {USUAL_JUDGES_OF_KIND.get((kind, measure), USUAL_JUDGES.get(measure)) for kind in kinds}
+    return judges.pop() if len(judges) == 1 else None
 
 
 def read_settings(form: type[Settings], task: str, settings: Mapping[str, Any]) -> Settings:

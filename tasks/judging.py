@@ -7,7 +7,7 @@ from typing import Any
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.experiments.bench import Judging, Outcome
+from graftbench.benchmark.experiments.bench import Judging, Outcome, TargetEvidence
 from graftbench.judges.protocol import NO_USAGE, Case, Judge, Usage, Verdict
 from graftbench.judges.registry import ServerPolicy, judge_of
 from graftbench.judges.spec import read_specs
@@ -71,10 +71,19 @@ class JudgingByMeasures:
     measures: tuple[str, ...]
     outcome: Callable[[Case, tuple[Verdict, ...]], Outcome]
 
-    def __call__(self, items: Sequence[Example], replies: Sequence[str]) -> list[Outcome]:
+    @property
+    def needs_perplexity(self) -> bool:
+        """True where one of the judges needs it."""
+        return any(self.judges[measure].needs_perplexity for measure in (*self.measures, *self.judges.extra))
+
+    def __call__(
+        self, items: Sequence[Example], replies: Sequence[str], evidence: Sequence[TargetEvidence] | None = None
+    ) -> list[Outcome]:
         """Return the outcome of each reply."""
+        evidence = [TargetEvidence()] * len(items) if evidence is None else evidence
         cases = [
-            Case(item.prompt.transcript, reply, item.reference) for item, reply in zip(items, replies, strict=True)
+            Case(item.prompt.transcript, reply, item.reference, by_target.clean, by_target.perplexity)
+            for item, reply, by_target in zip(items, replies, evidence, strict=True)
         ]
         extra = self._verdicts(self.judges.extra, cases)
         decisive = self._verdicts(self.measures, cases)

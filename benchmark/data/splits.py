@@ -32,7 +32,7 @@ def split_of(content: str, seed: int = 0, shares: Mapping[Split, int] = SHARES) 
 
 
 _NUMBERS: Mapping[str, int] = {split: i for i, split in enumerate(get_args(Split))}  # in two bits
-_COMPARED_AT_ONCE = 2**20
+_COMPARED_AT_ONCE = 2**16
 
 
 def text_key(text: str) -> int:

@@ -1,7 +1,8 @@
 """The bench: cache and settings that an experiment runs its models with; and the verdicts on their completions."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.store import Store
@@ -24,8 +25,11 @@ class Bench:
     progress: Progress
     budget: Budget | None = None
 
-    def run(self, model: Model, rows: Sequence[Row], label: str) -> list[str]:
-        """Return the reply to each row, stripped of white space. FloatingPointError where a logit is not finite."""
+    def run(self, model: Model, rows: Sequence[Row], label: str) -> list[Completion]:
+        """Return the reply to each row, its text stripped of white space.
+
+        FloatingPointError where a logit is not finite.
+        """
         n_done = 0
 
         def report(n: int) -> None:
@@ -36,13 +40,13 @@ class Bench:
         replies = completions(
             self.store, model, rows, max_new_tokens=self.max_new_tokens, batch_size=self.batch_size, progress=report
         )
-        return [_finite_text(completion, model, label) for completion in replies]
+        return [_finite(completion, model, label) for completion in replies]
 
 
-def _finite_text(completion: Completion, model: Model, label: str) -> str:
+def _finite(completion: Completion, model: Model, label: str) -> Completion:
     if not completion.finite:
         raise FloatingPointError(f"{model.name} gave logits that are not finite ({label})")
-    return completion.text.strip()
+    return replace(completion, text=completion.text.strip())
 
 
 @dataclass(frozen=True)
@@ -66,4 +70,25 @@ class Outcome:
         return None if self.gone is None or self.good is None else self.gone and self.good
 
 
-Judging = Callable[[Sequence[Example], Sequence[str]], list[Outcome]]  # of prompts and their completions, in order
+@dataclass(frozen=True)
+class TargetEvidence:
+    """What the untouched target says about a completion: its own clean answer, and the completion's perplexity.
+
+    The answer is None where there is none, the perplexity where no judge needs it.
+    """
+
+    clean: str | None = None
+    perplexity: float | None = None
+
+
+class Judging(Protocol):
+    """Judges the completions of prompts."""
+
+    @property
+    def needs_perplexity(self) -> bool:
+        """True where a judge needs the perplexity of completions."""
+
+    def __call__(
+        self, items: Sequence[Example], replies: Sequence[str], evidence: Sequence[TargetEvidence] | None = None
+    ) -> list[Outcome]:
+        """Return the outcome of each reply, in order; without evidence nothing is known of the target."""

@@ -7,8 +7,10 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from graftbench.benchmark.data.examples import Example
+from graftbench.benchmark.experiments.assessment import Assessment
 from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome
 from graftbench.benchmark.interventions.conditions import Condition, Row
+from graftbench.benchmark.interventions.generation import Completion
 from graftbench.benchmark.models.chat import chat, turn_chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.results.rows import CLEAN, MAX_UNSCORED_SHARE, Answer
@@ -17,7 +19,7 @@ from graftbench.benchmark.results.rows import CLEAN, MAX_UNSCORED_SHARE, Answer
 def run_conditions(
     bench: Bench,
     model: Model,
-    judging: Judging,
+    assessment: Assessment,
     split: str,
     items: Sequence[Example],
     conditions: Sequence[Condition],
@@ -28,7 +30,7 @@ def run_conditions(
     rows = [condition.row(item, text) for condition in conditions for item, text in zip(items, texts, strict=True)]
     replies = bench.run(model, rows, label)
     asked = [item for _ in conditions for item in items]
-    outcomes = judging(asked, replies)
+    outcomes = assessment.outcomes(bench, asked, replies)
     of = [condition for condition in conditions for _ in items]
     return [answer_of(split, *each) for each in zip(asked, of, replies, outcomes, strict=True)]
 
@@ -44,7 +46,7 @@ def items_with_ids(items: Sequence[Example], ids: Sequence[str]) -> list[Example
     return [item for item in items if item.id in wanted]
 
 
-def answer_of(split: str, item: Example, condition: Condition, reply: str, outcome: Outcome) -> Answer:
+def answer_of(split: str, item: Example, condition: Condition, reply: Completion, outcome: Outcome) -> Answer:
     """Return one reply with its condition and its outcome."""
     return Answer(
         split,
@@ -53,7 +55,7 @@ def answer_of(split: str, item: Example, condition: Condition, reply: str, outco
         condition.name,
         condition.draw,
         condition.strength,
-        reply,
+        reply.text,
         outcome.gone,
         outcome.good,
         outcome.reason,
@@ -76,17 +78,18 @@ class CleanAnswers:
 
 
 def clean_answers(bench: Bench, model: Model, judging: Judging, items: Sequence[Example], label: str) -> CleanAnswers:
-    """Return the target's answers without the undesired behaviour, judged.
+    """Return the target's answers without the undesired behaviour, judged against themselves.
 
     RuntimeError where more than 5 % of the answers are unscored, ValueError where none is good.
     """
     asked = [(item, item.clean) for item in items if item.clean is not None]
     replies = bench.run(model, [Row(turn_chat(clean, model)) for _, clean in asked], label)
-    outcomes = judging([item for item, _ in asked], replies)
+    own = {item.id: reply.text for (item, _), reply in zip(asked, replies, strict=True)}
+    outcomes = Assessment(judging, model, own).outcomes(bench, [item for item, _ in asked], replies)
     unscored = [outcome.reason for outcome in outcomes if outcome.success is None]
     if len(unscored) > MAX_UNSCORED_SHARE * len(items):
         raise RuntimeError(f"{len(unscored)} of {len(items)} clean answers are unscored: {unscored[0]}")
-    good = {item.id: reply for (item, _), reply, o in zip(asked, replies, outcomes, strict=True) if o.success}
+    good = {item.id: own[item.id] for (item, _), o in zip(asked, outcomes, strict=True) if o.success}
     if not good:
         raise ValueError("no clean answer of the target is good: there is nothing to bring it back to")
     judged = [

@@ -115,7 +115,7 @@ class Experiment(Protocol):
         """Positions that a sweep may try, the experiment's own among them."""
 
     def reference(self) -> Sequence[Answer]:
-        """Run and cache every condition that no mapper has a part in."""
+        """Run and cache all conditions that do not involve the mapper."""
 
     def sweep(self) -> SweepPoint:
         """Run the target's native intervention on validation prompts, at the ordered site and position."""

@@ -55,11 +55,21 @@ def perplexity(model: Model, replies: Sequence[tuple[Chat, Sequence[int]]]) -> f
 
     The token that ends a reply counts where it is among the ids.
     """
+    return float(torch.cat(_by_token(model, replies)).mean().neg().exp())
+
+
+def perplexity_of_each(model: Model, replies: Sequence[tuple[Chat, Sequence[int]]]) -> list[float]:
+    """Return the perplexity per token of every reply, given and counted as in `perplexity`."""
+    return [float(tokens.mean().neg().exp()) for tokens in _by_token(model, replies)]
+
+
+def _by_token(model: Model, replies: Sequence[tuple[Chat, Sequence[int]]]) -> list[Tensor]:
+    """Return the log-likelihoods [tokens] of each reply."""
     prompts = [token_ids(text.text, model.tokenizer) for text, _ in replies]
     ids = [[*prompt, *tokens] for prompt, (_, tokens) in zip(prompts, replies, strict=True)]
     states = _states_from(model, ids, [len(prompt) for prompt in prompts], [()] * len(replies))
     texts = [PredictingStates(row[:-1], tuple(tokens)) for row, (_, tokens) in zip(states, replies, strict=True)]
-    return float(log_likelihoods(model, texts).mean().neg().exp())
+    return list(log_likelihoods(model, texts).split([len(tokens) for _, tokens in replies]))
 
 
 def _states_from(

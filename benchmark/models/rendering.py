@@ -6,6 +6,7 @@ Looking for the messages in the text would find a short one, such as `a`, in the
 
 import re
 from collections.abc import Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
@@ -17,6 +18,7 @@ Message = Mapping[str, str]  # `role` and `content`, as chat templates have them
 
 _MARK = "\ue000{}\ue001"  # characters for private use, which no template treats as white space
 _MARKS = re.compile("\ue000\\d+\ue001")
+_KNOWN: WeakKeyDictionary[PreTrainedTokenizerFast, dict[tuple[str, ...], list[str]]] = WeakKeyDictionary()
 _DAY = "26 Jul 2024"  # what templates that write the date fall back to; today's would change every hash
 _REMEDY = "Give the model another format by `chat`: alpaca, or a jinja file"
 
@@ -28,11 +30,7 @@ def rendered(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast) ->
     cannot render the messages, or changes more of them than white space.
     """
     text = render(messages, tokenizer)
-    marked = [{**message, "content": _MARK.format(i)} for i, message in enumerate(messages)]
-    with_marks = render(marked, tokenizer)
-    if _MARKS.findall(with_marks) != [message["content"] for message in marked]:
-        raise UserError(f"The chat format of {_name(tokenizer)} does not hold each message once, in order. {_REMEDY}.")
-    spans = _located(text, _MARKS.split(with_marks), [message["content"] for message in messages])
+    spans = _located(text, _around(messages, tokenizer), [message["content"] for message in messages])
     if spans is None:
         words = messages[-1]["content"][:80]
         raise UserError(
@@ -40,6 +38,21 @@ def rendered(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast) ->
             f"{_REMEDY}, or leave the conversation out."
         )
     return text, spans
+
+
+def _around(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast) -> list[str]:
+    """Return the text before, between and after messages of these roles."""
+    known = _KNOWN.setdefault(tokenizer, {})
+    key = (str(tokenizer.chat_template), *(message["role"] for message in messages))
+    if key not in known:
+        marked = [{**message, "content": _MARK.format(i)} for i, message in enumerate(messages)]
+        text = render(marked, tokenizer)
+        if _MARKS.findall(text) != [message["content"] for message in marked]:
+            raise UserError(
+                f"The chat format of {_name(tokenizer)} does not hold each message once, in order. {_REMEDY}."
+            )
+        known[key] = _MARKS.split(text)
+    return known[key]
 
 
 def _located(text: str, around: Sequence[str], messages: Sequence[str]) -> list[Span] | None:

@@ -16,6 +16,7 @@ from graftbench.benchmark.results.schema import Judging
 
 MAX_UNSCORED_SHARE = 0.05  # of the prompts of a cell
 CLEAN = "clean"  # the split and the condition of clean answers
+PERPLEXITY = "perplexity"  # the mark of an answer that is its perplexity under the untouched target
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Choices that rest on the former judge stay: the strength, the prompts that were left out, and the cells that failed.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,10 +12,10 @@ from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.escaping import in_one_line
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.data.examples import Example, Prompt
-from graftbench.benchmark.experiments.bench import Outcome
+from graftbench.benchmark.experiments.bench import Outcome, TargetEvidence
 from graftbench.benchmark.experiments.direction.reference import harmless_still_good
 from graftbench.benchmark.experiments.protocol import Order, Scored
-from graftbench.benchmark.results.rows import Answer, row_of, scored_everywhere
+from graftbench.benchmark.results.rows import CLEAN, PERPLEXITY, Answer, row_of, scored_everywhere
 from graftbench.benchmark.results.schema import CellResult
 from graftbench.benchmark.results.stored_rows import ExperimentKey, answer_of_row, rows_of_cell, summary_of
 from graftbench.benchmark.runs.entry import measured
@@ -29,15 +30,23 @@ def rejudged_rows(
     name, variant, pair = key
     spec = suite.tasks[name]
     order = Order(variant, *split_pair(pair), None, spec.settings, spec.judges)
+    clean = {row["item"]: row["completion"] for row in rows if row["split"] == CLEAN}
     outcomes: dict[int, Outcome] = {}
     for split, judging in task_named(name).judging(order, dataset_of(suite, name), budget).items():
         where = [i for i, row in enumerate(rows) if row["split"] == split]
         examples = [Example(Prompt(rows[i]["prompt"]), None, "", reference=rows[i]["reference"]) for i in where]
-        outcomes |= dict(zip(where, judging(examples, [rows[i]["completion"] for i in where]), strict=True))
+        evidence = [_evidence(rows[i], clean) for i in where]
+        replies = [rows[i]["completion"] for i in where]
+        outcomes |= dict(zip(where, judging(examples, replies, evidence), strict=True))
     return [
         row_of(row, _rejudged(answer_of_row(row), measure, outcomes[i])) if i in outcomes else row
         for i, row in enumerate(rows)
     ]
+
+
+def _evidence(row: Mapping[str, Any], clean: Mapping[str, str]) -> TargetEvidence:
+    """Return what a run stored of the untouched target; the perplexity only where a former judge needed it."""
+    return TargetEvidence(clean.get(row["item"]), json.loads(row["marks"]).get(PERPLEXITY))
 
 
 def _rejudged(answer: Answer, measure: str, outcome: Outcome) -> Answer:

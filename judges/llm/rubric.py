@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
@@ -130,6 +130,7 @@ class Rubric:
 class RubricScale:
     """Mixin for judges that score by the labels of a rubric."""
 
+    needs_perplexity: ClassVar[bool] = False
     rubric: Rubric
 
     @property

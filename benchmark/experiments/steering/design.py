@@ -1,6 +1,6 @@
 """The design of a steering experiment: two models with a site in each, the contrast, the prompts and positions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
+from graftbench.benchmark.experiments.assessment import Assessment
 from graftbench.benchmark.experiments.bench import Judging
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.operators import Add, Replace
@@ -52,6 +53,10 @@ class SteeringDesign:
                 f"A vector that goes on into the reply needs one tokenizer: {self.source.name} and {self.target.name} "
                 "cut their replies differently."
             )
+
+    def assessment(self, clean: Mapping[str, str]) -> Assessment:
+        """Return how completions are judged, given clean answers by prompt."""
+        return Assessment(self.judging, self.target, clean)
 
     def adding(
         self, name: str, vector: Tensor, draw: int = 0, strength: float | None = None, of_mapper: bool = False

@@ -55,7 +55,7 @@ def run_mapped(
         items_with_ids(design.validation, reference.validation),
         items_with_ids(design.test, reference.test),
     )
-    run = partial(run_conditions, bench, design.target, design.judging)
+    run = partial(run_conditions, bench, design.target, design.assessment(reference.clean))
     if is_zero(mapped):
         own = with_zero_vector(reference.of("test", "unsteered"), reference.strength)
         return MappedRun(tuple(own), None, ZERO_VECTOR, ratio, None)

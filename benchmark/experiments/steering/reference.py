@@ -72,7 +72,7 @@ def sweep_answers(
 ) -> list[Answer]:
     """Return answers on validation prompts: unsteered, and native and random vectors at every strength."""
     run = _Run(bench, design, draws, seed)
-    return run.sweep(run.clean(design.validation, "clean answers, validation").items, strengths)
+    return run.sweep(run.clean(design.validation, "clean answers, validation"), strengths)
 
 
 def read_reference(record: dict[str, Any]) -> SteeringReference:
@@ -96,7 +96,7 @@ class _Run:
             raise ValueError("the native vector is zero: the prompts of the contrast do not differ at this site")
         validation = self.clean(self._design.validation, "clean answers, validation")
         test = self.clean(self._design.test, "clean answers, test")
-        swept = self.sweep(validation.items, strengths)
+        swept = self.sweep(validation, strengths)
         strength = best_strength(swept, "native")
         reason = "constant_contrast" if self._contrast.constant else None
         return SteeringReference(
@@ -105,7 +105,7 @@ class _Run:
             tuple(item.id for item in validation.items),
             tuple(item.id for item in test.items),
             validation.good | test.good,
-            tuple(validation.answers + test.answers + swept + self._test(test.items, strength, reason)),
+            tuple(validation.answers + test.answers + swept + self._test(test, strength, reason)),
             reason,
         )
 
@@ -113,7 +113,7 @@ class _Run:
         """Return the clean answers to some prompts."""
         return clean_answers(self._bench, self._design.target, self._design.judging, items, label)
 
-    def sweep(self, items: Sequence[Example], strengths: Sequence[float]) -> list[Answer]:
+    def sweep(self, clean: CleanAnswers, strengths: Sequence[float]) -> list[Answer]:
         """Return unsteered answers, and those under native and random vectors at every strength.
 
         Where the native vector is zero, only the unsteered ones. Prompts with an unscored answer are left out.
@@ -123,11 +123,11 @@ class _Run:
         for strength in () if is_zero(self._native) else strengths:
             conditions.append(self._design.adding("native", strength * self._native, 0, strength))
             conditions += [self._design.adding("random", strength * v, i, strength) for i, v in enumerate(noise)]
-        answers = self._answers("validation", items, conditions, "strengths, validation")
+        answers = self._answers("validation", clean, conditions, "strengths, validation")
         scored = scored_everywhere(answers)
         return [answer for answer in answers if answer.item in scored]
 
-    def _test(self, items: Sequence[Example], strength: float, reason: str | None) -> list[Answer]:
+    def _test(self, clean: CleanAnswers, strength: float, reason: str | None) -> list[Answer]:
         native = strength * self._native
         noise = random_like(native, self._draws.test, seed=self._seed)
         conditions = [
@@ -138,15 +138,13 @@ class _Run:
         ]
         if reason is None:
             conditions += self._permuted(norm_of(native), strength)
-        answers = self._answers("test", items, conditions, "conditions, test")
+        answers = self._answers("test", clean, conditions, "conditions, test")
         scored_everywhere(answers)  # a reference without all verdicts is an error, and is not cached
         return answers
 
-    def _answers(
-        self, split: str, items: Sequence[Example], conditions: Sequence[Condition], label: str
-    ) -> list[Answer]:
-        design = self._design
-        return run_conditions(self._bench, design.target, design.judging, split, items, conditions, label)
+    def _answers(self, split: str, clean: CleanAnswers, conditions: Sequence[Condition], label: str) -> list[Answer]:
+        target, assessment = self._design.target, self._design.assessment(clean.good)
+        return run_conditions(self._bench, target, assessment, split, clean.items, conditions, label)
 
     def _permuted(self, norm: float, strength: float) -> list[Condition]:
         desired, undesired = self._contrast.desired, self._contrast.undesired

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Conversations, Example
+from graftbench.benchmark.experiments.assessment import Assessment
 from graftbench.benchmark.experiments.bench import Judging
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.cross_model import Follow, Link
@@ -59,6 +60,10 @@ class SwitchingDesign:
             raise UserError(
                 f"{self.running.name} is rewritten where it is read: give one site twice, not {list(self.sites)}."
             )
+
+    def assessment(self, clean: Mapping[str, str]) -> Assessment:
+        """Return how completions are judged, given clean answers by prompt."""
+        return Assessment(self.judging, self.target, clean)
 
     def patched(self) -> Condition:
         """Return the direct patch: the other version's own activations."""

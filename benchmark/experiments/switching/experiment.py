@@ -60,7 +60,8 @@ class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
         design, reference = self.design, self.reference_data
         items = items_with_ids(design.test, reference.test)
         conditions = [design.mapped(mapper), *self._noise(mapper, self.noise_draws)]
-        run = run_conditions(self.bench, design.running, design.judging, "test", items, conditions, "mapped, test")
+        assessment = design.assessment(reference.clean)
+        run = run_conditions(self.bench, design.running, assessment, "test", items, conditions, "mapped, test")
         answers = [*reference.answers, *run]
         test = scored_everywhere([a for a in answers if a.split == "test"])
         scored = [prompt for prompt in reference.test if prompt in test]

@@ -66,7 +66,7 @@ def cached_reference(bench: Bench, design: SwitchingDesign, seed: int) -> Switch
 def sweep_answers(bench: Bench, design: SwitchingDesign) -> list[Answer]:
     """Return answers on validation prompts: unsteered, directly patched, and with mean activations."""
     clean = _clean(bench, design, design.validation, "validation")
-    answers = _answers(bench, design, "validation", clean.items, _conditions(design))
+    answers = _answers(bench, design, "validation", clean, _conditions(design))
     scored = scored_everywhere(answers)
     return [answer for answer in answers if answer.item in scored]
 
@@ -75,11 +75,12 @@ def _run(bench: Bench, design: SwitchingDesign, seed: int) -> SwitchingReference
     validation = _clean(bench, design, design.validation, "validation")
     test = _clean(bench, design, design.test, "test")
     conditions = [*_conditions(design), design.rewritten_by_identity()]
-    answers = _answers(bench, design, "test", test.items, conditions)
+    answers = _answers(bench, design, "test", test, conditions)
+    assessment = design.assessment(test.good)
     by_name: dict[str, Alternative] = {}
     for each in alternatives(design, bench.store, seed):  # one at a time: each is a whole model
         answers += run_conditions(
-            bench, each.model, design.judging, "test", test.items, [Condition(each.name)], each.name.replace("_", " ")
+            bench, each.model, assessment, "test", test.items, [Condition(each.name)], each.name.replace("_", " ")
         )
         by_name[each.name] = Alternative(each.parameters, each.size, each.seconds)
     scored_everywhere(answers)  # a reference without all verdicts is an error, and is not cached
@@ -97,9 +98,10 @@ def _conditions(design: SwitchingDesign) -> list[Condition]:
 
 
 def _answers(
-    bench: Bench, design: SwitchingDesign, split: str, items: Sequence[Example], conditions: Sequence[Condition]
+    bench: Bench, design: SwitchingDesign, split: str, clean: CleanAnswers, conditions: Sequence[Condition]
 ) -> list[Answer]:
-    return run_conditions(bench, design.running, design.judging, split, items, conditions, f"conditions, {split}")
+    assessment, label = design.assessment(clean.good), f"conditions, {split}"
+    return run_conditions(bench, design.running, assessment, split, clean.items, conditions, label)
 
 
 def _mean_states(design: SwitchingDesign) -> dict[int, Tensor]:

@@ -50,6 +50,13 @@ def test_the_alpaca_format_repeats_itself_for_every_turn():
     assert messages_of(text) == MESSAGES
 
 
+def test_a_tokenizer_may_get_another_template():
+    tokenizer = family("qwen")
+    assert chat(CONVERSATION, tokenizer) != chat(CONVERSATION, family("qwen", ALPACA))
+    tokenizer.chat_template = ALPACA
+    assert chat(CONVERSATION, tokenizer) == chat(CONVERSATION, family("qwen", ALPACA))
+
+
 @pytest.mark.parametrize("name", ["llama", "gemma"])
 def test_white_space_that_a_format_strips_is_no_part_of_a_message(name):
     prompt = Prompt("  |prod|: Mend it. \n", (2, 9), ((" Hi\n", "\tHello "),))

