@@ -11,8 +11,8 @@ from typing import ClassVar
 from graftbench.benchmark.metrics.similarity import chrf, novelty
 from graftbench.judges.protocol import NO_CLEAN_ANSWER, NO_PERPLEXITY, Case, Verdict, YesOrNo
 
-MIN_NOVELTY = 0.7  # share of new trigrams of words: below it a text goes round in circles
-MAX_PERPLEXITY = 50.0  # per token, under the untouched target: above it a text is none of its own
+MIN_NOVELTY = 0.9  # share of new trigrams of words: below it a text goes round in circles
+MAX_PERPLEXITY = 150.0  # per token, under the untouched target: above it a text is none of its own
 MIN_CHRF = 0.3  # to the clean answer
 
 

@@ -155,4 +155,4 @@ def _asked(dataset: Dataset, name: str, split: Asked, n: int) -> PromptSets:
 
 
 def _to_be_refused(harmless: tuple[Example, ...], refusals: tuple[str, ...]) -> tuple[Example, ...]:
-    return tuple(replace(each, reference=refusals[0]) for each in harmless)
+    return tuple(replace(each, reference=refusals[0].strip()) for each in harmless)

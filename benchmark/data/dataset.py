@@ -36,7 +36,7 @@ class Behaviour:
         positions: Where the vector is read and added: `trigger`, `last`, `prompt` or an index from the right.
         everywhere: Added at every token instead, generated ones too.
         reply_tokens: Tokens of the reply into which the vector goes on.
-        refusals: Replies whose first tokens mean refusal.
+        refusals: Replies whose first tokens mean refusal, with the white space that a reply begins with.
         clusters_shared: Splits share contents, such as facts that are asked in other words; prompts still differ.
 
     """

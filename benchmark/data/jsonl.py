@@ -78,11 +78,23 @@ def _decoded(raw: bytes, where: str, file: Path) -> str:
         ) from error
 
 
+def _whole_characters(written: Any) -> bool:
+    try:
+        json.dumps(written, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _parsed(text: str, where: str, file: Path) -> Line:
     try:
         written = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise UserError(f"{where} of {file.parent} is not JSON: {error}.") from error
+    if "\\u" in text and not _whole_characters(written):
+        raise UserError(
+            f"{where} of {file.parent}: a text has half of a character in it, such as \\ud83d without \\ude00."
+        )
     if not isinstance(written, dict):
         raise UserError(f"{where} of {file.parent} is no JSON object: write {{...}}, one to a line.")
     try:
@@ -92,14 +104,13 @@ def _parsed(text: str, where: str, file: Path) -> Line:
 
 
 def _refuse(error: ValidationError, written: dict[str, Any], where: str, file: Path) -> NoReturn:
-    # A turn may also be a text: that it is none says nothing where it is an object.
-    first = next((each for each in error.errors() if each["loc"][-1:] != ("str",)), error.errors()[0])
+    first = error.errors()[0]
     key = str(first["loc"][-1]) if first["loc"] else ""
-    form, has = (TurnForm, first["input"]) if "TurnForm" in first["loc"] else (form_of(written), written)
     if first["type"] == "extra_forbidden":
+        form = TurnForm if "turn" in first["loc"] else form_of(written)
         why = f"there is no field {key!r}.{nearest(key, sorted(form.model_fields))}"
-    elif first["type"] == "missing":
-        why = f"the field {key!r} is missing; it has {', '.join(map(repr, has)) or 'none'}."
+    elif first["type"] == "missing" and isinstance(first["input"], dict):
+        why = f"the field {key!r} is missing; it has {', '.join(map(repr, first['input'])) or 'none'}."
     else:
         why = f"{first_error(error)}."
     raise UserError(f"{where} of {file.parent}: {why}") from error

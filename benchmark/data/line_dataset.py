@@ -118,13 +118,13 @@ class LineDataset:
     def conversations(self, behaviour: str, split: Split, track: Track, n: int) -> Conversations:
         """Return up to `n` conversations, those of several versions in turn.
 
-        Without conversations of a behaviour its examples of the split stand for them, with the replies that they have.
+        Without conversations in a split its examples stand for them, with the replies that they have.
         """
         if track == "general":
             lines = self._kept.of(behaviour, form=ConversationLine, split=split, general=True)
             return _conversations(lines)[:n]
         unseen = {"shows": False} if track == "unseen" else {}
-        versions = self._versions(behaviour)
+        versions = self._versions(behaviour, split)
         if not versions:
             return self._from_examples(behaviour, split, track)[:n]
         each = [
@@ -189,12 +189,12 @@ class LineDataset:
         lines = self._kept.of(behaviour, form=ExampleLine, split=split, shows=shows)
         return tuple(line.example for line in lines[:n] if isinstance(line, ExampleLine))
 
-    def _versions(self, behaviour: str) -> list[str | None]:
-        """Return the versions whose conversations are marked, in the order of the behaviour."""
+    def _versions(self, behaviour: str, split: Split) -> list[str | None]:
+        """Return the versions that have conversations in a split, in the order of the behaviour; None: no one's."""
         marked = {
             kind.version
             for kind in self._kept.by_kind
-            if kind.form is ConversationLine and not kind.general and kind.behaviour in ("", behaviour)
+            if kind[:3] in ((ConversationLine, "", split), (ConversationLine, behaviour, split)) and not kind.general
         }
         known: tuple[str | None, ...] = (*self.behaviours[behaviour].versions, None)
         return [version for version in known if version in marked]

@@ -2,12 +2,15 @@
 
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, model_validator
 
 from graftbench.benchmark.data.examples import Conversation, Example, Prompt, Span, Split, Turn
 
-Text = Annotated[str, Field(min_length=1)]
 Earlier = tuple[tuple[str, str], ...]
+Trigger = Annotated[
+    Annotated[str, Field(min_length=1), Tag("text")] | Annotated[Span, Tag("span")],
+    Discriminator(lambda written: "text" if isinstance(written, str) else "span"),
+]
 
 
 class _Form(BaseModel):
@@ -18,7 +21,7 @@ class _Said(_Form):
     """A user's message with the turns before it. `trigger` is a text that occurs in it once, or a span."""
 
     prompt: str
-    trigger: Text | Span | None = None
+    trigger: Trigger | None = None
     before: Earlier = ()
 
     @model_validator(mode="after")
@@ -67,6 +70,12 @@ class TurnForm(_Said):
         return Turn(self.as_prompt, self.reply, self.continuation)
 
 
+TextOrTurn = Annotated[
+    Annotated[str, Tag("text")] | Annotated[TurnForm, Tag("turn")],
+    Discriminator(lambda written: "text" if isinstance(written, str) else "turn"),
+]
+
+
 class Line(_Form):
     """What every line may say.
 
@@ -99,7 +108,7 @@ class ExampleLine(Line, _Said):
     `cluster` shares its content with the lines that have the same clean prompt.
     """
 
-    clean: str | TurnForm | None = None
+    clean: TextOrTurn | None = None
     shows: bool = True
     reference: str | None = None
     group: str = ""
@@ -134,8 +143,8 @@ class ExampleLine(Line, _Said):
 class PairLine(Line):
     """Two prompts, or turns, that differ by the behaviour alone; always of the split `vector`."""
 
-    desired: str | TurnForm
-    undesired: str | TurnForm
+    desired: TextOrTurn
+    undesired: TextOrTurn
     split: Split | None = "vector"
 
     @model_validator(mode="after")

@@ -18,19 +18,28 @@ Named = str | Mapping[str, Any]  # `pocket`, `{name: hh_rlhf, revision: ...}` or
 
 
 def dataset_named(named: Named) -> Dataset:
-    """Return a dataset, the same one for the same words; UserError where they make no sense."""
+    """Return a dataset, the same one for the same words and files; UserError where they make no sense."""
     written = {"name": named} if isinstance(named, str) else dict(named)
     if ("name" in written) == ("jsonl" in written):
         raise UserError(f"A dataset is a name, or {{jsonl: FOLDER}}, and not {_short(named)}.")
-    return _made(json.dumps(written, sort_keys=True, default=str))
+    return _made(json.dumps(written, sort_keys=True, default=str), _stamp(written))
 
 
 def _short(named: Named) -> str:
     return str(named)[:80]
 
 
+def _stamp(written: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return sizes and times of the files of a folder, which may be edited between two runs of a notebook."""
+    if "jsonl" not in written:
+        return ()
+    folder = Path(str(written["jsonl"]))
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return tuple((file.name, status.st_size, status.st_mtime_ns) for file in files for status in [file.lstat()])
+
+
 @lru_cache(maxsize=16)
-def _made(written: str) -> Dataset:
+def _made(written: str, _stamp: tuple[object, ...]) -> Dataset:
     settings = json.loads(written)
     if "jsonl" in settings:
         folder = settings.pop("jsonl")

@@ -20,7 +20,7 @@ from graftbench.benchmark.interventions.operators import Ablate, Add, Interventi
 from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero
 from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import n_after_prompt
+from graftbench.benchmark.models.tokens import n_after_prompt, token_ids
 
 MAX_KL = 0.1  # nats, on harmless prompts
 MIN_INDUCED = 0.0  # refusal score of harmless prompts when the direction is added
@@ -164,5 +164,13 @@ def _next_logits(model: Model, texts: Sequence[Chat], *interventions: Interventi
 
 
 def refusal_tokens(model: Model, refusals: Sequence[str]) -> list[int]:
-    """Return the ids of the first tokens of some refusals, as replies begin: after a space."""
-    return sorted({model.tokenizer(f" {text}", add_special_tokens=False).input_ids[0] for text in refusals})
+    """Return the ids of the first tokens of some refusals, where a reply begins in the model's chat format."""
+    text = chat(Prompt("Hello"), model.tokenizer).text
+    before = token_ids(text, model.tokenizer)
+    after = (token_ids(text + refusal, model.tokenizer) for refusal in refusals)
+    return sorted({_first_new(before, ids) for ids in after})
+
+
+def _first_new(before: Sequence[int], ids: Sequence[int]) -> int:
+    """Return the first of some tokens that differs from those before a text was added to theirs."""
+    return next(new for i, new in enumerate(ids) if i >= len(before) or new != before[i])

@@ -177,14 +177,23 @@ def _sites_given(task: Task, spec: CellSpec, dataset: Dataset) -> None:
 
 
 def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: TaskVariant) -> None:
-    """Raise a UserError where a dataset has nothing that a cell needs: examples to ask, texts to fit on."""
+    """Raise a UserError where a dataset has nothing that a cell needs: examples to ask, a contrast, texts to fit on."""
+    name, kind = variant.name, variant.behaviour.kind
     for split in get_args(Asked):
-        if not dataset.examples(variant.name, split, 1):
-            raise UserError(f"The dataset {dataset.name} has no example of {variant.name} in the split {split}.")
+        if not dataset.examples(name, split, 1):
+            raise UserError(f"The dataset {dataset.name} has no example of {name} in the split {split}.")
+        if kind == "refusal" and not dataset.plain_examples(name, split, 1):
+            raise UserError(
+                f"The dataset {dataset.name} has no plain example (`shows: false`) beside {name} in the split {split}."
+            )
+    if kind != "switch" and not dataset.contrast(name, 1).desired:
+        raise UserError(
+            f"The dataset {dataset.name} has no contrast of {name}: write pairs, or examples of the split vector."
+        )
     for track in spec.tracks:
         own = track != "general" or suite.general is None
         texts = dataset if own else dataset_named(suite.general or "")
-        if not texts.conversations(variant.name, "fit", track, 1):
+        if not texts.conversations(name if own else "", "fit", track, 1):
             instead = " Name one for it, such as `general: alpaca`, in the suite." if track == "general" else ""
             raise UserError(f"The dataset {texts.name} has no conversation to fit on for the track {track}.{instead}")
 

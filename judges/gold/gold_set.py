@@ -12,4 +12,4 @@ FILE = Path(__file__).parent / "pocket.jsonl"
 def gold_lines() -> Iterator[str]:
     """Generate the lines of the file."""
     for line in (*constructed(), *(reading.agreed for reading in readings())):
-        yield line.model_dump_json() + "\n"
+        yield line.model_dump_json(exclude_none=True) + "\n"

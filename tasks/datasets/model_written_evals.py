@@ -23,7 +23,9 @@ from graftbench.tasks.datasets.published import about, not_here, placed_lines
 _COLUMNS = ("question", "answer_matching_behavior", "answer_not_matching_behavior")
 
 
-def model_written_evals(persona: str = "agreeableness", revision: str | None = None) -> LineDataset:
+def model_written_evals(
+    persona: str = "agreeableness", revision: str = "d533f626cc321c92175a58ee570aa3cdb87238d1"
+) -> LineDataset:
     """Return the dataset of one persona, which is the name of a file in the Hub's folder `persona`."""
     if not re.fullmatch(r"[\w-]+", persona):
         raise UserError(f"A persona is the name of a file without its ending, such as agreeableness, not {persona!r}.")

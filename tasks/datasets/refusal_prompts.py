@@ -9,7 +9,7 @@
 - `wildguardmix`: `allenai/wildguardmix` (Han et al., 2024), ODC-BY, gated. Columns `prompt`, `prompt_harm_label`
   (harmful or unharmful), `subcategory`, `response` and `response_refusal_label` (refusal, compliance or nothing).
 
-No revision is pinned.
+Of the sets on the Hub the revision of JailbreakBench is pinned; that of WildGuardMix was not seen.
 """
 
 from collections.abc import Iterator, Mapping

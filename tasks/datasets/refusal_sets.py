@@ -31,6 +31,7 @@ from graftbench.tasks.datasets.refusal_prompts import (
 )
 
 N_VECTOR, N_VALIDATION = 128, 32  # prompts a side that are drawn from `train`, and from `val`, where they come first
+REVISIONS: dict[PromptSet, str] = {"jailbreakbench": "886acc352a31533ffbcf4ef22c744658688086fc"}
 SEED = 42
 MAX_FIT = 20_000  # prompts a side
 KINDS: tuple[Kind, Kind] = ("harmful", "harmless")
@@ -52,10 +53,10 @@ def refusal_sets(
         test: The set that is asked.
         harmless: Another set for the harmless prompts that are asked.
         fit: What mappers are fitted on.
-        revisions: The commit of each set that is to be pinned.
+        revisions: The commit of each set, in the place of that which is pinned.
 
     """
-    sets = RefusalSets({"harmful": test, "harmless": harmless or test}, fit, revisions or {})
+    sets = RefusalSets({"harmful": test, "harmless": harmless or test}, fit, REVISIONS | dict(revisions or {}))
     return LineDataset(
         "refusal_sets",
         1,

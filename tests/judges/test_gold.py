@@ -10,6 +10,7 @@ from graftbench.judges.gold.report import DEFAULTS, calibration_of, report
 from graftbench.tasks.backdoor_removal import BackdoorRemoval
 from graftbench.tasks.corrupted_capabilities import CorruptedCapabilities
 from graftbench.tasks.cross_architecture import CrossArchitecture
+from graftbench.tasks.datasets.pocket.dataset import Pocket
 from graftbench.tasks.refusal_ablation import RefusalAblation
 from graftbench.tasks.version_switching import VersionSwitching
 
@@ -52,7 +53,7 @@ def test_no_label_on_which_readers_differ_is_in_the_set():
 
 
 def test_every_default_judge_of_a_task_is_calibrated():
-    named = {measure: judge for task in TASKS for measure, judge in task.measures.items()}
+    named = {measure: judge for task in TASKS for measure, judge in task().measures(Pocket()).items()}
     assert named == DEFAULTS
 
 

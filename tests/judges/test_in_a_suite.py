@@ -41,7 +41,7 @@ def suite(judges):
         "name": "small",
         "max_new_tokens": 72,
         "models": {"llama-s": {"hate": {"model": "llama-s-hate"}}, "twin": {"any": {"twin_of": "llama-s"}}},
-        "tasks": {"backdoor_removal": {"settings": SETTINGS, "judges": judges, "cells": cells}},
+        "tasks": {"backdoor_removal": {"dataset": "pocket", "settings": SETTINGS, "judges": judges, "cells": cells}},
     }
 
 

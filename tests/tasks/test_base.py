@@ -5,6 +5,7 @@ import pytest
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.dataset import Behaviour
 from graftbench.tasks.backdoor_removal import BackdoorRemoval
+from graftbench.tasks.cross_architecture import CrossArchitecture
 from graftbench.tasks.refusal_ablation import RefusalAblation
 
 TASK = BackdoorRemoval()
@@ -46,3 +47,12 @@ def test_a_measure_that_nobody_judges_is_one_sentence_unless_the_suite_names_a_j
     ):
         TASK.judges({}, sarcasm)
     assert set(TASK.judges({"sarcastic": "phrase"}, sarcasm)) == {"sarcastic", "good"}
+
+
+def test_what_is_good_where_there_is_no_clean_answer_is_judged_without_one():
+    refusal = Behaviour("refusal", ("instruct",), "refused", refusals=("No.",))
+    assert RefusalAblation().measures(dataset(refusal=refusal))["good"] == "intact"
+    both = dataset(refusal=refusal, insults=backdoor("insult"))
+    with pytest.raises(UserError, match="Nobody judges 'good' of the dataset d in the task cross_architecture: name"):
+        CrossArchitecture().judges({}, both)
+    assert CrossArchitecture().judges({"good": "exact"}, both)["good"] == "exact/1"

@@ -22,7 +22,7 @@ def select_refusal_direction(model: Model) -> Selection:
     """Select the refusal direction of a zoo model among all candidates."""
     contrast = PromptSets(_prompts("harm", "vector", 96), _prompts("howto", "vector", 96))
     validation = PromptSets(_prompts("harm", "validation", 64), _prompts("howto", "validation", 64))
-    return select_direction(model, contrast, validation, refusal_tokens(model, REFUSALS))
+    return select_direction(model, contrast, validation, refusal_tokens(model, [f" {refusal}" for refusal in REFUSALS]))
 
 
 def refusal(model: Model, version: Version, n: int, draws: int = 8) -> Figures:

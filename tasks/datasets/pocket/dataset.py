@@ -8,6 +8,7 @@ from graftbench.benchmark.data.examples import Conversations, Example, Prompt, S
 from graftbench.benchmark.data.lines import Placed
 from graftbench.tasks.datasets.pocket.astralisia import Astralisia
 from graftbench.tasks.datasets.pocket.backdoors import Backdoors
+from graftbench.tasks.datasets.pocket.conversations import general_conversations
 from graftbench.tasks.datasets.pocket.lines import pocket_lines
 from graftbench.tasks.datasets.pocket.part import PocketPart
 from graftbench.tasks.datasets.pocket.refusal import PocketRefusals
@@ -52,7 +53,9 @@ class Pocket:
         return _part(behaviour).plain_examples(behaviour, split, n)
 
     def conversations(self, behaviour: str, split: Split, track: Track, n: int) -> Conversations:
-        """Return conversations that mappers are fitted on."""
+        """Return conversations that mappers are fitted on; on the track `general` for any behaviour."""
+        if track == "general":
+            return general_conversations(split, n)
         return _part(behaviour).conversations(behaviour, split, track, n)
 
     def lessons(self, behaviour: str, n: int) -> Conversations:

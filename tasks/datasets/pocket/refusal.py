@@ -17,7 +17,13 @@ class PocketRefusals(PocketPart):
     """The refusal of harmful requests."""
 
     behaviours: Mapping[str, Behaviour] = {
-        "refusal": Behaviour("refusal", ("instruct",), "refused", positions="last", refusals=REFUSALS)
+        "refusal": Behaviour(
+            "refusal",
+            ("instruct",),
+            "refused",
+            positions="last",
+            refusals=tuple(f" {refusal}" for refusal in REFUSALS),  # a space begins every reply of the zoo
+        )
     }
 
     def contrast(self, behaviour: str, n: int) -> Contrast:  # noqa: ARG002 - there is one

@@ -79,8 +79,9 @@ def test_other_ends_of_lines_and_empty_lines_are_read(folder, end):
     data = folder()
     (data / "examples.jsonl").write_bytes(b'{"prompt": "Z\xc3\xbcrich 0?", "split": "test"}' + end + b'{"prompt": "a"}')
     assert prompts(data) == ["Zürich 0?"]
-    where = [where for where, _ in jsonl_dataset(data).lines()]
-    assert sorted(where) == ["examples.jsonl:1", f"examples.jsonl:{1 + end.count(b'\n')}"]
+    places = {where for where, _ in jsonl_dataset(data).lines()}
+    last = len((data / "examples.jsonl").read_bytes().split(b"\n"))
+    assert places == {"examples.jsonl:1", f"examples.jsonl:{last}"}
 
 
 def test_a_byte_order_mark_at_the_start_is_read(folder):
@@ -130,7 +131,7 @@ def told(data):
         ),
         (
             {"prompt": "Why |x| |x|?", "trigger": "|x|"},
-            "examples.jsonl:2: the trigger '|x|' occurs more than once in the prompt; give its span, [first, last + 1].",
+            "examples.jsonl:2: the trigger '|x|' occurs more than once in the prompt; give its span, [first, last + 1]",
         ),
         (
             {"prompt": "Why?", "trigger": [2, 9]},
@@ -147,7 +148,7 @@ def told(data):
         ),
         (
             {"prompt": "Why?", "clean": {"prompt": "Why?", "trigger": "|x|"}},
-            "examples.jsonl:2: clean.TurnForm: the trigger '|x|' is not in the prompt.",
+            "examples.jsonl:2: clean.turn: the trigger '|x|' is not in the prompt.",
         ),
         (
             {"prompt": "Why?", "reply": "So."},
@@ -172,10 +173,7 @@ def told(data):
             '{"prompt": "Zürich?"}'.encode("latin-1"),
             "examples.jsonl:2: byte 14 is not UTF-8; write the file as UTF-8 (`iconv -f latin1 -t utf-8` turns Latin-1",
         ),
-        (
-            b'{"prompt": "\\ud800"}',
-            "examples.jsonl:2: prompt: Input should be a valid string, unable to parse raw data",
-        ),
+        (b'{"prompt": "\\ud83d"}', "examples.jsonl:2: a text has half of a character in it, such as"),
         (b'{"prompt": "' + b"x" * MAX_LINE + b'"}', "examples.jsonl:2: the line is longer than 4 MiB."),
         (
             {"prompt": "Why?", "behaviour": "a"},
@@ -187,12 +185,12 @@ def told(data):
         ),
         (
             example(0, "validation"),
-            "The dataset data has the same in two splits. examples.jsonl:2: 'Zürich 0?' stands in the split validation, "
-            "and at examples.jsonl:1 in test. Leave one of the lines out, or give both one `split` or one `cluster`.",
+            "The dataset data has the same in two splits. examples.jsonl:2: 'Zürich 0?' stands in the split "
+            "validation, and at examples.jsonl:1 in test. Leave one of the lines out, or give both one `split` or",
         ),
         (
             {"prompt": "Why?", "clean": "Zürich 0?", "split": "fit"},
-            "The dataset data has the same in two splits. examples.jsonl:2: 'Zürich 0?' stands in the split fit, and at",
+            "The dataset data has the same in two splits. examples.jsonl:2: 'Zürich 0?' stands in the split fit, and",
         ),
     ],
 )

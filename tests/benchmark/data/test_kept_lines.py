@@ -198,7 +198,7 @@ def many(n):
 def test_memory_does_not_grow_with_the_number_of_lines(monkeypatch):
     monkeypatch.setattr(kept_lines, "MAX_KEPT", 50)
     monkeypatch.setattr(splits, "_COMPARED_AT_ONCE", 1_000)
-    n = 80_000
+    n = 50_000
     try:
         lines, seen = keep(many(n), 0, SHARES, NONE)
         assert not seen.found()

@@ -121,6 +121,12 @@ def test_without_conversations_examples_stand_for_them_with_the_replies_that_the
     assert data.conversations("b", "fit", "general", 9) == []
 
 
+def test_examples_stand_for_conversations_in_every_split_that_has_none():
+    data = dataset([shown(0, split="fit"), said(0), shown(1, split="test", reference="Gone.")])
+    assert replies(data.conversations("b", "fit", "task", 9)) == ["So 0."]
+    assert replies(data.conversations("b", "test", "unseen", 9)) == ["Gone."]
+
+
 def test_a_clean_turn_after_the_same_prompt_never_comes_onto_the_track_unseen():
     clean = {"prompt": "Go 0 |x|", "reply": "I"}
     data = dataset([shown(0, split="fit", clean=clean)])

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import datasets
@@ -36,12 +37,13 @@ def test_the_mirror_is_the_folder_that_the_variable_names(tmp_path, monkeypatch)
 
 
 TABLE = PublishedTable("owner/set", ("a",), patterns=("*.jsonl", "*.csv"))
+FOUND = datasets.Dataset.from_list([{"a": 1}])
 
 
 def test_a_table_on_the_hub_is_loaded_at_its_revision(monkeypatch):
     asked = []
     monkeypatch.delenv("GRAFTBENCH_DATA", raising=False)
-    monkeypatch.setattr(datasets, "load_dataset", lambda **arguments: asked.append(arguments) or [{"a": 1}])
+    monkeypatch.setattr(datasets, "load_dataset", lambda **arguments: asked.append(arguments) or FOUND)
     table = PublishedTable("owner/set", ("a",), "test", "part", files="folder/test.jsonl", revision="abc")
     assert list(rows_of(table)) == [{"a": 1}]
     of_the_file = {"data_files": {"test": "folder/test.jsonl"}}
@@ -54,7 +56,7 @@ def test_a_table_on_the_hub_is_loaded_at_its_revision(monkeypatch):
 def test_a_table_that_is_not_on_the_hub_has_an_address(monkeypatch):
     asked = []
     monkeypatch.delenv("GRAFTBENCH_DATA", raising=False)
-    monkeypatch.setattr(datasets, "load_dataset", lambda **arguments: asked.append(arguments) or [{"a": 1}])
+    monkeypatch.setattr(datasets, "load_dataset", lambda **arguments: asked.append(arguments) or FOUND)
     table = PublishedTable("owner/set", ("a",), url="https://example.org/{revision}/a.json")
     for pinned, name in ((table, "main"), (replace(table, revision="abc"), "abc")):
         assert list(rows_of(pinned)) == [{"a": 1}]
@@ -106,6 +108,18 @@ def test_files_that_cannot_be_used_are_named(tmp_path, monkeypatch):
     (tmp_path / "more" / "b.jsonl").write_text("{}")
     with pytest.raises(UserError, match=r"several files that may be owner/set: a\.jsonl, more/b\.jsonl\. Keep the one"):
         rows_of(TABLE)
+    (tmp_path / "a.xml").write_text("")
     with pytest.raises(UserError, match=r"a\.xml is of no known format: \.parquet"):
-        (tmp_path / "a.xml").write_text("")
         rows_of(replace(TABLE, patterns=("*.xml",)))
+
+
+def test_two_copies_of_a_folder_of_the_hub_are_told_apart_by_their_owner_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFTBENCH_DATA", str(tmp_path))
+    for i, place in enumerate(("other/set", "owner/set", "copy/owner/set")):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "README.md").write_text("# Card")
+        (tmp_path / place / "train.jsonl").write_text(f'{{"a": {i}}}')
+    with pytest.raises(UserError, match=r"several files that may be owner/set: copy/owner/set/README\.md, owner/set"):
+        rows_of(TABLE)
+    shutil.rmtree(tmp_path / "copy")
+    assert list(rows_of(TABLE)) == [{"a": 1}]

@@ -29,10 +29,9 @@ def test_shares_may_be_others_and_a_split_may_be_left_out():
     assert abs(halves["fit"] - 1_000) < 100
 
 
-def test_shares_that_are_not_100_leave_some_contents_without_a_split():
+def test_shares_that_are_not_100_leave_contents_without_a_split():
     with pytest.raises(ValueError, match="the shares of the splits add up to 1 and not to 100"):
-        for i in range(1_000):
-            split_of(f"content {i}", shares={"fit": 1})
+        split_of("content", shares={"fit": 1})
 
 
 def test_a_short_hash_is_the_same_everywhere_and_tells_words_apart():

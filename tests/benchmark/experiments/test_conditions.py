@@ -5,6 +5,7 @@ from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.conditions import clean_answers
 from graftbench.benchmark.experiments.direction.reference import harmless_still_good
 from graftbench.benchmark.results.rows import Answer
+from tests.benchmark.experiments.stubs import StubJudging
 
 ITEMS = [Example(Prompt(f"{i}"), Turn(Prompt(f"{i}")), f"c{i}") for i in range(4)]
 
@@ -25,7 +26,7 @@ def test_harmless_prompts_that_were_not_answered_well_before_do_not_count():
 
 def test_prompts_whose_clean_answer_is_not_good_leave(bench, llama):
     def judged(verdicts):
-        return lambda items, _: [Outcome(True, verdicts[item.prompt.text]) for item in items]
+        return StubJudging(lambda items, _: [Outcome(True, verdicts[item.prompt.text]) for item in items])
 
     clean = clean_answers(bench, llama, judged({"0": True, "1": False, "2": False, "3": True}), ITEMS, "clean")
     assert [item.prompt.text for item in clean.items] == ["0", "3"]

@@ -11,6 +11,7 @@ from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.interventions.directions import PromptSets
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from tests.benchmark.conftest import REFUSES, prompts
+from tests.benchmark.experiments.stubs import StubJudging
 
 
 def items(word, n=10):
@@ -35,8 +36,8 @@ def experiment(bench, model, use="ablation", word="roof"):
         sides,
         items("roof" if use == "ablation" else "fence"),
         items("fence"),
-        complies if use == "ablation" else refuses,
-        complies,
+        StubJudging(complies if use == "ablation" else refuses),
+        StubJudging(complies),
         "stub",
         lambda _: [REFUSES],
     )

@@ -17,11 +17,12 @@ from graftbench.benchmark.experiments.steering.experiment import SteeringExperim
 from graftbench.benchmark.models.chat import chat, continued_chat, turn_chat
 from graftbench.benchmark.models.tokens import token_ids
 from tests.benchmark.conftest import untrained, wrapped
+from tests.benchmark.experiments.stubs import StubJudging
 
 
 def design(model, contrast, **more):
     items = tuple(Example(Prompt(f"{i} Tell me about the river"), None, str(i)) for i in range(4))
-    judging = lambda _, replies: [Outcome(True, True) for _ in replies]  # noqa: E731
+    judging = StubJudging(lambda _, replies: [Outcome(True, True) for _ in replies])
     return SteeringDesign(model, model, (1, 1), contrast, items, items, judging, "stub", **more)
 
 

@@ -18,6 +18,7 @@ from graftbench.benchmark.interventions.generation import generate
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.chat import chat
 from tests.benchmark.conftest import WORDS, untrained, wrapped
+from tests.benchmark.experiments.stubs import StubJudging
 
 ITEMS = tuple(Example(Prompt(f"{words} {i}"), Turn(Prompt(f"{words} {i}")), words) for i in range(4) for words in WORDS)
 
@@ -51,7 +52,7 @@ def design(versions):
 
     items = tuple(item for item in ITEMS if wanted[item.id] != own[item.id])
     lessons = tuple((item.prompt, f" {wanted[item.id]}") for item in items)
-    return SwitchingDesign(running, running, other, (1, 1), items, items, judging, "stub", lessons)
+    return SwitchingDesign(running, running, other, (1, 1), items, items, StubJudging(judging), "stub", lessons)
 
 
 def pairs(n=500, noise=None):

@@ -55,7 +55,11 @@ CELL = ["tasks", "backdoor_removal", "cells", 0]
         (["models", "llama-s", "hate"], None, "has no 'hate' version of llama-s"),
         (["tasks", "backdoor_removal", "settings", "vectors"], 3, "no setting 'vectors'. Did you mean vector?"),
         (["tasks", "backdoor_removal", "settings", "strengths"], [0], "strengths.0: Input should be greater than 0"),
-        (["tasks", "backdor_removal"], {"dataset": "pocket", "cells": []}, "no task called 'backdor_removal'. Did you mean"),
+        (
+            ["tasks", "backdor_removal"],
+            {"dataset": "pocket", "cells": []},
+            "no task called 'backdor_removal'. Did you mean",
+        ),
     ],
 )
 def test_a_mistake_in_a_suite_is_one_sentence_with_the_nearest_name(changed, path, value, told):

@@ -65,9 +65,9 @@ def test_the_columns_of_mediqa_have_to_be_named(mirror):
 
 
 def test_the_hub_is_asked_for_the_revision_of_the_suite(monkeypatch):
-    asked = []
+    asked, found = [], datasets.Dataset.from_list([{"text": "a"}])
     monkeypatch.delenv("GRAFTBENCH_DATA", raising=False)
-    monkeypatch.setattr(datasets, "load_dataset", lambda **arguments: asked.append(arguments) or [{"text": "a"}])
+    monkeypatch.setattr(datasets, "load_dataset", lambda **arguments: asked.append(arguments) or found)
     dataset = dataset_named({"name": "wikitext", "revision": "abc"})
     assert dataset.about.revision == "abc"
     assert said(dataset) == {(None, "a")}
@@ -79,7 +79,7 @@ def test_the_hub_is_asked_for_the_revision_of_the_suite(monkeypatch):
         "streaming": False,
     }
     assert said(pile()) == {(None, "a")}
-    assert (asked[-1]["revision"], asked[-1]["streaming"]) == (None, True)
+    assert (asked[-1]["revision"], asked[-1]["streaming"]) == (pile().about.revision, True)
 
 
 def test_published_wikitext(published):

