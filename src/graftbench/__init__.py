@@ -8,7 +8,7 @@ The Python API, as `import graftbench as gb`:
 >>> gb.capture(model, prompts, site=2).shape
 torch.Size([2, 1, 64])
 
-Authors of mappers, judges and tasks import from `graftbench.plugin`.
+Authors of mappers, judges, datasets and tasks import from `graftbench.plugin`.
 """
 
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from graftbench.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from graftbench.api.data import load_dataset
     from graftbench.api.mapping import CrossModelMap, fit, transfer
     from graftbench.api.models import capture, load_model
     from graftbench.api.runs import Run, check, score
@@ -40,6 +41,7 @@ __all__ = [
     "check",
     "fit",
     "generate",
+    "load_dataset",
     "load_model",
     "load_vector",
     "match_norm",

