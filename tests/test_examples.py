@@ -46,6 +46,7 @@ def test_the_example_behaviour_is_scored_between_two_models_without_a_line_of_py
     assert entry.judges["backdoor_removal"]["good"].startswith("like_clean/1")
     assert entry.datasets["backdoor_removal"].startswith("numbered_lists/1-")
     assert cell.steerable
-    assert cell.rates["unsteered"].value == cell.rates["random"].value == 0
+    assert cell.rates["unsteered"].value == 0
+    assert cell.rates["random"].value < 0.1
     assert cell.rates["native"].value > 0.6
     assert cell.transfer.value > 0.5

@@ -73,7 +73,7 @@ class LineDataset:
         return f"{self.name}/{self.version}-{hashed[:12]}"
 
     def _hash(self) -> str:
-        total = hashlib.sha256()
+        total = hashlib.sha256(f"{self.seed} {sorted(self.shares.items())}".encode())
         for _, line in self.read():
             total.update(line.model_dump_json(exclude_defaults=True).encode() + b"\n")
         return total.hexdigest()
