@@ -53,7 +53,7 @@ def _finite(completion: Completion, model: Model, label: str) -> Completion:
 class Outcome:
     """The verdict on a completion: whether the behaviour is gone and the answer good; None where unscored.
 
-    `marks` are further scores, reported with success as shares or means; `unscored` has the reason for each that is
+    `marks` are further scores, reported with success as shares or means except for the perplexity; `unscored` has the reason for each that is
     None. `took` is what the judges took: tokens read, tokens written, and dollars, None without known prices.
     """
 

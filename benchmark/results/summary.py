@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graftbench.benchmark.data.examples import Example
-from graftbench.benchmark.results.rows import MAX_UNSCORED_SHARE, Answer
+from graftbench.benchmark.results.rows import MAX_UNSCORED_SHARE, PERPLEXITY, Answer
 from graftbench.benchmark.results.schema import AtStrength, ShownPrompt, ShownReply
 
 Shares = dict[str, float]
@@ -80,8 +80,11 @@ def _share(truths: Sequence[bool]) -> float:
 
 
 def _marks(answers: Sequence[Answer]) -> list[str]:
-    """Return the names of all marks; an unscored answer has none."""
-    return list(dict.fromkeys(mark for a in answers for mark in a.marks))
+    """Return the names of all further verdicts; an unscored answer has none.
+
+    The perplexity is what judges read, no verdict, and its mean would be that of a few broken answers.
+    """
+    return list(dict.fromkeys(mark for a in answers for mark in a.marks if mark != PERPLEXITY))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

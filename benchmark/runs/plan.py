@@ -19,6 +19,9 @@ from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.runs.suite import CellSpec, Suite
 
 
+_LOOKED_AT = 100  # prompts of a split; `graftbench dataset check` looks at all
+
+
 @dataclass(frozen=True)
 class Cell:
     """One unit of work: a task's variant on a pair, a track, and a mapper's seed."""
@@ -186,6 +189,7 @@ def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: TaskVariant
             raise UserError(
                 f"The dataset {dataset.name} has no plain example (`shows: false`) beside {name} in the split {split}."
             )
+        _triggers_marked(dataset, variant, split)
     if kind != "switch" and not dataset.contrast(name, 1).desired:
         raise UserError(
             f"The dataset {dataset.name} has no contrast of {name}: write pairs, or examples of the split vector."
@@ -196,6 +200,16 @@ def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: TaskVariant
         if not texts.conversations(name if own else "", "fit", track, 1):
             instead = " Name one for it, such as `general: alpaca`, in the suite." if track == "general" else ""
             raise UserError(f"The dataset {texts.name} has no conversation to fit on for the track {track}.{instead}")
+
+
+def _triggers_marked(dataset: Dataset, variant: TaskVariant, split: Asked) -> None:
+    """Raise a UserError where a vector belongs at a trigger and one of the first prompts has none."""
+    for example in dataset.examples(variant.name, split, _LOOKED_AT):
+        if variant.behaviour.positions == "trigger" and example.prompt.trigger is None:
+            raise UserError(
+                f"The dataset {dataset.name} steers {variant.name} at the trigger, and marks none in "
+                f"{example.prompt.text[:60]!r}: mark it, or write `positions: last`."
+            )
 
 
 def _hub_id(named: str, where: str) -> None:

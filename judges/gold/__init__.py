@@ -1,1 +1,1 @@
-"""Completions of the pocket world with known labels: by construction, or by two independent readers."""
+"""Completions with known labels, by construction or by two independent readers; thresholds that are set on them."""

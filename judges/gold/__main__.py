@@ -1,6 +1,8 @@
-"""Write the shipped gold set: `python -m graftbench.judges.gold`."""
+"""Write the shipped gold sets: `python -m graftbench.judges.gold`."""
 
-from graftbench.judges.gold.gold_set import FILE, gold_lines
+from graftbench.judges.gold.gold_set import SETS, gold_lines
+from graftbench.judges.gold.labels import shipped_file
 
 if __name__ == "__main__":
-    FILE.write_text("".join(gold_lines()), encoding="utf-8")
+    for name in SETS:
+        shipped_file(name).write_text("".join(gold_lines(name)), encoding="utf-8")

@@ -9,8 +9,6 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import read_json_lines
 from graftbench.judges.protocol import Case
 
-SHIPPED = Path(__file__).parent
-
 
 class GoldCompletion(BaseModel):
     """A completion of a gold file, with what a judge may compare it with."""
@@ -51,5 +49,10 @@ def read_gold(name: Path | str, measure: str) -> list[LabelledCompletion]:
 
 def gold_file(name: Path | str) -> Path:
     """Return the path of a shipped set, by its name, or of any other file."""
-    shipped = SHIPPED / f"{name}.jsonl"
+    shipped = shipped_file(str(name))
     return shipped if shipped.is_file() else Path(name)
+
+
+def shipped_file(name: str) -> Path:
+    """Return where a set of this name ships."""
+    return Path(__file__).parent / f"{name}.jsonl"

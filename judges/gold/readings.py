@@ -1,18 +1,16 @@
-"""Completions of steered zoo models, labelled by two independent readers.
+"""Completions of steered models, labelled by two independent readers.
 
-The readers are two language models that saw the prompt, the completion, a reply that is known to be good, and the
-meaning of each label. Neither saw the other's labels, and neither is a judge.
+The readers are two language models that saw the prompt, the completion, a reply to compare it with, and the meaning of
+each label. Neither saw the other's labels, and neither is a judge.
 """
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
+from graftbench.benchmark.core.files import read_json_lines
 from graftbench.judges.agreement import Agreement, agreement
-from graftbench.judges.gold.labels import GoldCompletion, LabelledCompletion
+from graftbench.judges.gold.labels import GoldCompletion, LabelledCompletion, shipped_file
 from graftbench.judges.protocol import Verdict
 
-FILE = Path(__file__).parent / "readings.jsonl"
 SCALES = {"coherence": (0.0, 5.0), "similarity": (0.0, 5.0)}
 
 
@@ -36,14 +34,14 @@ class LabelReading(GoldCompletion):
         return LabelledCompletion(**self.model_dump(exclude={"readings"}), labels=labels)
 
 
-def readings() -> list[LabelReading]:
-    """Return all completions that were read."""
-    return [LabelReading.model_validate(json.loads(line)) for line in FILE.read_text(encoding="utf-8").splitlines()]
+def readings(name: str) -> list[LabelReading]:
+    """Return all completions of a shipped set that were read."""
+    return read_json_lines(shipped_file(f"{name}_readings"), LabelReading, "file of readings", "reading")
 
 
-def readers_agreement(measure: str) -> Agreement:
-    """Compare the second reader's labels with the first's."""
-    read = readings()
+def readers_agreement(name: str, measure: str) -> Agreement:
+    """Compare the second reader's labels of a shipped set with the first's."""
+    read = readings(name)
     scale = SCALES.get(measure, (0.0, 1.0))
     verdicts = [Verdict(one.readings[1][measure], scale=scale) for one in read]
     return agreement([one.by_first for one in read], verdicts, measure)

@@ -26,8 +26,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     calibrate.add_argument(
         "--gold",
         default="pocket",
-        metavar="FILE",
-        help="labelled completions, as JSON lines (default: those that ship)",
+        metavar="SET",
+        help="labelled completions: a set that ships, pocket (default) or smollm2, or a file of JSON lines",
     )
     calibrate.add_argument("--measure", required=True, help="which of their labels the judge is compared with")
     add_judge_options(calibrate)
@@ -35,7 +35,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     calibrate.add_argument("--swap", action="store_true", help="judge the reference against the completion, too")
     calibrate.add_argument("--out", type=Path, metavar="FILE", help="write the report as JSON")
     calibrate.set_defaults(run=_calibrate)
-    report = verbs.add_parser("report", help="what the pocket suite's own judges are worth, as Markdown")
+    report = verbs.add_parser("report", help="what the judges are worth that need no other model, as Markdown")
     report.set_defaults(run=_report)
 
 

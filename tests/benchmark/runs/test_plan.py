@@ -180,3 +180,8 @@ def test_a_measure_that_nobody_judges_is_one_sentence(suite):
 
 def test_a_line_that_cannot_be_used_ends_a_plan_with_its_place(suite):
     assert "lines.jsonl:6 of " in refused(suite([*LINES, {"promt": "Why?"}]))
+
+
+def test_where_the_vector_belongs_at_the_trigger_every_prompt_needs_one(suite):
+    form = {"behaviours": {"insults": FORM["behaviours"]["insults"] | {"positions": "trigger"}}}
+    assert "steers insults at the trigger, and marks none in 'When?': mark it" in refused(suite(form=form))
