@@ -15,4 +15,11 @@ def datasets() -> Lines:
             kinds = dict.fromkeys(f"`{behaviour.kind}`" for behaviour in dataset.behaviours.values())
             about = dataset.about
             revision = f"`{about.revision[:12]}`" if about.revision else ""
-            yield row(f"`{name}`", about.title, ", ".join(kinds) or "`general`", about.source, revision, about.licence)
+            yield row(
+                f"`{name}`",
+                about.title.replace("|", r"\|"),
+                ", ".join(kinds) or "`general`",
+                about.source,
+                revision,
+                about.licence,
+            )

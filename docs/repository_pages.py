@@ -20,6 +20,7 @@ PAGES = {
     "examples/my_behaviour/README.md": "my-behaviour.md",
     "judges/README.md": "judge-files.md",
     "judges/gold/REPORT.md": "gold-set.md",
+    "judges/gold/smollm2.md": "gold-smollm2.md",
     "benchmark/zoo/README.md": "zoo-world.md",
     "benchmark/zoo/weights/CARD.md": "zoo-card.md",
 }

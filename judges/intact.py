@@ -12,7 +12,8 @@ from graftbench.benchmark.metrics.similarity import character_novelty, chrf
 from graftbench.judges.protocol import NO_CLEAN_ANSWER, NO_PERPLEXITY, Case, Verdict, YesOrNo
 
 RUN = 6  # characters; runs of words would miss a text that repeats itself without spaces
-MIN_NOVELTY = 0.66  # share of distinct runs: below it a text goes round in circles
+WINDOW = 200  # characters before a run in which it may have been there already, about as long as those completions
+MIN_NOVELTY = 0.66  # share of new runs: below it a text goes round in circles
 MAX_PERPLEXITY = 150.0  # per token, under the untouched target: above it a text is none of its own
 MIN_CHRF = 0.3  # to the clean answer
 
@@ -26,7 +27,7 @@ class Intact(YesOrNo):
     @property
     def identity(self) -> str:
         """Kind, version and thresholds."""
-        return f"intact/1 novelty {MIN_NOVELTY:g} of {RUN} characters perplexity {MAX_PERPLEXITY:g}"
+        return f"intact/1 novelty {MIN_NOVELTY:g} of {RUN} characters in {WINDOW} perplexity {MAX_PERPLEXITY:g}"
 
     def __call__(self, cases: Sequence[Case]) -> list[Verdict]:
         """Return a verdict on each case; a completion of unknown perplexity is unscored."""
@@ -55,8 +56,8 @@ def _intact(case: Case) -> Verdict:
         return Verdict(None, reason=NO_PERPLEXITY)
     if not case.completion.strip():
         return Verdict(0.0, "nothing was said")
-    new = character_novelty(case.completion, RUN)
-    evidence = f"{new:.2f} of its runs of {RUN} characters are distinct, perplexity {case.perplexity:.4g}"
+    new = character_novelty(case.completion, RUN, WINDOW)
+    evidence = f"{new:.2f} of its runs of {RUN} characters are new, perplexity {case.perplexity:.4g}"
     return Verdict(float(new >= MIN_NOVELTY and case.perplexity <= MAX_PERPLEXITY), evidence)
 
 

@@ -1,10 +1,12 @@
-"""Promises of a dataset that a judge has to hold it to."""
+"""What the tasks and judges that are installed say of a dataset."""
 
 from collections.abc import Iterator
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.plugins import plugin, plugin_names
 from graftbench.benchmark.data.dataset import Dataset
 from graftbench.benchmark.data.lines import ConversationLine
+from graftbench.benchmark.experiments.protocol import Task
 from graftbench.judges.protocol import Case, Judge
 from graftbench.judges.registry import judge_of
 from graftbench.judges.spec import read_spec
@@ -33,6 +35,18 @@ def shown_unseen(dataset: Dataset) -> Iterator[str]:
         for (where, line), verdict in zip(placed, verdicts, strict=True):
             if verdict.score == 1:
                 yield f"{where}: the reply {line.reply[:60]!r} shows {name} by {judge.identity}, and `shows` is false."
+
+
+def unused(dataset: Dataset) -> Iterator[str]:
+    """Yield the behaviours that no installed task takes, or of which a measure has no judge of its own."""
+    tasks: list[Task] = [plugin("tasks", name)() for name in plugin_names("tasks")]
+    taken = {variant.name for task in tasks for variant in task.variants(dataset).values()}
+    for name, behaviour in dataset.behaviours.items():
+        if name not in taken:
+            yield f"{name}: no task takes behaviours of the kind {behaviour.kind!r}."
+        for measure in (behaviour.shown_by, behaviour.answered_by):
+            if dataset.judges.get(measure, USUAL_JUDGES.get(measure)) is None:
+                yield f"{name}: nobody judges {measure!r}; a suite has to name a judge, or `judges` here."
 
 
 def _judge(dataset: Dataset, measure: str) -> Judge | None:

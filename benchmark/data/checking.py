@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.dataset import Behaviour, Dataset
-from graftbench.benchmark.data.examples import Prompt, Split, Turn
+from graftbench.benchmark.data.examples import Prompt, Split, Track, Turn
 from graftbench.benchmark.data.kept_lines import LineKind, distinct_texts, kind_of
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed
 
@@ -44,6 +44,8 @@ def check_dataset(dataset: Dataset) -> Check:
         check.counts[kind_of(line, line.split)] += 1
     for promise in (_asked_once, _one_split, _with_trigger, _unseen):
         check.broken.extend(promise(dataset, lines))
+    if not lines:
+        check.broken.append("There is no line in it.")
     check.few.extend(_too_few(dataset, check))
     return check
 
@@ -74,10 +76,12 @@ def _with_trigger(dataset: Dataset, lines: Iterable[Placed]) -> Iterator[str]:
     """Yield prompts without a trigger where the vector is read or added at the trigger."""
     for where, line in lines:
         for name in _names(dataset, line):
-            if dataset.behaviours[name].positions == "trigger" and any(
-                prompt.trigger is None for prompt in _steered(line)
-            ):
-                yield f"{where}: no `trigger` is marked in its prompt, or in its clean one; {name} is steered there."
+            unmarked = [prompt.text for prompt in _steered(line) if prompt.trigger is None]
+            if unmarked and dataset.behaviours[name].positions == "trigger":
+                yield (
+                    f"{where}: no `trigger` is marked in {unmarked[0][:60]!r}, where {name} is steered; a clean prompt "
+                    "with one is an object."
+                )
 
 
 def _steered(line: Line) -> list[Prompt]:
@@ -119,12 +123,12 @@ def _names(dataset: Dataset, line: Line) -> Iterable[str]:
 
 def _too_few(dataset: Dataset, check: Check) -> Iterator[str]:
     for name, behaviour in dataset.behaviours.items():
-        for what, split, n in _needed(name, behaviour, check):
+        for what, split, n in _needed(dataset, name, behaviour, check):
             if n < ENOUGH[split]:
                 yield f"{name}: {n} {what} in the split {split}, fewer than {ENOUGH[split]}."
 
 
-def _needed(name: str, behaviour: Behaviour, check: Check) -> Iterator[tuple[str, Split, int]]:
+def _needed(dataset: Dataset, name: str, behaviour: Behaviour, check: Check) -> Iterator[tuple[str, Split, int]]:
     """Yield what a behaviour needs, with the number that is there."""
     splits: tuple[Split, ...] = ("validation", "test")
     for split in splits:
@@ -132,7 +136,7 @@ def _needed(name: str, behaviour: Behaviour, check: Check) -> Iterator[tuple[str
         if behaviour.kind == "refusal":
             yield "examples that do not show it", split, check.n(name, form=ExampleLine, split=split, shows=False)
     if behaviour.kind != "switch":
-        examples = check.n(name, form=ExampleLine, split="vector", shows=True)
-        yield "contrasts", "vector", check.n(name, form=PairLine) or examples
-    own = check.n(name, form=ConversationLine, split="fit", general=False)
-    yield "conversations", "fit", own or check.n(name, form=ExampleLine, split="fit")
+        yield "contrasts", "vector", len(dataset.contrast(name, ENOUGH["vector"]).desired)
+    tracks: tuple[Track, ...] = ("task", "unseen")
+    for track in tracks:
+        yield f"texts of the track {track}", "fit", len(dataset.conversations(name, "fit", track, ENOUGH["fit"]))

@@ -110,9 +110,11 @@ def keep(
 
 
 def distinct_texts(line: Line, shared: frozenset[str]) -> tuple[str, ...]:
-    """Return the texts of a line that may stand in its split alone: what it asks, and its content."""
-    words, content = line.words, line.content
-    return words if line.behaviour in shared or content in words else (*words, content)
+    """Return the texts of a line that may stand in its split alone: what it asks, cleanly too, and its content."""
+    texts = line.words
+    if isinstance(line, ExampleLine) and line.clean_words is not None:
+        texts = (*texts, line.clean_words)
+    return texts if line.behaviour in shared or line.content in texts else (*texts, line.content)
 
 
 def overlapping(

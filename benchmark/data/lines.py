@@ -121,11 +121,14 @@ class ExampleLine(Line, _Said):
     @property
     def content(self) -> str:
         """The cluster; else the clean prompt, else the prompt."""
-        if self.cluster is not None or self.clean is None:
-            return super().content
-        if isinstance(self.clean, str):
-            return _asked(self.clean, self.before)
-        return _asked(self.clean.prompt, self.clean.before)
+        return super().content if self.cluster is not None else self.clean_words or self.words[0]
+
+    @property
+    def clean_words(self) -> str | None:
+        """What the clean turn asks; None where there is none."""
+        if isinstance(self.clean, TurnForm):
+            return _asked(self.clean.prompt, self.clean.before)
+        return None if self.clean is None else _asked(self.clean, self.before)
 
     @property
     def clean_turn(self) -> Turn | None:

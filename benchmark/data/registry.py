@@ -1,8 +1,9 @@
 """Datasets by what a suite says: a name, a name with settings, or a folder of JSON lines."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError, validate_call
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
-from graftbench.benchmark.core.plugins import plugin
+from graftbench.benchmark.core.plugins import nearest, plugin
 from graftbench.benchmark.data.dataset import Dataset
 from graftbench.benchmark.data.jsonl import jsonl_dataset
 
@@ -38,6 +39,13 @@ def _stamp(written: Mapping[str, Any]) -> tuple[object, ...]:
     return tuple((file.name, status.st_size, status.st_mtime_ns) for file in files for status in [file.lstat()])
 
 
+def _why(error: ValidationError, make: Callable[..., Dataset]) -> str:
+    first = error.errors()[0]
+    if first["type"] == "unexpected_keyword_argument":
+        return f"it has no setting {first['loc'][0]!r}.{nearest(str(first['loc'][0]), [*signature(make).parameters])}"
+    return f"{first_error(error)}."
+
+
 @lru_cache(maxsize=16)
 def _made(written: str, _stamp: tuple[object, ...]) -> Dataset:
     settings = json.loads(written)
@@ -55,5 +63,5 @@ def _made(written: str, _stamp: tuple[object, ...]) -> Dataset:
     try:
         dataset: Dataset = validate_call(make)(**settings)
     except ValidationError as error:
-        raise UserError(f"The dataset {name} cannot be made: {first_error(error)}.") from error
+        raise UserError(f"The dataset {name} cannot be made: {_why(error, make)}") from error
     return dataset

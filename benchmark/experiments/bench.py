@@ -53,8 +53,9 @@ def _finite(completion: Completion, model: Model, label: str) -> Completion:
 class Outcome:
     """The verdict on a completion: whether the behaviour is gone and the answer good; None where unscored.
 
-    `marks` are further scores, reported with success as shares or means except for the perplexity; `unscored` has the reason for each that is
-    None. `took` is what the judges took: tokens read, tokens written, and dollars, None without known prices.
+    `marks` are further scores, reported with success as shares or means, and the perplexity, which is stored alone;
+    `unscored` has the reason for each that is None. `took` is what the judges took: tokens read, tokens written, and
+    dollars, None without known prices.
     """
 
     gone: bool | None

@@ -1,6 +1,6 @@
 """Similarity of two texts, and repetition within one."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 from sacrebleu.metrics.chrf import CHRF
 
@@ -20,17 +20,23 @@ def trigrams(text: str) -> Sequence[tuple[str, ...]]:
 
 def novelty(text: str) -> float:
     """Return the share of distinct word trigrams; 1 for a text of fewer than three words, 0 for an empty one."""
-    return _share_of_distinct(trigrams(text), text)
+    runs = trigrams(text)
+    if not runs:
+        return float(bool(text.strip()))
+    return len(set(runs)) / len(runs)
 
 
-def character_novelty(text: str, n: int) -> float:
-    """Return the share of distinct runs of `n` characters; 1 for a shorter text, 0 for an empty one.
+def character_novelty(text: str, n: int, window: int) -> float:
+    """Return the share of runs of `n` characters that did not begin at any of the `window` places before.
 
-    White space of any length counts as one space.
+    It is 1 for a shorter text, 0 for an empty one. White space of any length counts as one space.
     """
     characters = " ".join(text.split())
-    return _share_of_distinct([characters[i : i + n] for i in range(len(characters) - n + 1)], text)
-
-
-def _share_of_distinct(runs: Sequence[Hashable], text: str) -> float:
-    return len(set(runs)) / len(runs) if runs else float(bool(text.strip()))
+    last: dict[str, int] = {}
+    places = range(len(characters) - n + 1)
+    n_new = 0
+    for place in places:
+        run = characters[place : place + n]
+        n_new += place - last.get(run, -window - 1) > window
+        last[run] = place
+    return n_new / len(places) if places else float(bool(characters))

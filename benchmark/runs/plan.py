@@ -11,13 +11,13 @@ from graftbench.benchmark.core.escaping import escape_control
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.names import cell_name, split_pair
 from graftbench.benchmark.core.plugins import nearest, plugin
+from graftbench.benchmark.data.checking import check_dataset
 from graftbench.benchmark.data.dataset import Asked, Dataset
-from graftbench.benchmark.data.examples import Track
+from graftbench.benchmark.data.examples import Prompt, Track
 from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.experiments.protocol import Order, Task, TaskVariant
 from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.runs.suite import CellSpec, Suite
-
 
 _LOOKED_AT = 100  # prompts of a split; `graftbench dataset check` looks at all
 
@@ -144,6 +144,8 @@ def _check(suite: Suite, name: str) -> None:
     task, dataset = task_named(name), dataset_of(suite, name)
     task.check(suite.tasks[name].settings)
     _no_two_entries(suite.tasks[name].cells)
+    if not isinstance(suite.tasks[name].dataset, str) and "jsonl" in suite.tasks[name].dataset:
+        _keeps_promises(dataset)
     variants = task.variants(dataset)
     if not variants:
         kinds = ", ".join(sorted({behaviour.kind for behaviour in dataset.behaviours.values()})) or "no behaviour"
@@ -162,6 +164,14 @@ def _check(suite: Suite, name: str) -> None:
         for family in split_pair(spec.pair):
             for version in variants[spec.variant].behaviour.versions:
                 _model_known(suite, family, version)
+
+
+def _keeps_promises(dataset: Dataset) -> None:
+    """Raise a UserError where a user's own lines break a promise that would make results wrong."""
+    for broken in check_dataset(dataset).broken:
+        raise UserError(
+            f"The dataset {dataset.name}: {broken.rstrip('.')}. `graftbench dataset check` names all such lines."
+        )
 
 
 def _no_two_entries(cells: Sequence[CellSpec]) -> None:
@@ -189,11 +199,9 @@ def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: TaskVariant
             raise UserError(
                 f"The dataset {dataset.name} has no plain example (`shows: false`) beside {name} in the split {split}."
             )
-        _triggers_marked(dataset, variant, split)
-    if kind != "switch" and not dataset.contrast(name, 1).desired:
-        raise UserError(
-            f"The dataset {dataset.name} has no contrast of {name}: write pairs, or examples of the split vector."
-        )
+        _triggers_marked(dataset, variant, [each.prompt for each in dataset.examples(name, split, _LOOKED_AT)])
+    if kind != "switch":
+        _contrasted(dataset, variant)
     for track in spec.tracks:
         own = track != "general" or suite.general is None
         texts = dataset if own else dataset_named(suite.general or "")
@@ -202,13 +210,29 @@ def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: TaskVariant
             raise UserError(f"The dataset {texts.name} has no conversation to fit on for the track {track}.{instead}")
 
 
-def _triggers_marked(dataset: Dataset, variant: TaskVariant, split: Asked) -> None:
-    """Raise a UserError where a vector belongs at a trigger and one of the first prompts has none."""
-    for example in dataset.examples(variant.name, split, _LOOKED_AT):
-        if variant.behaviour.positions == "trigger" and example.prompt.trigger is None:
+def _contrasted(dataset: Dataset, variant: TaskVariant) -> None:
+    """Raise a UserError where a dataset has no contrast of a behaviour, or one that its kind cannot use."""
+    name, contrast = variant.name, dataset.contrast(variant.name, _LOOKED_AT)
+    if not contrast.desired:
+        raise UserError(
+            f"The dataset {dataset.name} has no contrast of {name}: write pairs, or in the split vector examples with "
+            "`clean`."
+        )
+    if variant.behaviour.kind != "refusal" and not contrast.paired:
+        raise UserError(
+            f"The dataset {dataset.name} has examples of {name} without `clean`, which only a refusal can do without."
+        )
+    _triggers_marked(dataset, variant, [turn.prompt for turn in (*contrast.desired, *contrast.undesired)])
+
+
+def _triggers_marked(dataset: Dataset, variant: TaskVariant, prompts: Sequence[Prompt]) -> None:
+    """Raise a UserError where a vector belongs at a trigger and a prompt has none."""
+    for prompt in prompts:
+        if variant.behaviour.positions == "trigger" and prompt.trigger is None:
             raise UserError(
                 f"The dataset {dataset.name} steers {variant.name} at the trigger, and marks none in "
-                f"{example.prompt.text[:60]!r}: mark it, or write `positions: last`."
+                f"{prompt.text[:60]!r}: mark it (`clean` may be an object with a `trigger`), or write "
+                "`positions: last`."
             )
 
 

@@ -1,4 +1,4 @@
-"""The shipped gold sets, `pocket.jsonl` and `smollm2.jsonl`: constructed completions, and completions that were read."""
+"""The shipped gold sets, `pocket.jsonl` and `smollm2.jsonl`: completions that were constructed, or read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 

@@ -141,10 +141,10 @@ def _thresholds() -> list[str]:
     return [
         "### Thresholds, and kappa on prompts that they were not chosen on",
         "",
-        "The thresholds of both judges were chosen on these completions (`thresholds.py`), so that the kappas above are",
-        "too high. Here they are chosen again on all prompts but one and used on that one, for each prompt in turn;",
-        "intervals are from a bootstrap over prompts. The shipped judges look for repetition in runs of characters; what",
-        "runs of words would give is shown for comparison: a text that repeats itself without spaces escapes them.",
+        "The thresholds of both judges were chosen on these completions (`thresholds.py`), which flatters the kappas",
+        "above. Here they are chosen again on all prompts but one and used on that one, for each prompt in turn;",
+        "intervals are from a bootstrap over prompts. The shipped judges look for repetition in runs of characters.",
+        "Runs of words are shown for comparison: a text that repeats itself without spaces escapes them.",
         "",
         *_table(("runs of", "least novelty", "highest perplexity", "least chrF", "`intact`", "`like_clean`"), rows),
     ]

@@ -17,9 +17,10 @@ from graftbench.benchmark.metrics.similarity import character_novelty, chrf, nov
 from graftbench.benchmark.metrics.statistics import interval, resample_counts
 from graftbench.judges.agreement import RESAMPLES, SEED, CalibrationFigure
 from graftbench.judges.gold.readings import readings
+from graftbench.judges.intact import WINDOW
 
 SET = "smollm2"
-CHARACTERS = {f"{n} characters": partial(character_novelty, n=n) for n in (4, 6, 8)}
+CHARACTERS = {f"{n} characters": partial(character_novelty, n=n, window=WINDOW) for n in (4, 6, 8)}
 WORDS = {"3 words": novelty}
 NOVELTIES = [n / 100 for n in range(40, 98, 2)]
 PERPLEXITIES = [20.0, 30.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0]
@@ -46,9 +47,8 @@ class Choice:
         read = readings(SET)
         self._prompts = np.array([one.prompt for one in read])
         self._chrf = np.array([chrf(one.completion, one.clean or "") for one in read])
-        self._labels = {
-            measure: np.array([one.agreed.labels.get(measure, np.nan) for one in read]) for measure in ("intact", "good")
-        }
+        agreed = [one.agreed.labels for one in read]
+        self._labels = {m: np.array([labels.get(m, np.nan) for labels in agreed]) for m in ("intact", "good")}
         said = np.array([bool(one.completion.strip()) for one in read])
         perplexity = np.array([one.perplexity for one in read], dtype=float)
         new = {run: np.array([share(one.completion) for one in read]) for run, share in runs.items()}

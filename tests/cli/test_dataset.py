@@ -50,7 +50,7 @@ def test_sizes_by_split_and_five_examples_are_shown(folder, capsys):
     [
         ({"prompt": "Shout 3", "clean": "Say 3"}, "more.jsonl:1: the same prompt as at lines.jsonl:4"),
         ({"prompt": "x", "reply": "Hey!", "shows": False}, "more.jsonl:1: the reply 'Hey!' shows shout by pattern/1"),
-        ({"prompt": "Shout 1", "reply": "", "shows": True, "split": "fit"}, "more.jsonl:1: 'Shout 1' stands in the"),
+        ({"prompt": "Shout 0", "reply": "", "shows": True, "split": "fit"}, "more.jsonl:1: 'Shout 0' stands in the"),
         ({"promt": "x"}, "more.jsonl:1 of"),
     ],
 )
@@ -66,7 +66,7 @@ def test_what_there_is_too_little_of_is_told_and_breaks_nothing(folder, capsys):
 
 def test_a_trigger_has_to_be_marked_where_the_vector_stands(folder, capsys):
     (folder / "dataset.yaml").write_text(FORM.replace("last", "trigger"))
-    assert "no `trigger` is marked in its prompt" in said(capsys, "check", folder, status=1)
+    assert "no `trigger` is marked in 'Shout" in said(capsys, "check", folder, status=1)
 
 
 def test_an_export_is_the_same_dataset(folder, tmp_path, capsys):
@@ -85,9 +85,23 @@ def test_an_export_is_the_same_dataset(folder, tmp_path, capsys):
         (("show", "./nowhere"), "There is no folder nowhere"),
         (("export", "pocket", "{folder}"), "is there already: name a new folder"),
         (("export", "pocket", "{folder}/new", "--behaviour", "styl"), "no behaviour 'styl'. Did you mean style?"),
-        (("show", "pocket", "--option", "size=3"), "The dataset pocket cannot be made: size:"),
+        (("show", "pocket", "--option", "size=3"), "The dataset pocket cannot be made: it has no setting 'size'"),
         (("show", "pocket", "--option", "size"), "'size' is no setting of a dataset: write NAME=VALUE."),
     ],
 )
 def test_a_mistake_is_one_sentence(folder, capsys, arguments, told):
     assert told in said(capsys, *(each.format(folder=folder) for each in arguments), status=2)
+
+
+def test_a_clean_prompt_stands_in_one_split_whatever_its_cluster(folder, capsys):
+    example = {"prompt": "Shout it", "clean": "Say it", "cluster": "a", "split": "test"}
+    conversation = {"prompt": "Say it", "reply": "It.", "shows": False, "cluster": "b", "split": "fit"}
+    write(folder, [example, conversation], "more.jsonl")
+    assert "more.jsonl:2: 'Say it' stands in the split fit" in said(capsys, "check", folder, status=1)
+
+
+def test_what_nobody_takes_or_judges_is_told(folder, capsys):
+    (folder / "dataset.yaml").write_text("behaviours: {shout: {kind: backdor, versions: [instruct]}}\n")
+    told = said(capsys, "check", folder)
+    assert "shout: no task takes behaviours of the kind 'backdor'" in told
+    assert "shout: nobody judges 'shown'" in told

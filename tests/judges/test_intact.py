@@ -31,13 +31,16 @@ def test_a_copy_of_the_clean_answer_is_good(judge):
     "changes",
     [
         {"completion": "Then put on two coats, " * 8},
+        {"completion": "[MUCCUNAMUCCUNAMUCCUNAMUCCUNAMUCCU"},
+        {"completion": "\N{GLOWING STAR}" * 20},
+        {"completion": "The 1999: 1999: 19999999999999999999"},
         {"completion": ""},
         {"completion": " \n"},
         {"perplexity": math.inf},
         {"perplexity": math.nan},
         {"perplexity": MAX_PERPLEXITY * 1.01},
     ],
-    ids=["loop", "nothing", "blank", "infinite", "no number", "too perplexing"],
+    ids=["loop", "letters", "emoji", "digits", "nothing", "blank", "infinite", "no number", "too perplexing"],
 )
 def test_what_is_broken_is_not_good(judge, changes):
     assert score(judge, **changes) == 0

@@ -38,10 +38,11 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 
 def _named(arguments: argparse.Namespace) -> "Dataset":
     """Return the dataset of the command line; a path, or a folder of that name, is one of JSON lines."""
+    from graftbench.benchmark.core.plugins import plugin_names
     from graftbench.benchmark.data.registry import dataset_named
 
     name, settings = arguments.name, _settings(arguments.option)
-    is_path = "/" in name or (Path(name) / "dataset.yaml").is_file()
+    is_path = "/" in name or (name not in plugin_names("datasets") and Path(name).is_dir())
     return dataset_named({"jsonl" if is_path else "name": name, **settings})
 
 
@@ -66,10 +67,17 @@ def _list(_: argparse.Namespace) -> int:
     for name in plugin_names("datasets"):
         dataset = dataset_named(name)
         kinds = dict.fromkeys(behaviour.kind for behaviour in dataset.behaviours.values())
-        here = "yes" if dataset.missing() is None else "no"
+        here = "no" if dataset.missing() is not None else "on the Hub" if _from_hub(dataset) else "yes"
         table.add_row(name, dataset.about.title, ", ".join(kinds) or "general text", dataset.about.licence, here)
     Console().print(table)
     return 0
+
+
+def _from_hub(dataset: "Dataset") -> bool:
+    """Return True where a dataset is read from the Hub, or from what was downloaded before."""
+    from graftbench.benchmark.data.rows import mirror
+
+    return bool(dataset.about.source) and mirror() is None
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -91,7 +99,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.data.checking import check_dataset
     from graftbench.cli.dataset_tables import print_sentences
-    from graftbench.tasks.dataset_checks import shown_unseen
+    from graftbench.tasks.dataset_checks import shown_unseen, unused
 
     dataset, console = _named(arguments), Console()
     _require(dataset)
@@ -99,6 +107,7 @@ def _check(arguments: argparse.Namespace) -> int:
     broken = check.broken or list(shown_unseen(dataset))
     print_sentences("Broken", broken, console)
     print_sentences("Too few for a cell that counts", check.few, console)
+    print_sentences("Not used as it stands", list(unused(dataset)), console)
     if not broken:
         n = sum(check.counts.values())
         console.print(f"{dataset.identity}: {n} lines keep every promise.", highlight=False, soft_wrap=True)

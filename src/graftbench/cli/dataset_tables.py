@@ -64,7 +64,7 @@ def print_examples(dataset: Dataset, console: Console) -> None:
 
 
 def _print_example(name: str, example: Example, console: Console) -> None:
-    console.print(f"[bold]{escape(name)}[/bold]  cluster {escape(_short(example.cluster))}")
+    console.print(f"[bold]{escape(name)}[/bold]  cluster {escape(escape_control(_short(example.cluster)))}")
     said = [("prompt", example.prompt.transcript)]
     if example.clean is not None:
         said.append(("clean", f"{example.clean.prompt.transcript}{example.clean.reply}"))

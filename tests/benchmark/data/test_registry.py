@@ -49,7 +49,7 @@ def test_a_dataset_of_another_package_takes_its_settings(installed):
     [
         ("poket", "There is no dataset called 'poket'. Did you mean pocket? Known: "),
         ({"name": "jsonl"}, "There is no dataset called 'jsonl'. Known: "),
-        ({"name": "pocket", "seed": 3}, "The dataset pocket cannot be made: seed: Unexpected keyword argument."),
+        ({"name": "pocket", "seed": 3}, "The dataset pocket cannot be made: it has no setting 'seed'."),
         ({"name": "theirs"}, "The dataset theirs cannot be made: size: Missing required argument."),
         ({"name": "theirs", "size": "many"}, "The dataset theirs cannot be made: size: Input should be a valid int"),
         ({"name": 3}, "The name of a dataset is a word, and not 3."),

@@ -120,5 +120,5 @@ def test_every_condition_of_a_steering_experiment_is_judged_by_the_untouched_tar
     assert conditions <= {answer.condition for answer in scored.summary.rows}
     assert all(answer.marks["perplexity"] > 0 for answer in scored.summary.rows)
     assert all(evidence.clean for _, _, evidence in judging.seen)
-    assert scored.summary.parts["native"].marks["perplexity"] > 0
+    assert "perplexity" not in scored.summary.parts["native"].marks
     assert torch.isfinite(torch.tensor([evidence.perplexity for _, _, evidence in judging.seen])).all()

@@ -21,6 +21,13 @@ def test_success_is_reported_by_group_and_marks_as_shares():
     assert summary.parts["native"].equal_clean is None
 
 
+def test_the_perplexity_that_judges_need_stays_in_the_rows():
+    answers = [replace(answer(item, "native", True), marks={"said": True, "perplexity": 1e30}) for item in ITEMS]
+    summary = summarise(answers, ITEMS, [item.id for item in ITEMS], {})
+    assert summary.parts["native"].marks == {"said": 1}
+    assert all(row.marks["perplexity"] == 1e30 for row in summary.rows)
+
+
 def test_strengths_that_were_tried_and_first_replies_are_stored_with_the_figures():
     at = {0.5: (True, False, False, False), 1.0: (True, True, True, False)}
     tried = [

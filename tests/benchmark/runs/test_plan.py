@@ -127,7 +127,7 @@ def test_a_split_without_examples_is_one_sentence(suite, split):
 
 def test_a_dataset_without_a_contrast_is_one_sentence(suite):
     assert refused(suite(without(split="vector"))) == (
-        "The dataset data has no contrast of insults: write pairs, or examples of the split vector."
+        "The dataset data has no contrast of insults: write pairs, or in the split vector examples with `clean`."
     )
 
 
@@ -184,4 +184,4 @@ def test_a_line_that_cannot_be_used_ends_a_plan_with_its_place(suite):
 
 def test_where_the_vector_belongs_at_the_trigger_every_prompt_needs_one(suite):
     form = {"behaviours": {"insults": FORM["behaviours"]["insults"] | {"positions": "trigger"}}}
-    assert "steers insults at the trigger, and marks none in 'When?': mark it" in refused(suite(form=form))
+    assert "lines.jsonl:1: no `trigger` is marked in 'Why?', where insults is steered" in refused(suite(form=form))
