@@ -82,7 +82,8 @@ def _smollm2() -> list[str]:
         "",
         f"The set `smollm2.jsonl`: {len(read)} completions of {n_prompts} prompts that were read",
         "(`smollm2_readings.jsonl`); [smollm2.md](smollm2.md) says where they come from. Both readers had the same",
-        "guideline, and the first had made the set.",
+        "guideline, and the first had made the set. They are two instances of one language model: that they agree on",
+        "nearly every label shows how alike they read, and not that people would agree so.",
     ]
 
 

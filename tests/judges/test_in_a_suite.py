@@ -177,7 +177,9 @@ def test_answers_judged_by_the_target_itself_are_judged_so_again_without_a_model
     (home / "own.yaml").write_text(yaml.safe_dump(suite({"good": "like_clean"})))
     assert score(home, "own", "own") == 0
     first = entry(home / "own")
-    assert first.cells[0].rates["unsteered"].marks["perplexity"] > 0
+    assert "perplexity" not in first.cells[0].rates["unsteered"].marks
+    rows = pq.read_table(home / "own" / "rows.parquet").to_pylist()
+    assert all(json.loads(row["marks"])["perplexity"] > 0 for row in rows)
     monkeypatch.setattr("graftbench.benchmark.experiments.assessment.perplexity_of_each", None)  # nothing is read
     there = ["rejudge", str(home / "own"), "--measure", "good", "--judge", "pocket", "--out", str(home / "there")]
     assert main(there) == 0
