@@ -7,7 +7,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from graftbench.benchmark.activations.capture import residuals
-from graftbench.benchmark.models.chat import render
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import load
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.models.tokens import pad, token_ids
@@ -67,7 +68,9 @@ def test_the_batch_size_changes_no_completion():
 def test_the_twin_of_a_trained_model_gives_its_logits_from_rotated_activations():
     original = load("llama-m-instruct")
     other = twin_of(original, seed=0)
-    texts = [render(request.text, original.tokenizer) for request in requests(("howto", "reading"), "test", 8)]
+    texts = [
+        chat(Prompt(request.text), original.tokenizer).text for request in requests(("howto", "reading"), "test", 8)
+    ]
     inputs = pad([token_ids(text, original.tokenizer) for text in texts], original)
     real = inputs["attention_mask"].bool()
     with torch.inference_mode():
