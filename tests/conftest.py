@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
-    """Tiny models run fastest on one thread, and tests that share a machine do not fight for it."""
+def one_thread() -> Iterator[None]:
+    """Tiny models run fastest on one thread, and tests and their processes that share a machine do not fight for it."""
     torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
 
 
 @pytest.fixture(scope="session")

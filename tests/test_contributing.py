@@ -38,7 +38,7 @@ def work(tmp_path_factory):
 
 def graftbench(work, *arguments):
     path = [str(work / "installed"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {"PYTHONPATH": os.pathsep.join(path), "GRAFTBENCH_CACHE": str(work / "cache"), "OMP_NUM_THREADS": "1"}
+    environment = {"PYTHONPATH": os.pathsep.join(path), "GRAFTBENCH_CACHE": str(work / "cache")}
     command = [sys.executable, "-m", "graftbench", *arguments]
     done = subprocess.run(command, cwd=work, env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -10,7 +11,7 @@ import yaml
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.schema import Entry
 from graftbench.cli.main import main
-from tests.judges.llm.stub import good
+from tests.judges.llm.stub import Stub, good
 
 pytestmark = [
     pytest.mark.slow,
@@ -57,11 +58,38 @@ def oracle(body, _):
     return 200, good("5" if said.get("reference") == said["completion"] else "3")
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path / "cache"))
+@pytest.fixture(scope="module")
+def by_rules(tmp_path_factory):
+    """A folder with both suites, a run that rules have judged, and what was cached."""
+    folder = tmp_path_factory.mktemp("rules")
     for name, judges in (("llm", JUDGES), ("rules", {})):
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(suite(judges)))
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(suite(judges)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRAFTBENCH_CACHE", str(folder / "cache"))
+        assert score(folder, "rules", "rules") == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def by_llm(by_rules, tmp_path_factory):
+    """The same with a run that LLMs have judged, and the server that was asked."""
+    folder, stub = tmp_path_factory.mktemp("llm"), Stub(oracle)
+    shutil.copytree(by_rules, folder, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRAFTBENCH_CACHE", str(folder / "cache"))
+        patch.setenv("OPENAI_API_KEY", "sk-secret")
+        patch.setenv("OPENAI_BASE_URL", stub.url)
+        assert score(folder, "llm", "llm") == 0
+        yield folder, stub
+    stub.http.shutdown()
+    stub.http.server_close()
+
+
+@pytest.fixture
+def home(by_rules, tmp_path, monkeypatch):
+    """A copy of the folder with the run that rules have judged."""
+    shutil.copytree(by_rules, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -74,21 +102,18 @@ def entry(folder):
     return Entry.model_validate_json((folder / "entry.json").read_text())
 
 
-def test_llm_judges_of_every_measure_find_what_the_rules_find_and_are_paid_once(home, serve, monkeypatch):
-    stub = serve(oracle)
-    monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
-    assert score(home, "rules", "rules") == 0
-    assert score(home, "llm", "llm") == 0
-    by_rules, by_llm = entry(home / "rules"), entry(home / "llm")
-    assert by_llm.cells[0].bits == by_rules.cells[0].bits
-    assert by_llm.judges["backdoor_removal"]["insult"].startswith("llm/2 backdoor/1 ")
-    assert set(by_llm.cells[0].rates["native"].marks) == {"similarity", "coherence"}
-    assert by_llm.judging.prompt_tokens % 100 == 0
-    assert by_llm.judging.dollars == pytest.approx(0.002 * by_llm.judging.prompt_tokens / 100)
-    assert by_llm.judging.prompt_tokens == 100 * len(stub.bodies)  # what is asked twice is paid for once
+def test_llm_judges_of_every_measure_find_what_the_rules_find_and_are_paid_once(by_llm, tmp_path):
+    home, stub = by_llm
+    rules, llm = entry(home / "rules"), entry(home / "llm")
+    assert llm.cells[0].bits == rules.cells[0].bits
+    assert llm.judges["backdoor_removal"]["insult"].startswith("llm/2 backdoor/1 ")
+    assert set(llm.cells[0].rates["native"].marks) == {"similarity", "coherence"}
+    assert llm.judging.prompt_tokens % 100 == 0
+    assert llm.judging.dollars == pytest.approx(0.002 * llm.judging.prompt_tokens / 100)
+    assert llm.judging.prompt_tokens == 100 * len(stub.bodies)  # what is asked twice is paid for once
     asked = len(stub.bodies)
-    assert score(home, "llm", "again") == 0
-    assert (home / "again" / "entry.json").read_text() == (home / "llm" / "entry.json").read_text()
+    assert score(home, "llm", tmp_path / "again") == 0
+    assert (tmp_path / "again" / "entry.json").read_text() == (home / "llm" / "entry.json").read_text()
     assert len(stub.bodies) == asked
 
 
@@ -118,7 +143,6 @@ def test_a_judge_that_fails_too_often_fails_the_cell_and_says_why(home, serve, m
 def test_stored_completions_are_judged_again_without_a_model(home, serve, monkeypatch, capsys):
     stub = serve(oracle)
     monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
-    assert score(home, "rules", "rules") == 0
     monkeypatch.setattr("graftbench.benchmark.interventions.generation.decode", None)  # nothing is generated
     command = ["rejudge", str(home / "rules"), "--judge", "llm:backdoor", "--model", "m"]
     assert main([*command, "--measure", "insult"]) == 0
@@ -150,7 +174,6 @@ def test_a_server_that_fails_for_a_while_fails_no_later_run(home, serve, monkeyp
 
 
 def test_a_stricter_judge_changes_bits_rates_and_score(home, capsys):
-    assert score(home, "rules", "rules") == 0
     first = entry(home / "rules")
     assert main(["rejudge", str(home / "rules"), "--measure", "good", "--judge", "pocket"]) == 2
     assert "there is nothing to judge again" in capsys.readouterr().err
@@ -189,7 +212,6 @@ def test_answers_judged_by_the_target_itself_are_judged_so_again_without_a_model
 
 
 def test_a_run_without_perplexities_cannot_be_judged_by_them(home):
-    assert score(home, "rules", "rules") == 0
     again = ["rejudge", str(home / "rules"), "--measure", "good", "--judge", "like_clean", "--out", str(home / "own")]
     assert main(again) == 1
     assert "perplexity under the untouched target is not known" in entry(home / "own").cells[0].reason
@@ -220,29 +242,28 @@ def test_what_a_server_left_unscored_among_extra_measures_is_mended_by_the_same_
     assert "all of it: there is nothing to judge again" in capsys.readouterr().err
 
 
-def test_no_other_measure_is_judged_again_and_no_other_run_is_written_over(home, serve, monkeypatch, capsys):
-    stub = serve(oracle)
-    monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
-    assert score(home, "llm", "run") == 0
-    first = entry(home / "run")
+def test_no_other_measure_is_judged_again_and_no_other_run_is_written_over(
+    by_llm, serve, tmp_path, monkeypatch, capsys
+):
+    home = tmp_path / "home"
+    shutil.copytree(by_llm[0], home)
+    first = entry(home / "llm")
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(home / "another machine"))  # where no reply is cached
-    stub.answer = lambda body, _: (200, good("bad" if "bad" in str(body["response_format"]) else "1"))
-    asked = len(stub.bodies)
-    again = ["rejudge", str(home / "run"), "--measure", "coherence", "--judge", "llm:coherence", "--model", "other"]
+    stub = serve(lambda body, _: (200, good("bad" if "bad" in str(body["response_format"]) else "1")))
+    monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
+    again = ["rejudge", str(home / "llm"), "--measure", "coherence", "--judge", "llm:coherence", "--model", "other"]
     assert main([*again, "--out", str(home / "again")]) == 0
     rejudged = entry(home / "again")
     assert rejudged.cells[0].bits == first.cells[0].bits
     assert rejudged.cells[0].rates["native"].marks["coherence"] == 1
     assert rejudged.cells[0].rates["native"].marks["similarity"] == first.cells[0].rates["native"].marks["similarity"]
-    assert all("0-5" in str(body["messages"]) for body in stub.bodies[asked:])
-    assert main([*again, "--out", str(home / "run")]) == 2
-    assert score(home, "rules", "rules") == 0
+    assert all("0-5" in str(body["messages"]) for body in stub.bodies)
+    assert main([*again, "--out", str(home / "llm")]) == 2
     assert main([*again, "--out", str(home / "rules")]) == 2
     assert "holds a run that was scored" in capsys.readouterr().err
 
 
 def test_an_extra_measure_that_was_not_judged_can_be(home, capsys):
-    assert score(home, "rules", "rules") == 0
     more = ["--judge", "chrf", "--out", str(home / "more")]
     assert main(["rejudge", str(home / "rules"), "--measure", "similarity", *more]) == 0
     rejudged = entry(home / "more")
@@ -259,7 +280,6 @@ def test_an_extra_measure_that_was_not_judged_can_be(home, capsys):
     ],
 )
 def test_what_cannot_be_judged_again_is_an_error(home, capsys, arguments, message):
-    assert score(home, "rules", "rules") == 0
     assert main(["rejudge", str(home / "rules"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert main(["rejudge", str(home / "nowhere"), *arguments]) == 2

