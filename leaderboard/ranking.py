@@ -1,7 +1,9 @@
 """Ranking of mappers from their entries alone: which is significantly better than which, on each fit track."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence, Set
+from itertools import combinations, compress
 from pathlib import Path
 from typing import Any
 
@@ -110,19 +112,28 @@ def _lookup(on_track: Sequence[Entry], track: str) -> dict[str, Any]:
 
 def _ranks(mappers: Sequence[list[CellResult] | None]) -> list[int | None]:
     """Return a rank for each mapper, given its cells; None for those without a score."""
-    scored = [
-        None if cells is None or (scores := score_resamples(cells)) is None else (cells, scores) for cells in mappers
-    ]
-    ranked = [one for one in scored if one is not None]
-    return [None if own is None else 1 + sum(_is_better(*other, *own) for other in ranked) for own in scored]
+    scored = {
+        i: (cells, scores)
+        for i, cells in enumerate(mappers)
+        if cells is not None and (scores := score_resamples(cells)) is not None
+    }
+    better = Counter[int]()  # how many mappers are better than each
+    for (i, one), (j, other) in combinations(scored.items(), 2):
+        on_same = _scores_on_same(*one, *other)
+        if on_same is not None:
+            first, second = on_same
+            better[i] += _significantly_higher(second, first)
+            better[j] += _significantly_higher(first, second)
+    return [1 + better[i] if i in scored else None for i in range(len(mappers))]
 
 
-def _is_better(cells: list[CellResult], scores: Floats, than: list[CellResult], their_scores: Floats) -> bool:
-    """Return whether one mapper is significantly better than another, on prompts that both have; scores [resamples]."""
-    if [cell.prompt_ids for cell in cells] == [cell.prompt_ids for cell in than]:
-        return _significantly_higher(scores, their_scores)
-    both = _scores_on_shared(cells, than)
-    return both is not None and _significantly_higher(*both)
+def _scores_on_same(
+    one: list[CellResult], scores: Floats, other: list[CellResult], their_scores: Floats
+) -> tuple[Floats, Floats] | None:
+    """Return the scores [resamples] of two mappers on the prompts that both have; None where they share none."""
+    if [cell.prompt_ids for cell in one] == [cell.prompt_ids for cell in other]:
+        return scores, their_scores
+    return _scores_on_shared(one, other)
 
 
 def _significantly_higher(one: Floats, other: Floats) -> bool:
@@ -148,12 +159,14 @@ def _experiment(cell: CellResult) -> tuple[str, str, str]:
 
 def _reduced(cell: CellResult, items: set[str]) -> CellResult:
     """Return a cell with only some of its prompts."""
-    indices = [i for i, item in enumerate(cell.prompt_ids) if item in items]
+    kept = [item in items for item in cell.prompt_ids]
+    if all(kept):
+        return cell
     return cell.model_copy(
         update={
-            "prompt_ids": [cell.prompt_ids[i] for i in indices],
-            "clusters": [cell.clusters[i] for i in indices],
-            "bits": {name: [[draw[i] for i in indices] for draw in draws] for name, draws in cell.bits.items()},
+            "prompt_ids": list(compress(cell.prompt_ids, kept)),
+            "clusters": list(compress(cell.clusters, kept)),
+            "bits": {name: [list(compress(draw, kept)) for draw in draws] for name, draws in cell.bits.items()},
         }
     )
 

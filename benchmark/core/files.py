@@ -127,3 +127,5 @@ def read_yaml(path: Path, form: type[Form], what: str) -> tuple[Form, bytes]:
         raise UserError(f"The {what} {path} is no YAML: {' '.join(str(error).split())}.") from error
     except ValidationError as error:
         raise UserError(f"The {what} {path} cannot be used: {first_error(error)}.") from error
+    except (ValueError, RecursionError) as error:  # bytes that are no text, a day that is none, too deep
+        raise UserError(f"The {what} {path} is no YAML: {' '.join(str(error).split())[:200]}.") from error

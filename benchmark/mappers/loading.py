@@ -71,7 +71,7 @@ def _executed(file: Path) -> dict[str, Any]:
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
         loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f" (line {last.lineno} of {last.filename})"
         raise UserError(f"{file} cannot be imported: {type(error).__name__}: {error}{where}.") from error

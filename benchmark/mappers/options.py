@@ -8,6 +8,7 @@ from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.mappers.source_tree import Option, OptionType
 
 Value = str | int | float | bool
+MAX_NUMBER = 2.0**63  # entries hold no larger one
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
@@ -32,6 +33,9 @@ def parse_options(
             values[name] = _value(source, name, text, known[name].kind)
         else:
             values[name] = given[name] if isinstance(given, Mapping) else _guess(text)
+        value = values[name]
+        if isinstance(value, int | float) and not abs(value) < MAX_NUMBER:
+            raise UserError(f"The option {name} of {source} is no finite number below 2^63: {text}.")
     missing = [name for name, option in (known or {}).items() if option.required and name not in values]
     if missing:
         raise UserError(f"{source} needs the option {missing[0]}: --option {missing[0]}=...")

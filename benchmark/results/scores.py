@@ -7,7 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
-from graftbench.benchmark.metrics.statistics import RESAMPLES, Floats, Interval, difference, interval, resample_counts
+from graftbench.benchmark.metrics.statistics import RESAMPLES, Floats, Interval, interval, resample_counts
 from graftbench.benchmark.results.estimates import BOOTSTRAP_SEED, bits_of, resamples_of
 from graftbench.benchmark.results.schema import CellResult, Headline, Score, TaskScore
 
@@ -147,8 +147,8 @@ def _gains(cell: CellResult) -> _Gains:
     mapped, native, base = (bits_of(cell.bits, name) for name in ("mapped", "native", baseline))
     base_rates = resamples.rate(base)
     return _Gains(
-        difference(mapped, base, resamples).value,
-        difference(native, base, resamples).value,
+        float(mapped.mean() - base.mean()),
+        float(native.mean() - base.mean()),
         resamples.rate(mapped) - base_rates,
         resamples.rate(native) - base_rates,
     )

@@ -1,11 +1,13 @@
 """A run as it is asked for: a suite, a mapper, which of its cells, and how they are run."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from graftbench.benchmark.core.budget import Budget
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.info import MapperInfo
@@ -46,6 +48,14 @@ class Request:
     cache: Path | None = None
     judge_requests: int | None = None
     judge_dollars: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UserError where a number makes no sense: without a worker, say, nothing would ever end."""
+        for name, n in (("number of workers", self.workers), ("batch size", self.batch_size)):
+            if n < 1:
+                raise UserError(f"The {name} is at least 1, not {n}.")
+        if self.cell_timeout is not None and not 0 < self.cell_timeout < math.inf:
+            raise UserError(f"A cell is stopped after a number of seconds above 0, not after {self.cell_timeout:g}.")
 
     def cells(self) -> list[Cell]:
         """Return the cells in the order in which they run."""

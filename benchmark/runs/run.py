@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import copy_into
 from graftbench.benchmark.mappers.loading import copy_source
+from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.runs.entry import cell_result, entry_of
 from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Failure
-from graftbench.benchmark.runs.folder import MAPPERS, FinishedRun, Timings, locked, write_run
+from graftbench.benchmark.runs.folder import ENTRY, MAPPERS, FinishedRun, Timings, locked, write_run
 from graftbench.benchmark.runs.jobs import jobs_of, record_failures
 from graftbench.benchmark.runs.parts import Parts, parts_folder, remove_parts
 from graftbench.benchmark.runs.plan import Cell
@@ -31,6 +34,7 @@ def run(request: Request, console: Console) -> FinishedRun:
     place = parts_folder(folder, settings, request.mapper)
     parts = Parts(place, place / "references")
     with locked(folder):
+        _not_another(request, folder)
         started = time.monotonic()
         jobs = jobs_of(cells, settings, request.mapper, parts, request.cell_timeout)
         workers = 1 if settings.on_gpu else request.workers  # a GPU is not shared
@@ -40,6 +44,19 @@ def run(request: Request, console: Console) -> FinishedRun:
         finished = _write(request, cells, parts, time.monotonic() - started)
         remove_parts(folder)
     return finished
+
+
+def _not_another(request: Request, folder: Path) -> None:
+    """Raise UserError where a folder holds the finished run of another mapper or suite."""
+    if not (folder / ENTRY).is_file():
+        return
+    there, mapper = read_entry(folder / ENTRY), request.mapper
+    same = (there.mapper.sha256, there.mapper.options, there.suite.hash)
+    if same != (mapper.sha256, mapper.options, request.suite.hash):
+        raise UserError(
+            f"{folder} holds a run of {there.mapper.name} on {there.suite.name}, which would be lost: name another "
+            "folder."
+        )
 
 
 def gather(request: Request, cells: Sequence[Cell], parts: Parts, seconds: float) -> FinishedRun:

@@ -185,6 +185,8 @@ def read_suite(name: str) -> Suite:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     except ValidationError as error:
         raise UserError(f"{path}: {_first(error)}") from error
+    except (OSError, ValueError, RecursionError) as error:  # bytes that are no text, a day that is none, too deep
+        raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())[:200]}.") from error
 
 
 def _first(error: ValidationError) -> str:

@@ -145,3 +145,26 @@ def test_a_class_within_a_function_says_so():
 
     with pytest.raises(gb.UserError, match="move it to the top level"):
         source_of(Inner)
+
+
+@pytest.mark.parametrize(
+    "later",
+    ["ONES = ONES * 1000", "ONES += 1", "for ONES in (2.0, 3.0): pass", "(ONES := 4.0)", "globals()['ONES'] = 5.0"],
+)
+def test_a_value_that_was_changed_since_is_not_copied_as_it_was(notebook, later):
+    names = notebook(IMPORTS, HELPERS, CLASS, later)
+    with pytest.raises(gb.UserError, match="uses ONES, which is no import, function, class or plain value"):
+        source_of(names["MyMapper"])
+
+
+def test_a_list_that_has_grown_is_not_copied_as_it_was(notebook):
+    names = notebook(
+        IMPORTS, HELPERS.replace("1.0", "[1.0]").replace("* torch", "[-1] * torch"), CLASS, "ONES.append(2.0)"
+    )
+    with pytest.raises(gb.UserError, match="uses ONES"):
+        source_of(names["MyMapper"])
+
+
+def test_a_value_that_was_bound_anew_is_copied_as_it_is(notebook):
+    names = notebook(IMPORTS, HELPERS, CLASS, "ONES = 2.0", "ONES: float = 3.0")
+    assert "ONES: float = 3.0" in Path(source_of(names["MyMapper"]).rpartition(":")[0]).read_text()

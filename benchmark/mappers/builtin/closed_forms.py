@@ -1,4 +1,4 @@
-"""`ridge`: linear regression with a penalty, in closed form (Huang et al., 2025, use it without the penalty)."""
+"""`ridge`, `procrustes`, `low_rank`, `relative`: maps in closed form, each with its paper at its class."""
 
 from dataclasses import dataclass
 from typing import ClassVar

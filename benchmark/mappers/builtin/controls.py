@@ -83,7 +83,7 @@ class RandomMap(Linear):
 
 @dataclass
 class Shuffled(Linear):
-    """`shuffled`: ridge regression on pairs whose target rows are permuted over the whole fit split."""
+    """`shuffled`: ridge regression on pairs whose target rows are permuted within the fitted and the held-out part."""
 
     name: ClassVar[str] = "shuffled"
     version: ClassVar[int] = 1

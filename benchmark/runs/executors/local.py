@@ -28,7 +28,7 @@ from graftbench.benchmark.runs.executors.worker import Message, call, start
 
 @dataclass(frozen=True)
 class Local:
-    """Runs so many jobs at a time, each in a process with `threads` threads of torch."""
+    """Runs so many jobs at a time at the most, each in a process with `threads` threads of torch."""
 
     workers: int
     threads: int
@@ -40,7 +40,8 @@ class Local:
         manager.start(_end_with, (os.getpid(),))
         with manager:
             queue: Queue[Message] = manager.Queue()
-            with ProcessPool(self.workers, initializer=start, initargs=(queue, self.threads), context=context) as pool:
+            workers = max(1, min(self.workers, _at_once(jobs)))  # one that waits all the time is not started
+            with ProcessPool(workers, initializer=start, initargs=(queue, self.threads), context=context) as pool:
                 return _Scheduling(pool, queue, list(jobs), listener).run()
 
 
@@ -87,6 +88,12 @@ class _Scheduling:
                 self._listener.progress(*self._queue.get_nowait())
             except Empty:
                 return
+
+
+def _at_once(jobs: Sequence[Job]) -> int:
+    """Return how many jobs can run at the same time, where each comes after one other at the most."""
+    awaited = {name for job in jobs for name in job.after}
+    return sum(job.name not in awaited for job in jobs)
 
 
 def _result(future: Future[Any]) -> Any:

@@ -99,9 +99,17 @@ def _definitions(cells: Sequence[str]) -> Definitions:
         except SyntaxError:  # a cell that did not run either
             continue
         for statement in statements:
-            for name, text in _bound(statement, cell):
-                definitions[name] = ((i, statement.lineno), text)
+            bound = dict(_bound(statement, cell))
+            for name in _assigned(statement) - bound.keys():
+                definitions.pop(name, None)  # bound anew, in a way that has no text to copy
+            definitions |= {name: ((i, statement.lineno), text) for name, text in bound.items()}
     return definitions
+
+
+def _assigned(statement: ast.stmt) -> set[str]:
+    """Return the names that a statement binds at the top level, in whatever way."""
+    top = symtable.symtable(ast.unparse(statement), "<cell>", "exec")
+    return {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
 
 
 def _bound(statement: ast.stmt, cell: str) -> Iterator[tuple[str, str]]:
@@ -112,9 +120,10 @@ def _bound(statement: ast.stmt, cell: str) -> Iterator[tuple[str, str]]:
             yield alias.asname or alias.name.partition(".")[0], text
     elif isinstance(statement, ast.FunctionDef | ast.ClassDef):
         yield statement.name, text
-    elif isinstance(statement, ast.Assign) and _is_plain(statement.value):
-        for target in statement.targets:
-            if isinstance(target, ast.Name):
+    elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and _is_plain(statement.value):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for target in targets:
+            if isinstance(target, ast.Name) and _still_is(target.id, statement.value):
                 yield target.id, text
 
 
@@ -123,6 +132,12 @@ def _text(statement: ast.stmt, cell: str) -> str:
     decorators = getattr(statement, "decorator_list", [])
     first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
     return "\n".join(cell.splitlines()[first - 1 : statement.end_lineno])
+
+
+def _still_is(name: str, value: ast.expr) -> bool:
+    """Return whether a name still has the value that it was given; a list, say, may have grown since."""
+    now = vars(sys.modules["__main__"])
+    return name not in now or now[name] == ast.literal_eval(value)
 
 
 def _is_plain(value: ast.expr) -> bool:

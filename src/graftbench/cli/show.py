@@ -37,7 +37,6 @@ def _show(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.core.files import is_folder
     from graftbench.benchmark.results.entry_files import read_entry
     from graftbench.benchmark.runs.folder import ENTRY, ROWS
-    from graftbench.cli.show import first_draw_rows, print_examples
     from graftbench.cli.tables import print_entry
 
     run, console = arguments.run_folder, Console()
@@ -51,7 +50,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 LONGEST = 200  # characters of a completion
-SHOWN = ("unsteered", "random", "mapped", "native")
+SHOWN = ("unsteered", "random", "mean_ablated", "mapped", "native")
 Row = Mapping[str, Any]
 
 

@@ -19,13 +19,14 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     sweep.add_argument("--mapper", help="which mapper is fitted, over fit-size and seed: as in `score`")
     add_mapper_options(sweep)
-    sweep.add_argument("--out", type=Path, metavar="DIR", help="where it is written (default runs/sweep)")
+    sweep.add_argument("--out", type=Path, metavar="DIR", help="where it is written (default: below runs/sweep)")
     sweep.set_defaults(run=_sweep)
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from graftbench.benchmark.core.hashing import digest
     from graftbench.benchmark.mappers.info import describe
     from graftbench.benchmark.runs.plan import planned
     from graftbench.benchmark.runs.suite import read_suite
@@ -36,12 +37,13 @@ def _sweep(arguments: argparse.Namespace) -> int:
     suite, console = read_suite(arguments.suite), Console()
     cells = planned(suite, deterministic=True, tasks=arguments.task, pairs=arguments.pair)
     settings = {"batch_size": arguments.batch_size, "device": arguments.device, "workers": arguments.workers}
+    default = Path("runs/sweep") / f"{suite.name}-{digest(suite.hash, [cell.name for cell in cells])[:8]}"
     if arguments.mapper:
         info = describe(arguments.mapper, arguments.option)
-        out = arguments.out or Path("runs/sweep") / info.name
+        out = arguments.out or default / info.name
         refit(suite, cells, info, arguments.over, out, console, **settings)
     else:
-        out = arguments.out or Path("runs/sweep")
+        out = arguments.out or default
         sweep(suite, cells, arguments.over, out, console, **settings)
     console.print(f"Written to {out}", highlight=False, soft_wrap=True)
     return 0

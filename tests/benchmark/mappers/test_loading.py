@@ -80,7 +80,8 @@ def test_options_come_by_name_with_their_types(submit):
         ("class Mine:\n    def fit(self, pairs): ...\n    def __call__(self, x): ...", "Mine", "takes no `seed`"),
         ("class Mine:\n    def fit(self, pairs, *, seed): ...", "Mine", "has no method __call__"),
         (f"import nothing_of_the_kind\n{GOOD}", "Mine", "cannot be imported: ModuleNotFoundError"),
-        ("class Mine(:", "Mine", "cannot be read as Python: SyntaxError"),
+        ("class Mine(:", "Mine", "cannot be read as Python: SyntaxError (line 1: "),
+        (f"raise SystemExit(3)\n{GOOD}", "Mine", "cannot be imported: SystemExit"),
         (GOOD.replace('name = "mine"', 'vector_rule = "diference"'), "Mine", "Did you mean difference?"),
     ],
 )
@@ -118,6 +119,9 @@ def test_what_is_wrong_with_a_submission_is_told(submit, capsys, change, told):
         ("nowhere/mine.py:Mine", [], "There is no file nowhere/mine.py"),
         (__file__, [], f"{__file__} is a file: name the class in it, too, as in {__file__}:Mine."),
         ("ridge", ["penalti=1"], "no option 'penalti'. Did you mean penalty?"),
+        ("ridge", ["penalty=inf"], "option penalty of ridge is no finite number"),
+        ("ridge", ["penalty=nan"], "option penalty of ridge is no finite number"),
+        ("low_rank", [f"rank={2**63}"], "option rank of low_rank is no finite number"),
         ("ridge", ["penalty"], "not of the form name=value"),
         ("ridge", ["penalty=much"], "is of type float; 'much' is not"),
     ],
@@ -213,3 +217,30 @@ def test_options_of_a_parent_from_elsewhere_are_taken_as_they_read(submit):
     )
     info = describe(submit(code), ["penalty=0.5"])
     assert make_mapper(info, 3, 4).penalty == 0.5
+
+
+def test_a_module_with_dropout_is_the_same_when_it_is_read_again(submit, capsys):
+    code = """
+import torch
+from torch import nn
+
+class Mine(nn.Module):
+    deterministic = True
+
+    def __init__(self, d_source: int, d_target: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(d_source, d_target)
+        self.dropout = nn.Dropout(0.5)
+
+    def fit(self, pairs, *, seed):
+        xs, ys = map(torch.cat, zip(*pairs.batches(1000, None)))
+        x, y = xs - xs.mean(0), ys - ys.mean(0)
+        weight = torch.linalg.lstsq(x, y).solution
+        self.linear.weight.data = weight.T.contiguous()
+        self.linear.bias.data = ys.mean(0) - xs.mean(0) @ weight
+
+    def forward(self, source):
+        return self.linear(self.dropout(source))
+"""
+    assert main(["check", submit(code)]) == 0
+    assert "It keeps to the protocol." in capsys.readouterr().out

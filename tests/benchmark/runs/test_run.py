@@ -14,11 +14,14 @@ import pytest
 import yaml
 from rich.console import Console
 
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.schema import Entry
 from graftbench.benchmark.runs.jobs import _spread
 from graftbench.benchmark.runs.plan import planned
-from graftbench.benchmark.runs.suite import read_suite
+from graftbench.benchmark.runs.request import Request
+from graftbench.benchmark.runs.suite import Suite, read_suite
 from graftbench.cli.main import main
 from graftbench.leaderboard.rerun import rerun_cells
 
@@ -321,3 +324,24 @@ def test_references_that_share_rows_are_spread():
     found = [(cell.variant, cell.pair) for cell in _spread(cells)]
     assert sorted(found) == sorted({(cell.variant, cell.pair) for cell in cells})
     assert all(one[0] != other[0] for one, other in pairwise(found))
+
+
+def test_a_finished_run_of_another_mapper_is_not_written_over(home, ridge, capsys):
+    command = ["score", "identity", "--suite", str(home / "small.yaml"), "--out", str(home / "ridge")]
+    assert main(command) == 2
+    assert "holds a run of ridge on small, which would be lost" in " ".join(capsys.readouterr().err.split())
+    assert bits(Entry.model_validate_json((home / "ridge" / "entry.json").read_text())) == bits(ridge)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        ({"workers": 0}, "number of workers is at least 1"),
+        ({"batch_size": 0}, "batch size is at least 1"),
+        ({"cell_timeout": -1.0}, "seconds above 0"),
+        ({"cell_timeout": float("inf")}, "seconds above 0"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_one_sentence(number, told):
+    with pytest.raises(UserError, match=told):
+        Request(Suite.model_validate(SUITE), describe("ridge"), **number)

@@ -140,3 +140,10 @@ def test_a_setting_at_its_default_is_no_part_of_the_hash():
     spelled_out = suite.model_dump(mode="json")
     assert Suite.model_validate(spelled_out).hash == suite.hash
     assert Suite.model_validate(spelled_out | {"seeds": 4}).hash != suite.hash
+
+
+@pytest.mark.parametrize("written", [b"name: 2001-13-45", b"\xff\xfe\x00", b"[" * 5000, b"name: !!int abc"])
+def test_a_file_that_is_no_suite_at_all_is_one_sentence(tmp_path, written):
+    (tmp_path / "broken.yaml").write_bytes(written)
+    with pytest.raises(UserError, match="broken.yaml"):
+        read_suite(str(tmp_path / "broken.yaml"))

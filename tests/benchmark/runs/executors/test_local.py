@@ -4,7 +4,7 @@ import time
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.runs.executors.local import Local
+from graftbench.benchmark.runs.executors.local import Local, _at_once
 from graftbench.benchmark.runs.executors.protocol import Failure, Job
 from graftbench.benchmark.runs.executors.worker import report
 from tests.benchmark.runs.executors.recorder import Recorder
@@ -88,6 +88,13 @@ def test_a_process_that_dies_takes_only_its_own_job_along(outcome):
     assert isinstance(outcome[0]["dies"], Failure)
     assert "status 9" in outcome[0]["dies"].reason
     assert "SIGKILL" in outcome[0]["killed"].reason
+
+
+def test_no_process_is_started_that_would_only_wait():
+    first = Job("first", double, (1,))
+    second, third = (Job(name, double, (1,), after=("first",)) for name in ("second", "third"))
+    assert _at_once([first, second]) == 1
+    assert _at_once([first, second, third]) == 2
 
 
 def test_a_users_mistake_ends_everything():
