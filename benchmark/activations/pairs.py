@@ -18,6 +18,7 @@ from graftbench.benchmark.models.alignment import Alignment, align, token_ends
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.load import Model
 
+HELD_OUT = 0.1  # of the texts: the share on which built-in mappers choose what they choose
 PairRows = tuple[Tensor, Tensor]  # source [n, d_source] and target [n, d_target], float32
 
 _MAPPED = 2**23  # bytes of the arrays in memory at a time

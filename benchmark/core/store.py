@@ -90,8 +90,7 @@ class Store:
             if not _intact(folder):
                 self._make(folder, make)
         finally:
-            lock.release()
-            folder.with_suffix(".lock").unlink(missing_ok=True)
+            lock.release()  # its file stays: another process may hold it by now
         return folder
 
     def value(self, kind: str, parts: Any, make: Callable[[], Any]) -> Any:

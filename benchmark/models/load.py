@@ -145,5 +145,5 @@ def identity_of(folder: Path) -> str:
 
 def check_site(model: Model, site: int) -> None:
     """Raise a UserError, with the known sites, where a model has no such site."""
-    if not 0 <= site < len(model.blocks):
-        raise UserError(f"{model.name} has no site {site}; its sites are 0 to {len(model.blocks) - 1}.")
+    if type(site) is not int or not 0 <= site < len(model.blocks):
+        raise UserError(f"{model.name} has no site {site!r}; its sites are 0 to {len(model.blocks) - 1}.")

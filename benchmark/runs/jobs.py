@@ -18,25 +18,22 @@ from graftbench.benchmark.runs.plan import Cell
 def jobs_of(
     cells: Sequence[Cell], settings: Settings, info: MapperInfo, parts: Parts, timeout: float | None = None
 ) -> list[Job]:
-    """Return the jobs that are left to do: those whose parts are not there, or are incomplete."""
-    references = [
-        Job(cell.reference, reference_job, (cell, settings, parts), timeout=timeout)
-        for cell in _spread(cells)
-        if not _has_reference(cell, parts)
-    ]
-    there = {job.name for job in references}
-    scores = [
-        Job(
-            cell.name,
-            cell_job,
-            (cell, settings, info, parts),
-            after=(cell.reference,) if cell.reference in there else (),
-            timeout=timeout,
-        )
-        for cell in cells
-        if not is_finished(cell, parts)
-    ]
-    return [*references, *scores]
+    """Return the jobs that are left to do: those whose parts are not there, or are incomplete.
+
+    The cells of a reference follow it, so that a mapper's first result, or its error, is there early.
+    """
+    jobs = []
+    for first in _spread(cells):
+        after: tuple[str, ...] = ()
+        if not _has_reference(first, parts):
+            after = (first.reference,)
+            jobs.append(Job(first.reference, reference_job, (first, settings, parts), timeout=timeout))
+        jobs += [
+            Job(cell.name, cell_job, (cell, settings, info, parts), after=after, timeout=timeout)
+            for cell in cells
+            if cell.reference == first.reference and not is_finished(cell, parts)
+        ]
+    return jobs
 
 
 def is_finished(cell: Cell, parts: Parts) -> bool:

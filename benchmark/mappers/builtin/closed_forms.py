@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from graftbench.benchmark.activations.pairs import Pairs
+from graftbench.benchmark.activations.pairs import HELD_OUT, Pairs
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.mappers.builtin.linear import (
     PENALTIES,
     Linear,
@@ -17,8 +18,6 @@ from graftbench.benchmark.mappers.builtin.linear import (
     squared_error,
 )
 from graftbench.benchmark.mappers.protocol import TrainingRecord
-
-HELD_OUT = 0.1  # of the texts
 
 
 @dataclass
@@ -67,6 +66,11 @@ class LowRank(Linear):
     deterministic: ClassVar[bool] = True
     rank: int = 0
 
+    def __post_init__(self) -> None:
+        """Raise UserError where the rank is below 0."""
+        if self.rank < 0:
+            raise UserError(f"low_rank's rank is 0 (chosen on held-out texts) or more, not {self.rank}.")
+
     def fit(self, pairs: Pairs, *, seed: int) -> TrainingRecord:
         """Choose the penalty at full rank, then the rank on held-out texts; then fit on all texts."""
         fitted, held_out = (moments_of(part) for part in pairs.split(HELD_OUT))
@@ -97,6 +101,11 @@ class Relative(Linear):
     name: ClassVar[str] = "relative"
     version: ClassVar[int] = 1
     anchors: int = 512
+
+    def __post_init__(self) -> None:
+        """Raise UserError where there is no anchor."""
+        if self.anchors < 1:
+            raise UserError(f"relative needs at least one anchor, not {self.anchors}.")
 
     def fit(self, pairs: Pairs, *, seed: int) -> TrainingRecord:
         """Draw the anchors; the map is x A_s' (A_t')^+, times the ratio of the spreads of both models."""

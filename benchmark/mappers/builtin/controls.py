@@ -6,9 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from graftbench.benchmark.activations.pairs import Pairs
+from graftbench.benchmark.activations.pairs import HELD_OUT, Pairs
 from graftbench.benchmark.core.hashing import digest
-from graftbench.benchmark.mappers.builtin.closed_forms import HELD_OUT
 from graftbench.benchmark.mappers.builtin.linear import (
     BATCH_ROWS,
     PENALTIES,

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from graftbench.benchmark.activations.pairs import Pairs
+from graftbench.benchmark.activations.pairs import HELD_OUT, Pairs
 from graftbench.benchmark.mappers.protocol import TrainingRecord
-
-HELD_OUT = 0.1  # of the texts
 
 
 @dataclass(frozen=True)

@@ -42,14 +42,14 @@ class Local:
             queue: Queue[Message] = manager.Queue()
             workers = max(1, min(self.workers, _at_once(jobs)))  # one that waits all the time is not started
             with ProcessPool(workers, initializer=start, initargs=(queue, self.threads), context=context) as pool:
-                return _Scheduling(pool, queue, list(jobs), listener).run()
+                return _Scheduling(pool, workers, queue, list(jobs), listener).run()
 
 
 class _Scheduling:
     """The jobs of one run: which wait, which run, and what came of the others."""
 
-    def __init__(self, pool: Any, queue: "Queue[Message]", jobs: list[Job], listener: Listener) -> None:
-        self._pool, self._queue, self._listener = pool, queue, listener
+    def __init__(self, pool: Any, workers: int, queue: "Queue[Message]", jobs: list[Job], listener: Listener) -> None:
+        self._pool, self._workers, self._queue, self._listener = pool, workers, queue, listener
         self._waiting, self._running = jobs, dict[Future[Any], str]()
         self._results: dict[str, Any] = {}
 
@@ -67,7 +67,10 @@ class _Scheduling:
         return self._results
 
     def _submit(self) -> None:
+        """Give the free workers the first jobs that wait for nothing: those named early go first."""
         for job in list(self._waiting):
+            if len(self._running) == self._workers:
+                return
             if any(name not in self._results for name in job.after):
                 continue
             self._waiting.remove(job)

@@ -102,12 +102,14 @@ def fit(
         options: Options of the mapper, by name.
 
     Raises:
-        UserError: There are no texts, a model has no such site, no token has a partner, or the mapper or an option is
-            unknown or makes no sense.
+        UserError: There are not two texts, a model has no such site, no token has a partner, or the mapper or an option
+            is unknown or makes no sense.
 
     """
     info = describe(source_of(mapper), options or {})
     conversations = _conversations(texts)
+    if not isinstance(sites, tuple) or len(sites) != 2:
+        raise UserError(f"sites are two, that of the source and that of the target, such as (2, 4), not {sites!r}.")
     check_site(source, sites[0])
     check_site(target, sites[1])
     store, device = Store(), str(target.device)
@@ -145,6 +147,7 @@ def transfer(
 
     The rules: `difference` maps the states and takes the difference of their means (the default of most mappers),
     `linear` is f(v) - f(0), `jacobian` the derivative of f at the mean undesired state along v, `direct` is f(v).
+    Site and width are checked; that the vector is of the mapper's source, or of a fine-tune of it, is up to you.
 
     Args:
         mapper: As `fit` returns it.
@@ -209,8 +212,8 @@ def _check_width(width: int, mapper: CrossModelMap) -> None:
 
 
 def _conversations(texts: Sequence[Text]) -> list[tuple[Prompt, str]]:
-    if isinstance(texts, str) or not texts:
-        raise UserError("Texts are given as a list of at least one prompt, or pair of a prompt and its reply.")
+    if isinstance(texts, str) or len(texts) < 2:  # mappers hold one out
+        raise UserError("Texts are given as a list of at least two prompts, or pairs of a prompt and its reply.")
     conversations = []
     for i, text in enumerate(texts):
         prompt, reply = text if isinstance(text, tuple) and len(text) == 2 else (text, "")

@@ -70,6 +70,13 @@ def chats_of(model: Model, prompts: Sequence[AnyPrompt]) -> list[Chat]:
     return [turn_chat(_turn(i, prompt), model) for i, prompt in enumerate(prompts)]
 
 
+def check_numbers(**numbers: int) -> None:
+    """Raise a UserError where one of the numbers is no integer of at least 1."""
+    for name, number in numbers.items():
+        if type(number) is not int or number < 1:
+            raise UserError(f"{name} is a whole number of at least 1, not {number!r}.")
+
+
 def _turn(i: int, prompt: AnyPrompt) -> Turn:
     if isinstance(prompt, str):
         prompt = Prompt(prompt)

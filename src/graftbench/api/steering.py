@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from graftbench.api.models import AnyPrompt, chats_of
+from graftbench.api.models import AnyPrompt, chats_of, check_numbers
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.interventions import generation
@@ -41,9 +41,11 @@ def generate(
         batch_size: Rows at a time. The replies do not depend on it.
 
     Raises:
-        UserError: There are no prompts, the vector does not fit the model or a prompt, or logits are not finite.
+        UserError: There are no prompts, a number is below 1, the vector does not fit the model or a prompt, or logits
+            are not finite.
 
     """
+    check_numbers(max_new_tokens=max_new_tokens, batch_size=batch_size)
     chats = chats_of(model, prompts)
     used = _at(vector, strength)
     condition = Condition("unsteered") if used is None else used.condition(model)
@@ -77,7 +79,8 @@ def steer(model: Model, vector: SteeringVector, *, strength: float | None = None
 
     """
     used = _at(vector, strength)
-    assert used is not None
+    if used is None:
+        raise UserError("There is no vector to steer by: make one by steering_vector or load_vector.")
     with for_every_row(model, [_step(model, used)]):
         yield
 

@@ -81,7 +81,13 @@ def test_unfinished_work_of_a_killed_process_is_removed(tmp_path):
     process.join()
     assert [file.name for file in files_of(Store(tmp_path)) if file.suffix != ".lock"] == ["half"]
     Store(tmp_path).value("things", [], Counted(1))
-    assert sorted(file.name for file in files_of(Store(tmp_path))) == ["manifest.json", "value.json"]
+    left = sorted(file.name for file in files_of(Store(tmp_path)) if file.suffix != ".lock")
+    assert left == ["manifest.json", "value.json"]
+
+
+def test_the_file_of_a_lock_stays_for_the_process_that_waits_for_it(tmp_path):
+    Store(tmp_path).value("things", [], lambda: 1)
+    assert [file.suffix for file in files_of(Store(tmp_path)) if file.suffix == ".lock"] == [".lock"]
 
 
 def test_a_folder_that_cannot_be_written_to_is_a_users_mistake(tmp_path):

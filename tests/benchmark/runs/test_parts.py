@@ -57,6 +57,21 @@ def test_only_what_is_left_is_done_and_references_come_first(parts, cells):
     assert cells[0].reference in [job.name for job in jobs_of(cells, SETTINGS, info, parts)]
 
 
+def test_cells_follow_their_reference_so_that_a_mapper_s_error_shows_early(parts):
+    cells = planned(read_suite("pocket"), deterministic=True, tasks=["refusal_ablation"])
+    done = set()
+    names = [job.name for job in jobs_of(cells, SETTINGS, describe("ridge"), parts)]
+    for before, job in enumerate(jobs_of(cells, SETTINGS, describe("ridge"), parts)):
+        assert set(job.after) <= done
+        assert not job.after or names[before - 1] in (job.after[0], *own_cells(cells, job.after[0]))
+        done.add(job.name)
+    assert done == {cell.reference for cell in cells} | {cell.name for cell in cells}
+
+
+def own_cells(cells, reference):
+    return [cell.name for cell in cells if cell.reference == reference]
+
+
 @pytest.mark.parametrize("changed", ["suite", "device", "batch_size", "mapper", "option", "code"])
 def test_parts_of_another_suite_device_mapper_or_code_are_not_taken(tmp_path, monkeypatch, changed):
     before = parts_folder(tmp_path, SETTINGS, describe("ridge"))

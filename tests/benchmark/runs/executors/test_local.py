@@ -97,6 +97,18 @@ def test_no_process_is_started_that_would_only_wait():
     assert _at_once([first, second, third]) == 2
 
 
+def test_a_free_worker_takes_the_first_job_that_waits_for_nothing():
+    recorder = Recorder()
+    jobs = [
+        Job("first", double, (1,)),
+        Job("its cell", double, (1,), after=("first",)),
+        Job("second", double, (1,)),
+        Job("third", double, (1,)),
+    ]
+    Local(workers=1, threads=1).run(jobs, recorder)
+    assert recorder.order == ["first", "its cell", "second", "third"]
+
+
 def test_a_users_mistake_ends_everything():
     with pytest.raises(UserError, match="mended like this"):
         Local(2, 1).run([Job("m", mistaken, ()), Job("e", endless, ())], Recorder())
