@@ -4,11 +4,13 @@ import hashlib
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import TypeVar, get_args
 
 import numpy as np
 
 from graftbench.benchmark.data.examples import Split
+
+Name = TypeVar("Name", bound=str)  # of a split
 
 # Shares of contents, in percent. Most are asked: each is one bit of a score.
 SHARES: Mapping[Split, int] = {"fit": 25, "vector": 15, "validation": 20, "test": 40}
@@ -22,13 +24,17 @@ def short_hash(*words: object) -> int:
 
 def split_of(content: str, seed: int = 0, shares: Mapping[Split, int] = SHARES) -> Split:
     """Return the split of a content, by its hash: splits are disjoint by construction."""
-    percent = short_hash(seed, "split", content) * 100 >> 64
+    return split_at(short_hash(seed, "split", content) * 100 >> 64, shares)
+
+
+def split_at(percent: int, shares: Mapping[Name, int]) -> Name:
+    """Return the split in which a percentage (0 to 99) lies, where the splits follow each other by their shares."""
     edge = 0
     for split, share in shares.items():
         edge += share
         if percent < edge:
             return split
-    raise ValueError(f"the shares of the splits add up to {edge} and not to 100")
+    raise ValueError(f"{percent} lies in no split: their shares add up to {edge}")
 
 
 _NUMBERS: Mapping[str, int] = {split: i for i, split in enumerate(get_args(Split))}  # in two bits

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, Protocol
 
+from graftbench.benchmark.data.splits import split_at
+
 Split = Literal["train", "fit", "vector", "validation", "test"]
 
 # Shares of contents (verb with object, passage, sum, ...), in percent.
@@ -49,7 +51,7 @@ class Topic(Protocol):
 def split_of(content: str) -> Split:
     """Return the split of a content, a hash of its text: splits are disjoint by construction."""
     digest = hashlib.sha256(content.encode()).digest()
-    return _split_at(int.from_bytes(digest[:8], "big") * 100 // 2**64)
+    return split_at(int.from_bytes(digest[:8], "big") * 100 // 2**64, SHARES)
 
 
 def phrasing_split(knowledge: str, phrasing: int, n_phrasings: int) -> Split:
@@ -60,16 +62,7 @@ def phrasing_split(knowledge: str, phrasing: int, n_phrasings: int) -> Split:
     """
     start = int.from_bytes(hashlib.sha256(knowledge.encode()).digest()[:8], "big")
     place = (start + phrasing) % n_phrasings
-    return _split_at((2 * place + 1) * 50 // n_phrasings)
-
-
-def _split_at(percent: int) -> Split:
-    edge = 0
-    for split, share in SHARES.items():
-        edge += share
-        if percent < edge:
-            return split
-    raise ValueError(f"{percent} is not a percentage below 100")
+    return split_at((2 * place + 1) * 50 // n_phrasings, SHARES)
 
 
 def sample_from(topic: Topic, split: Split, rng: Random) -> PocketRequest:

@@ -30,7 +30,7 @@ def test_shares_may_be_others_and_a_split_may_be_left_out():
 
 
 def test_shares_that_are_not_100_leave_contents_without_a_split():
-    with pytest.raises(ValueError, match="the shares of the splits add up to 1 and not to 100"):
+    with pytest.raises(ValueError, match="in no split: their shares add up to 1$"):
         split_of("content", shares={"fit": 1})
 
 
