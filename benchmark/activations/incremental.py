@@ -8,8 +8,8 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from graftbench.benchmark.activations.capture import residuals
-from graftbench.benchmark.models.architectures import is_known
-from graftbench.benchmark.models.kv_cache import new_cache, smallest_window
+from graftbench.benchmark.models.architectures import may_skip_reading
+from graftbench.benchmark.models.kv_cache import cache_for, select_rows, smallest_window
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import pad
 
@@ -55,7 +55,7 @@ class IncrementalReader:
         mask = inputs["attention_mask"]
         n = mask.shape[1]
         slots = [list(range(n - len(row), n)) for row in rows]
-        self._cached = _CachedRows(list(rows), slots, mask, new_cache(self._model))
+        self._cached = _CachedRows(list(rows), slots, mask, cache_for(self._model.module))
         return residuals(self._model, inputs, self._sites, self._cached.cache)
 
     def last_states(self, rows: Sequence[list[int]]) -> dict[int, Tensor]:
@@ -74,7 +74,7 @@ class IncrementalReader:
             return
         last = self._cached
         index = torch.tensor(indices, dtype=torch.long, device=last.mask.device)  # empty when all rows have ended
-        last.cache.batch_select_indices(index)
+        select_rows(last.cache, index)
         rows, slots = ([each[i] for i in indices] for each in (last.rows, last.slots))
         self._cached = _CachedRows(rows, slots, last.mask[index], last.cache)
 
@@ -90,7 +90,7 @@ class IncrementalReader:
             return False
         # Masked slots would push tokens out of a window. Other architectures may count slots in their own ways, or
         # have a recurrent state, from which tokens cannot be removed.
-        may_mask = is_known(self._model.module) and n_slots <= smallest_window(last.cache)
+        may_mask = may_skip_reading(self._model.module) and n_slots <= smallest_window(last.cache)
         return may_mask or last.only_grew(rows, n_new)
 
     def _extend(self, rows: Sequence[list[int]], n_new: int) -> dict[int, Tensor]:

@@ -12,7 +12,7 @@ from graftbench.benchmark.interventions.cross_model import Follower
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.operators import Intervention
 from graftbench.benchmark.interventions.shared_prompts import can_share, spread_at, unique_prompts
-from graftbench.benchmark.models.kv_cache import new_cache
+from graftbench.benchmark.models.kv_cache import cache_for, select_rows
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import batches_by_length, pad, token_ids
 
@@ -79,7 +79,7 @@ class _Decoding:
         self._ids = ids
         self._inputs = pad(ids, model)
         self._mask = self._inputs["attention_mask"]
-        self._cache = new_cache(model)
+        self._cache = cache_for(model.module)
         self._followers = _followers(model, rows)
         self._batch = Batch([row.interventions for row in rows])
 
@@ -132,7 +132,7 @@ class _Decoding:
 
     def _keep(self, going_on: Tensor) -> None:
         """Drop all rows of the batch but these [rows]."""
-        self._cache.batch_select_indices(going_on)
+        select_rows(self._cache, going_on)
         self._mask, self._ended, self._alive = self._mask[going_on], self._ended[going_on], self._alive[going_on]
         self._newest = self._newest[going_on]
         self._batch.keep(going_on.tolist())

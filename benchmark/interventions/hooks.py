@@ -115,13 +115,14 @@ class Batch:
         return with_hidden_states(output, self._ablated(hidden_states(output)))
 
     def _ablated(self, hidden: Tensor) -> Tensor:
-        """Project the direction of each row out of [rows, tokens, d]."""
+        """Project the direction of each row out of [rows, tokens, d], or of [rows * tokens, d]."""
         if self._paused or self._directions is None:  # None also once the rows with a direction have left
             return hidden
         self._directions = self._directions.to(hidden)  # once: they stay on the device
         along = self._directions[:, None]
-        rest: Tensor = hidden - (hidden * along).sum(-1, keepdim=True) * along
-        return rest
+        by_row = hidden if hidden.ndim == 3 else hidden.unflatten(0, (len(along), -1))  # some parts run on [tokens, d]
+        rest = by_row - (by_row * along).sum(-1, keepdim=True) * along
+        return rest.view_as(hidden)
 
 
 def _changes_at(site: int, steps: Sequence[tuple[int, Intervention]], n_rows: int | None) -> "list[_Change]":

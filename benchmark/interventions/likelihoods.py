@@ -17,7 +17,7 @@ from graftbench.benchmark.interventions.logits import (
 )
 from graftbench.benchmark.interventions.operators import Intervention, shifted
 from graftbench.benchmark.models.chat import Chat
-from graftbench.benchmark.models.kv_cache import new_cache
+from graftbench.benchmark.models.kv_cache import cache_for, select_rows
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import batches_by_length, pad, token_ids
 
@@ -129,7 +129,7 @@ def continuation_likelihoods(
 
 def _group_likelihoods(model: Model, groups: Sequence[Sequence[ContinuationRow]]) -> list[tuple[float, bool]]:
     """Return the likelihoods of the rows of some groups, group after group."""
-    cache = new_cache(model)
+    cache = cache_for(model.module)
     first = [group[0] for group in groups]
     inputs = pad([row.context for row in first], model)
     with Batch([shifted(row.interventions, -row.n_after, len(row.context)) for row in first]).on(model.blocks):
@@ -138,7 +138,7 @@ def _group_likelihoods(model: Model, groups: Sequence[Sequence[ContinuationRow]]
     of = torch.tensor([i for i, group in enumerate(groups) for _ in group], device=model.device)
     logits, longest = before[of], max(row.n_after for row in rows)
     if longest:
-        cache.batch_select_indices(of)
+        select_rows(cache, of)
         after = _logits_after(model, rows, inputs["attention_mask"][of], cache, longest)
         logits = torch.cat([logits, after], dim=1)
     return [_likelihood(row, each[: len(row.predicted)].float()) for row, each in zip(rows, logits, strict=True)]

@@ -1,17 +1,17 @@
 """Next-token distributions under interventions: logits, log-likelihoods and KL divergence.
 
-Logits of many positions are computed in chunks, by the model's own head from the states of its last block, and compared
+Logits of many positions are computed in chunks, by the model's own head from the states that it is given, and compared
 slice by slice of the vocabulary: 2,048 positions of a vocabulary of 128 thousand would take a gigabyte at once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.models.load import Model
@@ -35,7 +35,7 @@ def next_logits(model: Model, rows: Sequence[Row], batch_tokens: int = 16_384) -
 
 @dataclass(frozen=True, eq=False)
 class PredictingStates:
-    """The states [tokens, d] of a model's last block that predict these tokens."""
+    """The states [tokens, d], as the head of a model is given them, that predict these tokens."""
 
     last: Tensor
     predicted: tuple[int, ...]
@@ -43,38 +43,37 @@ class PredictingStates:
 
 @torch.inference_mode()
 def last_states(model: Model, ids: Sequence[Sequence[int]]) -> list[Tensor]:
-    """Return the states [tokens, d] of the last block, after its norm, for each row of token ids, in one batch."""
+    """Return the states [tokens, d] that the head of a model is given, for each row of token ids, in one batch."""
     batches: list[Tensor] = []
 
     def remember(states: Tensor) -> Tensor:
         batches.append(states)
-        return states
+        return states[:, -1:]  # logits of all tokens would fill the memory
 
-    with _on_last_states(model, remember):
-        model.module(**pad(ids, model), use_cache=False, logits_to_keep=1)
+    with _at_head(model, remember):
+        model.module(**pad(ids, model), use_cache=False)
     return [states[len(states) - len(row) :] for states, row in zip(batches[0], ids, strict=True)]
 
 
 @torch.inference_mode()
 def logits_of_states(model: Model, states: Tensor) -> Tensor:
-    """Return the logits [positions, vocabulary] of states [positions, d] of the last block, in float32.
+    """Return the logits [positions, vocabulary] of states [positions, d] that the head is given, in float32.
 
     The model reads a single token, whose states are exchanged before its own head sees them, whatever that head does.
     """
     one = torch.zeros(1, 1, dtype=torch.long, device=model.device)
-    with _on_last_states(model, lambda _: states[None]):
+    with _at_head(model, lambda _: states[None]):
         logits: Tensor = model.module(input_ids=one, use_cache=False).logits[0]
     return logits.float()
 
 
 @contextmanager
-def _on_last_states(model: Model, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Replace the last states by what `change` makes of them, before the model's head."""
-
-    def hook(_: nn.Module, __: Any, output: Any) -> Any:
-        return type(output)(**{**output, "last_hidden_state": change(output.last_hidden_state)})
-
-    handle = model.module.base_model.register_forward_hook(hook)
+def _at_head(model: Model, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Give a model's head what `change` makes of the states [rows, tokens, d] that it is given."""
+    head = model.module.get_output_embeddings()
+    if head is None:
+        raise UserError(f"{model.name} has no head whose logits could be computed: name a causal language model.")
+    handle = head.register_forward_pre_hook(lambda _, args: (change(args[0]), *args[1:]))
     try:
         yield
     finally:

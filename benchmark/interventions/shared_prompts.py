@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from graftbench.benchmark.models.architectures import is_known
+from graftbench.benchmark.models.architectures import may_skip_reading
 from graftbench.benchmark.models.load import Model
 
 
@@ -38,7 +38,7 @@ def spread_at(model: Model, site: int, prompt_of: Tensor, n: int, cache: Dynamic
             stack.callback(block.register_forward_pre_hook(hook, prepend=True, with_kwargs=True).remove)
         yield
     for layer in cache.layers[:site]:
-        assert isinstance(layer, DynamicLayer)  # as all layers of new_cache are
+        assert isinstance(layer, DynamicLayer)  # as all layers of cache_for are
         layer.batch_select_indices(prompt_of)
 
 
@@ -54,4 +54,4 @@ def unique_prompts(ids: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
 def can_share(model: Model, site: int, n_prompts: int, n_rows: int) -> bool:
     """Return whether the inputs of a model's blocks are known, and sharing saves anything."""
     # With one prompt, inputs with a row per prompt cannot be told from those that all prompts share.
-    return is_known(model.module) and site > 0 and 1 < n_prompts < n_rows
+    return may_skip_reading(model.module) and site > 0 and 1 < n_prompts < n_rows

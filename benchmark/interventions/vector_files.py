@@ -21,6 +21,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write, first_error, read_json_lines
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.ablation_check import check_ablation
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.operators import Ablate, Add
 from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero, paired_positions
@@ -75,6 +76,7 @@ class SteeringVector:
         if self.about.kind == "ablate":
             if self.vector.ndim != 1 or not self.vector.any():
                 raise UserError("A direction to ablate is one vector [d] that is not zero.")
+            check_ablation(model)
             return Condition(name, lambda _, text: Row(text, (Ablate(self.vector),)))
         check_site(model, self._site)
         return Condition(name, lambda _, text: Row(text, (self._added(text, model),)))

@@ -1,6 +1,5 @@
 """The blocks of a transformer, and the hidden states that pass through them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,20 +9,21 @@ from graftbench.benchmark.core.errors import UserError
 
 Sites = tuple[int, int]  # in the source and in the target
 
-_PLAIN = ("self_attn", "mlp")
-_GEMMA = ("post_attention_layernorm", "post_feedforward_layernorm")  # they normalise what attention and MLP write
-# For each class of model the path of its list of blocks, and the parts of a block that write to the residual stream.
-KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
-    "LlamaForCausalLM": ("model.layers", _PLAIN),
-    "MistralForCausalLM": ("model.layers", _PLAIN),
-    "Qwen2ForCausalLM": ("model.layers", _PLAIN),
-    "Qwen3ForCausalLM": ("model.layers", _PLAIN),
-    "Gemma2ForCausalLM": ("model.layers", _GEMMA),
-    "Gemma3ForCausalLM": ("model.layers", _GEMMA),
-    "Gemma3ForConditionalGeneration": ("model.language_model.layers", _GEMMA),
-    "GPTNeoXForCausalLM": ("gpt_neox.layers", ("attention", "mlp")),
-    "GPT2LMHeadModel": ("transformer.h", ("attn", "mlp")),
-}
+# Classes whose blocks take a row of every argument for each row of the batch, and count positions rather than slots of
+# the KV cache: only theirs are read once for equal prompts, or read on where tokens of the cache are masked.
+_TRIED = frozenset(
+    {
+        "LlamaForCausalLM",
+        "MistralForCausalLM",
+        "Qwen2ForCausalLM",
+        "Qwen3ForCausalLM",
+        "Gemma2ForCausalLM",
+        "Gemma3ForCausalLM",
+        "Gemma3ForConditionalGeneration",
+        "GPTNeoXForCausalLM",
+        "GPT2LMHeadModel",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Blocks:
     """The decoder blocks of a model, in order; the input of block `l` is the residual stream at site `l`."""
 
     modules: nn.ModuleList
-    writers: tuple[str, ...]  # the parts of a block that write to the residual stream
+    writers: tuple[tuple[str, ...], ...]  # of each block, the parts that write to the residual stream
     path: str  # of the list in the model
 
     def __len__(self) -> int:
@@ -42,47 +42,41 @@ class Blocks:
 
     def of(self, model: nn.Module) -> "Blocks":
         """Return the blocks of another model of the same architecture."""
-        return blocks_of(model, self.path, self.writers)
+        return Blocks(list_at(model, self.path), self.writers, self.path)
 
     def writer_modules(self) -> list[nn.Module]:
-        """List the attention and MLP parts of every block, whose outputs are added to the residual stream."""
-        return [block.get_submodule(name) for block in self.modules for name in self.writers]
+        """List the parts of every block, such as attention and MLP, whose outputs are added to the residual stream."""
+        blocks = zip(self.modules, self.writers, strict=True)
+        return [block.get_submodule(name) for block, names in blocks for name in names]
 
 
-def is_known(model: nn.Module) -> bool:
-    """Return True where the blocks of a model's class, and their arguments, are known."""
-    return type(model).__name__ in KNOWN
+def may_skip_reading(model: nn.Module) -> bool:
+    """Return True where a model's class was tried with what saves reading: shared prompts and masked tokens."""
+    return type(model).__name__ in _TRIED
 
 
-def blocks_of(model: nn.Module, path: str | None = None, writers: Sequence[str] = _PLAIN) -> Blocks:
-    """Return the blocks of a model of a known architecture, or those at `path` with the parts called `writers`.
-
-    UserError, saying how to name them, where there are none.
-    """
-    kind = type(model).__name__
-    if path is None:
-        if not is_known(model):
-            raise UserError(
-                f"The blocks of a {kind} are not known to graftbench (it knows {', '.join(KNOWN)}). Name the list "
-                "in the model's entry in the suite, as `blocks: model.decoder.layers`, and the parts of a block that "
-                "write to the residual stream as `writers: [self_attn, mlp]`."
-            )
-        path, writers = KNOWN[kind]
+def list_at(model: nn.Module, path: str) -> nn.ModuleList:
+    """Return the list of modules at a path; UserError where there is none."""
     try:
         modules = model.get_submodule(path)
-        assert isinstance(modules, nn.ModuleList)
-        blocks = Blocks(modules, tuple(writers), path)
-        blocks.writer_modules()
-    except (AttributeError, AssertionError) as error:
-        raise UserError(
-            f"A {kind} has no list of blocks at {path!r} with the parts {', '.join(writers)}: {error}."
-        ) from error
-    return blocks
+    except AttributeError as error:
+        raise UserError(f"A {type(model).__name__} has no list of blocks at {path!r}: {error}.") from error
+    if not isinstance(modules, nn.ModuleList):
+        raise UserError(f"What a {type(model).__name__} has at {path!r} is no list of blocks.")
+    return modules
+
+
+def hidden_states_or_none(output: Any) -> Tensor | None:
+    """Return the hidden states in a module's output: a tensor, or a tuple that begins with one; else None."""
+    first = output[0] if isinstance(output, tuple | list) and output else output
+    return first if isinstance(first, Tensor) else None
 
 
 def hidden_states(output: Any) -> Tensor:
     """Return the hidden states [rows, tokens, d] in a module's output: a tensor, or a tuple that begins with one."""
-    return output if isinstance(output, Tensor) else output[0]
+    hidden = hidden_states_or_none(output)
+    assert hidden is not None
+    return hidden
 
 
 def with_hidden_states(output: Any, hidden: Tensor) -> Any:
@@ -90,9 +84,16 @@ def with_hidden_states(output: Any, hidden: Tensor) -> Any:
     return hidden if isinstance(output, Tensor) else (hidden, *output[1:])
 
 
+def block_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+    """Return the hidden states among a module's arguments, where they come first or by name; None where none are."""
+    first = args[0] if args else kwargs.get("hidden_states")
+    return first if isinstance(first, Tensor) and first.is_floating_point() else None
+
+
 def input_states(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    """Return the hidden states [rows, tokens, d] among a block's arguments, where they come first or by name."""
-    hidden: Tensor = args[0] if args else kwargs["hidden_states"]
+    """Return the hidden states [rows, tokens, d] among a block's arguments."""
+    hidden = block_input(args, kwargs)
+    assert hidden is not None
     return hidden
 
 

@@ -1,4 +1,4 @@
-"""Chat formats by name: a model's own, Alpaca, or a Jinja file."""
+"""Chat formats by name: a model's own, Alpaca, plain text, or a Jinja file."""
 
 from pathlib import Path
 
@@ -7,21 +7,23 @@ from graftbench.benchmark.core.plugins import nearest
 
 OWN = "own"  # the chat template of the model's tokenizer
 _ALPACA = "alpaca"  # that of Stanford Alpaca without its preamble, as in Oozeer et al. (2025, appendix D.6)
+_PLAIN = "plain"  # the words alone, as base models read them; turns stand a line apart
+_SHIPPED = (_ALPACA, _PLAIN)
 _PRINTS = "{{"  # every template prints the messages, and no name of a file holds this
 
 
 def read_format(chat: str, folder: Path | None) -> str:
-    """Return `own`, `alpaca` or the text of a Jinja template, as `load` takes it; the text stands for its file.
+    """Return `own`, `alpaca`, `plain` or the text of a Jinja template, as `load` takes it.
 
     A file is looked for in `folder`; with None there are no files. ValueError where there is no such format, or the
     file is no template.
     """
-    if chat in (OWN, _ALPACA) or _PRINTS in chat:
+    if chat in (OWN, *_SHIPPED) or _PRINTS in chat:
         return chat
     file = None if folder is None else folder / chat
     if file is None or not is_file(file):
         raise ValueError(
-            f"there is no chat format {chat!r}, nor a file of that name.{nearest(chat, [OWN, _ALPACA])} A Jinja file "
+            f"there is no chat format {chat!r}, nor a file of that name.{nearest(chat, [OWN, *_SHIPPED])} A Jinja file "
             "does as well"
         )
     return _template_in(file)
@@ -45,4 +47,4 @@ def template_of(chat: str) -> str | None:
     """Return the template of a chat format that `read_format` returned; None for the model's own."""
     if chat == OWN:
         return None
-    return Path(__file__).with_name("alpaca.jinja").read_text(encoding="utf-8") if chat == _ALPACA else chat
+    return Path(__file__).with_name(f"{chat}.jinja").read_text(encoding="utf-8") if chat in _SHIPPED else chat

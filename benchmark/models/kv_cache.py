@@ -5,13 +5,19 @@ small model; this one copies them when its spare capacity is used up.
 """
 
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import (
+    DummyLayer,
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+    LinearAttentionCacheLayerMixin,
+)
 
-from graftbench.benchmark.models.load import Model
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 SPARE_TOKENS = 4  # with more, rows lie further apart, and attention took longer than the copying that was saved
 
@@ -42,11 +48,21 @@ class PreallocatedLayer(DynamicLayer):
         self._buffers = None
 
 
-def new_cache(model: Model) -> DynamicCache:
-    """Return an empty cache for a model; layers with a sliding window stay transformers' own."""
-    cache = DynamicCache(config=model.module.config)
+def cache_for(module: "PreTrainedModel") -> DynamicCache:
+    """Return an empty cache for a model; layers with a sliding window or a state stay transformers' own."""
+    cache = DynamicCache(config=module.config)
     cache.layers = [PreallocatedLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def select_rows(cache: DynamicCache, rows: Tensor) -> None:
+    """Drop or repeat rows of a cache: afterwards it holds those at `rows` [rows that stay], in this order."""
+    for layer in cache.layers:
+        if isinstance(layer, LinearAttentionCacheLayerMixin):  # has no other way, and takes any rows
+            layer.reorder_cache(rows)  # type: ignore[arg-type]
+        else:
+            assert isinstance(layer, DynamicLayer | DummyLayer)
+            layer.batch_select_indices(rows)
 
 
 def smallest_window(cache: DynamicCache) -> float:

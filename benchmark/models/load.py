@@ -8,21 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
-from transformers.utils.logging import disable_progress_bar
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import digest, sha256_of
-from graftbench.benchmark.models.architectures import Blocks, blocks_of
+from graftbench.benchmark.models.adapters import Adapter, adapter_in, merged
+from graftbench.benchmark.models.architectures import Blocks
+from graftbench.benchmark.models.block_search import blocks_of
+from graftbench.benchmark.models.cache_check import check_cache
 from graftbench.benchmark.models.chat_formats import OWN, template_of
 from graftbench.benchmark.models.shipped import shipped_folder
+from graftbench.benchmark.models.weights import quiet_transformers, read_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
 Dtype = Literal["float32", "bfloat16", "float16"]
+_NOT_READ = ["*.gguf", "*.pt", "*.pth", "*.h5", "*.msgpack", "*.onnx", "original/*"]  # other forms of the same weights
 _DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -60,36 +63,53 @@ def load(
     dtype: Dtype = "float32",
     device: str = "auto",
     blocks: str | None = None,
-    writers: Sequence[str] = ("self_attn", "mlp"),
+    writers: Sequence[str] | None = None,
     chat: str = OWN,
 ) -> Model:
-    """Load the zoo model, local folder or Hub id `name`; UserError where there is none or it cannot be read.
+    """Load the zoo model, local folder or Hub id `name`; UserError where there is none or it cannot be used.
 
-    `chat` is a chat format as `read_format` returns it.
+    A folder with an adapter of PEFT is its base model with the adapter merged into it. `blocks` and `writers` are found
+    where they are not named. `chat` is a chat format as `read_format` returns it.
     """
-    from transformers import AutoModelForCausalLM, PreTrainedModel
-
+    if writers is not None and not writers:
+        raise UserError("`writers` names no part of a block: leave it out, and they are found.")
     folder = folder_of(name, revision)
-    disable_progress_bar()  # loading takes seconds, and the bar would mix with our own output
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        module = AutoModelForCausalLM.from_pretrained(folder, dtype=_DTYPES[dtype])
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(
-            f"The model in {folder} cannot be read: {error}. Restore the folder, or train it again."
-        ) from error
-    assert isinstance(module, PreTrainedModel)
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise UserError(f"{name} has a slow tokenizer; graftbench needs to know where each token ends in the text.")
-    tokenizer.name_or_path = name  # as messages name the model
+    adapter = adapter_in(folder)
+    base = folder if adapter is None else _base_of(adapter)
+    tokenizer = _tokenizer(name, folder if adapter is None or (folder / "tokenizer_config.json").is_file() else base)
+    module = read_weights(base, _DTYPES[dtype])
+    if adapter is not None:
+        module = merged(module, adapter)
+    module.to(device_of(device)).eval()  # type: ignore[arg-type]
+    check_cache(module)
     template = template_of(chat)
     if template is not None:
         tokenizer.chat_template = template
-    module.to(device_of(device)).eval()  # type: ignore[arg-type]
-    named_blocks = "" if blocks is None else f"-{blocks}:{','.join(writers)}"
+    weights = identity_of(folder) if adapter is None else digest(identity_of(base), identity_of(folder))[:16]
+    named_blocks = "" if blocks is None and writers is None else f"-{blocks}:{','.join(writers or ())}"
     named_format = "" if template is None else f"-chat:{digest(template)[:16]}"
-    identity = f"{identity_of(folder)}-{dtype}{named_blocks}{named_format}"
+    identity = f"{weights}-{dtype}{named_blocks}{named_format}"
     return Model(name, module, tokenizer, blocks_of(module, blocks, writers), identity)
+
+
+def _base_of(adapter: Adapter) -> Path:
+    """Return the folder of the model that an adapter was trained on; UserError where it cannot be had."""
+    try:
+        return folder_of(adapter.base, adapter.revision)
+    except UserError as error:
+        raise UserError(f"The base model of the adapter in {adapter.folder}: {error}") from error
+
+
+def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerFast:
+    try:
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(f"The tokenizer in {folder} cannot be read: {str(error).rstrip('.')}.") from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise UserError(f"{name} has a slow tokenizer; graftbench needs to know where each token ends in the text.")
+    tokenizer.name_or_path = name  # as messages name the model
+    return tokenizer
 
 
 def folder_of(name: str, revision: str | None = None) -> Path:
@@ -105,17 +125,21 @@ def folder_of(name: str, revision: str | None = None) -> Path:
 
 
 def _downloaded(name: str, revision: str | None) -> Path:
+    """Return the folder of a repository of the Hub; weights in pickles are had only where there are no others."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision, ignore_patterns=["*.bin", "*.gguf", "original/*"]))
+        folder = Path(snapshot_download(name, revision=revision, ignore_patterns=["*.bin", *_NOT_READ]))
+        if not any(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(name, revision=revision, ignore_patterns=_NOT_READ))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{name!r} is no local folder, and could not be had from the Hub: {reason} "
             "Give the path of a folder, or check the name, the revision and the network."
         ) from error
+    return folder
 
 
 def device_of(device: str) -> torch.device:
@@ -129,14 +153,17 @@ def device_of(device: str) -> torch.device:
         raise UserError(f"There is no device {device!r} here: {reason}. Use cpu, cuda or auto.") from error
 
 
-_WEIGHTS = (".safetensors", ".bin")
-_SMALL = ("config.json", "generation_config.json", "chat_template.jinja", "special_tokens_map.json")
-_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt")
+_WEIGHTS = (".safetensors", ".bin", ".index.json")
+_SMALL = ("config.json", "generation_config.json", "adapter_config.json", "chat_template.jinja")
+_TOKENIZER = (
+    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt"),
+    *("special_tokens_map.json", "added_tokens.json"),
+)
 
 
 def identity_of(folder: Path) -> str:
     """Hash the weights, configuration and tokenizer of a model folder, in 16 hexadecimal digits."""
-    files = [f for f in sorted(folder.iterdir()) if f.suffix in _WEIGHTS or f.name in _SMALL + _TOKENIZER]
+    files = [f for f in sorted(folder.iterdir()) if f.name.endswith(_WEIGHTS) or f.name in _SMALL + _TOKENIZER]
     total = hashlib.sha256()
     for file in files:
         total.update(f"{file.name} {sha256_of(file)}\n".encode())

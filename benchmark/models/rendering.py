@@ -20,7 +20,7 @@ _MARK = "\ue000{}\ue001"  # characters for private use, which no template treats
 _MARKS = re.compile("\ue000\\d+\ue001")
 _KNOWN: WeakKeyDictionary[PreTrainedTokenizerFast, dict[tuple[str, ...], list[str]]] = WeakKeyDictionary()
 _DAY = "26 Jul 2024"  # what templates that write the date fall back to; today's would change every hash
-_REMEDY = "Give the model another format by `chat`: alpaca, or a jinja file"
+_REMEDY = "Give the model another format by `chat` (`--chat-format`): alpaca, plain, or a jinja file"
 
 
 def rendered(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast) -> tuple[str, list[Span]]:

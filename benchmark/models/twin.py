@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from graftbench.benchmark.models.architectures import blocks_of
+from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.load import Model
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.protocol import Experiment
+from graftbench.benchmark.interventions.model_check import check_once
 from graftbench.benchmark.models.load import Model, load
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.models.twin import twin_of
@@ -75,7 +76,7 @@ class RunContext:
         if spec.twin_of is not None:
             return twin_of(self.model(spec.twin_of, version), spec.seed)
         assert spec.model is not None
-        return load(
+        model = load(
             spec.model,
             revision=spec.revision,
             dtype=self.suite.dtype,
@@ -84,6 +85,8 @@ class RunContext:
             writers=spec.writers,
             chat=spec.chat,
         )
+        check_once(self.store, model)
+        return model
 
 
 @lru_cache(maxsize=1)  # of the run that is going on: its models fill the memory

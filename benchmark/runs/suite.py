@@ -55,7 +55,7 @@ class ModelSpec(_Part):
     model: str | None = None
     revision: str | None = None
     blocks: str | None = None
-    writers: list[str] = ["self_attn", "mlp"]
+    writers: list[str] | None = None
     chat: str = OWN  # or alpaca, or a Jinja file beside the suite's
     twin_of: str | None = None  # a family of the suite
     seed: int = 0  # of the twin's rotation

@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.models.architectures import blocks_of
+from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from graftbench.benchmark.models.architectures import blocks_of
+from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.zoo.families import PhaseSchedule
 from graftbench.benchmark.zoo.training.batches import TrainingBatch
 from graftbench.benchmark.zoo.training.muon import Muon

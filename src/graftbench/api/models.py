@@ -24,7 +24,7 @@ def load_model(
     dtype: Dtype = "float32",
     device: str = "auto",
     blocks: str | None = None,
-    writers: Sequence[str] = ("self_attn", "mlp"),
+    writers: Sequence[str] | None = None,
     chat: str = OWN,
 ) -> Model:
     """Load a language model with its tokenizer.
@@ -42,8 +42,8 @@ def load_model(
         revision: Branch, tag or commit on the Hub.
         dtype: float32, bfloat16 or float16. Activations and vectors are float32 in any case.
         device: cpu, cuda, cuda:1, ...; `auto` is the GPU where there is one.
-        blocks: Path of the list of blocks in a model of an unknown architecture, such as `model.decoder.layers`.
-        writers: Parts of its blocks that write to the residual stream.
+        blocks: Path of the list of blocks, such as `model.decoder.layers`, where it is not found.
+        writers: Parts of the blocks that write to the residual stream, where they are not found.
         chat: Chat format: `own` (the chat template of its tokenizer), `alpaca` (`### Instruction:` and
             `### Response:`, as many fine-tunes have it), or a Jinja file with a chat template.
 

@@ -12,6 +12,7 @@ from graftbench.cli import (
     dataset,
     judge,
     leaderboard,
+    model,
     rejudge,
     score,
     show,
@@ -21,7 +22,10 @@ from graftbench.cli import (
     zoo,
 )
 
-_COMMANDS = (score, sweep, rejudge, show, check, capability, vector, dataset, zoo, judge, submit, leaderboard)
+_COMMANDS = (
+    *(score, sweep, rejudge, show, check, capability, vector),
+    *(model, dataset, zoo, judge, submit, leaderboard),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,12 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import is_file
+
+if TYPE_CHECKING:
+    from graftbench.benchmark.models.load import Model
 
 _JUDGE = ("judge", "model", "base_url", "at_least")
 
@@ -61,6 +64,43 @@ def add_suite(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add the device that models run on."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default auto)")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add how a model is loaded."""
+    parser.add_argument("--revision", help="branch, tag or commit on the Hub")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
+    parser.add_argument("--blocks", metavar="PATH", help="the list of blocks, where it is not found: model.layers, ...")
+    parser.add_argument(
+        "--writers", metavar="NAME,...", help="the parts of a block that write to the residual stream, likewise"
+    )
+    parser.add_argument(
+        "--chat-format",
+        default="own",
+        metavar="FORMAT",
+        help="own (the tokenizer's template), plain (a base model reads plain text), alpaca, or a Jinja file",
+    )
+    add_device(parser)
+
+
+def load_model(name: str, arguments: argparse.Namespace) -> "Model":
+    """Load a model as the arguments of `add_model_options` say."""
+    from graftbench.benchmark.models.chat_formats import read_format
+    from graftbench.benchmark.models.load import load
+
+    try:
+        chat = read_format(arguments.chat_format, Path())
+    except ValueError as error:
+        raise UserError(f"{name} cannot be loaded: {error}.") from error
+    return load(
+        name,
+        revision=arguments.revision,
+        dtype=arguments.dtype,
+        device=arguments.device,
+        blocks=arguments.blocks,
+        writers=None if arguments.writers is None else arguments.writers.split(","),
+        chat=chat,
+    )
 
 
 def add_judge_options(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from graftbench.cli.options import add_device
+from graftbench.cli.options import add_model_options, load_model
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -16,7 +16,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     vector.add_argument("--positions", default="all", help="where it is used: all, prompt, last, -2, ... (default all)")
     vector.add_argument("--strength", type=float, default=1.0, help="how many times it is added (default 1)")
     vector.add_argument("--ablate", action="store_true", help="a direction to be ablated, and not a vector to be added")
-    add_device(vector)
+    add_model_options(vector)
     vector.add_argument("--out", type=Path, required=True, metavar="FILE", help="the safetensors file")
     vector.set_defaults(run=_vector)
 
@@ -25,10 +25,9 @@ def _vector(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from graftbench.benchmark.interventions.vector_files import read_pairs, save_vector, vector_from_pairs
-    from graftbench.benchmark.models.load import load
 
     pairs = read_pairs(arguments.prompts)
-    model = load(arguments.model, device=arguments.device)
+    model = load_model(arguments.model, arguments)
     operation = ("ablate" if arguments.ablate else "add", arguments.positions, arguments.strength)
     steering = vector_from_pairs(model, pairs, arguments.site, arguments.read_at, operation)
     save_vector(steering, arguments.out)

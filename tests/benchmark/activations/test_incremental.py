@@ -6,7 +6,7 @@ from transformers import GPTNeoConfig, GPTNeoForCausalLM
 
 from graftbench.benchmark.activations import incremental
 from graftbench.benchmark.activations.incremental import IncrementalReader
-from graftbench.benchmark.models.architectures import blocks_of
+from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.load import Model
 from tests.benchmark.conftest import byte_pairs, untrained, wrapped
 

@@ -2,7 +2,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from graftbench.benchmark.models.kv_cache import SPARE_TOKENS, PreallocatedLayer, new_cache
+from graftbench.benchmark.models.kv_cache import SPARE_TOKENS, PreallocatedLayer, cache_for
 
 
 def steps(n, rows=3):
@@ -43,8 +43,8 @@ def test_returned_keys_are_not_overwritten():
 
 
 def test_layers_with_a_window_stay_transformers_own(model):
-    kinds = {type(layer).__name__ for layer in new_cache(model).layers}
+    kinds = {type(layer).__name__ for layer in cache_for(model.module).layers}
     assert kinds <= {"PreallocatedLayer", "DynamicSlidingWindowLayer"}
-    assert all(type(layer) is not DynamicLayer for layer in new_cache(model).layers)
+    assert all(type(layer) is not DynamicLayer for layer in cache_for(model.module).layers)
     if type(model.module).__name__.startswith("Gemma"):
         assert "DynamicSlidingWindowLayer" in kinds

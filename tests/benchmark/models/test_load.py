@@ -2,15 +2,16 @@ import json
 
 import pytest
 import torch
-from torch import nn
+from safetensors.torch import load_file, save_file
 from transformers import BloomConfig, BloomForCausalLM
 
 from graftbench.benchmark.core import hashing
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
-from graftbench.benchmark.models.architectures import blocks_of
+from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.load import Model, device_of, identity_of, load
-from tests.benchmark.conftest import ARCHITECTURES, byte_pairs, untrained
+from tests.benchmark.conftest import byte_pairs, untrained
+from tests.benchmark.tiny_models import tiny
 
 
 @pytest.fixture
@@ -94,24 +95,64 @@ def test_the_context_is_the_number_of_positions_in_the_configuration(llama):
     assert unbounded.context == float("inf")
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_blocks_of_known_architectures_are_found(architecture):
-    blocks = blocks_of(untrained(architecture))
-    assert len(blocks) == 3
-    assert len(blocks.writer_modules()) == 6
+def changed(folder, change):
+    """Change the weights in a folder."""
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    change(weights)
+    save_file(weights, file, metadata={"format": "pt"})
 
 
-class Odd(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.stack = nn.ModuleList([nn.ModuleDict({"mix": nn.Identity(), "feed": nn.Identity()})])
+BLOCK = "model.layers.0.self_attn.q_proj"
 
 
-def test_an_unknown_architecture_says_how_to_name_its_blocks():
-    with pytest.raises(UserError, match="blocks of a Odd are not known.*`blocks: model.decoder.layers`"):
-        blocks_of(Odd())
-    assert len(blocks_of(Odd(), "stack", ["mix", "feed"]).writer_modules()) == 2
-    with pytest.raises(UserError, match="no list of blocks at 'stick'"):
-        blocks_of(Odd(), "stick", ["mix"])
-    with pytest.raises(UserError, match="with the parts mix, food"):
-        blocks_of(Odd(), "stack", ["mix", "food"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w.pop(f"{BLOCK}.weight"), f"lacks weights of the model: {BLOCK}.weight"),
+        (lambda w: w.pop("lm_head.weight"), "lacks weights of the model: lm_head.weight"),
+        (lambda w: w.update({f"{BLOCK}.weight": torch.ones(8, 16)}), f"another shape.*{BLOCK}.weight"),
+        (lambda w: w.update({f"{BLOCK}.bias": torch.ones(16)}), f"does not use: {BLOCK}.bias"),
+        (lambda w: w.update({f"{BLOCK}.lora_A.weight": torch.ones(2, 16)}), "does not use: .*lora_A"),
+        (lambda w: w.update({"model.layers.3.mlp.up_proj.weight": torch.ones(24, 16)}), "does not use: .*layers.3"),
+        (lambda w: w.update({"lm_head.bias": torch.ones(320)}), "does not use: lm_head.bias"),
+        (lambda w: [w.pop(name) for name in list(w) if "mlp" in name], "and 6 more"),
+    ],
+)
+def test_weights_that_are_not_those_of_the_model_are_refused(folder, change, message):
+    changed(folder, change)
+    with pytest.raises(UserError, match=message):
+        load(str(folder), device="cpu")
+
+
+def test_parts_for_another_use_change_nothing(folder):
+    before = load(str(folder), device="cpu").module.state_dict()
+    changed(folder, lambda w: w.update({"vision_tower.layers.0.w": torch.ones(2), "score.weight": torch.ones(1, 16)}))
+    after = load(str(folder), device="cpu").module.state_dict()
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())
+
+
+def test_the_index_of_shards_is_part_of_the_identity(folder):
+    before = identity_of(folder)
+    (folder / "model.safetensors.index.json").write_text("{}")
+    assert identity_of(folder) != before
+
+
+def test_a_quantized_model_names_its_method(folder):
+    config = json.loads((folder / "config.json").read_text())
+    settings = {"quant_method": "gptq", "bits": 4, "group_size": 128}
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": settings}))
+    with pytest.raises(UserError, match="is quantized by gptq.*unquantized model"):
+        load(str(folder), device="cpu")
+
+
+def test_no_writers_are_no_way_to_name_them(folder):
+    with pytest.raises(UserError, match="names no part of a block"):
+        load(str(folder), writers=[])
+
+
+def test_a_class_that_ignores_the_cache_is_refused_on_loading(tmp_path):
+    tiny("Mamba2ForCausalLM").save_pretrained(tmp_path)
+    byte_pairs(320).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="Mamba2ForCausalLM gives other logits"):
+        load(str(tmp_path))

@@ -1,0 +1,88 @@
+"""A check that a model reads on from a cache as it reads a whole text.
+
+A class that takes no cache, or keeps its state elsewhere, ignores the cache that it is given without a word: it would
+generate from the newest token alone.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.models.kv_cache import cache_for, select_rows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_LENGTHS = (9, 5, 7)  # tokens of three rows
+_READ_ON = 2  # tokens that are read at once from the cache, before one more is read by the rows that stay
+_STAY = (2, 0)
+_MOST = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}  # differences, as shares of the largest logit
+
+
+_ERRORS: dict[tuple[str, ...], float] = {}  # of classes and configurations that were checked in this process
+
+
+def check_cache(module: "PreTrainedModel") -> None:
+    """Raise UserError where a model gives other logits when it reads on from a cache, or in a padded batch."""
+    key = type(module).__name__, module.config.to_json_string(use_diff=False), str(module.dtype), module.device.type
+    if key not in _ERRORS:
+        _ERRORS[key] = _largest_error(module)
+    most = _MOST.get(module.dtype, _MOST[torch.bfloat16])
+    if not _ERRORS[key] <= most:  # NaN, too
+        raise UserError(
+            f"A {key[0]} gives other logits when it reads on from a KV cache than when it reads the whole text (they "
+            f"differ by {_ERRORS[key]:.2g} of the largest, and at most {most:g} is rounding): graftbench cannot use it."
+        )
+
+
+@torch.inference_mode()
+def _largest_error(module: "PreTrainedModel") -> float:
+    """Return the largest difference between logits of the whole text and from a cache, as a share of the largest."""
+    n = module.config.get_text_config().vocab_size
+    ids = torch.arange(sum(_LENGTHS), device=module.device) * 7 % n
+    rows = ids.split(_LENGTHS)
+    whole = [module(input_ids=row[None], use_cache=False).logits[0].float() for row in rows]
+    try:
+        after, last = _read_on(module, rows)
+    except (ValueError, TypeError, RuntimeError, IndexError, AttributeError) as error:
+        raise UserError(
+            f"A {type(module).__name__} cannot read on from a KV cache ({type(error).__name__}: {error}): graftbench "
+            "cannot use it."
+        ) from error
+    largest = max(float(logits.abs().max()) for logits in whole)
+    errors = [(after[i] - logits[-1 - _READ_ON : -1]).abs().max() for i, logits in enumerate(whole)]
+    errors += [(last[i] - whole[row][-1]).abs().max() for i, row in enumerate(_STAY)]
+    return float(torch.stack(errors).max()) / largest
+
+
+def _read_on(module: "PreTrainedModel", rows: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """Read all but three tokens of each row, two more, and the last one of the rows that stay.
+
+    Returns:
+        The logits of the two, [rows, 2, vocabulary], and those of the last one, [rows that stay, vocabulary].
+
+    """
+    kept = cache_for(module)
+    n_first = [len(row) - _READ_ON - 1 for row in rows]
+    longest = max(n_first)
+    ids = torch.stack([torch.cat([row.new_zeros(longest - n), row[:n]]) for row, n in zip(rows, n_first, strict=True)])
+    mask = torch.stack([torch.tensor([0] * (longest - n) + [1] * n, device=ids.device) for n in n_first])
+    _pass(module, ids, mask, kept)
+    ids = torch.stack([row[-1 - _READ_ON : -1] for row in rows])
+    mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
+    after = _pass(module, ids, mask, kept)
+    stay = torch.tensor(_STAY, device=ids.device)
+    select_rows(kept, stay)
+    ids = torch.stack([rows[i][-1:] for i in _STAY])
+    mask = torch.cat([mask[stay], torch.ones_like(ids)], dim=1)
+    return after, _pass(module, ids, mask, kept)[:, -1]
+
+
+def _pass(module: "PreTrainedModel", ids: Tensor, mask: Tensor, kept: object) -> Tensor:
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+    logits: Tensor = module(
+        input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=kept, use_cache=True
+    ).logits
+    return logits.float()

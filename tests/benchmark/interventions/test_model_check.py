@@ -1,0 +1,75 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.interventions import ablation_check
+from graftbench.benchmark.interventions.ablation_check import check_ablation
+from graftbench.benchmark.interventions.model_check import ABLATED, Check, check_once, checks_of
+from graftbench.benchmark.models.architectures import Blocks
+from graftbench.benchmark.models.block_search import blocks_of
+from graftbench.benchmark.models.load import Model
+from tests.benchmark.conftest import byte_pairs
+from tests.benchmark.tiny_models import RIGHT, tiny
+
+
+def tiny_model(kind, writers=None, **changes):
+    module = tiny(kind, **changes)
+    return Model(kind, module, byte_pairs(320), blocks_of(module, None, writers), kind)
+
+
+@pytest.mark.parametrize("kind", RIGHT)
+def test_every_check_passes_for_every_architecture(kind):
+    checks = checks_of(tiny_model(kind))
+    assert len(checks) == 5
+    assert [check for check in checks if not check.passed] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "writers"),
+    [
+        ("Olmo2ForCausalLM", ["self_attn", "mlp"]),
+        ("Glm4ForCausalLM", ["self_attn", "mlp"]),
+        ("Exaone4ForCausalLM", ["self_attn", "mlp"]),
+        ("Gemma4ForCausalLM", ["post_attention_layernorm", "post_feedforward_layernorm"]),
+    ],
+)
+def test_an_ablation_that_leaves_something_names_the_writers(kind, writers):
+    model = tiny_model(kind, writers)
+    with pytest.raises(UserError, match=rf"is not gone.*other parts that write.*{writers[0]}.*as `writers`"):
+        check_ablation(model)
+    check_once_passes = [check for check in checks_of(model) if check.name != ABLATED]
+    assert all(check.passed for check in check_once_passes)
+
+
+def test_nothing_can_be_ablated_from_blocks_that_normalise_the_stream():
+    with pytest.raises(UserError, match="not found: name them as `writers`.*nothing can be ablated"):
+        check_ablation(tiny_model("OPTForCausalLM", do_layer_norm_before=False))
+
+
+def test_a_check_that_gives_no_number_has_failed(monkeypatch):
+    assert not Check("a", math.nan, 1.0).passed
+    monkeypatch.setattr(ablation_check, "left_of_ablated", lambda _: math.nan)
+    with pytest.raises(UserError, match="is not gone"):
+        check_ablation(tiny_model("LlamaForCausalLM"))
+
+
+def test_a_model_whose_blocks_are_others_is_refused_and_one_that_passed_is_not_checked_again(tmp_path):
+    model = tiny_model("LlamaForCausalLM")
+    first, second, third = model.blocks.modules
+    swapped = Blocks(nn.ModuleList([second, first, third]), model.blocks.writers, model.blocks.path)
+    wrong = Model(model.name, model.module, model.tokenizer, swapped, "wrong")
+    with pytest.raises(UserError, match=r"does not pass the checks.*captured = output_hidden_states"):
+        check_once(Store(tmp_path), wrong)
+    check_once(Store(tmp_path), model)
+    model.module.forward = None  # would fail
+    check_once(Store(tmp_path), model)
+
+
+def test_checks_hold_in_low_precision():
+    model = tiny_model("LlamaForCausalLM")
+    model.module.to(torch.bfloat16)
+    assert [check for check in checks_of(model) if not check.passed] == []
