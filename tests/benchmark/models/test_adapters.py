@@ -71,15 +71,13 @@ def fails(adapter, message):
 
 
 def test_an_adapter_that_does_not_fit_its_base_is_refused(base, adapter):
-    weights = load_file(adapter / "adapter_model.safetensors")
-    missing = {name: weight for name, weight in weights.items() if "layers.0.self_attn" not in name}
-    save_file(missing, adapter / "adapter_model.safetensors")
+    file = adapter / "adapter_model.safetensors"
+    weights = load_file(file)
+    save_file({name: w for name, w in weights.items() if "layers.0.self_attn" not in name}, file)
     fails(adapter, "does not fit its base.*layers.0.self_attn.q_proj.lora")
-    save_file(
-        {name.replace("layers.2", "layers.7"): w for name, w in weights.items()}, adapter / "adapter_model.safetensors"
-    )
-    fails(adapter, "does not fit its base.*layers.2.*layers.7|does not fit its base.*and")
-    save_file({name: w[:, :1] for name, w in weights.items()}, adapter / "adapter_model.safetensors")
+    save_file({name.replace("layers.2", "layers.7"): w for name, w in weights.items()}, file)
+    fails(adapter, "does not fit its base.*layers.2.*and 5 more")
+    save_file({name: w[:, :1].contiguous() for name, w in weights.items()}, file)
     fails(adapter, "cannot be merged into")
 
 

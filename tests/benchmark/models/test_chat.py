@@ -109,7 +109,9 @@ def test_a_model_that_can_think_aloud_is_told_not_to():
 def test_a_text_does_not_change_with_the_day():
     assert "Today Date: 26 Jul 2024\n" in chat(Prompt("Hi"), family("llama")).text
     dated = "{{ strftime_now('%d %b %Y') }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
-    with pytest.raises(UserError, match="owner/llama writes today's date.*`chat`: alpaca, or a jinja file"):
+    with pytest.raises(
+        UserError, match="owner/llama writes today's date.*`chat` .`--chat-format`.: alpaca, plain, or a jinja file"
+    ):
         chat(Prompt("Hi"), family("llama", dated))
 
 
@@ -125,7 +127,7 @@ def test_a_text_does_not_change_with_the_day():
     ],
 )
 def test_what_a_template_cannot_render_is_one_sentence_with_a_remedy(template, message):
-    with pytest.raises(UserError, match=f"{message}.*by `chat`: alpaca, or a jinja file"):
+    with pytest.raises(UserError, match=f"{message}.*by `chat` .`--chat-format`.: alpaca, plain, or a jinja file"):
         chat(CONVERSATION, family("gemma", template))
 
 
