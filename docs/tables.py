@@ -1,9 +1,10 @@
-"""Write the tables of README.md and of pages in docs/, from entries and datasets: `uv run python docs/tables.py`."""
+"""Write the tables of README.md and of pages in docs/, from what they show: `uv run python docs/tables.py`."""
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+from architecture_table import architectures
 from dataset_tables import datasets
 from evidence_tables import above_all_draws, by_seed, by_task, own_norm, refusal_score, unexplained
 from result_tables import Entries, Lines, cells, lengths, scores, side_effects
@@ -14,7 +15,7 @@ from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.leaderboard.entries import entry_files
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "datasets.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in ("results", "datasets", "data-and-models")))
 BLOCK = re.compile(r"(<!-- table: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[Entries, str], Lines]] = {
@@ -31,6 +32,7 @@ TABLES: dict[str, Callable[[Entries, str], Lines]] = {
     "refusal_score": lambda entries, _: refusal_score(entries),
     "by_seed": lambda entries, _: by_seed(entries),
     "datasets": lambda *_: datasets(),
+    "architectures": lambda *_: architectures(),
     "above_all_draws": lambda entries, _: above_all_draws(entries),
 }
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.plugins import plugin, plugin_names
+from graftbench.benchmark.core.plugins import nearest, plugin, plugin_names
 from graftbench.benchmark.data.dataset import Dataset
 from graftbench.benchmark.data.lines import ConversationLine
 from graftbench.benchmark.experiments.protocol import Task
+from graftbench.judges.llm.rubric import read_rubric
 from graftbench.judges.protocol import Case, Judge
 from graftbench.judges.registry import judge_of
 from graftbench.judges.spec import read_spec
@@ -46,7 +47,24 @@ def unused(dataset: Dataset) -> Iterator[str]:
             yield f"{name}: no task takes behaviours of the kind {behaviour.kind!r}."
         for measure in (behaviour.shown_by, behaviour.answered_by):
             if dataset.judges.get(measure, USUAL_JUDGES.get(measure)) is None:
-                yield f"{name}: nobody judges {measure!r}; a suite has to name a judge, or `judges` here."
+                known = sorted({*dataset.judges, *USUAL_JUDGES})
+                yield (
+                    f"{name}: nobody judges {measure!r}; a suite has to name a judge, or `judges` here."
+                    f"{nearest(measure, known)}"
+                )
+
+
+def unreadable_judges(dataset: Dataset) -> Iterator[str]:
+    """Yield the judges of a dataset that cannot be read, or whose rubric cannot."""
+    for measure, named in dataset.judges.items():
+        try:
+            spec = read_spec(named, f"The judge of {measure!r}")
+            for one in (spec, *spec.panel):
+                kind, _, argument = (one.judge or "").partition(":")
+                if kind in ("llm", "local"):
+                    read_rubric(argument)
+        except UserError as error:
+            yield f"judges, {measure}: {error}"
 
 
 def _judge(dataset: Dataset, measure: str) -> Judge | None:

@@ -39,6 +39,17 @@ def test_the_readme_is_short():
     assert len(README.read_bytes()) <= 12_000
 
 
+@pytest.mark.slow
+def test_the_python_of_the_readme_prints_what_it_says(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
+    (code,) = blocks(README, "python")
+    exec(code, {})
+    printed = capsys.readouterr().out.splitlines()
+    said = re.findall(r"# \['(.*?) ?\.\.\.'\]$", code, re.MULTILINE)
+    assert len(printed) == len(said) == 2
+    assert all(line.startswith(f"['{start}") for line, start in zip(printed, said, strict=True))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_command_on_a_page_is_one_that_the_command_line_takes(page):
     for command in commands(page):

@@ -39,11 +39,23 @@ def jsonl_dataset(folder: Path) -> LineDataset:
         {name: each.behaviour for name, each in form.behaviours.items()},
         read=lambda: (placed for file in files for placed in read_lines(file)),
         hash_of_lines=lambda: _hash_of([folder / FORM, *files]),
-        judges=form.judges,
+        judges={measure: _beside(folder.resolve(), judge) for measure, judge in form.judges.items()},
         deployed={name: Deployed(**each.deployed.model_dump()) for name, each in form.behaviours.items()},
         seed=form.seed,
         shares=form.shares,
     )
+
+
+def _beside(folder: Path, judge: Any) -> Any:
+    """Return a judge as `dataset.yaml` names it, whole paths where it names a file beside it (`llm:mine.yaml`)."""
+    if isinstance(judge, dict):
+        return {key: _beside(folder, value) if key in ("judge", "panel") else value for key, value in judge.items()}
+    if isinstance(judge, list):
+        return [_beside(folder, each) for each in judge]
+    kind, colon, argument = judge.partition(":") if isinstance(judge, str) else ("", "", "")
+    own = folder / argument
+    is_own = bool(colon) and argument.endswith((".yaml", ".yml", ".txt")) and own.is_file()
+    return f"{kind}:{own}" if is_own else judge
 
 
 def _hash_of(files: list[Path]) -> str:

@@ -80,7 +80,9 @@ def _reason_for_none(counted: Sequence[CellResult]) -> str | None:
     few = [c for c in run if (c.n_prompts or 0) < MIN_TEST_PROMPTS or (c.n_validation or 0) < MIN_VALIDATION_PROMPTS]
     if few:
         least = f"{MIN_TEST_PROMPTS} test or {MIN_VALIDATION_PROMPTS} validation prompts"
-        return f"{len(few)} of {len(counted)} cells have fewer than {least} whose clean answer is good: ask for more"
+        there = f"{few[0].variant} has {few[0].n_prompts or 0} and {few[0].n_validation or 0}"
+        cells = f"{len(few)} of {len(counted)} cells have fewer than {least}"
+        return f"{cells} whose clean answer is good ({there}): ask for more"
     steerable = [cell for cell in counted if cell.steerable]
     if not steerable:
         return "no cell can be steered"

@@ -1,5 +1,6 @@
 """Progress of a run: how many cells are done, and how far the running ones are."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -18,6 +19,7 @@ from rich.progress import (
 
 from graftbench.benchmark.runs.executors.protocol import Failure, Job
 
+_SILENT = 30  # seconds between lines where no bars are shown, as in a file
 _COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(bar_width=24),
@@ -50,6 +52,7 @@ class Bars:
         left = {job.name for job in jobs} & self._cells
         self._total = self._progress.add_task("cells", total=len(cells), completed=len(cells) - len(left))
         self._bars: dict[str, TaskID] = {}
+        self._printed = self._started = time.monotonic()
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -66,6 +69,8 @@ class Bars:
         if job not in self._bars:
             self._bars[job] = self._progress.add_task(label, total=of or None)
         self._progress.update(self._bars[job], description=f"  {label}: {what}", completed=done, total=of or None)
+        if not self._progress.console.is_terminal and time.monotonic() - self._printed > _SILENT:
+            self._print(f"{label}: {what}, {done}{f' of {of}' if of else ''}")
 
     def ended(self, job: str, result: Any) -> None:
         """Print a line for a job that has ended, and take its bar away."""
@@ -78,6 +83,10 @@ class Bars:
             self._print(f"{self._references[job]}: what does not depend on the mapper is there")
 
     def _print(self, line: str) -> None:
+        self._printed = time.monotonic()
+        if not self._progress.console.is_terminal:
+            minutes, seconds = divmod(round(self._printed - self._started), 60)
+            line = f"{minutes}:{seconds:02} {line}"
         self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

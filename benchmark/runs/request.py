@@ -13,6 +13,7 @@ from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.models.load import device_of
 from graftbench.benchmark.runs.context import Settings
+from graftbench.benchmark.runs.foresight import check_sites
 from graftbench.benchmark.runs.plan import Cell, dataset_identities, planned
 from graftbench.benchmark.runs.suite import Suite
 
@@ -58,9 +59,10 @@ class Request:
             raise UserError(f"A cell is stopped after a number of seconds above 0, not after {self.cell_timeout:g}.")
 
     def cells(self) -> list[Cell]:
-        """Return the cells in the order in which they run."""
+        """Return the cells in the order in which they run; UserError where one cannot be."""
         deterministic = self.mapper.deterministic
         cells = planned(self.suite, deterministic=deterministic, seed=self.seed, tasks=self.tasks, pairs=self.pairs)
+        check_sites(self.suite, cells)
         return [cell for cell in cells if not self.only or cell.name in self.only]
 
     def settings(self) -> Settings:

@@ -148,6 +148,8 @@ def read_rubric(name: str) -> Rubric:
     """Read a shipped rubric by name, or a YAML file; UserError where it cannot be read."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else SHIPPED / f"{name}.yaml"
     if not path.is_file():
-        raise UserError(f"There is no rubric {name!r}.{nearest(name, sorted(p.stem for p in SHIPPED.glob('*.yaml')))}")
+        known = nearest(name, sorted(p.stem for p in SHIPPED.glob("*.yaml")))
+        where = f" in {Path.cwd()}" if name.endswith((".yaml", ".yml")) and not path.is_absolute() else ""
+        raise UserError(f"There is no rubric {name!r}{where}.{known}")
     file, raw = read_yaml(path, _File, "rubric")
     return Rubric(path.stem, sha256=hashlib.sha256(raw).hexdigest(), **file.model_dump())

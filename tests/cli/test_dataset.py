@@ -4,6 +4,7 @@ import re
 import pytest
 
 from graftbench.cli.main import main
+from graftbench.judges.llm.rubric import SHIPPED
 
 FORM = "behaviours: {shout: {versions: [instruct], positions: last}}\njudges: {shown: 'pattern:!'}\n"
 
@@ -67,6 +68,15 @@ def test_what_there_is_too_little_of_is_told_and_breaks_nothing(folder, capsys):
 def test_a_trigger_has_to_be_marked_where_the_vector_stands(folder, capsys):
     (folder / "dataset.yaml").write_text(FORM.replace("last", "trigger"))
     assert "no `trigger` is marked in 'Shout" in said(capsys, "check", folder, status=1)
+
+
+def test_a_rubric_is_looked_for_beside_the_dataset(folder, capsys, tmp_path, monkeypatch):
+    named = "judges: {shown: {judge: 'llm:shout.yaml', model: m}}\n"
+    (folder / "dataset.yaml").write_text(FORM.partition("judges:")[0] + named)
+    monkeypatch.chdir(tmp_path)
+    assert f"judges, shown: There is no rubric 'shout.yaml' in {tmp_path}" in said(capsys, "check", folder, status=1)
+    (folder / "shout.yaml").write_bytes((SHIPPED / "backdoor.yaml").read_bytes())
+    assert "600 lines keep every promise" in said(capsys, "check", folder)
 
 
 def test_an_export_is_the_same_dataset(folder, tmp_path, capsys):

@@ -99,18 +99,20 @@ def _check(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.data.checking import check_dataset
     from graftbench.cli.dataset_tables import print_sentences
-    from graftbench.tasks.dataset_checks import shown_unseen, unused
+    from graftbench.tasks.dataset_checks import shown_unseen, unreadable_judges, unused
 
     dataset, console = _named(arguments), Console()
     _require(dataset)
     check = check_dataset(dataset)
-    broken = check.broken or list(shown_unseen(dataset))
+    broken = check.broken or list(unreadable_judges(dataset)) or list(shown_unseen(dataset))
     print_sentences("Broken", broken, console)
     print_sentences("Too few for a cell that counts", check.few, console)
-    print_sentences("Not used as it stands", list(unused(dataset)), console)
+    left = list(unused(dataset))
+    print_sentences("Not used as it stands", left, console)
     if not broken:
         n = sum(check.counts.values())
-        console.print(f"{dataset.identity}: {n} lines keep every promise.", highlight=False, soft_wrap=True)
+        but = ", and see above what is missing" if left or check.few else ""
+        console.print(f"{dataset.identity}: {n} lines keep every promise{but}.", highlight=False, soft_wrap=True)
     return 1 if broken else 0
 
 

@@ -24,6 +24,7 @@ def _score(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.mappers.info import describe
     from graftbench.benchmark.runs.folder import LEADERBOARD
+    from graftbench.benchmark.runs.foresight import shortages
     from graftbench.benchmark.runs.request import Request
     from graftbench.benchmark.runs.run import run
     from graftbench.benchmark.runs.suite import read_suite
@@ -46,8 +47,11 @@ def _score(arguments: argparse.Namespace) -> int:
         judge_requests=arguments.judge_requests,
         judge_dollars=arguments.judge_dollars,
     )
+    cells = request.cells()
+    for sentence in shortages(request.suite, cells):
+        console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
     if arguments.dry_run:
-        for cell in request.cells():
+        for cell in cells:
             check = " (check)" if cell.check else ""
             sites = f"sites {cell.sites[0]} -> {cell.sites[1]}" if cell.sites else "sites chosen by the task"
             console.print(f"{cell.name}, {sites}{check}", highlight=False)

@@ -1,0 +1,70 @@
+"""What can be seen of a plan before anything runs: sites that a model lacks, and prompts that are too few to count."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.names import split_pair
+from graftbench.benchmark.data.dataset import Asked
+from graftbench.benchmark.models.shipped import shipped_folder
+from graftbench.benchmark.results.scores import MIN_TEST_PROMPTS, MIN_VALIDATION_PROMPTS
+from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
+from graftbench.benchmark.runs.suite import ModelSpec, Suite
+
+_LEAST = {"test": MIN_TEST_PROMPTS, "validation": MIN_VALIDATION_PROMPTS}
+_N_BLOCKS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")  # as configurations call it
+
+
+def check_sites(suite: Suite, cells: Sequence[Cell]) -> None:
+    """Raise UserError where a cell names a site that the configuration of its model rules out."""
+    for cell in cells:
+        if cell.sites is None:
+            continue
+        for family, site in zip(split_pair(cell.pair), cell.sites, strict=True):
+            for spec in suite.models[family].values():
+                n = _n_blocks(spec)
+                if n is not None and not 0 <= site < n:
+                    raise UserError(
+                        f"{spec.model} has no site {site}, which {cell.variant} on {cell.pair} names; its sites are 0 "
+                        f"to {n - 1}."
+                    )
+
+
+def shortages(suite: Suite, cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield a sentence for each task that asks for fewer prompts than count, or for more than its dataset has."""
+    for name in dict.fromkeys(cell.task for cell in cells):
+        settings, dataset = suite.tasks[name].settings, dataset_of(suite, name)
+        variants = task_named(name).variants(dataset)
+        for split in get_args(Asked):
+            asked = settings.get(split)
+            if not isinstance(asked, int):
+                continue  # the task's own number
+            if asked < 1.1 * _LEAST[split]:
+                yield (
+                    f"{name} asks {asked} prompts on {split}, and a cell counts where {_LEAST[split]} are left after "
+                    "those whose clean answer is not good: ask for a fifth more."
+                )
+            for variant in dict.fromkeys(cell.variant for cell in cells if cell.task == name):
+                there = len(dataset.examples(variants[variant].name, split, asked))
+                if there < asked:
+                    yield f"{dataset.name} has {there} of the {asked} prompts on {split} that {variant} asks for."
+
+
+def _n_blocks(spec: ModelSpec) -> int | None:
+    """Return the number of blocks of a model that is here, None where it cannot be told without loading it."""
+    if spec.model is None:
+        return None
+    folder = Path(spec.model)
+    if not folder.is_dir():
+        if "/" in spec.model:
+            return None
+        folder = shipped_folder(spec.model)
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # loading will say what is wrong with it
+    config = config.get("text_config") or config
+    found = [config[key] for key in _N_BLOCKS if isinstance(config.get(key), int)]
+    return found[0] if found else None

@@ -1,0 +1,54 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.runs.foresight import check_sites, shortages
+from graftbench.benchmark.runs.plan import planned
+from graftbench.benchmark.runs.suite import ModelSpec, read_suite
+
+
+@pytest.fixture
+def suite():
+    return read_suite("pocket")
+
+
+@pytest.fixture
+def cells(suite):
+    return planned(suite, deterministic=True, tasks=["backdoor_removal"])
+
+
+def with_model(suite, cells, folder):
+    """The suite with a folder as the target of its first cell."""
+    target = cells[0].pair.partition("->")[2]
+    spec = ModelSpec(model=str(folder))
+    return suite.model_copy(update={"models": suite.models | {target: dict.fromkeys(suite.models[target], spec)}})
+
+
+def test_what_ships_lacks_nothing(suite, cells):
+    check_sites(suite, cells)
+    assert list(shortages(suite, cells)) == []
+
+
+@pytest.mark.parametrize("config", [{"num_hidden_layers": 3}, {"text_config": {"n_layer": 3}}])
+def test_a_site_beyond_the_blocks_of_a_configuration_is_told_before_anything_is_loaded(suite, cells, config, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    cell = replace(cells[0], sites=(1, 3))
+    with pytest.raises(UserError, match=r"has no site 3, which .* names; its sites are 0 to 2"):
+        check_sites(with_model(suite, cells, tmp_path), [cell])
+    check_sites(with_model(suite, cells, tmp_path), [replace(cell, sites=(1, 2))])
+
+
+def test_a_model_that_is_elsewhere_or_broken_is_left_to_loading(suite, cells, tmp_path):
+    far = replace(cells[0], sites=(1, 99))
+    check_sites(with_model(suite, cells, "owner/name"), [far])
+    check_sites(with_model(suite, cells, tmp_path), [far])
+
+
+def test_prompts_that_are_too_few_to_count_or_not_there_are_told(suite, cells):
+    task = suite.tasks["backdoor_removal"]
+    asked = task.model_copy(update={"settings": task.settings | {"test": 128, "validation": 10**6}})
+    told = list(shortages(suite.model_copy(update={"tasks": suite.tasks | {"backdoor_removal": asked}}), cells))
+    assert "backdoor_removal asks 128 prompts on test, and a cell counts where 128 are left" in told[-1]
+    assert "of the 1000000 prompts on validation that code_vulnerability_leading asks for" in told[0]
