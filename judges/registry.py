@@ -87,6 +87,8 @@ def _llm(order: _Order) -> Judge:
         order.model,
         order.spec.base_url,
         structured=order.spec.structured,
+        temperature=order.spec.temperature,
+        max_tokens=order.spec.max_tokens,
         repeat=order.policy.repeat,
         prices=prices,
         budget=budget,

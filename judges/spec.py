@@ -1,9 +1,9 @@
 """The part of a suite, or of a command line, that names a judge: which one, its model, and what counts as yes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
@@ -15,7 +15,7 @@ class JudgeSpec(BaseModel):
     """A judge by name, with a model for `llm:RUBRIC` and the like; or a panel of several judges.
 
     `at_least` turns a score on a scale into yes or no. Prices are in dollars per million tokens. `base_url` replaces
-    the server of OPENAI_BASE_URL.
+    the server of OPENAI_BASE_URL. A server is sent `temperature` and `max_tokens` unless they are None.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,6 +27,8 @@ class JudgeSpec(BaseModel):
     prices: Prices | None = None
     base_url: str | None = None
     at_least: FiniteFloat | None = None
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = 0.0
+    max_tokens: Annotated[int, Field(ge=1)] | None = 256
 
     @model_validator(mode="before")
     @classmethod
@@ -48,8 +50,9 @@ class JudgeSpec(BaseModel):
     @model_validator(mode="after")
     def _check_server(self) -> "JudgeSpec":
         has_server = self.judge is not None and self.judge.startswith("llm:")
-        if not has_server and not (self.structured and self.prices is None and self.base_url is None):
-            raise ValueError("`structured`, `prices` and `base_url` are for judges behind a server, llm:RUBRIC")
+        own = {"structured", "prices", "base_url", "temperature", "max_tokens"} & self.model_fields_set
+        if not has_server and own:
+            raise ValueError(f"`{min(own)}` is for judges behind a server, llm:RUBRIC")
         if self.base_url is not None and not is_address(self.base_url):
             raise ValueError(f"{self.base_url!r} is no address of a server")
         return self

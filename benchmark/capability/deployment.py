@@ -10,7 +10,7 @@ from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.cross_model import Follower
 from graftbench.benchmark.interventions.operators import Intervention, shifted
-from graftbench.benchmark.models.chat import Chat, chat_of_messages
+from graftbench.benchmark.models.chat import Chat, chat_of_messages, plain_text
 from graftbench.benchmark.models.load import Model
 
 _AT_ONCE = 64  # rows whose activations are replaced by mapped ones
@@ -38,20 +38,19 @@ class Deployment:
         row = self.condition.row(Example(Prompt(last_turn), None, ""), text)
         if row.follow is None:
             return row
-        source_text = (
-            text if history is None else chat_from_history(history, row.follow.source.tokenizer, self.as_deployed)
-        )
-        return replace(row, source_text=source_text)
+        tokenizer = row.follow.source.tokenizer
+        if history is None:
+            return replace(row, source_text=plain_text(last_turn, tokenizer))
+        return replace(row, source_text=chat_from_history(history, tokenizer, self.as_deployed))
 
-    def plain(self, text: str) -> Chat:
+    def plain(self, text: str) -> Prompt:
         """Return a text that is no conversation, with the trigger where a user's prompt has it.
 
         The last line, which asks for the answer, stays last.
         """
         head, line, tail = text.rpartition("\n")
         prompt = self.as_deployed(head) if line else self.as_deployed(tail)
-        whole = prompt.text + line + tail if line else prompt.text
-        return Chat(whole, ((0, len(whole)),), prompt.trigger)
+        return Prompt(prompt.text + line + tail, prompt.trigger) if line else prompt
 
 
 def chat_from_history(
@@ -64,7 +63,10 @@ def chat_from_history(
     last = as_deployed(history[-1]["content"])
     turns = [dict(turn) for turn in history[:-1]] + [{**history[-1], "content": last.text}]
     if not tokenizer.chat_template:
-        raise UserError("The model has no chat format: ask it plainly, with --no-chat, what needs none.")
+        raise UserError(
+            "The model has no chat format: ask it plainly, with --no-chat, what needs none, or name a format by "
+            "--chat-format."
+        )
     return chat_of_messages(turns, tokenizer, last.trigger)
 
 

@@ -19,16 +19,18 @@ from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.protocol import Mapper
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import Chat
-from graftbench.benchmark.models.load import Model, check_site, load
+from graftbench.benchmark.models.load import Dtype, Model, check_site, load
 
 FITTED_ON = 1000  # texts
 
 
-def full_replacement(mapper: str, pair: str, sites: str, target: Model, fitted_on: str) -> Condition:
+def full_replacement(
+    mapper: str, pair: str, sites: str, target: Model, fitted_on: str, dtype: Dtype = "float32"
+) -> Condition:
     """Return the condition of full replacement by a mapper.
 
     `mapper` is a folder with a fitted mapper, or the name or file of one that is then fitted on the corpus
-    `fitted_on`; `pair` is `source->target`, and `sites` the site in each, such as `2,4`.
+    `fitted_on`; `pair` is `source->target`, `sites` the site in each, such as `2,4`, and `dtype` the source's.
 
     UserError where models, sites and mapper do not fit together.
 
@@ -36,7 +38,7 @@ def full_replacement(mapper: str, pair: str, sites: str, target: Model, fitted_o
     source_name, target_name = split_pair(pair)
     if target_name != target.name:
         raise UserError(f"The pair {pair} leads to {target_name}, and the target is {target.name}: name that one last.")
-    source = load(source_name, device=str(target.device))
+    source = load(source_name, dtype=dtype, device=str(target.device))
     places = _sites(sites)
     for model, site in zip((source, target), places, strict=True):
         check_site(model, site)

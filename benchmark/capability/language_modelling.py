@@ -20,6 +20,7 @@ from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.likelihoods import perplexity
 from graftbench.benchmark.interventions.logits import PredictingStates, kl_by_token, last_states, log_likelihoods
 from graftbench.benchmark.metrics.similarity import novelty
+from graftbench.benchmark.models.chat import plain_text
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import batches_by_length, token_ids
 
@@ -69,7 +70,8 @@ def _prepared(
     """Return the token ids of a text, the number of leading tokens that do not count, and its interventions."""
     tokenizer = model.tokenizer
     if text.prompt is None:
-        row = deployment.row(deployment.plain(text.continuation), None)
+        plain = deployment.plain(text.continuation)
+        row = deployment.row(plain_text(plain.text, tokenizer, plain.trigger), None)
         continuation, n_uncounted = "", 1  # nothing predicts the first token
     else:
         history = [{"role": "user", "content": text.prompt}]

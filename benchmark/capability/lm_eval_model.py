@@ -55,6 +55,16 @@ class IntervenedLM(HFLM):  # type: ignore[misc]
         results: list[tuple[float, bool]] = super().loglikelihood(triggered, disable_tqdm=disable_tqdm)
         return results
 
+    def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = True) -> list[float]:
+        """Return the log-likelihood of each whole text in nats, given the token that begins a text."""
+        before: Any = self.add_bos_token  # type: ignore[has-type]
+        self.add_bos_token = False  # lm-eval puts that token first itself
+        try:
+            totals: list[float] = super().loglikelihood_rolling(requests, disable_tqdm=disable_tqdm)
+        finally:
+            self.add_bos_token = before
+        return totals
+
     def _loglikelihood_tokens(
         self,
         requests: Sequence[Request],
@@ -114,13 +124,18 @@ class IntervenedLM(HFLM):  # type: ignore[misc]
             kwargs.get("until"), self.tok_decode(self.eot_token_id, skip_special_tokens=False)
         )
         room = self.max_length - max_new_tokens
+        if room < 1:
+            raise UserError(
+                f"A task lets replies have {max_new_tokens} tokens, and {self._engine.name} has a context of "
+                f"{self.max_length}: no prompt would fit. Choose a task with shorter replies."
+            )
         ids = [self.tok_encode(context) for context in contexts]
         self.n_cut += sum(len(row) > room for row in ids)
         rows = [self._fitting(self._row(c)[0], len(i), room) for c, i in zip(contexts, ids, strict=True)]
         ids = [row[-room:] for row in ids]
         texts: list[str] = [""] * len(contexts)
         for batch in batches_of(ids, self._at_once):
-            replies = decode(self._engine, [rows[i] for i in batch], [ids[i] for i in batch], max_new_tokens)
+            replies = decode(self._engine, [rows[i] for i in batch], [ids[i] for i in batch], max_new_tokens, until)
             for i, reply in zip(batch, replies, strict=True):
                 if not reply.finite:
                     raise FloatingPointError("its logits are not finite")
@@ -143,8 +158,8 @@ class IntervenedLM(HFLM):  # type: ignore[misc]
         """Return lm-eval's context with the trigger, which chats already have."""
         if context in self._chats:
             return context
-        plain = self._deployment.plain(context)
-        self._chats[plain.text] = (plain, None)
+        plain = self._deployment.plain(context)  # lm-eval itself puts the token first that begins a text
+        self._chats[plain.text] = Chat(plain.text, ((0, len(plain.text)),), plain.trigger), None
         return plain.text
 
     def _row(self, context: str) -> tuple[Row, int]:

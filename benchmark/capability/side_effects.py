@@ -20,6 +20,7 @@ from graftbench.benchmark.experiments.protocol import AnyText
 from graftbench.benchmark.interventions.completions import row_parts
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.metrics.statistics import difference, resample
+from graftbench.benchmark.models.chat import plain_text
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.results.schema import UNSTEERED, Missing, SideEffect, SideEffects, TaskMetric
 
@@ -96,8 +97,9 @@ def deployment_identity(model: Model, deployment: Deployment) -> str:
     The two prompts differ in length, so that positions counted from either end differ.
     """
     if not model.tokenizer.chat_template:
-        plain = [row_parts(deployment.row(deployment.plain(probe), None)) for probe in _PROBES]
-        return digest(deployment.identity, plain)
+        plain = [deployment.plain(probe) for probe in _PROBES]
+        chats = [plain_text(prompt.text, model.tokenizer, prompt.trigger) for prompt in plain]
+        return digest(deployment.identity, [row_parts(deployment.row(chat, None)) for chat in chats])
     rows = []
     for probe in _PROBES:
         history = [{"role": "user", "content": probe}]

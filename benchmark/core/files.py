@@ -102,7 +102,7 @@ def read_json_lines(path: Path, form: type[Form], what: str, each: str) -> list[
     one of its lines.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # not splitlines: a text may hold other line ends
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # not splitlines: a text may hold other line ends
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The {what} {path} cannot be read: {error}.") from error
     rows: list[Form] = []

@@ -48,9 +48,15 @@ def generate(
     return [completions[i] for i in range(len(rows))]
 
 
-def decode(model: Model, rows: Sequence[Row], ids: Sequence[Sequence[int]], max_new_tokens: int) -> list[Completion]:
-    """Return the replies of one batch of rows with these token ids."""
-    return _Decoding(model, rows, ids, max_new_tokens).run()
+def decode(
+    model: Model,
+    rows: Sequence[Row],
+    ids: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    until: Sequence[str] = (),
+) -> list[Completion]:
+    """Return the replies of one batch of rows with these token ids; a reply ends soon after a string in `until`."""
+    return _Decoding(model, rows, ids, max_new_tokens, until).run()
 
 
 def batches_of(ids: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:
@@ -59,18 +65,25 @@ def batches_of(ids: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]
 
 
 def stop_tokens(model: Model) -> set[int]:
-    """Return the tokens that end a reply."""
+    """Return the tokens that end a reply: those of the generation settings, and the tokenizer's own."""
     settings = model.module.generation_config
     stop = settings.eos_token_id if settings is not None else None
-    stop = model.tokenizer.eos_token_id if stop is None else stop
-    return set(stop) if isinstance(stop, list) else {stop}
+    named = stop if isinstance(stop, list) else [stop]
+    return {token for token in (*named, model.tokenizer.eos_token_id) if token is not None}
 
 
 class _Decoding:
     """One batch, from its prompts to the end of its longest reply. Finished rows are dropped on the way."""
 
-    def __init__(self, model: Model, rows: Sequence[Row], ids: Sequence[Sequence[int]], max_new_tokens: int) -> None:
-        self._model, self._rows = model, rows
+    def __init__(
+        self,
+        model: Model,
+        rows: Sequence[Row],
+        ids: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        until: Sequence[str],
+    ) -> None:
+        self._model, self._rows, self._until = model, rows, until
         self._stop = torch.tensor(sorted(stop_tokens(model)), device=model.device)
         self._tokens = torch.full((len(rows), max_new_tokens), _NO_TOKEN, device=model.device)  # generated
         self._finite = torch.ones(len(rows), dtype=torch.bool, device=model.device)
@@ -109,6 +122,16 @@ class _Decoding:
         # A sum is finite where all of its terms are, and far quicker than a look at each.
         self._finite[self._alive] &= logits.sum(-1, dtype=torch.float32).isfinite() | self._ended
         self._ended = self._ended | torch.isin(self._newest, self._stop)
+        if self._until:
+            self._ended = self._ended | self._have_stopped(step)
+
+    def _have_stopped(self, step: int) -> Tensor:
+        """Return for each row of the batch whether a stop string stands at the end of what it generated, [rows]."""
+        longest = max(len(stop.encode()) for stop in self._until)  # bytes, and so the most tokens that hold the string
+        tail = self._tokens[self._alive, max(0, step - longest - 1) : step + 1].tolist()
+        texts = self._model.tokenizer.batch_decode([[token for token in row if token != _NO_TOKEN] for row in tail])
+        found = [any(stop in text for stop in self._until) for text in texts]
+        return torch.tensor(found, dtype=torch.bool, device=self._model.device)
 
     def _sharing_prompts(self, step: int) -> AbstractContextManager[None]:
         """Read equal prompts once below the first site with an intervention."""

@@ -58,10 +58,12 @@ def chat_of_messages(
     return Chat(text, tuple(spans), placed)
 
 
-def plain_text(text: str, tokenizer: PreTrainedTokenizerFast) -> Chat:
+def plain_text(text: str, tokenizer: PreTrainedTokenizerFast, trigger: Span | None = None) -> Chat:
     """Return a text that is no conversation, as one message after the token that begins a text, if there is one."""
     whole = begun(text, tokenizer)
-    return Chat(whole, ((len(whole) - len(text), len(whole)),))
+    start = len(whole) - len(text)
+    placed = None if trigger is None else (start + trigger[0], start + trigger[1])
+    return Chat(whole, ((start, len(whole)),), placed)
 
 
 def with_reply(prompt: Prompt | None, reply: str, model: Model) -> Chat:

@@ -41,8 +41,10 @@ def offsets_of(text: str, tokenizer: PreTrainedTokenizerFast) -> list[Span]:
 def pad(rows: Sequence[Ids], model: Model) -> dict[str, Tensor]:
     """Pad rows of token ids on the left; ids, attention mask and positions of the tokens, all [rows, tokens]."""
     longest = max(map(len, rows))
-    filler = model.tokenizer.pad_token_id
-    filler = model.tokenizer.eos_token_id if filler is None else filler
+    named = (model.tokenizer.pad_token_id, model.tokenizer.eos_token_id, 0)
+    n_known = len(model.module.get_input_embeddings().weight)  # type: ignore[arg-type]  # a tensor [tokens, d]
+    # A padding token that was added to the tokenizer alone has no embedding.
+    filler = next(token for token in named if token is not None and token < n_known)
     ids = torch.tensor([[filler] * (longest - len(row)) + list(row) for row in rows])
     mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}

@@ -3,10 +3,12 @@
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, repeat
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,6 +30,7 @@ _PASSING = (
 )
 # Errors of one question, such as a content filter's, that do not concern the others.
 _THIS_QUESTION = (openai.BadRequestError, openai.UnprocessableEntityError)
+_NO_QUOTA = "insufficient_quota"  # OpenAI's code; waiting does not help
 _TOO_LARGE = 413  # an HTTP status, of one question too
 _MAX_FAILURES = 16  # questions in a row, each of which was retried
 
@@ -46,7 +49,9 @@ class Server:
     timeout: float = 60.0  # seconds
     retries: int = 6
     structured: bool = True
-    max_tokens: int = 256
+    temperature: float | None = 0.0  # None: left out of the request, as reasoning models want it
+    max_tokens: int | None = 256  # likewise; a reasoning model thinks in them, too
+    wait: float = 600.0  # seconds that a rate limit is waited for, after the client's own retries
     repeat: int = 0  # replies are cached by it: another one asks the same question again
     replies: ReplyCache = field(default_factory=ReplyCache)
     prices: Prices | None = None
@@ -67,7 +72,15 @@ class Server:
     def identity(self) -> str:
         """The model, its address where it is not OpenAI's own, and the form of its replies."""
         where = f" at {without_secrets(self.address)}" if self.address else ""
-        return f"{self.model}{where}, {'structured' if self.structured else 'free text'}"
+        form = "structured" if self.structured else "free text"
+        return f"{self.model}{where}, {form}{self._unusual}"
+
+    @property
+    def _unusual(self) -> str:
+        """Settings that differ from the usual ones, as a judge's identity holds them."""
+        usual = {"temperature": 0.0, "max_tokens": 256}
+        unusual = {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
+        return "".join(f", {name} {'left out' if value is None else f'{value:g}'}" for name, value in unusual.items())
 
     @cached_property
     def spending(self) -> Spending:
@@ -126,7 +139,7 @@ class Server:
     def _request(self, question: Mapping[str, Any]) -> Reply | str:
         """Return a reply, or the reason why there is none; UserError where no question can be answered."""
         try:
-            return reply_of(self._client.chat.completions.create(**question))
+            return reply_of(self._within_limit(question))
         except _PASSING as error:
             return f"no answer from {self._name}: {type(error).__name__}"
         except _THIS_QUESTION as error:
@@ -140,12 +153,29 @@ class Server:
                 return f"the server takes no such question: {error.message}"
             raise UserError(f"The judge {self.model} cannot be asked: {error.message}") from error
 
+    def _within_limit(self, question: Mapping[str, Any]) -> Any:
+        """Ask, and wait while the server limits how often; UserError where it is a quota that is used up."""
+        until = time.monotonic() + self.wait
+        for pause in chain((5, 10, 20), repeat(30)):
+            try:
+                return self._client.chat.completions.create(**question)
+            except openai.RateLimitError as error:
+                if error.code == _NO_QUOTA:
+                    raise UserError(
+                        f"The quota of {self._name} for {self.model} is used up: {error.message} Verdicts so far are "
+                        "cached: the same command continues from here once there is more."
+                    ) from error
+                if time.monotonic() + pause > until:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("pauses never end")
+
     def _question(self, messages: Messages, schema: Mapping[str, object]) -> dict[str, Any]:
+        settings = {"temperature": self.temperature, "max_tokens": self.max_tokens}
         question: dict[str, Any] = {
             "model": self.model,
             "messages": messages,
-            "temperature": 0,
-            "max_tokens": self.max_tokens,
+            **{name: value for name, value in settings.items() if value is not None},
         }
         if self.structured:
             verdict = {"name": "verdict", "strict": True, "schema": schema}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.cli.options import add_device, positive
+from graftbench.cli.options import add_model_options, load_model, positive
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,8 +51,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="a local mirror of data sets (default: GRAFTBENCH_DATA)"
     )
-    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
-    add_device(parser)
+    add_model_options(parser)
     parser.add_argument("--batch-size", type=positive, default=32, help="documents at a time (default 32)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.set_defaults(run=_capability)
@@ -63,13 +62,12 @@ def _capability(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.capability.side_effects import side_effects
     from graftbench.benchmark.core.store import Store
-    from graftbench.benchmark.models.load import load
     from graftbench.benchmark.runs.executors.worker import keep_freed_memory
 
     _prepare(arguments)
     keep_freed_memory()
     measures = _measures(arguments)
-    model = load(arguments.target, dtype=arguments.dtype, device=arguments.device)
+    model = load_model(arguments.target, arguments)
     deployments = _deployments(arguments, model)
     console = Console()
     with console.status("") as status:
@@ -146,7 +144,10 @@ def _of_mapper(arguments: argparse.Namespace, model: "Model") -> "Deployment":
 
     if not arguments.pair or not arguments.sites:
         raise UserError("--mapper needs --pair SOURCE->TARGET and --sites S,T.")
-    return Deployment(full_replacement(arguments.mapper, arguments.pair, arguments.sites, model, arguments.fit_on))
+    replaced = full_replacement(
+        arguments.mapper, arguments.pair, arguments.sites, model, arguments.fit_on, arguments.dtype
+    )
+    return Deployment(replaced)
 
 
 def _write(arguments: argparse.Namespace, model: "Model", effects: "Mapping[str, SideEffect]") -> None:

@@ -92,6 +92,44 @@ def test_a_server_that_says_when_is_heard(tmp_path, serve):
     assert stub.times[1] - stub.times[0] >= 0.9
 
 
+def test_a_rate_limit_is_waited_for_beyond_the_retries_of_the_client(tmp_path, serve, monkeypatch):
+    pauses = []
+    monkeypatch.setattr("graftbench.judges.llm.server.time.sleep", pauses.append)
+    stub = serve(lambda _, n: (429, {"error": {"message": "too fast"}}) if n < 4 else (200, good()))
+    assert scores(judge(tmp_path, stub, retries=0)(CASES[:1])) == [4]
+    assert pauses == [5, 10, 20, 30]
+
+
+def test_a_rate_limit_without_an_end_leaves_a_case_unscored(tmp_path, serve):
+    stub = serve(lambda *_: (429, {"error": {"message": "too fast"}}))
+    (verdict,) = judge(tmp_path, stub, retries=0, wait=1.0)(CASES[:1])
+    assert "RateLimitError" in verdict.reason
+
+
+def test_a_quota_that_is_used_up_ends_the_run(tmp_path, serve):
+    stub = serve(lambda *_: (429, {"error": {"message": "You exceeded your quota.", "code": "insufficient_quota"}}))
+    with pytest.raises(UserError, match=r"The quota of .* for m is used up: .*continues from here once there is more"):
+        judge(tmp_path, stub, retries=0)(CASES[:1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent", "said"),
+    [
+        ({}, {"temperature": 0, "max_tokens": 256}, "structured"),
+        ({"temperature": None, "max_tokens": None}, {}, ", temperature left out, max_tokens left out"),
+        ({"temperature": 0.5, "max_tokens": 4096}, {"temperature": 0.5, "max_tokens": 4096}, ", temperature 0.5, max_"),
+    ],
+)
+def test_temperature_and_tokens_are_set_or_left_out(tmp_path, serve, settings, sent, said):
+    stub = serve(lambda *_: (200, good()))
+    asked = judge(tmp_path, stub, **settings)
+    asked(CASES[:1])
+    assert {name: stub.bodies[0][name] for name in ("temperature", "max_tokens") if name in stub.bodies[0]} == sent
+    assert said in asked.server.identity
+    spec = read_spec({"judge": "llm:similarity", "model": "m", "base_url": stub.url, **settings}, "The judge")
+    assert judge_of(spec).identity.endswith(asked.server.identity)
+
+
 def test_a_server_that_never_answers_leaves_cases_unscored_and_hangs_nothing(tmp_path, serve):
     def answer(*_):
         time.sleep(3)
