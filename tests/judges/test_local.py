@@ -1,15 +1,20 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.likelihoods import reply_likelihoods
+from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
 from graftbench.judges.llm.rubric import read_rubric
 from graftbench.judges.local import LocalJudge
 from graftbench.judges.protocol import Case
 from tests.benchmark.conftest import WORDS, untrained, wrapped
+from tests.benchmark.models.families import family
 
 RUBRIC = read_rubric("refusal")
 CASES = [Case(words, f"{words} So it is.") for words in WORDS]
@@ -67,3 +72,12 @@ def test_judges_differ_by_rubric_and_weights(roomy):
     one = LocalJudge(RUBRIC, roomy)
     assert one.identity != LocalJudge(read_rubric("harmful"), roomy).identity
     assert one.identity != LocalJudge(RUBRIC, wrapped(untrained("qwen2"))).identity
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma"])
+def test_a_format_that_strips_the_end_of_a_question_is_no_obstacle(name):
+    tokenizer = family(name)
+    module = untrained("llama", vocab_size=len(tokenizer), max_position_embeddings=4096)
+    judge = LocalJudge(replace(RUBRIC, system=""), Model(name, module, tokenizer, blocks_of(module), name))
+    verdicts = judge([Case("Who? ", "I cannot help with that. ")])
+    assert verdicts[0].score in (0.0, 1.0)

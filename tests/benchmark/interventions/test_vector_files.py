@@ -113,6 +113,12 @@ def test_a_mark_that_ends_lines_elsewhere_may_stand_in_a_prompt(tmp_path):
     assert read_pairs(path)[0].desired == "a\u2028b"
 
 
+def test_a_byte_order_mark_at_the_start_is_read(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(json.dumps(pair) for pair in PAIRS), encoding="utf-8-sig")
+    assert [pair.desired for pair in read_pairs(path)] == ["a b c", "b b c"]
+
+
 def test_prompts_that_do_not_differ_make_no_vector(llama, prompts):
     with pytest.raises(UserError, match="The vector is zero"):
         vector_from_pairs(llama, prompts, 0, "-1", ("add", "all", 1.0))  # the last token is the format's

@@ -1,10 +1,20 @@
 import pytest
 
+from graftbench.benchmark.activations.capture import states_at
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.generation import generate
 from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.chat_formats import template_of
-from graftbench.benchmark.models.tokens import batches_by_length, n_after_prompt, pad, positions_of, token_ids
+from graftbench.benchmark.models.tokens import (
+    batches_by_length,
+    check_context,
+    n_after_prompt,
+    pad,
+    positions_of,
+    token_ids,
+)
 from tests.benchmark.conftest import byte_pairs
 from tests.benchmark.models.families import family
 
@@ -94,3 +104,24 @@ def test_a_token_that_holds_the_end_of_some_prompts_is_not_after_them():
 def test_a_format_without_tokens_after_a_prompt_is_refused():
     with pytest.raises(UserError, match="owner/llama puts no tokens after a prompt"):
         n_after_prompt(family("llama", "{{ messages[0]['content'] }}"))
+
+
+def test_padding_that_has_no_embedding_is_another_token(llama):
+    llama.tokenizer.pad_token_id, before = 5_000, llama.tokenizer.pad_token_id
+    try:
+        padded = pad([[7, 8, 9], [7]], llama)
+    finally:
+        llama.tokenizer.pad_token_id = before
+    assert padded["input_ids"].max() < 320
+    assert padded["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 1]]
+
+
+def test_what_does_not_fit_into_the_context_is_a_users_mistake(llama):
+    check_context(llama, [[5] * 100], 28)
+    with pytest.raises(UserError, match="100 tokens and a reply of 29 does not fit .*untrained, 128 tokens"):
+        check_context(llama, [[5] * 100, [5]], 29)
+    long = chat(Prompt("fence " * 100), llama.tokenizer)
+    with pytest.raises(UserError, match="does not fit"):
+        states_at(llama, [long], 1, "last")
+    with pytest.raises(UserError, match="does not fit"):
+        generate(llama, [Row(long)], max_new_tokens=1)
