@@ -72,7 +72,7 @@ class SteeringTask:
             judging=self._judging(variant, judges),
             judges=self.task.identity(judges, *self.measures),
             words=partial(dataset.as_deployed, name),
-            **_places(variant, ordered, options),
+            **places(variant, ordered, options),
         )
         fit_data = FitData(
             texts=lambda track: dataset.conversations(name, "fit", track, settings.fit),
@@ -87,7 +87,7 @@ class SteeringTask:
         return self.task.success(variant, judges)["test"]
 
 
-def _places(variant: Variant, ordered: Order, options: SteeringOptions) -> dict[str, Any]:
+def places(variant: Variant, ordered: Order, options: SteeringOptions = SteeringOptions()) -> dict[str, Any]:
     """Return where the vector is read and added: where the order says, else the options, else the behaviour."""
     position = options.positions if ordered.position is None else ordered.position
     if position is not None:

@@ -58,7 +58,8 @@ class Example:
     """A prompt that shows the undesired behaviour, with its clean counterpart, or None where there can be none.
 
     `cluster` is the content shared with other examples, the unit of every bootstrap; `group` the class in reports;
-    `reference` a reply that is known to be good.
+    `reference` a reply that is known to be good, or that shows a behaviour to steer to; `other` one that does not show
+    it.
     """
 
     prompt: Prompt
@@ -66,6 +67,7 @@ class Example:
     cluster: str
     group: str = ""
     reference: str | None = None
+    other: str | None = None
 
     @property
     def id(self) -> str:

@@ -105,12 +105,14 @@ class ExampleLine(Line, _Said):
     """A prompt that shows the behaviour (`shows`), or one like it that does not.
 
     `clean` brings the model to its normal answer: a prompt, or a turn; None where nothing does. A line without a
-    `cluster` shares its content with the lines that have the same clean prompt.
+    `cluster` shares its content with the lines that have the same clean prompt. Where a behaviour is steered to, a
+    reply that shows it is the `reference`, and one that does not the `other`.
     """
 
     clean: TextOrTurn | None = None
     shows: bool = True
     reference: str | None = None
+    other: str | None = None
     group: str = ""
 
     @property
@@ -140,7 +142,7 @@ class ExampleLine(Line, _Said):
     @property
     def example(self) -> Example:
         """The same as an example."""
-        return Example(self.as_prompt, self.clean_turn, self.content, self.group, self.reference)
+        return Example(self.as_prompt, self.clean_turn, self.content, self.group, self.reference, self.other)
 
 
 class PairLine(Line):

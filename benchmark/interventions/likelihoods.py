@@ -16,6 +16,7 @@ from graftbench.benchmark.interventions.logits import (
     token_log_likelihoods,
 )
 from graftbench.benchmark.interventions.operators import Intervention, shifted
+from graftbench.benchmark.interventions.shared_prompts import can_share, spread_at, unique_prompts
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.kv_cache import cache_for, select_rows
 from graftbench.benchmark.models.load import Model
@@ -25,29 +26,42 @@ _CONTEXT_TOKENS = 16_384  # of a batch, padding counted: a bound on memory, not 
 _REPLY_TOKENS = 4096  # likewise
 
 
-def reply_states(model: Model, rows: Sequence[Row]) -> list[Tensor]:
+def reply_states(model: Model, rows: Sequence[Row], *, share: bool = False) -> list[Tensor]:
     """Return the last block's states [1 + tokens, d] that predict each reply token and what follows the reply.
 
-    The text of each row ends with its reply. ValueError where a token holds the end of a prompt and the start of its
-    reply.
+    The text of each row ends with its reply. With `share`, rows of one text that follow each other are read once below
+    the first site with an intervention. ValueError where a token holds the end of a prompt and the start of its reply.
     """
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
     prompts = [token_ids(row.text.text[: row.text.spans[-1][0]], model.tokenizer) for row in rows]
     for row, all_ids, prompt in zip(rows, ids, prompts, strict=True):
         if all_ids[: len(prompt)] != prompt:
             raise ValueError(f"the reply of {row.text.text!r} does not begin with a token of its own")
-    return _states_from(model, ids, [len(prompt) for prompt in prompts], [row.interventions for row in rows])
+    interventions = [row.interventions for row in rows]
+    return _states_from(model, ids, [len(prompt) for prompt in prompts], interventions, share=share)
+
+
+def mean_reply_likelihoods(model: Model, rows: Sequence[Row]) -> Tensor:
+    """Return the mean log-likelihood per token [rows] of the reply that each row's text ends with, in nats, in float64.
+
+    Rows of one text are best given one after the other: below the first site with an intervention it is read once.
+    """
+    return torch.stack([tokens.mean() for tokens in _of_replies(model, rows, share=True)]).cpu()
 
 
 def reply_likelihoods(model: Model, rows: Sequence[Row]) -> Tensor:
     """Return the log-likelihood [rows] of the reply that each row's text ends with, in nats, in float64."""
+    return torch.stack([tokens.sum() for tokens in _of_replies(model, rows)]).cpu()
+
+
+def _of_replies(model: Model, rows: Sequence[Row], *, share: bool = False) -> list[Tensor]:
+    """Return the log-likelihoods [tokens] of each row's reply."""
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
     texts = [
         PredictingStates(states[:-1], tuple(tokens[len(tokens) - len(states) + 1 :]))
-        for tokens, states in zip(ids, reply_states(model, rows), strict=True)
+        for tokens, states in zip(ids, reply_states(model, rows, share=share), strict=True)
     ]
-    by_row = log_likelihoods(model, texts).split([len(text.predicted) for text in texts])
-    return torch.stack([tokens.sum() for tokens in by_row]).cpu()
+    return list(log_likelihoods(model, texts).split([len(text.predicted) for text in texts]))
 
 
 def perplexity(model: Model, replies: Sequence[tuple[Chat, Sequence[int]]]) -> float:
@@ -73,15 +87,31 @@ def _by_token(model: Model, replies: Sequence[tuple[Chat, Sequence[int]]]) -> li
 
 
 def _states_from(
-    model: Model, ids: Sequence[Sequence[int]], starts: Sequence[int], interventions: Sequence[Sequence[Intervention]]
+    model: Model,
+    ids: Sequence[Sequence[int]],
+    starts: Sequence[int],
+    interventions: Sequence[Sequence[Intervention]],
+    *,
+    share: bool = False,
 ) -> list[Tensor]:
     """Return for each row the states [tokens, d] that predict its token number `start`, all later ones and its end."""
     by_row: dict[int, Tensor] = {}
     for batch in batches_by_length([len(row) for row in ids], _REPLY_TOKENS):
-        with Batch([interventions[i] for i in batch]).on(model.blocks):
-            states = last_states(model, [ids[i] for i in batch])
+        rows = [ids[i] for i in batch]
+        with Batch([interventions[i] for i in batch]).on(model.blocks) as steered:
+            states = _sharing(model, rows, steered) if share else last_states(model, rows)
         by_row |= {i: each[starts[i] - 1 :].clone() for i, each in zip(batch, states, strict=True)}
     return [by_row[i] for i in range(len(ids))]
+
+
+def _sharing(model: Model, rows: Sequence[Sequence[int]], steered: Batch) -> list[Tensor]:
+    """Return the last states of rows; equal ones are read once below the first site with an intervention."""
+    first, text_of = unique_prompts(rows)
+    site = steered.first_site(len(model.blocks))
+    if not can_share(model, site, len(first), len(rows)):
+        return last_states(model, rows)
+    with spread_at(model, site, torch.tensor(text_of, device=model.device), len(first), None):
+        return last_states(model, [rows[i] for i in first], rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,8 +42,13 @@ class PredictingStates:
 
 
 @torch.inference_mode()
-def last_states(model: Model, ids: Sequence[Sequence[int]]) -> list[Tensor]:
-    """Return the states [tokens, d] that the head of a model is given, for each row of token ids, in one batch."""
+def last_states(
+    model: Model, ids: Sequence[Sequence[int]], rows: Sequence[Sequence[int]] | None = None
+) -> list[Tensor]:
+    """Return the states [tokens, d] that the head of a model is given, for each row of token ids, in one batch.
+
+    `rows` are those that come out, where hooks make other rows of `ids`.
+    """
     batches: list[Tensor] = []
 
     def remember(states: Tensor) -> Tensor:
@@ -52,7 +57,7 @@ def last_states(model: Model, ids: Sequence[Sequence[int]]) -> list[Tensor]:
 
     with _at_head(model, remember):
         model.module(**pad(ids, model), use_cache=False)
-    return [states[len(states) - len(row) :] for states, row in zip(batches[0], ids, strict=True)]
+    return [states[len(states) - len(row) :] for states, row in zip(batches[0], rows or ids, strict=True)]
 
 
 @torch.inference_mode()

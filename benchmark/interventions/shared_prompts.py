@@ -17,11 +17,11 @@ from graftbench.benchmark.models.load import Model
 
 
 @contextmanager
-def spread_at(model: Model, site: int, prompt_of: Tensor, n: int, cache: DynamicCache) -> Iterator[None]:
+def spread_at(model: Model, site: int, prompt_of: Tensor, n: int, cache: DynamicCache | None) -> Iterator[None]:
     """Turn a batch of `n` prompts into one of rows at block `site`, during a `with` block.
 
-    Row i has prompt `prompt_of[i]`, [rows]. At the end the keys and values cached below the site are copied to all
-    rows. Hooks on the same blocks that were put on earlier run later.
+    Row i has prompt `prompt_of[i]`, [rows]. At the end the keys and values cached below the site, if any are, are
+    copied to all rows. Hooks on the same blocks that were put on earlier run later.
     """
 
     def spread(value: Any) -> Any:
@@ -37,7 +37,7 @@ def spread_at(model: Model, site: int, prompt_of: Tensor, n: int, cache: Dynamic
         for block in list(model.blocks.modules)[site:]:
             stack.callback(block.register_forward_pre_hook(hook, prepend=True, with_kwargs=True).remove)
         yield
-    for layer in cache.layers[:site]:
+    for layer in [] if cache is None else cache.layers[:site]:
         assert isinstance(layer, DynamicLayer)  # as all layers of cache_for are
         layer.batch_select_indices(prompt_of)
 

@@ -35,7 +35,7 @@ def parse_options(
             values[name] = given[name] if isinstance(given, Mapping) else _guess(text)
         value = values[name]
         if isinstance(value, int | float) and not abs(value) < MAX_NUMBER:
-            raise UserError(f"The option {name} of {source} is no finite number below 2^63: {text}.")
+            raise UserError(f"The option {name} of {source} is no finite number below 2^63: {text[:40]}.")
     missing = [name for name, option in (known or {}).items() if option.required and name not in values]
     if missing:
         raise UserError(f"{source} needs the option {missing[0]}: --option {missing[0]}=...")

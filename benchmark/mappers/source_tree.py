@@ -72,7 +72,7 @@ def read_classes(file: Path) -> dict[str, SourceClass]:
             warnings.simplefilter("ignore")  # of odd but valid syntax
             tree = ast.parse(read_bytes(file, MOST_BYTES))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # all that ast.parse raises
-        where = f" (line {error.lineno}: {error.msg})" if isinstance(error, SyntaxError) else ""
+        where = f" (line {error.lineno}: {error.msg})" if isinstance(error, SyntaxError) and error.lineno else ""
         raise UserError(f"{file} cannot be read as Python: {type(error).__name__}{where}.") from error
     nodes = {statement.name: statement for statement in tree.body if isinstance(statement, ast.ClassDef)}
     return {name: SourceClass(name, file, tuple(_lineage(name, nodes))) for name in nodes}

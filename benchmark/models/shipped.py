@@ -13,6 +13,11 @@ def shipped_models() -> list[str]:
     return sorted(config.parent.name for config in WEIGHTS.glob("*/config.json"))
 
 
+def is_shipped(name: str) -> bool:
+    """Return True where a name means a model that ships, and no folder of that name."""
+    return name in shipped_models() and not Path(name).is_dir()
+
+
 def shipped_folder(name: str) -> Path:
     """Return the folder of a shipped model; UserError, with the nearest known name, where there is none."""
     known = shipped_models()

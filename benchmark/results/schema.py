@@ -188,9 +188,12 @@ class Judging(_Part):
 
 
 class AtStrength(_Part):
-    """Success rate of a condition at one strength, over `n` answers to validation prompts in all draws."""
+    """Success rate of a condition at one strength, over `n` answers to validation prompts in all draws.
 
-    strength: Strength
+    Below zero the vector is subtracted, and success is that a behaviour shows less.
+    """
+
+    strength: Annotated[float, Field(ge=-MAX_FIGURE, le=MAX_FIGURE)]
     value: Share
     n: Count
 

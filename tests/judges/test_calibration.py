@@ -159,7 +159,7 @@ def test_a_judge_that_judged_nothing_is_a_failure(tmp_path, monkeypatch):
         (["phrase", "--model", "x"], "uses no model"),
         (["oracle:similarity"], "no kind of judge 'oracle'"),
         (["phras"], "Did you mean phrase?"),
-        (["phrase", "--base-url", "http://x"], "`base_url` are for judges behind a server"),
+        (["phrase", "--base-url", "http://x"], "`base_url` is for judges behind a server"),
         (["chrf", "--at-least", "7"], "`at_least` is 7, and the judge scores from 0 to 1"),
         (["chrf", "--at-least", "nan"], "at_least: Input should be a finite number"),
         (["cosin"], "Did you mean cosine?"),

@@ -96,7 +96,7 @@ def test_options_that_the_class_does_not_have_are_reported(tmp_path, text, optio
     "text", ["class Mine(:", "\0", b"\xff", "# coding: nonsense\n", "x = " + "(" * 5000, "x = " + "-" * 200_000 + "1"]
 )
 def test_what_is_no_python_is_reported_in_one_sentence(tmp_path, text):
-    with pytest.raises(UserError, match=r"mine\.py cannot be read as Python: \w+\.$"):
+    with pytest.raises(UserError, match=r"mine\.py cannot be read as Python: \w+( \(line \d+: [^\n]+\))?\.$"):
         mismatches(tmp_path, text)
 
 

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from graftbench.benchmark.activations.cached import cached_states
-from graftbench.benchmark.activations.capture import states_at, states_over
+from graftbench.benchmark.activations.capture import capture_rows, states_at, states_over
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Turn
-from graftbench.benchmark.experiments.steering.design import SteeringDesign
-from graftbench.benchmark.interventions.vectors import difference_in_means, norm_of
+from graftbench.benchmark.experiments.steering.design import VectorDesign
+from graftbench.benchmark.interventions.conditions import Condition
+from graftbench.benchmark.interventions.vectors import difference_in_means, norm_of, permuted_contrasts, rescaled
 from graftbench.benchmark.models.chat import continued_chat, turn_chat
 from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import token_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,7 @@ class Contrast:
         return float(deviations.norm(dim=(1, 2)).max()) < 1e-3 * norm_of(self.vector)
 
 
-def capture_contrast(model: Model, design: SteeringDesign, site: int) -> Contrast:
+def capture_contrast(model: Model, design: VectorDesign, site: int) -> Contrast:
     """Capture the states of a model on the contrastive pairs."""
     sides = [_states(model, design, site, side) for side in zip(*design.contrast, strict=True)]
     n = max(states.shape[1] for states in sides)  # positions are paired from the right
@@ -44,7 +47,7 @@ def capture_contrast(model: Model, design: SteeringDesign, site: int) -> Contras
     return Contrast(desired * both, undesired * both)
 
 
-def cached_contrast(store: Store, model: Model, design: SteeringDesign, site: int) -> Contrast:
+def cached_contrast(store: Store, model: Model, design: VectorDesign, site: int) -> Contrast:
     """Return the states of a model on the contrastive pairs, from the cache where they are there."""
     asked = [design.positions, design.spoken, [[asdict(turn) for turn in pair] for pair in design.contrast]]
 
@@ -55,7 +58,28 @@ def cached_contrast(store: Store, model: Model, design: SteeringDesign, site: in
     return Contrast(*cached_states(store, model, site, asked, make))
 
 
-def _states(model: Model, design: SteeringDesign, site: int, side: Sequence[Turn]) -> Tensor:
+def mean_state(design: VectorDesign, n_positions: int) -> Tensor:
+    """Return the target's mean state over the tokens of the undesired prompts, at every position [n_positions, d]."""
+    target = design.target
+    texts = [turn_chat(undesired, target) for _, undesired in design.contrast]
+    rows = [token_ids(text.text, target.tokenizer) for text in texts]
+    states = torch.cat([states.double() for _, states in capture_rows(target, rows, design.sites[1])])
+    return states.mean(0).cpu().expand(n_positions, -1)
+
+
+def permuted(
+    design: VectorDesign, contrast: Contrast, n: int, norm: float, strength: float, seed: int
+) -> list[Condition]:
+    """Return the conditions that add vectors of a contrast whose labels are permuted, with a norm."""
+    vectors = permuted_contrasts(contrast.desired, contrast.undesired, n, seed=seed)
+    return [
+        design.adding("random_contrast", rescaled(vector, norm), i, strength)
+        for i, vector in enumerate(vectors)
+        if vector is not None
+    ]
+
+
+def _states(model: Model, design: VectorDesign, site: int, side: Sequence[Turn]) -> Tensor:
     """Return the states [pairs, positions, d] on one side of the contrast, desired or undesired."""
     if design.spoken:
         texts = [(turn_chat(turn, model), continued_chat(turn, model)) for turn in side]

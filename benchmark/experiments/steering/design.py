@@ -1,7 +1,7 @@
 """The design of a steering experiment: two models with a site in each, the contrast, the prompts and positions."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Literal
 
@@ -23,8 +23,8 @@ Contrastive = tuple[Turn, Turn]  # desired, undesired
 
 
 @dataclass(frozen=True, eq=False)
-class SteeringDesign:
-    """One experiment. The vector is read at `positions` of the contrast and added at those of a prompt.
+class VectorDesign:
+    """Where a vector comes from and goes: read at `positions` of the contrast, and added at those of a prompt.
 
     With `added_at` a vector of one position is added at all positions instead, generated ones too. With `spoken` above
     0 the vector goes on into the reply for that many tokens: it is read at the last token of the contrast's reply so
@@ -37,8 +37,6 @@ class SteeringDesign:
     contrast: tuple[Contrastive, ...]
     validation: tuple[Example, ...]
     test: tuple[Example, ...]
-    judging: Judging
-    judges: str  # task and judges, with their versions
     positions: str | int = "trigger"
     added_at: Literal["all"] | None = None
     spoken: int = 0
@@ -53,10 +51,6 @@ class SteeringDesign:
                 f"A vector that goes on into the reply needs one tokenizer: {self.source.name} and {self.target.name} "
                 "cut their replies differently."
             )
-
-    def assessment(self, clean: Mapping[str, str]) -> Assessment:
-        """Return how completions are judged, given clean answers by prompt."""
-        return Assessment(self.judging, self.target, clean)
 
     def adding(
         self, name: str, vector: Tensor, draw: int = 0, strength: float | None = None, of_mapper: bool = False
@@ -116,3 +110,15 @@ class SteeringDesign:
         if kind is Replace:
             return Replace(self.sites[1], vector[:1], (-1,))
         return Add(self.sites[1], vector[:1], (-1,), generated=vector[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class SteeringDesign(VectorDesign):
+    """One experiment: a vector is added to the target, and judges say what became of its answers."""
+
+    judging: Judging = field(kw_only=True)
+    judges: str = field(kw_only=True)  # task and judges, with their versions
+
+    def assessment(self, clean: Mapping[str, str]) -> Assessment:
+        """Return how completions are judged, given clean answers by prompt."""
+        return Assessment(self.judging, self.target, clean)

@@ -12,7 +12,7 @@ from torch import Tensor
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import ZERO_VECTOR, items_with_ids, run_conditions, with_zero_vector
 from graftbench.benchmark.experiments.steering.contrast import Contrast
-from graftbench.benchmark.experiments.steering.design import SteeringDesign
+from graftbench.benchmark.experiments.steering.design import SteeringDesign, VectorDesign
 from graftbench.benchmark.experiments.steering.reference import SteeringReference, best_strength
 from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, match_norms, norm_of
 from graftbench.benchmark.mappers.protocol import FittedMapper
@@ -30,7 +30,7 @@ class MappedRun:
     cosine: float | None  # of mapped and native, over all positions
 
 
-def mapped_to_target(mapper: FittedMapper, design: SteeringDesign, contrast: Contrast, n_positions: int) -> Tensor:
+def mapped_to_target(mapper: FittedMapper, design: VectorDesign, contrast: Contrast, n_positions: int) -> Tensor:
     """Return the source's vector in the target [positions, d], zero where no position of the source is paired.
 
     FloatingPointError where it is not finite.

@@ -4,25 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from graftbench.benchmark.activations.capture import capture_rows
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import CleanAnswers, Draws, clean_answers, run_conditions
-from graftbench.benchmark.experiments.steering.contrast import cached_contrast
+from graftbench.benchmark.experiments.steering.contrast import cached_contrast, mean_state, permuted
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.interventions.vectors import (
-    is_zero,
-    norm_of,
-    permuted_contrasts,
-    random_like,
-    rescaled,
-)
-from graftbench.benchmark.models.chat import turn_chat
-from graftbench.benchmark.models.tokens import token_ids
+from graftbench.benchmark.interventions.vectors import is_zero, norm_of, random_like
 from graftbench.benchmark.results.rows import Answer, scored_everywhere
 
 
@@ -134,10 +122,12 @@ class _Run:
             Condition("unsteered"),
             self._design.adding("native", native, 0, strength),
             *(self._design.adding("random", vector, i, strength) for i, vector in enumerate(noise)),
-            self._design.replacing("mean_ablated", self._mean_state()),
+            self._design.replacing("mean_ablated", mean_state(self._design, len(self._native))),
         ]
         if reason is None:
-            conditions += self._permuted(norm_of(native), strength)
+            conditions += permuted(
+                self._design, self._contrast, self._draws.contrast, norm_of(native), strength, self._seed
+            )
         answers = self._answers("test", clean, conditions, "conditions, test")
         scored_everywhere(answers)  # a reference without all verdicts is an error, and is not cached
         return answers
@@ -145,23 +135,6 @@ class _Run:
     def _answers(self, split: str, clean: CleanAnswers, conditions: Sequence[Condition], label: str) -> list[Answer]:
         target, assessment = self._design.target, self._design.assessment(clean.good)
         return run_conditions(self._bench, target, assessment, split, clean.items, conditions, label)
-
-    def _permuted(self, norm: float, strength: float) -> list[Condition]:
-        desired, undesired = self._contrast.desired, self._contrast.undesired
-        vectors = permuted_contrasts(desired, undesired, self._draws.contrast, seed=self._seed)
-        return [
-            self._design.adding("random_contrast", rescaled(vector, norm), i, strength)
-            for i, vector in enumerate(vectors)
-            if vector is not None
-        ]
-
-    def _mean_state(self) -> Tensor:
-        """Return the mean state over the tokens of the undesired prompts, for every steered position [positions, d]."""
-        target = self._design.target
-        texts = [turn_chat(undesired, target) for _, undesired in self._design.contrast]
-        rows = [token_ids(text.text, target.tokenizer) for text in texts]
-        states = torch.cat([states.double() for _, states in capture_rows(target, rows, self._design.sites[1])])
-        return states.mean(0).cpu().expand(len(self._native), -1)
 
 
 def best_strength(swept: Sequence[Answer], condition: str) -> float:

@@ -14,6 +14,7 @@ from graftbench.benchmark.activations.pairs import read_pairs
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.model_check import check_once
 from graftbench.benchmark.interventions.vector_files import About, SteeringVector
 from graftbench.benchmark.interventions.vectors import Map, VectorRule, is_zero, mapped_vector
 from graftbench.benchmark.mappers.fitting import checked_map_on_device, fit_mapper
@@ -103,7 +104,7 @@ def fit(
 
     Raises:
         UserError: There are not two texts, a model has no such site, no token has a partner, or the mapper or an option
-            is unknown or makes no sense.
+            is unknown or makes no sense, or a model does not pass the checks of `graftbench model check`.
 
     """
     info = describe(source_of(mapper), options or {})
@@ -113,6 +114,8 @@ def fit(
     check_site(source, sites[0])
     check_site(target, sites[1])
     store, device = Store(), str(target.device)
+    for model in (source, target):
+        check_once(store, model)
     folder, data_hash = cached_pairs(store, source, target, sites, conversations, "ends", lambda *_: None)
     pairs = read_pairs(folder, device).pairs
     fitted = fit_mapper(store, info, pairs, data_hash, seed, device)

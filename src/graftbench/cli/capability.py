@@ -62,12 +62,14 @@ def _capability(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.capability.side_effects import side_effects
     from graftbench.benchmark.core.store import Store
+    from graftbench.benchmark.interventions.model_check import check_once
     from graftbench.benchmark.runs.executors.worker import keep_freed_memory
 
     _prepare(arguments)
     keep_freed_memory()
     measures = _measures(arguments)
     model = load_model(arguments.target, arguments)
+    check_once(Store(), model)
     deployments = _deployments(arguments, model)
     console = Console()
     with console.status("") as status:

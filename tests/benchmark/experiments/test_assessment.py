@@ -113,7 +113,9 @@ def test_every_condition_of_a_steering_experiment_is_judged_by_the_untouched_tar
     judging = Seeing(True)
     contrast = tuple((item.clean, Turn(item.prompt)) for item in ITEMS)
     items = tuple(ITEMS)
-    design = SteeringDesign(llama, llama, (1, 1), contrast, items, items, judging, "stub", positions="last")
+    design = SteeringDesign(
+        llama, llama, (1, 1), contrast, items, items, judging=judging, judges="stub", positions="last"
+    )
     mapper = FittedMapper(lambda states: -states, "difference", "stub", None)
     scored = SteeringExperiment(design, bench, (1.0, 2.0), Draws(2, 1, 1), FitData(lambda _: (), ())).score(mapper)
     conditions = {"unsteered", "native", "random", "mapped", "mapped_own_norm", "mapped_best"}

@@ -23,7 +23,7 @@ from tests.benchmark.experiments.stubs import StubJudging
 def design(model, contrast, **more):
     items = tuple(Example(Prompt(f"{i} Tell me about the river"), None, str(i)) for i in range(4))
     judging = StubJudging(lambda _, replies: [Outcome(True, True) for _ in replies])
-    return SteeringDesign(model, model, (1, 1), contrast, items, items, judging, "stub", **more)
+    return SteeringDesign(model, model, (1, 1), contrast, items, items, judging=judging, judges="stub", **more)
 
 
 def said(words, reply="", then=""):

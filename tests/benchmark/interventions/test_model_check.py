@@ -11,7 +11,7 @@ from graftbench.benchmark.interventions.ablation_check import check_ablation
 from graftbench.benchmark.interventions.model_check import ABLATED, Check, check_once, checks_of
 from graftbench.benchmark.models.architectures import Blocks
 from graftbench.benchmark.models.block_search import blocks_of
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.load import Model, load
 from tests.benchmark.conftest import byte_pairs
 from tests.benchmark.tiny_models import RIGHT, tiny
 
@@ -73,3 +73,11 @@ def test_checks_hold_in_low_precision():
     model = tiny_model("LlamaForCausalLM")
     model.module.to(torch.bfloat16)
     assert [check for check in checks_of(model) if not check.passed] == []
+
+
+@pytest.mark.parametrize("name", ["llama-s-hate", "llama-m-base", "gemma2-s-instruct", "qwen2-s-code"])
+def test_what_ships_passes_and_is_not_checked_in_a_run(name, tmp_path):
+    model = load(name, device="cpu")
+    assert [check for check in checks_of(model) if not check.passed] == []
+    check_once(Store(tmp_path), model)
+    assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from graftbench.benchmark.core import hashing
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.models.block_search import blocks_of
-from graftbench.benchmark.models.load import Model, device_of, identity_of, load
+from graftbench.benchmark.models.load import Model, device_of, folder_of, identity_of, load
 from tests.benchmark.conftest import byte_pairs, untrained
 from tests.benchmark.tiny_models import tiny
 
@@ -156,3 +156,28 @@ def test_a_class_that_ignores_the_cache_is_refused_on_loading(tmp_path):
     byte_pairs(320).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="Mamba2ForCausalLM gives other logits"):
         load(str(tmp_path))
+
+
+def test_weights_in_pickles_are_had_from_the_hub_only_where_there_are_no_others(folder, tmp_path, monkeypatch):
+    asked = []
+
+    def download(name, *, revision, ignore_patterns):
+        asked.append("*.bin" in ignore_patterns)
+        return str(tmp_path / name)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert folder_of("owner/safe") == tmp_path / "owner/safe"
+    assert asked == [True, False]
+    (tmp_path / "owner" / "safe").mkdir(parents=True)
+    (tmp_path / "owner" / "safe" / "model.safetensors").write_bytes(b"")
+    folder_of("owner/safe")
+    assert asked == [True, False, True]
+
+
+def test_weights_in_pickles_are_read(folder):
+    weights = load_file(folder / "model.safetensors")
+    expected = load(str(folder), device="cpu").module.state_dict()
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+    found = load(str(folder), device="cpu").module.state_dict()
+    assert all(torch.equal(found[name], weight) for name, weight in expected.items())
