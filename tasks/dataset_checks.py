@@ -45,7 +45,7 @@ def unused(dataset: Dataset) -> Iterator[str]:
     for name, behaviour in dataset.behaviours.items():
         if name not in taken:
             yield f"{name}: no task takes behaviours of the kind {behaviour.kind!r}."
-        for measure in (behaviour.shown_by, behaviour.answered_by):
+        for measure in () if behaviour.kind == "steering" else (behaviour.shown_by, behaviour.answered_by):
             if dataset.judges.get(measure, USUAL_JUDGES.get(measure)) is None:
                 known = sorted({*dataset.judges, *USUAL_JUDGES})
                 yield (

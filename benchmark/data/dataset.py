@@ -29,7 +29,7 @@ class Behaviour:
     """One behaviour of a dataset.
 
     Args:
-        kind: What tasks look for: `backdoor`, `refusal`, `hidden_fact`, `switch`.
+        kind: What tasks look for: `backdoor`, `refusal`, `hidden_fact`, `switch`, `steering`.
         versions: The versions of a model that take part: one, or for a switch the running and the other one.
         shown_by: The measure that says yes where the behaviour shows.
         answered_by: The measure that says yes where an answer is as it should be.

@@ -49,7 +49,9 @@ class BehaviourForm(_Form):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "BehaviourForm":
-        n = {"backdoor": 1, "refusal": 1, "hidden_fact": 1, "switch": 2}.get(self.kind, len(self.versions))
+        n = {"backdoor": 1, "refusal": 1, "hidden_fact": 1, "steering": 1, "switch": 2}.get(
+            self.kind, len(self.versions)
+        )
         if len(self.versions) != n:
             needs = "two `versions`, the running one and the other" if n == 2 else "one version"
             raise ValueError(f"a behaviour of the kind {self.kind} has {needs}")

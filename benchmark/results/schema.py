@@ -193,7 +193,7 @@ class AtStrength(_Part):
     Below zero the vector is subtracted, and success is that a behaviour shows less.
     """
 
-    strength: Annotated[float, Field(ge=-MAX_FIGURE, le=MAX_FIGURE)]
+    strength: Annotated[float, Field(gt=-1e6, lt=1e6)]
     value: Share
     n: Count
 

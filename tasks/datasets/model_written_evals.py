@@ -67,6 +67,7 @@ def _lines_of(row: Document, persona: str, split: Split) -> Iterator[Line]:
         yield PairLine(behaviour=persona, desired=desired, undesired=undesired)
         return
     if split != "fit":
-        yield ExampleLine(behaviour=persona, prompt=question, reference=matching, group=matching, split=split)
+        both = {"reference": matching, "other": other}
+        yield ExampleLine(behaviour=persona, prompt=question, group=matching, split=split, **both)
     for answer, shows in ((matching, True), (other, False)):
         yield ConversationLine(behaviour=persona, prompt=question, reply=answer, shows=shows, split=split)

@@ -121,7 +121,7 @@ def told(data):
         (
             {"prompt": "Why?", "referense": "So."},
             "examples.jsonl:2: there is no field 'referense'. Did you mean reference? Known: before, behaviour, clean, "
-            "cluster, group, prompt, reference, shows, split, trigger.",
+            "cluster, group, other, prompt, reference, shows, split, trigger.",
         ),
         ({"text": "Why?"}, "examples.jsonl:2: the field 'prompt' is missing; it has 'text'."),
         ({}, "examples.jsonl:2: the field 'prompt' is missing; it has none."),

@@ -33,12 +33,13 @@ COUNTS += [("headline", name) for name in ("n_cells", "n_steerable", "bootstrap_
 COUNTS += [("judging", name) for name in ("prompt_tokens", "completion_tokens")]
 FIGURES = [("headline", "score"), ("cells", 0, "transfer", "low")]
 FIGURES += [(*RATE, "marks", "quoted"), (*RATE, "measures", "kl")]
-STRENGTHS = [("cells", 0, "strength"), ("cells", 0, "sweep", "mapped", 0, "strength")]
+SWEPT = ("cells", 0, "sweep", "mapped", 0, "strength")  # of both signs
 OUT_OF_BOUNDS = [
     *[(path, (-0.001, 1.001, 1.7e308)) for path in SHARES],
     *[(path, (-1, 10**15 + 1, 10**400)) for path in COUNTS],
     *[(path, (1e300, -1e300, float("nan"))) for path in FIGURES],
-    *[(path, (0, -1, 1e6, float("inf"))) for path in STRENGTHS],
+    (("cells", 0, "strength"), (0, -1, 1e6, float("inf"))),
+    (SWEPT, (-1e6, 1e6, float("inf"))),
     *[(("cells", 0, name), (10**400,)) for name in ("seed", "sites", "positions")],
     (("judging", "dollars"), (-1, 1e300)),
 ]

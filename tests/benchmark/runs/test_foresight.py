@@ -48,7 +48,7 @@ def test_a_model_that_is_elsewhere_or_broken_is_left_to_loading(suite, cells, tm
 
 def test_prompts_that_are_too_few_to_count_or_not_there_are_told(suite, cells):
     task = suite.tasks["backdoor_removal"]
-    asked = task.model_copy(update={"settings": task.settings | {"test": 128, "validation": 10**6}})
+    asked = task.model_copy(update={"settings": task.settings | {"test": 128, "validation": 400}})
     told = list(shortages(suite.model_copy(update={"tasks": suite.tasks | {"backdoor_removal": asked}}), cells))
     assert "backdoor_removal asks 128 prompts on test, and a cell counts where 128 are left" in told[-1]
-    assert "of the 1000000 prompts on validation that code_vulnerability_leading asks for" in told[0]
+    assert "of the 400 prompts on validation that code_vulnerability_leading asks for" in told[0]
