@@ -121,7 +121,8 @@ class IntervenedLM(HFLM):  # type: ignore[misc]
             )
         max_new_tokens = kwargs["max_gen_toks"]
         until = handle_stop_sequences(
-            kwargs.get("until"), self.tok_decode(self.eot_token_id, skip_special_tokens=False)
+            kwargs.get("until"),
+            None if self.eot_token_id is None else self.tok_decode(self.eot_token_id, skip_special_tokens=False),
         )
         room = self.max_length - max_new_tokens
         if room < 1:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import GenerationConfig
 
 from graftbench.benchmark.activations.capture import residuals
 from graftbench.benchmark.core.errors import UserError
@@ -103,17 +104,25 @@ def _generated(model: Model, text: Chat) -> tuple[int, ...]:
     """Return the tokens that transformers' own generate gives, up to the first that ends a reply."""
     ids = torch.tensor([token_ids(text.text, model.tokenizer)], device=model.device)
     stop = sorted(stop_tokens(model))
-    made = model.module.generate(  # type: ignore[operator]
+    own = model.module.generation_config
+    model.module.generation_config = GenerationConfig()  # beams, penalties and the like are no part of it
+    try:
+        made = _greedy(model, ids, stop)
+    finally:
+        model.module.generation_config = own
+    return tuple(made[0, ids.shape[1] :].tolist())
+
+
+def _greedy(model: Model, ids: Tensor, stop: Sequence[int]) -> Tensor:
+    made: Tensor = model.module.generate(  # type: ignore[operator]
         ids,
         attention_mask=torch.ones_like(ids),
         max_new_tokens=_N_NEW,
         do_sample=False,
-        eos_token_id=stop,
+        eos_token_id=list(stop) or None,
         pad_token_id=stop[0] if stop else 0,
-        renormalize_logits=False,
-        repetition_penalty=1.0,
     )
-    return tuple(made[0, ids.shape[1] :].tolist())
+    return made
 
 
 @torch.inference_mode()

@@ -2,16 +2,20 @@
 
 import json
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.models.weights import listed
+from graftbench.benchmark.models.weights import listed, reason_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_EMBEDDINGS = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "embed_in.weight", "embed_out.weight")
 SETTINGS, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
@@ -51,15 +55,39 @@ def merged(base: "PreTrainedModel", adapter: Adapter) -> "PreTrainedModel":
     try:
         with warnings.catch_warnings(record=True):  # of keys that do not fit: they are compared below
             warnings.simplefilter("always")
+            given = _of_adapter(load_peft_weights(folder, device="cpu"))
+            _untie(base, given)
             adapted: Any = PeftModel.from_pretrained(base, folder, config=PeftConfig.from_pretrained(folder))
-            given, used = load_peft_weights(folder, device="cpu").keys(), get_peft_model_state_dict(adapted).keys()
+            used = _of_adapter(get_peft_model_state_dict(adapted, save_embedding_layers=False))
             if given ^ used:
                 raise UserError(
                     f"The adapter in {folder} does not fit its base {adapter.base}: {listed(given ^ used)}. Name the "
                     "base that it was trained on."
                 )
+            if not hasattr(adapted, "merge_and_unload"):
+                raise UserError(f"The adapter in {folder} is of a kind that cannot be merged into {adapter.base}.")
             module: PreTrainedModel = adapted.merge_and_unload(safe_merge=True)
-    except (ValueError, RuntimeError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
-        reason = " ".join(str(error).split())[:200].rstrip(".")
-        raise UserError(f"The adapter in {folder} cannot be merged into {adapter.base}: {reason}.") from error
+    except UserError:
+        raise
+    except Exception as error:  # files and settings may be broken in any way
+        raise UserError(f"The adapter in {folder} cannot be merged into {adapter.base}: {reason_of(error)}.") from error
     return module
+
+
+def _of_adapter(weights: Iterable[str]) -> set[str]:
+    """Return the names of an adapter's own weights: some files hold those of the embeddings, too."""
+    return {name for name in weights if ".base_layer." not in name and not name.endswith(_EMBEDDINGS)}
+
+
+def _untie(base: "PreTrainedModel", keys: Iterable[str]) -> None:
+    """Give a head weights of its own where an adapter changes it or the embeddings that it is tied to."""
+    head, embeddings = base.get_output_embeddings(), base.get_input_embeddings()
+    if head is None or head.weight is not embeddings.weight:
+        return
+    parts: nn.Module = base
+    names = [name.rpartition(".")[2] for name, part in parts.named_modules() if part in (head, embeddings)]
+    if any(f".{name}." in key for name in names for key in keys):
+        weight: Any = head.weight
+        head.weight = nn.Parameter(weight.detach().clone())
+        for config in (base.config, base.config.get_text_config()):
+            config.tie_word_embeddings = False

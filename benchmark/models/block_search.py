@@ -6,7 +6,7 @@ the writer), with a and c not zero. Names of modules play no part in it. A block
 those of OPT-350m do, is no such sum.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -25,6 +25,8 @@ _N_TOKENS = 12
 _MOST_WRITERS = 4  # of a block: Gemma 4 and Falcon-H1 have three
 _MOST_CANDIDATES = 24
 _DEEPEST = 3  # levels below a block
+_FEW_TIMES = 3
+_NO_PART = 0.02  # a factor that is no more than rounding
 
 
 @dataclass
@@ -52,6 +54,7 @@ def blocks_of(module: "PreTrainedModel", path: str | None = None, writers: Seque
     modules = list_at(module, path)
     if writers is None:
         return Blocks(modules, tuple(_writers(calls) or () for calls in _watched(module, modules)), path)
+    _check_names(modules, kind, writers)
     return Blocks(modules, tuple(_named_in(block, i, kind, writers) for i, block in enumerate(modules)), path)
 
 
@@ -63,6 +66,14 @@ def _named_in(block: nn.Module, i: int, kind: str, writers: Sequence[str]) -> tu
         known = ", ".join(sorted(name for name in parts if "." not in name))
         raise UserError(f"Block {i} of a {kind} has none of the writers {list(writers)}. Its parts are {known}.")
     return own
+
+
+def _check_names(modules: nn.ModuleList, kind: str, writers: Sequence[str]) -> None:
+    parts = {name for block in modules for name, _ in block.named_modules()}
+    for name in writers:
+        if name not in parts:
+            known = ", ".join(sorted(part for part in parts if part and "." not in part))
+            raise UserError(f"No block of a {kind} has the writer {name!r}. Their parts are {known}.")
 
 
 def _list_of_blocks(module: "PreTrainedModel") -> str | None:
@@ -80,7 +91,8 @@ def _are_called_in_order(module: "PreTrainedModel", blocks: nn.ModuleList) -> bo
         for i, block in enumerate(blocks):
 
             def note(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], i: int = i) -> None:
-                if block_input(args, kwargs) is not None:
+                hidden = block_input(args, kwargs)
+                if hidden is not None and hidden.shape[:2] == (1, _N_TOKENS) and hidden.ndim == 3:
                     called.append(i)
 
             stack.callback(block.register_forward_pre_hook(note, with_kwargs=True).remove)
@@ -133,45 +145,58 @@ def _read(module: "PreTrainedModel") -> None:
 def _writers(calls: _Calls) -> tuple[str, ...] | None:
     if len(calls.inputs) != 1 or len(calls.outputs) != 1:
         return None
-    before, after = (tensor.flatten().double() for tensor in (calls.inputs[0], calls.outputs[0]))
-    tolerance = 16 * torch.finfo(calls.outputs[0].dtype).eps * float(after.norm())
-    candidates = _candidates(calls.parts, len(before))
+    # A rounding error is as large as the number that is rounded, and a few are far larger than the others.
+    sizes = calls.inputs[0].double().abs() + calls.outputs[0].double().abs()
+    weights = 1 / (sizes + sizes.mean(-1, keepdim=True))
+    before, after = ((tensor.double() * weights).flatten() for tensor in (calls.inputs[0], calls.outputs[0]))
+    tolerance = 4 * torch.finfo(calls.outputs[0].dtype).eps * len(after) ** 0.5
+    candidates = _candidates(calls.parts, weights.flatten())
     for level in range(_DEEPEST):
         some = {name: output for name, output in candidates.items() if name.count(".") <= level}
-        fitting = _smallest_sum(before, after, some, tolerance)
+        fitting = _best_sum(before, after, some, tolerance)
         if fitting is not None:
             return fitting
     return None
 
 
-def _candidates(parts: Mapping[str, Sequence[Tensor]], n: int) -> dict[str, Tensor]:
-    """Return the outputs of the parts that ran once and gave a state for each token, [tokens * d]; each one once."""
+def _candidates(parts: Mapping[str, Sequence[Tensor]], weights: Tensor) -> dict[str, Tensor]:
+    """Return the weighted outputs of the parts that ran once and gave a state for each token; each one once."""
     kept: dict[str, Tensor] = {}
     for name, outputs in parts.items():
-        if len(outputs) != 1 or outputs[0].numel() != n or len(kept) == _MOST_CANDIDATES:
+        if len(outputs) != 1 or outputs[0].numel() != len(weights) or len(kept) == _MOST_CANDIDATES:
             continue
-        output = outputs[0].flatten().double()
+        output = outputs[0].double().flatten() * weights
         if output.any() and not any(torch.allclose(output, other, rtol=1e-6) for other in kept.values()):
             kept[name] = output  # the outermost comes first
     return kept
 
 
-def _smallest_sum(
+def _best_sum(
     before: Tensor, after: Tensor, candidates: Mapping[str, Tensor], tolerance: float
 ) -> tuple[str, ...] | None:
-    """Return the fewest candidates with which the input of a block, each with a factor, sums up to its output."""
+    """Return the candidates with which the input of a block, each with a factor, sums up to its output.
+
+    One more is taken only where it makes the error a few times smaller: in low precision what a block adds may be
+    hardly larger than rounding.
+    """
     best: tuple[float, tuple[str, ...]] | None = None
-    for names in _subsets(list(candidates)):
-        if best is not None and len(names) > len(best[1]):
+    for size in range(1, _MOST_WRITERS + 1):
+        fitting = [
+            (error, names)
+            for names in combinations(candidates, size)
+            if (error := _error(before, after, [candidates[name] for name in names])) is not None and error <= tolerance
+        ]
+        if not fitting:
+            continue
+        found = min(fitting)
+        if best is not None and found[0] > best[0] / _FEW_TIMES:
             break
-        terms = torch.stack([before, *(candidates[name] for name in names)], dim=1)
-        factors = torch.linalg.lstsq(terms, after[:, None]).solution[:, 0]
-        error = float((terms @ factors - after).norm())
-        if error <= tolerance and factors.abs().min() > 1e-3 and (best is None or error < best[0]):
-            best = error, names
+        best = found
     return None if best is None else best[1]
 
 
-def _subsets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    for size in range(1, _MOST_WRITERS + 1):
-        yield from combinations(names, size)
+def _error(before: Tensor, after: Tensor, outputs: Sequence[Tensor]) -> float | None:
+    """Return how far the best sum is from the output; None where the input, or a candidate, has no part in it."""
+    terms = torch.stack([before, *outputs], dim=1)
+    factors = torch.linalg.lstsq(terms, after[:, None]).solution[:, 0]
+    return None if factors.abs().min() <= _NO_PART else float((terms @ factors - after).norm())

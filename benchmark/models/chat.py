@@ -60,10 +60,22 @@ def chat_of_messages(
 
 def plain_text(text: str, tokenizer: PreTrainedTokenizerFast, trigger: Span | None = None) -> Chat:
     """Return a text that is no conversation, as one message after the token that begins a text, if there is one."""
-    whole = begun(text, tokenizer)
+    whole = _as_tokenized(text, tokenizer)
     start = len(whole) - len(text)
     placed = None if trigger is None else (start + trigger[0], start + trigger[1])
     return Chat(whole, ((start, len(whole)),), placed)
+
+
+def _as_tokenized(text: str, tokenizer: PreTrainedTokenizerFast) -> str:
+    """Return a text after the token that begins it, with the space that some tokenizers put between them."""
+    whole = begun(text, tokenizer)
+    added = whole[: len(whole) - len(text)]
+    if not added:
+        return whole
+    expected = tokenizer(text).input_ids
+    spaced = f"{added} {text}"
+    found = [tokenizer(each, add_special_tokens=False).input_ids for each in (whole, spaced)]
+    return spaced if found[0] != expected == found[1] else whole
 
 
 def with_reply(prompt: Prompt | None, reply: str, model: Model) -> Chat:

@@ -7,7 +7,7 @@ from graftbench.benchmark.core.plugins import nearest
 
 OWN = "own"  # the chat template of the model's tokenizer
 _ALPACA = "alpaca"  # that of Stanford Alpaca without its preamble, as in Oozeer et al. (2025, appendix D.6)
-_PLAIN = "plain"  # the words alone, as base models read them; turns stand a line apart
+_PLAIN = "plain"  # the words alone, as base models read them; a blank line stands after each turn
 _SHIPPED = (_ALPACA, _PLAIN)
 _PRINTS = "{{"  # every template prints the messages, and no name of a file holds this
 

@@ -18,14 +18,23 @@ from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.cache_check import check_cache
 from graftbench.benchmark.models.chat_formats import OWN, template_of
 from graftbench.benchmark.models.shipped import shipped_folder
-from graftbench.benchmark.models.weights import quiet_transformers, read_weights
+from graftbench.benchmark.models.weights import quiet_transformers, read_weights, reason_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
 Dtype = Literal["float32", "bfloat16", "float16"]
-_NOT_READ = ["*.gguf", "*.pt", "*.pth", "*.h5", "*.msgpack", "*.onnx", "original/*"]  # other forms of the same weights
+_NOT_READ = [
+    "*.gguf",
+    "*.pt",
+    "*.pth",
+    "*.h5",
+    "*.msgpack",
+    "*.onnx",
+    "original/*",
+    "consolidated*",
+]  # other forms of the same weights
 _DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -77,9 +86,11 @@ def load(
     adapter = adapter_in(folder)
     base = folder if adapter is None else _base_of(adapter)
     tokenizer = _tokenizer(name, folder if adapter is None or (folder / "tokenizer_config.json").is_file() else base)
-    module = read_weights(base, _DTYPES[dtype])
-    if adapter is not None:
-        module = merged(module, adapter)
+    if adapter is None:
+        module = read_weights(base, _DTYPES[dtype])
+    else:
+        module = merged(read_weights(base, torch.float32), adapter)  # small changes would vanish in low precision
+        module.to(_DTYPES[dtype])  # type: ignore[arg-type]
     module.to(device_of(device)).eval()  # type: ignore[arg-type]
     check_cache(module)
     template = template_of(chat)
@@ -95,17 +106,23 @@ def load(
 def _base_of(adapter: Adapter) -> Path:
     """Return the folder of the model that an adapter was trained on; UserError where it cannot be had."""
     try:
-        return folder_of(adapter.base, adapter.revision)
+        base = folder_of(adapter.base, adapter.revision)
     except UserError as error:
         raise UserError(f"The base model of the adapter in {adapter.folder}: {error}") from error
+    if adapter_in(base) is not None:
+        raise UserError(
+            f"The base of the adapter in {adapter.folder} is itself one, {adapter.base}: merge that into its own "
+            "base first, and name the result."
+        )
+    return base
 
 
 def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerFast:
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, ImportError) as error:
-        raise UserError(f"The tokenizer in {folder} cannot be read: {str(error).rstrip('.')}.") from error
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # a configuration or a file may be broken in any way
+        raise UserError(f"The tokenizer or config.json in {folder} cannot be read: {reason_of(error)}.") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(f"{name} has a slow tokenizer; graftbench needs to know where each token ends in the text.")
     tokenizer.name_or_path = name  # as messages name the model
@@ -116,6 +133,8 @@ def folder_of(name: str, revision: str | None = None) -> Path:
     """Return the folder of a model's files, downloading those of a Hub id."""
     if Path(name).is_dir():
         return Path(name)
+    if name.startswith(("/", "./", "../", "~")) or Path(name).exists():
+        raise UserError(f"There is no folder {name} with a model.")
     if "/" in name:
         return _downloaded(name, revision)
     try:

@@ -1,12 +1,12 @@
 """Weights of a model folder, read so that none is missing, of another shape, or left out."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers.utils import logging
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _NAMED = 3  # weights in a message
+_OLD_MASK = re.compile(r"\.attn(\.attention)?\.(masked_)?bias$")
 
 
 def read_weights(folder: Path, dtype: torch.dtype) -> "PreTrainedModel":
@@ -29,18 +30,35 @@ def read_weights(folder: Path, dtype: torch.dtype) -> "PreTrainedModel":
     try:
         with quiet_transformers():
             loaded: Any = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
+                folder,
+                dtype=dtype,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                trust_remote_code=False,
             )
     except ImportError as error:
         raise UserError(_needs(folder, error)) from error
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UserError(
-            f"The model in {folder} cannot be read: {str(error).rstrip('.')}. Restore it, or name another model."
-        ) from error
+    except Exception as error:  # a configuration or a file may be broken in any way
+        raise UserError(f"The model in {folder} cannot be read: {reason_of(error)}.") from error
     module, report = loaded
     assert isinstance(module, PreTrainedModel)
     _check(folder, module, report)
+    _untie(module)
     return module
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a library could not read something, in one line."""
+    said = " ".join(str(error).split())[:300].rstrip(".")
+    return said if isinstance(error, OSError | ValueError) and said else f"{type(error).__name__}: {said}"
+
+
+def _untie(module: "PreTrainedModel") -> None:
+    """Note in the configuration that head and embeddings differ, so that nobody ties them again."""
+    head = module.get_output_embeddings()
+    if head is not None and head.weight is not module.get_input_embeddings().weight:
+        for config in (module.config, module.config.get_text_config()):
+            config.tie_word_embeddings = False
 
 
 @contextmanager
@@ -71,18 +89,21 @@ def _check(folder: Path, module: nn.Module, report: dict[str, Any]) -> None:
 
 
 def _matters(key: str, module: nn.Module) -> bool:
-    """Return True where a weight lies in a layer, or in a list of layers, that the model has.
+    """Return True where a weight lies in a block, or in a layer, that the model has.
 
-    Other parts, such as a vision tower or a head for another use, change nothing in the language model.
+    Other parts, such as a vision tower or a head for another use, change nothing in the language model. Nor do the
+    masks that old checkpoints of GPT-J and GPT-Neo hold.
     """
     parts = key.split(".")
-    for n in range(len(parts) - 1, 0, -1):
-        try:
-            parent = module.get_submodule(".".join(parts[:n]))
-        except AttributeError:
-            continue
-        return "layers" in parts[:n] or isinstance(parent, nn.ModuleList) or not list(parent.children())
-    return False
+    if _OLD_MASK.search(key):
+        return False
+    ancestors: list[nn.Module] = [module]
+    for part in parts[:-1]:
+        child = ancestors[-1]._modules.get(part)
+        if child is None:
+            break
+        ancestors.append(child)
+    return any(isinstance(each, nn.ModuleList) for each in ancestors) or not ancestors[-1]._modules
 
 
 def listed(keys: Iterable[str]) -> str:

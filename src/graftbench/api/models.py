@@ -44,8 +44,8 @@ def load_model(
         device: cpu, cuda, cuda:1, ...; `auto` is the GPU where there is one.
         blocks: Path of the list of blocks, such as `model.decoder.layers`, where it is not found.
         writers: Parts of the blocks that write to the residual stream, where they are not found.
-        chat: Chat format: `own` (the chat template of its tokenizer), `alpaca` (`### Instruction:` and
-            `### Response:`, as many fine-tunes have it), or a Jinja file with a chat template.
+        chat: Chat format: `own` (the chat template of its tokenizer), `plain` (the words alone), `alpaca`
+            (`### Instruction:` and `### Response:`, as many fine-tunes have it), or a Jinja file with a chat template.
 
     Raises:
         UserError: There is no such model, dtype, device or chat format, the files cannot be read, or the blocks are not

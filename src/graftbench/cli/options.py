@@ -98,7 +98,7 @@ def load_model(name: str, arguments: argparse.Namespace) -> "Model":
         dtype=arguments.dtype,
         device=arguments.device,
         blocks=arguments.blocks,
-        writers=None if arguments.writers is None else arguments.writers.split(","),
+        writers=None if arguments.writers is None else [name.strip() for name in arguments.writers.split(",")],
         chat=chat,
     )
 

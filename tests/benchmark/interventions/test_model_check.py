@@ -81,3 +81,11 @@ def test_what_ships_passes_and_is_not_checked_in_a_run(name, tmp_path):
     assert [check for check in checks_of(model) if not check.passed] == []
     check_once(Store(tmp_path), model)
     assert not list(tmp_path.iterdir())
+
+
+def test_how_a_model_likes_to_generate_is_no_part_of_the_check():
+    model = tiny_model("LlamaForCausalLM")
+    settings = model.module.generation_config
+    settings.num_beams, settings.no_repeat_ngram_size, settings.return_dict_in_generate = 3, 2, True
+    assert [check for check in checks_of(model) if not check.passed] == []
+    assert model.module.generation_config is settings

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -100,3 +101,24 @@ def test_what_is_missing_is_named(base, adapter):
     fails(adapter, re.escape("has no adapter_model.safetensors"))
     (adapter / "adapter_config.json").write_text("{")
     fails(adapter, "is no configuration of an adapter")
+
+
+@pytest.mark.parametrize("part", ["embed_tokens", "lm_head"])
+def test_an_adapter_of_tied_embeddings_changes_the_one_and_not_the_other(tmp_path, part):
+    base, folder = tmp_path / "base", tmp_path / "adapter"
+    untrained("llama", tie_word_embeddings=True).save_pretrained(base)
+    byte_pairs(320).save_pretrained(base)
+    adapted(base, LoraConfig(r=2, lora_alpha=8, target_modules=[part])).save_pretrained(
+        folder, save_embedding_layers=False
+    )
+    model = load(str(folder), device="cpu")
+    with torch.inference_mode():
+        unmerged = PeftModel.from_pretrained(load(str(base), device="cpu").module, folder).eval()
+        assert torch.allclose(model.module(IDS).logits, unmerged(IDS).logits, atol=1e-3)
+
+
+def test_an_adapter_of_an_adapter_is_refused(base, adapter, tmp_path):
+    second = tmp_path / "second"
+    shutil.copytree(adapter, second)
+    settings_of(second, base_model_name_or_path=str(adapter))
+    fails(second, "is itself one, .*merge that into its own base first")

@@ -36,9 +36,16 @@ def test_blocks_and_what_they_write_with_are_found(kind):
     assert (again.path, again.writers) == (blocks.path, blocks.writers)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_rounding_of_low_precision_hides_no_writer(dtype):
-    assert set(blocks_of(tiny("LlamaForCausalLM").to(dtype)).writers) == ATTENTION_AND_MLP
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("size", [1.0, 0.02])  # of what a block adds, in proportion to the stream
+def test_rounding_of_low_precision_hides_no_writer(dtype, size):
+    module = tiny("LlamaForCausalLM", hidden_size=64, head_dim=16)
+    for block in module.model.layers:
+        for writer in (block.self_attn.o_proj, block.mlp.down_proj):
+            writer.weight.data *= size / 4
+    module.model.embed_tokens.weight.data *= 3
+    module.model.embed_tokens.weight.data[:, 5] *= 50  # a few numbers are far larger than the others
+    assert set(blocks_of(module.to(dtype)).writers) == ATTENTION_AND_MLP
 
 
 def test_a_block_that_normalises_the_stream_has_no_writers():
@@ -67,7 +74,7 @@ def test_what_is_named_is_taken_and_blocks_may_differ():
     [
         ("stick", None, "has no list of blocks at 'stick'"),
         ("model", None, "at 'model' is no list of blocks"),
-        ("model.layers", ["mix"], r"Block 0 of a LlamaForCausalLM has none of the writers \['mix'\].*self_attn"),
+        ("model.layers", ["mix"], "No block of a LlamaForCausalLM has the writer 'mix'.*self_attn"),
     ],
 )
 def test_what_is_not_there_is_a_users_mistake(path, writers, message):

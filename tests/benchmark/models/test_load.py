@@ -5,9 +5,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BloomConfig, BloomForCausalLM
 
+from graftbench.benchmark.capability.deployment import Deployment
+from graftbench.benchmark.capability.lm_eval_model import IntervenedLM
 from graftbench.benchmark.core import hashing
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
+from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.load import Model, device_of, folder_of, identity_of, load
 from tests.benchmark.conftest import byte_pairs, untrained
@@ -181,3 +184,38 @@ def test_weights_in_pickles_are_read(folder):
     torch.save(weights, folder / "pytorch_model.bin")
     found = load(str(folder), device="cpu").module.state_dict()
     assert all(torch.equal(found[name], weight) for name, weight in expected.items())
+
+
+def test_a_head_of_its_own_stays_so_whatever_the_configuration_says(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
+    model = load(str(folder), device="cpu")
+    ids = torch.arange(5, 15)[None]
+    with torch.inference_mode():
+        before = model.module(ids).logits
+        IntervenedLM(model, Deployment(Condition("unsteered")), 2)  # lm-eval ties what the configuration says
+        assert torch.equal(model.module(ids).logits, before)
+
+
+@pytest.mark.parametrize("key", ["transformer.h.0.q_norm.weight", "transformer.h.0.attn.lora_A.weight"])
+def test_weights_left_over_in_a_block_of_any_name_are_refused(tmp_path, key):
+    tiny("GPT2LMHeadModel").save_pretrained(tmp_path)
+    byte_pairs(320).save_pretrained(tmp_path)
+    changed(tmp_path, lambda w: w.update({key: torch.ones(4)}))
+    with pytest.raises(UserError, match=f"does not use: {key}"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("config.json", "[]"), ("config.json", '{"model_type": "llama", "hidden_size": "abc"}'), ("tokenizer.json", "{}")],
+)
+def test_a_broken_file_is_one_sentence(folder, file, content):
+    (folder / file).write_text(content)
+    with pytest.raises(UserError, match="cannot be read"):
+        load(str(folder))
+
+
+def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path):
+    with pytest.raises(UserError, match="There is no folder .*nowhere with a model"):
+        load(str(tmp_path / "nowhere"))
