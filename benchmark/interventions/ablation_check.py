@@ -61,7 +61,7 @@ def _left(model: Model) -> float:
         stack.enter_context(Batch([(Ablate(direction),) for direction in directions]).on(model.blocks))
         for block in model.blocks.modules:
             stack.callback(block.register_forward_hook(look).remove)
-        model.module(**inputs, use_cache=False, logits_to_keep=1)
+        model.module(**inputs, use_cache=False)
     return max(seen)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.cross_model import Follower
 from graftbench.benchmark.interventions.hooks import Batch
+from graftbench.benchmark.interventions.logits import at_last_token
 from graftbench.benchmark.interventions.operators import Intervention
 from graftbench.benchmark.interventions.shared_prompts import can_share, spread_at, unique_prompts
 from graftbench.benchmark.models.kv_cache import cache_for, select_rows
@@ -117,10 +118,8 @@ class _Decoding:
 
     def _next(self, step: int) -> None:
         """Run one pass and store the token that it gives each row."""
-        with self._sharing_prompts(step):
-            logits = self._model.module(
-                **self._inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=1
-            ).logits[:, -1]
+        with self._sharing_prompts(step), at_last_token(self._model):
+            logits = self._model.module(**self._inputs, past_key_values=self._cache, use_cache=True).logits[:, -1]
         self._newest = logits.argmax(-1)
         self._tokens[self._alive, step] = self._newest.masked_fill(self._ended, _NO_TOKEN)
         # A sum is finite where all of its terms are, and far quicker than a look at each.

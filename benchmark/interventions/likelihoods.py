@@ -11,6 +11,7 @@ from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.logits import (
     PredictingStates,
+    at_last_token,
     last_states,
     log_likelihoods,
     token_log_likelihoods,
@@ -162,8 +163,9 @@ def _group_likelihoods(model: Model, groups: Sequence[Sequence[ContinuationRow]]
     cache = cache_for(model.module)
     first = [group[0] for group in groups]
     inputs = pad([row.context for row in first], model)
-    with Batch([shifted(row.interventions, -row.n_after, len(row.context)) for row in first]).on(model.blocks):
-        before = model.module(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+    steered = Batch([shifted(row.interventions, -row.n_after, len(row.context)) for row in first])
+    with steered.on(model.blocks), at_last_token(model):
+        before = model.module(**inputs, past_key_values=cache, use_cache=True).logits
     rows = [row for group in groups for row in group]
     of = torch.tensor([i for i, group in enumerate(groups) for _ in group], device=model.device)
     logits, longest = before[of], max(row.n_after for row in rows)

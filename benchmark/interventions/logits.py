@@ -5,7 +5,7 @@ slice by slice of the vocabulary: 2,048 positions of a vocabulary of 128 thousan
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -27,8 +27,8 @@ def next_logits(model: Model, rows: Sequence[Row], batch_tokens: int = 16_384) -
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
     by_row: dict[int, Tensor] = {}
     for batch in batches_by_length([len(row) for row in ids], batch_tokens):
-        with Batch([rows[i].interventions for i in batch]).on(model.blocks):
-            logits = model.module(**pad([ids[i] for i in batch], model), use_cache=False, logits_to_keep=1).logits
+        with Batch([rows[i].interventions for i in batch]).on(model.blocks), at_last_token(model):
+            logits = model.module(**pad([ids[i] for i in batch], model), use_cache=False).logits
         by_row |= dict(zip(batch, logits[:, -1].float(), strict=True))
     return torch.stack([by_row[i] for i in range(len(rows))])
 
@@ -70,6 +70,15 @@ def logits_of_states(model: Model, states: Tensor) -> Tensor:
     with _at_head(model, lambda _: states[None]):
         logits: Tensor = model.module(input_ids=one, use_cache=False).logits[0]
     return logits.float()
+
+
+def at_last_token(model: Model) -> AbstractContextManager[None]:
+    """Give the head the last token of each row alone.
+
+    `logits_to_keep` of transformers does the same, but in some models (Gemma 4) it also keeps other tokens from blocks
+    whose interventions need them.
+    """
+    return _at_head(model, lambda states: states[:, -1:])
 
 
 @contextmanager

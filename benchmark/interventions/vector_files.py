@@ -158,10 +158,13 @@ def vector_from_pairs(
             f"A vector is read at `last`, or at an index from the right such as -2, and not at {read_at!r}."
         )
     sides = zip(*[(pair.desired, pair.undesired) for pair in pairs], strict=True)
-    desired, undesired = (
-        states_at(model, [chat(Prompt(text), model.tokenizer) for text in side], site, int_or_text(read_at))
-        for side in sides
-    )
+    try:
+        desired, undesired = (
+            states_at(model, [chat(Prompt(text), model.tokenizer) for text in side], site, int_or_text(read_at))
+            for side in sides
+        )
+    except ValueError as error:
+        raise UserError(f"The vector cannot be read at {read_at}: {error}.") from error
     vector = difference_in_means(desired, undesired)[0]
     if is_zero(vector):
         raise UserError(f"The vector is zero: the prompts do not differ at site {site} at {read_at}.")

@@ -8,9 +8,13 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.interventions import ablation_check
 from graftbench.benchmark.interventions.ablation_check import check_ablation
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.logits import next_logits
 from graftbench.benchmark.interventions.model_check import ABLATED, Check, check_once, checks_of
+from graftbench.benchmark.interventions.operators import Add
 from graftbench.benchmark.models.architectures import Blocks
 from graftbench.benchmark.models.block_search import blocks_of
+from graftbench.benchmark.models.chat import plain_text
 from graftbench.benchmark.models.load import Model, load
 from tests.benchmark.conftest import byte_pairs
 from tests.benchmark.tiny_models import RIGHT, tiny
@@ -26,6 +30,14 @@ def test_every_check_passes_for_every_architecture(kind):
     checks = checks_of(tiny_model(kind))
     assert len(checks) == 5
     assert [check for check in checks if not check.passed] == []
+
+
+def test_blocks_that_share_keys_read_every_token():
+    model = tiny_model("Gemma4ForCausalLM", num_kv_shared_layers=1)
+    assert [check for check in checks_of(model) if not check.passed] == []
+    text = plain_text("The river is long", model.tokenizer)
+    (logits,) = next_logits(model, [Row(text, (Add(2, torch.ones(model.d), (-3,)),))])
+    assert logits.isfinite().all()
 
 
 @pytest.mark.parametrize(
