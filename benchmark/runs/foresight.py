@@ -43,8 +43,8 @@ def shortages(suite: Suite, cells: Sequence[Cell]) -> Iterator[str]:
                 continue  # the task's own number
             if asked < 1.1 * _LEAST[split]:
                 yield (
-                    f"{name} asks {asked} prompts on {split}, and a cell counts where {_LEAST[split]} are left after "
-                    "those whose clean answer is not good: ask for a fifth more."
+                    f"{name} asks {asked} prompts on {split}, and a cell counts where {_LEAST[split]} are left: those "
+                    "without a good clean answer leave, where the task asks for one. Ask for a fifth more."
                 )
             for variant in dict.fromkeys(cell.variant for cell in cells if cell.task == name):
                 there = len(dataset.examples(variants[variant].name, split, asked))
