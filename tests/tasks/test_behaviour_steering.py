@@ -130,8 +130,8 @@ def test_a_planted_direction_is_found_and_steers(model, towards, tmp_path, monke
 
     noise = torch.randn(6, 1, model.d, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 20
     planted = Contrast(noise + towards[None, None], noise.flip(0))
-    for room in ("reference", "experiment"):
-        monkeypatch.setattr(f"graftbench.benchmark.experiments.propensity.{room}.cached_contrast", lambda *_: planted)
+    for room in ("propensity.reference", "steering.any_text"):
+        monkeypatch.setattr(f"graftbench.benchmark.experiments.{room}.cached_contrast", lambda *_: planted)
     scored = experiment(model, tmp_path).score(identity())
     bits, clusters = scored.summary.bits, scored.summary.clusters
     assert sum(bits["native"][0]) == 32

@@ -11,12 +11,11 @@ from graftbench.benchmark.experiments.base import ExperimentBase
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.protocol import OWN, AnyText, FitData, Scored, SweepPoint
-from graftbench.benchmark.experiments.replacement import replacement_condition
-from graftbench.benchmark.experiments.steering.contrast import cached_contrast
+from graftbench.benchmark.experiments.steering.any_text import both_vectors, on_any_text
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
-from graftbench.benchmark.experiments.steering.mapped import mapped_to_target, run_mapped
+from graftbench.benchmark.experiments.steering.mapped import run_mapped
 from graftbench.benchmark.experiments.steering.reference import SteeringReference, cached_reference, sweep_answers
-from graftbench.benchmark.interventions.vectors import Map, is_zero, match_norms, means_over_positions, random_like
+from graftbench.benchmark.interventions.vectors import Map
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import Fidelity, fidelity
 from graftbench.benchmark.models.architectures import Sites
@@ -65,7 +64,7 @@ class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
         """Run the mapped conditions and return the result of the experiment."""
         assert mapper is not None
         reference = self.reference_data
-        native, vector = self._vectors(mapper)
+        native, vector = both_vectors(self.bench.store, self.design, mapper)
         mapped = run_mapped(self.bench, self.design, reference, native, vector)
         answers = [*reference.answers, *mapped.answers]
         test = scored_everywhere([a for a in answers if a.split == "test"])
@@ -94,28 +93,7 @@ class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
 
     def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
         """Return native, mapped and random vectors at the design's positions and everywhere, and full replacement."""
-        native, mapped = self._vectors(mapper)
-        strength = self.reference_data.strength
-        native, equal = strength * native, strength * match_norms(mapped, native)
-        noise = list(random_like(native, self.draws.test, seed=self.seed))[:draws]
-        vectors = {"native": [native], "mapped": [] if is_zero(equal) else [equal], "random": noise}
-        replaced = {"replacement": [replacement_condition(self.source, self.sites, mapper)]}
-        design = self.design
-        deployed = {name: [design.adding(name, v) for v in some] for name, some in vectors.items()}
-        stressed = {
-            name: [design.everywhere(name, v) for v in means_over_positions(some, native)]
-            for name, some in vectors.items()
-        }
-        at_all = design.added_at is not None
-        return AnyText(self.target, design.words, deployed | replaced, None if at_all else stressed | replaced)
-
-    def _vectors(self, mapper: FittedMapper) -> tuple[Tensor, Tensor]:
-        """Return the native vector of the target, and the source's mapped to it, both [positions, d]."""
-        source, native = (
-            cached_contrast(self.bench.store, model, self.design, site)
-            for model, site in zip((self.source, self.target), self.sites, strict=True)
-        )
-        return native.vector, mapped_to_target(mapper, self.design, source, len(native.vector))
+        return on_any_text(self, mapper, self.reference_data.strength, draws)
 
     def _position_fidelity(self, mapper: Map, ids: Sequence[str]) -> Fidelity:
         """Compare the mapper's predictions with the target's states at the steered positions of test prompts."""
