@@ -1,6 +1,6 @@
 """Styles of reply that stock models can be steered to: cheerful, formal, French, capitals, brief, hedged, ...
 
-Source: written here (styles.yaml). 104 things are asked about in four ways each; every prompt has a reply in the style
+Source: written here (styles.yaml). 103 things are asked about in four ways each; every prompt has a reply in the style
 and one in its opposite, which differ in nothing else that matters. The contrast is the same prompt under two
 instructions, read at its last token; the vector is added at every token of plain prompts. Splits share no thing.
 """
