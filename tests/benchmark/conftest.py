@@ -30,21 +30,8 @@ from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
+from tests.benchmark.tiny_models import SHAPE
 
-SHAPE = {
-    "vocab_size": 320,
-    "hidden_size": 16,
-    "intermediate_size": 24,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 4,
-    "max_position_embeddings": 128,
-    "initializer_range": 0.3,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "pad_token_id": 0,
-}
 WINDOW = {"sliding_window": 6, "query_pre_attn_scalar": 4}
 ARCHITECTURES = {
     "llama": (LlamaForCausalLM, LlamaConfig, {}),
