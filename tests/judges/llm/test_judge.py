@@ -109,7 +109,7 @@ def test_a_rate_limit_without_an_end_leaves_a_case_unscored(tmp_path, serve):
 def test_a_quota_that_is_used_up_ends_the_run(tmp_path, serve):
     stub = serve(lambda *_: (429, {"error": {"message": "You exceeded your quota.", "code": "insufficient_quota"}}))
     with pytest.raises(UserError, match=r"The quota of .* for m is used up: .*continues from here once there is more"):
-        judge(tmp_path, stub, retries=0)(CASES[:1])
+        judge(tmp_path, stub, retries=0, wait=1.0)(CASES[:1])
 
 
 @pytest.mark.parametrize(
