@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 class ServerPolicy:
     """Limits on judges behind a server: their budget, and whether they may ask at all or only use cached replies.
 
-    Only judges of the same `repeat` share cached replies.
+    Only judges of the same `turn` share cached replies.
     """
 
     budget: Budget | None = None
-    repeat: int = 0
+    turn: int = 0
     may_ask: bool = True
 
 
@@ -89,7 +89,7 @@ def _llm(order: _Order) -> Judge:
         structured=order.spec.structured,
         temperature=order.spec.temperature,
         max_tokens=order.spec.max_tokens,
-        repeat=order.policy.repeat,
+        turn=order.policy.turn,
         prices=prices,
         budget=budget,
         may_ask=order.policy.may_ask,

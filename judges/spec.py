@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
-from graftbench.judges.llm.server import is_address
+from graftbench.judges.llm.server import MAX_TOKENS, TEMPERATURE, is_address
 from graftbench.judges.llm.spending import Prices
 
 
@@ -27,8 +27,8 @@ class JudgeSpec(BaseModel):
     prices: Prices | None = None
     base_url: str | None = None
     at_least: FiniteFloat | None = None
-    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = 0.0
-    max_tokens: Annotated[int, Field(ge=1)] | None = 256
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = TEMPERATURE
+    max_tokens: Annotated[int, Field(ge=1)] | None = MAX_TOKENS
 
     @model_validator(mode="before")
     @classmethod

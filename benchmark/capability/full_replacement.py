@@ -13,6 +13,7 @@ from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.cross_model import Follow, Link
+from graftbench.benchmark.interventions.model_check import check_once
 from graftbench.benchmark.mappers import saving
 from graftbench.benchmark.mappers.fitting import checked_map_on_device, fit_mapper
 from graftbench.benchmark.mappers.info import describe
@@ -39,6 +40,7 @@ def full_replacement(
     if target_name != target.name:
         raise UserError(f"The pair {pair} leads to {target_name}, and the target is {target.name}: name that one last.")
     source = load(source_name, dtype=dtype, device=str(target.device))
+    check_once(Store(), source)
     places = _sites(sites)
     for model, site in zip((source, target), places, strict=True):
         check_site(model, site)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.logits import (
@@ -21,7 +22,7 @@ from graftbench.benchmark.interventions.shared_prompts import can_share, spread_
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.kv_cache import cache_for, select_rows
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import batches_by_length, pad, token_ids
+from graftbench.benchmark.models.tokens import batches_by_length, check_embedded, pad, token_ids
 
 _CONTEXT_TOKENS = 16_384  # of a batch, padding counted: a bound on memory, not a setting
 _REPLY_TOKENS = 4096  # likewise
@@ -31,13 +32,17 @@ def reply_states(model: Model, rows: Sequence[Row], *, share: bool = False) -> l
     """Return the last block's states [1 + tokens, d] that predict each reply token and what follows the reply.
 
     The text of each row ends with its reply. With `share`, rows of one text that follow each other are read once below
-    the first site with an intervention. ValueError where a token holds the end of a prompt and the start of its reply.
+    the first site with an intervention. UserError where a token holds the end of a prompt and the start of its reply.
     """
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
     prompts = [token_ids(row.text.text[: row.text.spans[-1][0]], model.tokenizer) for row in rows]
     for row, all_ids, prompt in zip(rows, ids, prompts, strict=True):
         if all_ids[: len(prompt)] != prompt:
-            raise ValueError(f"the reply of {row.text.text!r} does not begin with a token of its own")
+            raise UserError(
+                f"The tokenizer of {model.name} joins the end of a prompt and the beginning of its reply in one token, "
+                f"so that the reply has no likelihood of its own: {row.text.text[-80:]!r}. Begin replies with a space "
+                "or a capital, or choose another chat format."
+            )
     interventions = [row.interventions for row in rows]
     return _states_from(model, ids, [len(prompt) for prompt in prompts], interventions, share=share)
 
@@ -144,8 +149,10 @@ def continuation_likelihoods(
 ) -> list[tuple[float, bool]]:
     """Return for each row the log-likelihood of its continuation in nats, and whether it is the greedy one.
 
-    The context of a group is read once. FloatingPointError where a logit is not finite.
+    The context of a group is read once. FloatingPointError where a logit is not finite, UserError where a token has no
+    embedding.
     """
+    check_embedded(model, (ids for row in rows for ids in (row.ids, row.predicted)))
     groups: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
         groups.setdefault(row.group, []).append(i)

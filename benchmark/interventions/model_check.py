@@ -72,8 +72,8 @@ def check_once(store: Store, model: Model) -> None:
     store.value("model_checks", [model.identity, model.device.type], make)
 
 
-def checks_of(model: Model) -> list[Check]:
-    """Return the checks of a model, on eight short texts."""
+def checks_of(model: Model, begins: Callable[[str], None] = lambda _: None) -> list[Check]:
+    """Return the checks of a model, on eight short texts; `begins` is told the name of each before it begins."""
     rows = [Row(plain_text(text, model.tokenizer)) for text in _TEXTS]
     rounding = _ROUNDING[model.module.dtype]
     measured: list[tuple[str, Callable[[Model, Sequence[Row]], float], float]] = [
@@ -83,7 +83,11 @@ def checks_of(model: Model) -> list[Check]:
         ("likelihoods = a plain forward pass", _of_likelihoods, rounding),
         (ABLATED, lambda model, _: left_of_ablated(model), most_left(model)),
     ]
-    return [Check(name, measure(model, rows), most) for name, measure, most in measured]
+    checks = []
+    for name, measure, most in measured:
+        begins(name)
+        checks.append(Check(name, measure(model, rows), most))
+    return checks
 
 
 def _of_generation(model: Model, rows: Sequence[Row]) -> float:

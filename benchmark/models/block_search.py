@@ -38,20 +38,25 @@ class _Calls:
     parts: dict[str, list[Tensor]] = field(default_factory=dict)
 
 
-def blocks_of(module: "PreTrainedModel", path: str | None = None, writers: Sequence[str] | None = None) -> Blocks:
+def blocks_of(module: "PreTrainedModel", named: str | None = None, writers: Sequence[str] | None = None) -> Blocks:
     """Return the blocks of a model and their writers, those that are not named found by a forward pass.
 
     Blocks whose writers are not found have none; nothing can be ablated from such a model. UserError where no list of
     blocks is found, or what is named is not there.
     """
     kind = type(module).__name__
-    path = _list_of_blocks(module) if path is None else path
+    path = _list_of_blocks(module) if named is None else named
     if path is None:
         raise UserError(
             f"The list of blocks of a {kind} was not found. Name it in the model's entry in the suite, as `blocks: "
             "model.decoder.layers`, or by --blocks."
         )
     modules = list_at(module, path)
+    if named is not None and not _are_called_in_order(module, modules):
+        raise UserError(
+            f"The modules that a {kind} has at {named!r} are not called one after the other on the states of a text, "
+            "as decoder blocks are: leave `blocks` out, and they are looked for."
+        )
     if writers is None:
         return Blocks(modules, tuple(_writers(calls) or () for calls in _watched(module, modules)), path)
     _check_names(modules, kind, writers)

@@ -4,6 +4,7 @@ A class that takes no cache, or keeps its state elsewhere, ignores the cache tha
 generate from the newest token alone.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _LENGTHS = (9, 5, 7)  # tokens of three rows
 _READ_ON = 2  # tokens that are read at once from the cache, before one more is read by the rows that stay
 _STAY = (2, 0)
+_FAULTS = (ValueError, TypeError, RuntimeError, IndexError, AttributeError)  # that a model may raise
 _MOST = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}  # differences, as shares of the largest logit
 
 
@@ -27,9 +29,22 @@ _ERRORS: dict[tuple[str, ...], float] = {}  # of classes and configurations that
 def check_cache(module: "PreTrainedModel") -> None:
     """Raise UserError where a model gives other logits when it reads on from a cache, or in a padded batch."""
     key = type(module).__name__, module.config.to_json_string(use_diff=False), str(module.dtype), module.device.type
-    if key not in _ERRORS:
-        _ERRORS[key] = _largest_error(module)
     most = _MOST.get(module.dtype, _MOST[torch.bfloat16])
+    if key not in _ERRORS:
+        rows = _rows(module)
+        try:
+            whole = [_logits(module, row) for row in rows]
+            seen = _share(whole[0][:1], _logits(module, rows[0][:1]))
+        except _FAULTS as error:
+            raise UserError(
+                f"A {key[0]} cannot read a text ({type(error).__name__}: {error}): graftbench cannot use it."
+            ) from error
+        if seen > most:
+            raise UserError(
+                f"A {key[0]} sees tokens that come later (they change the logits of the first by {seen:.2g} of the "
+                f"largest, and at most {most:g} is rounding): it is no causal language model."
+            )
+        _ERRORS[key] = _largest_error(module, rows, whole)
     if not _ERRORS[key] <= most:  # NaN, too
         raise UserError(
             f"A {key[0]} gives other logits when it reads on from a KV cache than when it reads the whole text (they "
@@ -38,23 +53,34 @@ def check_cache(module: "PreTrainedModel") -> None:
 
 
 @torch.inference_mode()
-def _largest_error(module: "PreTrainedModel") -> float:
+def _largest_error(module: "PreTrainedModel", rows: tuple[Tensor, ...], whole: Sequence[Tensor]) -> float:
     """Return the largest difference between logits of the whole text and from a cache, as a share of the largest."""
-    n = module.config.get_text_config().vocab_size
-    ids = torch.arange(sum(_LENGTHS), device=module.device) * 7 % n
-    rows = ids.split(_LENGTHS)
-    whole = [module(input_ids=row[None], use_cache=False).logits[0].float() for row in rows]
     try:
         after, last = _read_on(module, rows)
-    except (ValueError, TypeError, RuntimeError, IndexError, AttributeError) as error:
+    except _FAULTS as error:
         raise UserError(
             f"A {type(module).__name__} cannot read on from a KV cache ({type(error).__name__}: {error}): graftbench "
             "cannot use it."
         ) from error
-    largest = max(float(logits.abs().max()) for logits in whole)
-    errors = [(after[i] - logits[-1 - _READ_ON : -1]).abs().max() for i, logits in enumerate(whole)]
-    errors += [(last[i] - whole[row][-1]).abs().max() for i, row in enumerate(_STAY)]
-    return float(torch.stack(errors).max()) / largest
+    expected = [*(logits[-1 - _READ_ON : -1] for logits in whole), torch.stack([whole[row][-1] for row in _STAY])]
+    return _share(torch.cat([*after, last]), torch.cat(expected))
+
+
+def _rows(module: "PreTrainedModel") -> tuple[Tensor, ...]:
+    n = module.config.get_text_config().vocab_size
+    ids = torch.arange(sum(_LENGTHS), device=module.device) * 7 % n
+    return tuple(ids.split(_LENGTHS))
+
+
+@torch.inference_mode()
+def _logits(module: "PreTrainedModel", row: Tensor) -> Tensor:
+    """Return the logits [tokens, vocabulary] of a row of tokens that is read as a whole."""
+    logits: Tensor = module(input_ids=row[None], use_cache=False).logits
+    return logits[0].float()
+
+
+def _share(found: Tensor, expected: Tensor) -> float:
+    return float((found - expected).abs().max() / expected.abs().max())
 
 
 def _read_on(module: "PreTrainedModel", rows: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:

@@ -61,7 +61,8 @@ def select_rows(cache: DynamicCache, rows: Tensor) -> None:
         if isinstance(layer, LinearAttentionCacheLayerMixin):  # has no other way, and takes any rows
             layer.reorder_cache(rows)  # type: ignore[arg-type]
         else:
-            assert isinstance(layer, DynamicLayer | DummyLayer)
+            if not isinstance(layer, DynamicLayer | DummyLayer):
+                raise TypeError(f"rows of a {type(layer).__name__} cannot be dropped")
             layer.batch_select_indices(rows)
 
 

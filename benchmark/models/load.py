@@ -17,6 +17,7 @@ from graftbench.benchmark.models.architectures import Blocks
 from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.cache_check import check_cache
 from graftbench.benchmark.models.chat_formats import OWN, template_of
+from graftbench.benchmark.models.config_check import check_config
 from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.models.weights import quiet_transformers, read_weights, reason_of
 
@@ -85,6 +86,7 @@ def load(
     folder = folder_of(name, revision)
     adapter = adapter_in(folder)
     base = folder if adapter is None else _base_of(adapter)
+    check_config(base)
     tokenizer = _tokenizer(name, folder if adapter is None or (folder / "tokenizer_config.json").is_file() else base)
     if adapter is None:
         module = read_weights(base, _DTYPES[dtype])

@@ -1,6 +1,6 @@
 """Prompts as token ids: padding, batches, and the tokens of a span or of a named position."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -39,16 +39,34 @@ def offsets_of(text: str, tokenizer: PreTrainedTokenizerFast) -> list[Span]:
 
 
 def pad(rows: Sequence[Ids], model: Model) -> dict[str, Tensor]:
-    """Pad rows of token ids on the left; ids, attention mask and positions of the tokens, all [rows, tokens]."""
+    """Pad rows of token ids on the left; ids, attention mask and positions of the tokens, all [rows, tokens].
+
+    UserError where a token has no embedding.
+    """
     longest = max(map(len, rows))
+    check_embedded(model, rows)
     named = (model.tokenizer.pad_token_id, model.tokenizer.eos_token_id, 0)
-    n_known = len(model.module.get_input_embeddings().weight)  # type: ignore[arg-type]  # a tensor [tokens, d]
     # A padding token that was added to the tokenizer alone has no embedding.
-    filler = next(token for token in named if token is not None and token < n_known)
+    filler = next(token for token in named if token is not None and token < _n_embedded(model))
     ids = torch.tensor([[filler] * (longest - len(row)) + list(row) for row in rows])
     mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
     return {name: tensor.to(model.device) for name, tensor in inputs.items()}
+
+
+def check_embedded(model: Model, rows: Iterable[Ids]) -> None:
+    """Raise UserError where a token has no embedding: some tokenizers know more tokens than their model."""
+    largest = max((max(row) for row in rows if len(row)), default=0)
+    if largest >= _n_embedded(model):
+        token = model.tokenizer.convert_ids_to_tokens(largest)
+        raise UserError(
+            f"{model.name} has embeddings of {_n_embedded(model)} tokens, and its tokenizer gives token {largest}, "
+            f"{token!r}: the tokenizer is of another model, or tokens were added to it alone."
+        )
+
+
+def _n_embedded(model: Model) -> int:
+    return len(model.module.get_input_embeddings().weight)  # type: ignore[arg-type]  # a tensor [tokens, d]
 
 
 def check_context(model: Model, rows: Sequence[Ids], n_new: int = 0) -> None:

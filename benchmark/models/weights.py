@@ -1,7 +1,7 @@
 """Weights of a model folder, read so that none is missing, of another shape, or left out."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(level)
 
 
-def _check(folder: Path, module: nn.Module, report: dict[str, Any]) -> None:
+def _check(folder: Path, module: "PreTrainedModel", report: dict[str, Any]) -> None:
     """Raise UserError where the report of a load names weights of the decoder that differ from its files."""
     faults = {
         "lacks weights of the model": report["missing_keys"],
@@ -88,14 +88,15 @@ def _check(folder: Path, module: nn.Module, report: dict[str, Any]) -> None:
             )
 
 
-def _matters(key: str, module: nn.Module) -> bool:
+def _matters(key: str, module: "PreTrainedModel") -> bool:
     """Return True where a weight lies in a block, or in a layer, that the model has.
 
     Other parts, such as a vision tower or a head for another use, change nothing in the language model. Nor do the
-    masks that old checkpoints of GPT-J and GPT-Neo hold.
+    masks that old checkpoints of GPT-J and GPT-Neo hold, nor layers after the last that predict further tokens, as
+    DeepSeek-V3 and GLM-4.5 have them.
     """
     parts = key.split(".")
-    if _OLD_MASK.search(key):
+    if _OLD_MASK.search(key) or _predicts_further(parts, module):
         return False
     ancestors: list[nn.Module] = [module]
     for part in parts[:-1]:
@@ -104,6 +105,14 @@ def _matters(key: str, module: nn.Module) -> bool:
             break
         ancestors.append(child)
     return any(isinstance(each, nn.ModuleList) for each in ancestors) or not ancestors[-1]._modules
+
+
+def _predicts_further(parts: Sequence[str], module: "PreTrainedModel") -> bool:
+    """Return True for a weight of one of the layers that the configuration counts apart from those of the decoder."""
+    config = module.config.get_text_config()
+    n: int = config.num_hidden_layers
+    further = range(n, n + int(getattr(config, "num_nextn_predict_layers", None) or 0))
+    return next((int(part) in further for part in parts if part.isdecimal()), False)
 
 
 def listed(keys: Iterable[str]) -> str:

@@ -1,14 +1,15 @@
 """A chat model behind an OpenAI-compatible server."""
 
 import json
+import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, repeat
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,7 +20,10 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.judges.llm.reply_cache import Reply, ReplyCache, reply_of
 from graftbench.judges.llm.spending import Prices, Spending
 
+_log = logging.getLogger("graftbench.judges")
+
 Messages = list[dict[str, str]]
+TEMPERATURE, MAX_TOKENS = 0.0, 256  # of a request, where a judge names none
 
 # Errors that may pass; openai's client has retried before it raises one of them.
 _PASSING = (
@@ -31,6 +35,8 @@ _PASSING = (
 # Errors of one question, such as a content filter's, that do not concern the others.
 _THIS_QUESTION = (openai.BadRequestError, openai.UnprocessableEntityError)
 _NO_QUOTA = "insufficient_quota"  # OpenAI's code; waiting does not help
+_PAUSES = (5, 10, 20, 30)  # seconds before a question is asked again that a rate limit refused; the last repeats
+_SILENT = 60.0  # seconds between two words about waiting
 _TOO_LARGE = 413  # an HTTP status, of one question too
 _MAX_FAILURES = 16  # questions in a row, each of which was retried
 
@@ -49,10 +55,10 @@ class Server:
     timeout: float = 60.0  # seconds
     retries: int = 6
     structured: bool = True
-    temperature: float | None = 0.0  # None: left out of the request, as reasoning models want it
-    max_tokens: int | None = 256  # likewise; a reasoning model thinks in them, too
+    temperature: float | None = TEMPERATURE  # None: left out of the request, as reasoning models want it
+    max_tokens: int | None = MAX_TOKENS  # likewise; a reasoning model thinks in them, too
     wait: float = 600.0  # seconds that a rate limit is waited for, after the client's own retries
-    repeat: int = 0  # replies are cached by it: another one asks the same question again
+    turn: int = 0  # replies are cached by it: another one asks the same question again
     replies: ReplyCache = field(default_factory=ReplyCache)
     prices: Prices | None = None
     budget: Budget | None = None
@@ -78,7 +84,7 @@ class Server:
     @property
     def _unusual(self) -> str:
         """Settings that differ from the usual ones, as a judge's identity holds them."""
-        usual = {"temperature": 0.0, "max_tokens": 256}
+        usual = {"temperature": TEMPERATURE, "max_tokens": MAX_TOKENS}
         unusual = {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
         return "".join(f", {name} {'left out' if value is None else f'{value:g}'}" for name, value in unusual.items())
 
@@ -117,7 +123,7 @@ class Server:
         spending: Spending,
     ) -> Reply | str:
         question = self._question(messages, schema)
-        identity = {"base_url": self.address, "turn": self.repeat, **question}
+        identity = {"base_url": self.address, "turn": self.turn, **question}
         cached = self.replies.get(identity)
         if cached is not None:
             spending.count_cached()
@@ -156,7 +162,9 @@ class Server:
     def _within_limit(self, question: Mapping[str, Any]) -> Any:
         """Ask, and wait while the server limits how often; UserError where it is a quota that is used up."""
         until = time.monotonic() + self.wait
-        for pause in chain((5, 10, 20), repeat(30)):
+        pauses = iter(_PAUSES)
+        while True:
+            pause = next(pauses, _PAUSES[-1])
             try:
                 return self._client.chat.completions.create(**question)
             except openai.RateLimitError as error:
@@ -167,8 +175,8 @@ class Server:
                     ) from error
                 if time.monotonic() + pause > until:
                     raise
+                self._patience.waits(self._name, self.wait)
                 time.sleep(pause)
-        raise AssertionError("pauses never end")
 
     def _question(self, messages: Messages, schema: Mapping[str, object]) -> dict[str, Any]:
         settings = {"temperature": self.temperature, "max_tokens": self.max_tokens}
@@ -196,12 +204,23 @@ class _Patience:
     """Counts unanswered questions in a row over all threads, so that a server that is down is given up."""
 
     def __init__(self) -> None:
-        self._lock, self._failures, self._reason = threading.Lock(), 0, ""
+        self._lock, self._failures, self._reason, self._said = threading.Lock(), 0, "", -_SILENT
 
     def answered(self) -> None:
         """Start counting again."""
         with self._lock:
             self._failures = 0
+
+    def waits(self, server: str, most: float) -> None:
+        """Say on stderr, and in the log, that a rate limit is waited for; once in a while."""
+        with self._lock:
+            silent, now = self._said, time.monotonic()
+            if now - silent < _SILENT:
+                return
+            self._said = now
+        said = f"{server} limits how often it is asked; each question waits for it up to {most:g} s."
+        _log.warning(said)
+        sys.stderr.write(f"graftbench: {said}\n")
 
     def failed(self, server: str, reason: str) -> None:
         """Count a question without an answer; UserError after too many in a row."""

@@ -138,7 +138,19 @@ REFUSED: dict[str, dict[str, Any]] = {  # they keep their state elsewhere than i
     "Mamba2ForCausalLM": {"num_heads": 8, "state_size": 4, "n_groups": 1, "chunk_size": 4},
     "RecurrentGemmaForCausalLM": {"lru_width": 16, "attention_window_size": 6},
 }
+_WITHOUT_BLOCKS: dict[str, dict[str, Any]] = {
+    "Gemma3nForCausalLM": {
+        "num_hidden_layers": 2,
+        "vocab_size_per_layer_input": 320,
+        "activation_sparsity_pattern": [0.0] * 2,
+        "num_kv_shared_layers": 0,
+        "layer_types": ["sliding_attention", "full_attention"],
+        "laurel_rank": 4,
+        "hidden_size_per_layer_input": 4,
+    }
+}
 _CONFIGURATIONS = {
+    "Gemma3nForCausalLM": "Gemma3nTextConfig",
     "GPT2LMHeadModel": "GPT2Config",
     "Gemma3ForCausalLM": "Gemma3TextConfig",
     "Gemma4ForCausalLM": "Gemma4TextConfig",
@@ -150,7 +162,7 @@ _CONFIGURATIONS = {
 def tiny(kind: str, **changes: Any) -> PreTrainedModel:
     """Return a model of a class, with random weights, and gains of its norms that do something."""
     named = _CONFIGURATIONS.get(kind, kind.replace("ForCausalLM", "Config"))
-    settings = SHAPE | (RIGHT | REFUSED)[kind] | changes
+    settings = SHAPE | (RIGHT | REFUSED | _WITHOUT_BLOCKS)[kind] | changes
     torch.manual_seed(0)
     made: PreTrainedModel = getattr(transformers, kind)(
         getattr(transformers, named)(

@@ -1,3 +1,4 @@
+import argparse
 import subprocess
 import sys
 
@@ -5,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from graftbench.cli.main import main
+from graftbench.cli.options import add_judge_options, judge_named
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +19,7 @@ def test_help_starts_without_torch_and_transformers():
     code = """
 import sys
 from graftbench.cli.main import main
+from graftbench.cli.options import add_judge_options, judge_named
 try:
     main(["--help"])
 except SystemExit:
@@ -60,3 +63,34 @@ def test_an_output_folder_that_cannot_be_made_is_named(capsys, tmp_path):
     (tmp_path / "file").write_text("")
     assert main(["zoo", "train", "llama-s-base", "--out", str(tmp_path / "file" / "zoo")]) == 2
     assert "cannot be made: Not a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ([], {}),
+        (["--temperature", "none", "--max-tokens", "none"], {"temperature": None, "max_tokens": None}),
+        (["--temperature", "0.5", "--max-tokens", "900"], {"temperature": 0.5, "max_tokens": 900}),
+    ],
+)
+def test_requests_of_a_judge_are_set_or_left_out_on_the_command_line(given, named):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("judge")
+    add_judge_options(parser)
+    assert judge_named(parser.parse_args(["llm:refusal", *given])) == {"judge": "llm:refusal", **named}
+
+
+@pytest.mark.parametrize("given", [["--temperature", "warm"], ["--temperature", "-1"], ["--max-tokens", "0"]])
+def test_a_setting_of_requests_that_makes_no_sense_is_refused(given, capsys):
+    parser = argparse.ArgumentParser()
+    add_judge_options(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(given)
+    assert given[1] in capsys.readouterr().err
+
+
+def test_a_vector_is_written_to_a_file_and_not_to_a_folder(capsys, tmp_path):
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text('{"desired": "Yes.", "undesired": "No."}\n')
+    assert main(["vector", "llama-s-hate", str(pairs), "--site", "2", "--out", str(tmp_path)]) == 2
+    assert f"{tmp_path} is a folder: name a file with --out." in capsys.readouterr().err

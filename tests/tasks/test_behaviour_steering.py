@@ -90,13 +90,19 @@ def test_strength_0_shifts_nothing_and_conditions_read_together_are_as_each_alon
 
 
 def test_a_vector_at_the_last_token_acts_there_and_not_in_the_reply(model, towards, tmp_path):
-    longer = [replace(examples("Who", 1)[0], reference="AB", other="BA")]
+    short = examples("Who", 1)[0]
+    longer = replace(short, reference="AB", other="BA")
     last, everywhere = design(model, added_at=None), design(model)
-    (one,), (other,) = (
-        read(bench(tmp_path), made, longer, [made.adding("native", 3 * towards[None], 0, 1.0)], "read")
-        for made in (last, everywhere)
-    )
-    assert one != other
+
+    def change(made, item):
+        conditions = [Condition("unsteered"), made.adding("native", 3 * towards[None], 0, 1.0)]
+        (before,), (after,) = read(bench(tmp_path), made, [item], conditions, "read")
+        return after.shows - before.shows
+
+    of_first_token = change(last, short)
+    assert of_first_token > 0.1
+    assert change(last, longer) == pytest.approx(of_first_token / 2, abs=1e-5)  # a mean over two tokens
+    assert change(everywhere, longer) < change(last, longer) - 0.1  # away from the second token
 
 
 def identity(rule="difference", scale=1.0):

@@ -31,7 +31,8 @@ def _check(arguments: argparse.Namespace) -> int:
         highlight=False,
         soft_wrap=True,
     )
-    checks = checks_of(model)
+    with console.status("") as status:
+        checks = checks_of(model, status.update)
     table = Table("check", "off by", "at most", "")
     for check in checks:
         table.add_row(check.name, f"{check.error:.1g}", f"{check.most:.1g}", "passed" if check.passed else "FAILED")

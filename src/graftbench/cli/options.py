@@ -1,8 +1,9 @@
 """Arguments that several commands share."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from graftbench.benchmark.core.budget import Budget
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from graftbench.benchmark.models.load import Model
 
 _JUDGE = ("judge", "model", "base_url", "at_least")
+_JUDGE_OR_NONE = ("temperature", "max_tokens")  # None is a value of theirs
+T = TypeVar("T")
 
 
 def positive(text: str) -> int:
@@ -37,6 +40,25 @@ def dollars(text: str) -> float:
         number = 0.0
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no amount above 0")
+    return number
+
+
+def _or_none(parse: Callable[[str], T]) -> Callable[[str], T | None]:
+    """Return a parser that reads `none` as None."""
+
+    def parsed(text: str) -> T | None:
+        return None if text == "none" else parse(text)
+
+    return parsed
+
+
+def _temperature(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no temperature: 0 or a positive number, or none")
     return number
 
 
@@ -116,6 +138,20 @@ def add_judge_options(parser: argparse.ArgumentParser) -> None:
         metavar=("READ", "WRITTEN"),
         help="dollars per million tokens that a server reads and writes",
     )
+    parser.add_argument(
+        "--temperature",
+        type=_or_none(_temperature),
+        default=argparse.SUPPRESS,
+        metavar="X",
+        help="that a server is sent (default 0); none leaves it out, as reasoning models want it",
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=_or_none(positive),
+        default=argparse.SUPPRESS,
+        metavar="N",
+        help="that a server may write, its reasoning included (default 256); none leaves it out",
+    )
     add_budget(parser)
 
 
@@ -130,6 +166,7 @@ def add_budget(parser: argparse.ArgumentParser) -> None:
 def judge_named(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the judge as a suite would name it, with nothing but what was given."""
     judge = {name: getattr(arguments, name) for name in _JUDGE if getattr(arguments, name) is not None}
+    judge |= {name: getattr(arguments, name) for name in _JUDGE_OR_NONE if name in arguments}
     if arguments.no_structured:
         judge["structured"] = False
     if arguments.prices is not None:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.cli.options import add_model_options, load_model
 
 
@@ -24,10 +25,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _vector(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from graftbench.benchmark.core.store import Store
+    from graftbench.benchmark.interventions.model_check import check_once
     from graftbench.benchmark.interventions.vector_files import read_pairs, save_vector, vector_from_pairs
 
+    if arguments.out.is_dir():
+        raise UserError(f"{arguments.out} is a folder: name a file with --out.")
     pairs = read_pairs(arguments.prompts)
     model = load_model(arguments.model, arguments)
+    check_once(Store(), model)
     operation = ("ablate" if arguments.ablate else "add", arguments.positions, arguments.strength)
     steering = vector_from_pairs(model, pairs, arguments.site, arguments.read_at, operation)
     save_vector(steering, arguments.out)

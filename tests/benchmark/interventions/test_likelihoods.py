@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.hooks import Batch
@@ -99,8 +100,13 @@ def test_the_states_of_a_reply_predict_each_of_its_tokens_and_what_follows(model
 
 def test_a_reply_without_a_first_token_of_its_own_is_refused(llama):
     text = Chat("<s>Who was the first", ((0, 3), (5, 20)))  # within the token `Who`
-    with pytest.raises(ValueError, match="does not begin with a token of its own"):
+    with pytest.raises(UserError, match="joins the end of a prompt and the beginning of its reply"):
         reply_states(llama, [Row(text)])
+
+
+def test_a_continuation_of_tokens_without_an_embedding_is_refused(llama):
+    with pytest.raises(UserError, match="embeddings of 320 tokens, and its tokenizer gives token 320"):
+        continuation_likelihoods(llama, [ContinuationRow("", [5, 6], [320], ())], 1)
 
 
 def test_the_likelihood_of_a_reply_is_that_of_its_whole_distributions(model):

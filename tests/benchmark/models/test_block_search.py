@@ -48,6 +48,18 @@ def test_rounding_of_low_precision_hides_no_writer(dtype, size):
     assert set(blocks_of(module.to(dtype)).writers) == ATTENTION_AND_MLP
 
 
+def test_modules_that_are_no_blocks_are_refused_where_they_are_named():
+    module = tiny("LlamaForCausalLM")
+    module.vision_tower = torch.nn.ModuleList(torch.nn.Linear(16, 16) for _ in range(3))
+    with pytest.raises(UserError, match="at 'vision_tower' are not called one after the other"):
+        blocks_of(module, "vision_tower")
+
+
+def test_a_stream_of_another_shape_has_no_blocks():
+    with pytest.raises(UserError, match="The list of blocks of a Gemma3nForCausalLM was not found"):
+        blocks_of(tiny("Gemma3nForCausalLM"))  # it carries four streams
+
+
 def test_a_block_that_normalises_the_stream_has_no_writers():
     module = tiny("OPTForCausalLM", do_layer_norm_before=False)
     assert set(blocks_of(module).writers) == {()}

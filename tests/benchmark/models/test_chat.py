@@ -1,4 +1,9 @@
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
@@ -48,6 +53,19 @@ def test_the_alpaca_format_repeats_itself_for_every_turn():
         "### Instruction:\na\n### Response:\nYou\n### Instruction:\n|prod|: And the roof?\n### Response:\n"
     )
     assert messages_of(text) == MESSAGES
+
+
+@pytest.mark.parametrize("scheme", ["first", "always", "never"])
+def test_plain_text_begins_as_the_tokenizer_would_have_it(scheme):
+    tokens = {token: i for i, token in enumerate(["<s>", "\u2581a", "a", "\u2581b", "b", "\u2581"])}
+    backend = Tokenizer(BPE(vocab=tokens, merges=[("\u2581", "a"), ("\u2581", "b")]))
+    backend.pre_tokenizer = Metaspace(prepend_scheme=scheme)
+    backend.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    backend.add_special_tokens(["<s>"])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>")
+    text = plain_text("a b", tokenizer)
+    assert token_ids(text.text, tokenizer) == tokenizer("a b").input_ids
+    assert text.text[slice(*text.spans[0])] == "a b"
 
 
 def test_a_tokenizer_may_get_another_template():

@@ -80,7 +80,7 @@ def test_a_model_that_is_not_there_is_one_sentence(name, message, monkeypatch):
 
 
 def test_a_folder_without_a_model_is_a_users_mistake(tmp_path):
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"holds no model: it has no config\.json"):
         load(str(tmp_path))
 
 
@@ -208,12 +208,48 @@ def test_weights_left_over_in_a_block_of_any_name_are_refused(tmp_path, key):
 
 @pytest.mark.parametrize(
     ("file", "content"),
-    [("config.json", "[]"), ("config.json", '{"model_type": "llama", "hidden_size": "abc"}'), ("tokenizer.json", "{}")],
+    [("config.json", "[}"), ("config.json", '{"model_type": "llama", "hidden_size": "abc"}'), ("tokenizer.json", "{}")],
 )
 def test_a_broken_file_is_one_sentence(folder, file, content):
     (folder / file).write_text(content)
     with pytest.raises(UserError, match="cannot be read"):
         load(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}, "is a T5For.*no causal language model"),
+        ({"model_type": "distilbert"}, "is a model of type distilbert, and that is no causal language model"),
+        ({"model_type": "mine", "auto_map": {"AutoModelForCausalLM": "m.Mine"}}, "needs Python code of its own"),
+    ],
+)
+def test_what_is_no_model_of_ours_is_seen_in_its_configuration(folder, settings, message):
+    (folder / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(UserError, match=message):
+        load(str(folder))
+
+
+def test_code_of_a_repository_does_not_matter_where_the_class_is_known(folder):
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"auto_map": {"AutoModelForCausalLM": "m.Mine"}}))
+    assert type(load(str(folder), device="cpu").module).__name__ == "LlamaForCausalLM"
+
+
+def test_a_tokenizer_alone_is_no_model(folder):
+    (folder / "config.json").unlink()
+    with pytest.raises(UserError, match="holds a tokenizer and no model: it has no config.json"):
+        load(str(folder))
+
+
+def test_layers_that_predict_further_tokens_are_no_part_of_the_model(tmp_path):
+    tiny("Glm4MoeForCausalLM", num_nextn_predict_layers=1).save_pretrained(tmp_path)
+    byte_pairs(320).save_pretrained(tmp_path)
+    changed(tmp_path, lambda w: w.update({"model.layers.3.eh_proj.weight": torch.ones(4)}))
+    load(str(tmp_path), device="cpu")
+    changed(tmp_path, lambda w: w.update({"model.layers.4.eh_proj.weight": torch.ones(4)}))
+    with pytest.raises(UserError, match=r"does not use: model\.layers\.4"):
+        load(str(tmp_path), device="cpu")
 
 
 def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path):

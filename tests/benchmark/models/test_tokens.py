@@ -45,6 +45,11 @@ def test_named_positions_are_the_tokens_they_say():
     assert positions_of("all", text, TOKENIZER) is None
 
 
+def test_a_token_without_an_embedding_is_named(llama):
+    with pytest.raises(UserError, match=r"has embeddings of 320 tokens, and its tokenizer gives token 320, None"):
+        pad([[5, 6], [320]], llama)
+
+
 def test_positions_that_a_prompt_lacks_are_refused():
     with pytest.raises(ValueError, match="has no trigger"):
         positions_of("trigger", chat(Prompt("Hi"), TOKENIZER), TOKENIZER)

@@ -92,12 +92,13 @@ def test_a_server_that_says_when_is_heard(tmp_path, serve):
     assert stub.times[1] - stub.times[0] >= 0.9
 
 
-def test_a_rate_limit_is_waited_for_beyond_the_retries_of_the_client(tmp_path, serve, monkeypatch):
+def test_a_rate_limit_is_waited_for_beyond_the_retries_of_the_client(tmp_path, serve, monkeypatch, capsys):
     pauses = []
     monkeypatch.setattr("graftbench.judges.llm.server.time.sleep", pauses.append)
     stub = serve(lambda _, n: (429, {"error": {"message": "too fast"}}) if n < 4 else (200, good()))
     assert scores(judge(tmp_path, stub, retries=0)(CASES[:1])) == [4]
     assert pauses == [5, 10, 20, 30]
+    assert capsys.readouterr().err.count("limits how often it is asked") == 1
 
 
 def test_a_rate_limit_without_an_end_leaves_a_case_unscored(tmp_path, serve):
@@ -297,7 +298,7 @@ def test_a_case_without_its_reference_is_unscored_and_not_asked(tmp_path, serve)
 def test_another_repeat_is_asked_anew_and_so_is_another_server(tmp_path, serve, monkeypatch):
     stub, other = serve(lambda *_: (200, good())), serve(lambda *_: (200, good("1")))
     judge(tmp_path, stub)(CASES[:1])
-    judge(tmp_path, stub, repeat=1)(CASES[:1])
+    judge(tmp_path, stub, turn=1)(CASES[:1])
     assert len(stub.bodies) == 2
     elsewhere = LLMJudge(read_rubric("similarity"), Server("m", replies=ReplyCache(tmp_path / "replies.sqlite")))
     for each, score in ((stub, 4), (other, 1)):
