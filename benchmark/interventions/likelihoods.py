@@ -10,6 +10,7 @@ from transformers import DynamicCache
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.hooks import Batch
+from graftbench.benchmark.interventions.joint_reading import can_read_jointly, joint_likelihoods
 from graftbench.benchmark.interventions.logits import (
     PredictingStates,
     at_last_token,
@@ -18,7 +19,6 @@ from graftbench.benchmark.interventions.logits import (
     token_log_likelihoods,
 )
 from graftbench.benchmark.interventions.operators import Intervention, shifted
-from graftbench.benchmark.interventions.shared_prompts import can_share, spread_at, unique_prompts
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.kv_cache import cache_for, select_rows
 from graftbench.benchmark.models.load import Model
@@ -28,31 +28,43 @@ _CONTEXT_TOKENS = 16_384  # of a batch, padding counted: a bound on memory, not 
 _REPLY_TOKENS = 4096  # likewise
 
 
-def reply_states(model: Model, rows: Sequence[Row], *, share: bool = False) -> list[Tensor]:
+def reply_states(model: Model, rows: Sequence[Row]) -> list[Tensor]:
     """Return the last block's states [1 + tokens, d] that predict each reply token and what follows the reply.
 
-    The text of each row ends with its reply. With `share`, rows of one text that follow each other are read once below
-    the first site with an intervention. UserError where a token holds the end of a prompt and the start of its reply.
+    The text of each row ends with its reply. UserError where a token holds the end of a prompt and the start of its
+    reply.
     """
-    ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
-    prompts = [token_ids(row.text.text[: row.text.spans[-1][0]], model.tokenizer) for row in rows]
-    for row, all_ids, prompt in zip(rows, ids, prompts, strict=True):
+    ids, starts = _tokens_and_starts(model, [row.text for row in rows])
+    return _states_from(model, ids, starts, [row.interventions for row in rows])
+
+
+def _tokens_and_starts(model: Model, texts: Sequence[Chat]) -> tuple[list[list[int]], list[int]]:
+    """Return the tokens of texts that end with a reply, and the number of tokens before it."""
+    ids = [token_ids(text.text, model.tokenizer) for text in texts]
+    prompts = [token_ids(text.text[: text.spans[-1][0]], model.tokenizer) for text in texts]
+    for text, all_ids, prompt in zip(texts, ids, prompts, strict=True):
         if all_ids[: len(prompt)] != prompt:
             raise UserError(
                 f"The tokenizer of {model.name} joins the end of a prompt and the beginning of its reply in one token, "
-                f"so that the reply has no likelihood of its own: {row.text.text[-80:]!r}. Begin replies with a space "
+                f"so that the reply has no likelihood of its own: {text.text[-80:]!r}. Begin replies with a space "
                 "or a capital, or choose another chat format."
             )
-    interventions = [row.interventions for row in rows]
-    return _states_from(model, ids, [len(prompt) for prompt in prompts], interventions, share=share)
+    return ids, [len(prompt) for prompt in prompts]
 
 
-def mean_reply_likelihoods(model: Model, rows: Sequence[Row]) -> Tensor:
-    """Return the mean log-likelihood per token [rows] of the reply that each row's text ends with, in nats, in float64.
+def mean_reply_likelihoods(model: Model, rows: Sequence[Sequence[Row]]) -> Tensor:
+    """Return the mean log-likelihood per token [texts, conditions] of the reply that each text ends with, in nats.
 
-    Rows of one text are best given one after the other: below the first site with an intervention it is read once.
+    `rows` has each text under every condition. What texts begin with is read once where the model's class allows it.
     """
-    return torch.stack([tokens.mean() for tokens in _of_replies(model, rows, share=True)]).cpu()
+    texts = [by_condition[0].text for by_condition in rows]
+    ids, starts = _tokens_and_starts(model, texts)
+    table = [[row.interventions for row in by_condition] for by_condition in rows]
+    if can_read_jointly(model, max(map(len, ids)), table):
+        likelihoods = [each for text in joint_likelihoods(model, ids, starts, table) for each in text]
+    else:
+        likelihoods = _of_replies(model, [row for by_condition in rows for row in by_condition])
+    return torch.stack([tokens.double().mean() for tokens in likelihoods]).cpu().view(len(rows), -1)
 
 
 def reply_likelihoods(model: Model, rows: Sequence[Row]) -> Tensor:
@@ -60,12 +72,12 @@ def reply_likelihoods(model: Model, rows: Sequence[Row]) -> Tensor:
     return torch.stack([tokens.sum() for tokens in _of_replies(model, rows)]).cpu()
 
 
-def _of_replies(model: Model, rows: Sequence[Row], *, share: bool = False) -> list[Tensor]:
+def _of_replies(model: Model, rows: Sequence[Row]) -> list[Tensor]:
     """Return the log-likelihoods [tokens] of each row's reply."""
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
     texts = [
         PredictingStates(states[:-1], tuple(tokens[len(tokens) - len(states) + 1 :]))
-        for tokens, states in zip(ids, reply_states(model, rows, share=share), strict=True)
+        for tokens, states in zip(ids, reply_states(model, rows), strict=True)
     ]
     return list(log_likelihoods(model, texts).split([len(text.predicted) for text in texts]))
 
@@ -97,27 +109,15 @@ def _states_from(
     ids: Sequence[Sequence[int]],
     starts: Sequence[int],
     interventions: Sequence[Sequence[Intervention]],
-    *,
-    share: bool = False,
 ) -> list[Tensor]:
     """Return for each row the states [tokens, d] that predict its token number `start`, all later ones and its end."""
     by_row: dict[int, Tensor] = {}
     for batch in batches_by_length([len(row) for row in ids], _REPLY_TOKENS):
         rows = [ids[i] for i in batch]
-        with Batch([interventions[i] for i in batch]).on(model.blocks) as steered:
-            states = _sharing(model, rows, steered) if share else last_states(model, rows)
+        with Batch([interventions[i] for i in batch]).on(model.blocks):
+            states = last_states(model, rows)
         by_row |= {i: each[starts[i] - 1 :].clone() for i, each in zip(batch, states, strict=True)}
     return [by_row[i] for i in range(len(ids))]
-
-
-def _sharing(model: Model, rows: Sequence[Sequence[int]], steered: Batch) -> list[Tensor]:
-    """Return the last states of rows; equal ones are read once below the first site with an intervention."""
-    first, text_of = unique_prompts(rows)
-    site = steered.first_site(len(model.blocks))
-    if not can_share(model, site, len(first), len(rows)):
-        return last_states(model, rows)
-    with spread_at(model, site, torch.tensor(text_of, device=model.device), len(first), None):
-        return last_states(model, [rows[i] for i in first], rows)
 
 
 @dataclass(frozen=True, eq=False)

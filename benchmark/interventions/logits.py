@@ -42,22 +42,17 @@ class PredictingStates:
 
 
 @torch.inference_mode()
-def last_states(
-    model: Model, ids: Sequence[Sequence[int]], rows: Sequence[Sequence[int]] | None = None
-) -> list[Tensor]:
-    """Return the states [tokens, d] that the head of a model is given, for each row of token ids, in one batch.
-
-    `rows` are those that come out, where hooks make other rows of `ids`.
-    """
+def last_states(model: Model, ids: Sequence[Sequence[int]]) -> list[Tensor]:
+    """Return the states [tokens, d] that the head of a model is given, for each row of token ids, in one batch."""
     batches: list[Tensor] = []
 
     def remember(states: Tensor) -> Tensor:
         batches.append(states)
         return states[:, -1:]  # logits of all tokens would fill the memory
 
-    with _at_head(model, remember):
+    with at_head(model, remember):
         model.module(**pad(ids, model), use_cache=False)
-    return [states[len(states) - len(row) :] for states, row in zip(batches[0], rows or ids, strict=True)]
+    return [states[len(states) - len(row) :] for states, row in zip(batches[0], ids, strict=True)]
 
 
 @torch.inference_mode()
@@ -67,7 +62,7 @@ def logits_of_states(model: Model, states: Tensor) -> Tensor:
     The model reads a single token, whose states are exchanged before its own head sees them, whatever that head does.
     """
     one = torch.zeros(1, 1, dtype=torch.long, device=model.device)
-    with _at_head(model, lambda _: states[None]):
+    with at_head(model, lambda _: states[None]):
         logits: Tensor = model.module(input_ids=one, use_cache=False).logits[0]
     return logits.float()
 
@@ -78,11 +73,11 @@ def at_last_token(model: Model) -> AbstractContextManager[None]:
     `logits_to_keep` of transformers does the same, but in some models (Gemma 4) it also keeps other tokens from blocks
     whose interventions need them.
     """
-    return _at_head(model, lambda states: states[:, -1:])
+    return at_head(model, lambda states: states[:, -1:])
 
 
 @contextmanager
-def _at_head(model: Model, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+def at_head(model: Model, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """Give a model's head what `change` makes of the states [rows, tokens, d] that it is given."""
     head = model.module.get_output_embeddings()
     if head is None:

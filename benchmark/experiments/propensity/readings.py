@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.propensity.design import PropensityDesign
@@ -15,7 +17,9 @@ from graftbench.benchmark.models.tokens import check_context, token_ids
 from graftbench.benchmark.results.rows import Answer
 
 PROPENSITY, SHIFT, LIKELIHOOD = "propensity", "shift", "likelihood"  # marks of an answer, in nats per token
-_STILL = 1e-4  # nats per token: a smaller shift is rounding
+# Nats per token; a smaller shift is rounding. Propensities of SmolLM2-135M differed by up to 6e-6, 0.012 and 0.066 with
+# what else was read in the same pass, and by 1e-6, 0.003 and 0.017 on average.
+_STILL = {torch.float32: 1e-4, torch.float16: 0.01, torch.bfloat16: 0.05}
 _AT_ONCE = 16  # prompts between two reports of progress
 
 
@@ -50,19 +54,23 @@ def answers(
     conditions: Sequence[Condition],
     readings: Sequence[Sequence[Reading]],
     unsteered: Mapping[str, float],
+    dtype: torch.dtype,
 ) -> list[Answer]:
     """Return the readings as answers; `unsteered` has the propensity of each prompt without intervention, by id.
 
-    A prompt succeeds where its propensity rises, and under a negative strength where it falls.
+    A prompt succeeds where its propensity rises, and under a negative strength where it falls, by more than rounding in
+    the model's `dtype`.
     """
     return [
-        _answer(split, item, condition, reading, unsteered[item.id])
+        _answer(split, item, condition, reading, unsteered[item.id], _STILL[dtype])
         for condition, row in zip(conditions, readings, strict=True)
         for item, reading in zip(items, row, strict=True)
     ]
 
 
-def _answer(split: str, item: Example, condition: Condition, reading: Reading, unsteered: float) -> Answer:
+def _answer(
+    split: str, item: Example, condition: Condition, reading: Reading, unsteered: float, still: float
+) -> Answer:
     shift = reading.propensity - unsteered
     wanted = -shift if condition.strength is not None and condition.strength < 0 else shift
     marks = {PROPENSITY: reading.propensity, SHIFT: shift, LIKELIHOOD: (reading.shows + reading.other) / 2}
@@ -74,7 +82,7 @@ def _answer(split: str, item: Example, condition: Condition, reading: Reading, u
         condition.draw,
         condition.strength,
         "",  # nothing is generated
-        wanted > _STILL,
+        wanted > still,
         True,
         "",
         {name: round(value, 6) for name, value in marks.items()},
@@ -85,15 +93,14 @@ def _answer(split: str, item: Example, condition: Condition, reading: Reading, u
 
 
 def _read(model: Model, items: Sequence[Example], conditions: Sequence[Condition]) -> list[list[Reading]]:
-    """Return the readings [items][conditions]; the rows of one text follow each other."""
+    """Return the readings [items][conditions]."""
     rows = [
-        _with_reply(condition.row(item, text), reply, model)
+        [_with_reply(condition.row(item, text), reply, model) for condition in conditions]
         for item in items
         for text in [chat(item.prompt, model.tokenizer)]
         for reply in (item.reference, item.other)
-        for condition in conditions
     ]
-    check_context(model, [token_ids(row.text.text, model.tokenizer) for row in rows])
+    check_context(model, [token_ids(first.text.text, model.tokenizer) for first, *_ in rows])
     likelihoods = mean_reply_likelihoods(model, rows).view(len(items), 2, len(conditions))
     if not likelihoods.isfinite().all():
         raise FloatingPointError(f"{model.name} gave likelihoods that are not finite")
