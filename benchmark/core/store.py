@@ -72,13 +72,14 @@ class Store:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or cache_folder() / "work"
 
-    def folder(self, kind: str, parts: Any, make: Callable[[Path], None]) -> Path:
+    def folder(self, kind: str, parts: Any, make: Callable[[Path], None], *, by_code: bool = True) -> Path:
         """Return the cached folder that `make` fills, calling it only where the folder is missing or damaged.
 
-        The folder appears atomically, and another process that wants the same one waits. The log reports damage.
+        The folder appears atomically, and another process that wants the same one waits. The log reports damage. What
+        does not depend on the code that decides results is not `by_code`: a new version uses it on.
         UserError where the disk is full or cannot be written to.
         """
-        key = digest(kind, code_version(), parts)
+        key = digest(kind, code_version() if by_code else "", parts)
         folder = self.root / kind / key[:2] / key
         if _intact(folder):
             return folder

@@ -18,6 +18,7 @@ from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.cache_check import check_cache
 from graftbench.benchmark.models.chat_formats import OWN, template_of
 from graftbench.benchmark.models.config_check import check_config
+from graftbench.benchmark.models.packaged import is_packaged, packaged_folder
 from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.models.weights import quiet_transformers, read_weights, reason_of
 
@@ -132,13 +133,15 @@ def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerFast:
 
 
 def folder_of(name: str, revision: str | None = None) -> Path:
-    """Return the folder of a model's files, downloading those of a Hub id."""
+    """Return the folder of a model's files, downloading those of a Hub id and converting those of a package."""
     if Path(name).is_dir():
         return Path(name)
     if name.startswith(("/", "./", "../", "~")) or Path(name).exists():
         raise UserError(f"There is no folder {name} with a model.")
     if "/" in name:
         return _downloaded(name, revision)
+    if is_packaged(name):
+        return packaged_folder(name)
     try:
         return shipped_folder(name)
     except UserError as error:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def twin(model: "PreTrainedModel", rotation: Tensor) -> "PreTrainedModel":
+def rotated(model: "PreTrainedModel", rotation: Tensor) -> "PreTrainedModel":
     """Copy a Llama-type model so that its residual stream is that of `model` times `rotation` [d, d].
 
     The gain of each norm is folded into the weights that read from it, because an RMS norm without gain commutes with a
@@ -40,7 +40,7 @@ def twin(model: "PreTrainedModel", rotation: Tensor) -> "PreTrainedModel":
 def twin_of(model: Model, seed: int) -> Model:
     """Return the twin of a model by a rotation drawn from `seed`."""
     rotation = random_rotation(model.d, seed)
-    module = twin(model.module, rotation)
+    module = rotated(model.module, rotation)
     identity = f"{model.identity}-twin-{seed}"
     return Model(f"twin of {model.name}", module, model.tokenizer, blocks_of(module), identity)
 

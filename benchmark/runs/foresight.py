@@ -8,9 +8,10 @@ from typing import Any, get_args
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.data.dataset import Asked
+from graftbench.benchmark.models.packaged import is_packaged
 from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.results.scores import MIN_TEST_PROMPTS, MIN_VALIDATION_PROMPTS
-from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
+from graftbench.benchmark.runs.plan import Cell, dataset_of, judges_of_task, task_named
 from graftbench.benchmark.runs.suite import ModelSpec, Suite
 
 _LEAST = {"test": MIN_TEST_PROMPTS, "validation": MIN_VALIDATION_PROMPTS}
@@ -36,15 +37,17 @@ def shortages(suite: Suite, cells: Sequence[Cell]) -> Iterator[str]:
     """Yield a sentence for each task that asks for fewer prompts than count, or for more than its dataset has."""
     for name in dict.fromkeys(cell.task for cell in cells):
         settings, dataset = suite.tasks[name].settings, dataset_of(suite, name)
+        judged = bool(judges_of_task(suite, name))
         variants = task_named(name).variants(dataset)
         for split in get_args(Asked):
             asked = settings.get(split)
             if not isinstance(asked, int):
                 continue  # the task's own number
-            if asked < 1.1 * _LEAST[split]:
+            if asked < (1.1 if judged else 1) * _LEAST[split]:
+                leaving = "those without a good clean answer leave, where the task asks for one. " if judged else ""
                 yield (
-                    f"{name} asks {asked} prompts on {split}, and a cell counts where {_LEAST[split]} are left: those "
-                    "without a good clean answer leave, where the task asks for one. Ask for a fifth more."
+                    f"{name} asks {asked} prompts on {split}, and a cell counts where {_LEAST[split]} are left: "
+                    f"{leaving}Ask for more."
                 )
             for variant in dict.fromkeys(cell.variant for cell in cells if cell.task == name):
                 there = len(dataset.examples(variants[variant].name, split, asked))
@@ -58,7 +61,7 @@ def _n_blocks(spec: ModelSpec) -> int | None:
         return None
     folder = Path(spec.model)
     if not folder.is_dir():
-        if "/" in spec.model:
+        if "/" in spec.model or is_packaged(spec.model):
             return None
         folder = shipped_folder(spec.model)
     try:

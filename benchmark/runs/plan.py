@@ -16,6 +16,7 @@ from graftbench.benchmark.data.dataset import Asked, Dataset
 from graftbench.benchmark.data.examples import Prompt, Track
 from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.experiments.protocol import Order, Task, TaskVariant
+from graftbench.benchmark.models.packaged import is_packaged, packaged_file
 from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.runs.suite import CellSpec, Suite
 
@@ -248,7 +249,7 @@ def _hub_id(named: str, where: str) -> None:
 
 
 def _model_known(suite: Suite, family: str, version: str) -> None:
-    """Raise UserError where a model is neither of the zoo, nor a local folder, nor a Hub id."""
+    """Raise UserError where a model is neither of the zoo or a package, nor a local folder, nor a Hub id."""
     named = suite.spec(family, version).model
     if named is None or Path(named).is_dir():
         return
@@ -256,6 +257,6 @@ def _model_known(suite: Suite, family: str, version: str) -> None:
         _hub_id(named, f"{family} {version} of the suite")
         return
     try:
-        shipped_folder(named)
+        _ = packaged_file(named) if is_packaged(named) else shipped_folder(named)
     except UserError as error:
         raise UserError(f"{family} {version} of the suite: {error}") from error

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from graftbench.benchmark.activations.capture import residuals
-from graftbench.benchmark.models.twin import random_rotation, twin
+from graftbench.benchmark.models.twin import random_rotation, rotated
 from tests.benchmark.conftest import untrained, wrapped
 
 IDS = torch.randint(0, 50, (3, 20), generator=torch.Generator().manual_seed(0))
@@ -13,7 +13,7 @@ IDS = torch.randint(0, 50, (3, 20), generator=torch.Generator().manual_seed(0))
 def test_a_twin_computes_the_same_with_a_rotated_residual_stream(architecture, tied):
     model = untrained(architecture, tie_word_embeddings=tied)
     rotation = random_rotation(16, seed=3)
-    other = twin(model, rotation)
+    other = rotated(model, rotation)
     with torch.inference_mode():
         assert (other(IDS).logits - model(IDS).logits).abs().max() < 1e-4
     ours, theirs = (residuals(wrapped(m), {"input_ids": IDS}, range(3)) for m in (model, other))
@@ -25,14 +25,14 @@ def test_a_twin_computes_the_same_with_a_rotated_residual_stream(architecture, t
 def test_the_model_itself_stays_as_it_was():
     model = untrained("llama", tie_word_embeddings=True)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    twin(model, random_rotation(16, seed=0))
+    rotated(model, random_rotation(16, seed=0))
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert model.config.tie_word_embeddings
 
 
 def test_a_twin_is_saved_and_loaded_like_any_model(tmp_path):
     model = untrained("llama", tie_word_embeddings=True)
-    other = twin(model, random_rotation(16, seed=0))
+    other = rotated(model, random_rotation(16, seed=0))
     other.save_pretrained(tmp_path)
     again = type(model).from_pretrained(tmp_path)
     with torch.inference_mode():
@@ -41,8 +41,8 @@ def test_a_twin_is_saved_and_loaded_like_any_model(tmp_path):
 
 def test_what_cannot_have_a_twin_is_refused():
     with pytest.raises(ValueError, match="not of Gemma2ForCausalLM"):
-        twin(untrained("gemma2"), random_rotation(16, seed=0))
+        rotated(untrained("gemma2"), random_rotation(16, seed=0))
     with pytest.raises(ValueError, match=r"shape \(8, 8\).*16 dimensions"):
-        twin(untrained("llama"), random_rotation(8, seed=0))
+        rotated(untrained("llama"), random_rotation(8, seed=0))
     with pytest.raises(ValueError, match="not an orthogonal matrix"):
-        twin(untrained("llama"), torch.ones(16, 16))
+        rotated(untrained("llama"), torch.ones(16, 16))
