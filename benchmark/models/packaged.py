@@ -1,4 +1,4 @@
-"""Real models that come as packages of PyPI, converted once into the cache, for machines that no Hub is reached from."""
+"""Real models that packages of PyPI bring, converted once into the cache: no Hub needs to be reached."""
 
 from contextlib import redirect_stderr
 from dataclasses import dataclass, replace

@@ -59,7 +59,9 @@ class RunContext:
 
     def model(self, family: str, version: str) -> Model:
         """Return the model of a family in one version, loaded once."""
-        key = family, version
+        spec = self.suite.spec(family, version)
+        own = version in self.suite.models[family] or spec.twin_of is not None
+        key = family, version if own else "any"
         if key not in self._models:
             self._models[key] = self._load(family, version)
         return self._models[key]

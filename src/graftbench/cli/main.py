@@ -18,12 +18,13 @@ from graftbench.cli import (
     show,
     submit,
     sweep,
+    transfer,
     vector,
     zoo,
 )
 
 _COMMANDS = (
-    *(score, sweep, rejudge, show, check, capability, vector),
+    *(score, transfer, sweep, rejudge, show, check, capability, vector),
     *(model, dataset, zoo, judge, submit, leaderboard),
 )
 

@@ -1,0 +1,182 @@
+"""What a run of two models will take: time, memory and disk, by a measurement of a second or two of each model."""
+
+import gc
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.data.examples import Example
+from graftbench.benchmark.data.registry import dataset_named
+from graftbench.benchmark.interventions.model_check import check_once
+from graftbench.benchmark.interventions.token_tree import tree_of
+from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.load import Model, load
+from graftbench.benchmark.models.tokens import token_ids
+from graftbench.benchmark.runs.request import Request
+from graftbench.benchmark.runs.transfer.pair_suite import STEERING, ModelNamed, PairOrder
+from graftbench.benchmark.runs.transfer.site_choice import N_PROMPTS
+
+GIB = 2**30
+_ROWS, _TOKENS = 8, 64  # of the measurement
+_EXAMPLES = 4
+_HELD = 1.3  # what a process holds beside its models, in proportion to them: activations and logits
+_FLOAT32 = 4  # bytes
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model as it was found: its class, blocks and width, its size in bytes, and how fast it reads on this machine.
+
+    `per_prompt` is the mean number of tokens that a prompt of behaviour steering has for itself, with both replies; 0
+    without that task. `words` is the mean number of tokens of a text that mappers are fitted on.
+    """
+
+    name: str
+    kind: str
+    n_blocks: int
+    d: int
+    n_bytes: int
+    tokens_per_second: float
+    per_prompt: float
+    words: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Seconds, and bytes in memory and on disk, that a run is expected to take; `untold` tasks are not among them."""
+
+    seconds_of_sites: float
+    seconds: float
+    memory: float
+    disk: float
+    workers: int
+    untold: tuple[str, ...]
+
+
+def measure(order: PairOrder, named: ModelNamed, device: str) -> Measured:
+    """Load a model, hold it to its checks, and measure it. UserError where it cannot be used."""
+    model = load(named.name, revision=named.revision, dtype=order.dtype, device=device, chat=named.chat)
+    check_once(Store(), model)
+    size = sum(each.numel() * each.element_size() for each in model.module.parameters())
+    per_prompt, words = _lengths(order, model)
+    found = Measured(
+        named.name,
+        type(model.module).__name__,
+        len(model.blocks),
+        model.d,
+        size,
+        _tokens_per_second(model),
+        per_prompt,
+        words,
+    )
+    del model
+    gc.collect()
+    return found
+
+
+@torch.inference_mode()
+def _tokens_per_second(model: Model) -> float:
+    """Return how many tokens the model reads in a second, on the threads that a worker has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if model.device.type == "cpu" else threads)
+    ids = torch.arange(_ROWS * _TOKENS, device=model.device).view(_ROWS, _TOKENS) % 1000
+    try:
+        model.module(input_ids=ids, use_cache=False)
+        started = time.perf_counter()
+        model.module(input_ids=ids, use_cache=False).logits.sum().item()
+        return _ROWS * _TOKENS / (time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _lengths(order: PairOrder, model: Model) -> tuple[float, float]:
+    """Return the mean number of tokens of a prompt of its own, with its replies, and of a text to fit on."""
+    task = STEERING if STEERING in order.datasets else next(iter(order.datasets))
+    dataset, variant = dataset_named(order.datasets[task]), next(iter(order.variants.values()))[0]
+    if task != STEERING:
+        return 0.0, float(_TOKENS)
+    examples = dataset.examples(variant, "validation", _EXAMPLES)
+    texts = [token_ids(text, model.tokenizer) for item in examples for text in _whole(item, model)]
+    tree = tree_of(texts, [[()]] * len(texts))
+    shared = len(set.intersection(*map(set, tree.texts))) if len(examples) > 1 else 0  # by all prompts
+    return (len(tree.tokens) - shared) / len(examples), sum(map(len, texts)) / len(texts)
+
+
+def _whole(item: Example, model: Model) -> list[str]:
+    text = chat(item.prompt, model.tokenizer)
+    return [text.with_reply(reply).text for reply in (item.reference, item.other) if reply]
+
+
+def forecast(order: PairOrder, request: Request, models: Mapping[str, Measured], n_sites: int) -> Forecast:
+    """Return what a run will take; fewer workers where the memory holds no more.
+
+    UserError where not even one fits into the memory, or the disk is too small.
+    """
+    source, target = (models[each.name] for each in (order.source, order.target))
+    both = {each.name: each.n_bytes for each in (source, target)}
+    texts = sum(both.values()) * _HELD
+    pairs = _pairs(request, source, target)
+    memory = texts + pairs
+    free = psutil.virtual_memory().available
+    workers = min(request.workers, int(free // memory))
+    if workers < 1:
+        raise UserError(
+            f"The two models and the activations that a mapper is fitted on take {memory / GIB:.1f} GiB of memory, and "
+            f"{free / GIB:.1f} GiB are free: take a smaller dtype (--dtype bfloat16), or fewer texts."
+        )
+    cells = request.suite.tasks
+    disk = pairs * sum(len(dict.fromkeys(c.variant for c in task.cells)) * len(order.tracks) for task in cells.values())
+    root = _existing(Store().root)
+    if disk > shutil.disk_usage(root).free:
+        raise UserError(f"The run takes {disk / GIB:.1f} GiB of disk, and {root} has less: set GRAFTBENCH_CACHE.")
+    return Forecast(
+        _of_sites(order, (source, target), n_sites) / workers,
+        _of_steering(order, request, source, target) / workers,
+        memory * workers,
+        disk,
+        workers,
+        tuple(name for name in cells if name != STEERING) + order.side_effects,
+    )
+
+
+def _existing(path: Path) -> Path:
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _pairs(request: Request, source: Measured, target: Measured) -> float:
+    """Return the bytes of the activations that one mapper is fitted on."""
+    n = max(int(task.settings.get("fit", 1000)) for task in request.suite.tasks.values())
+    return n * target.words * (source.d + target.d) * _FLOAT32
+
+
+def _of_sites(order: PairOrder, models: Sequence[Measured], n_sites: int) -> float:
+    """Return the seconds of one process that it takes to choose the sites."""
+    if not n_sites or STEERING not in order.variants:
+        return 0.0
+    n_rows = N_PROMPTS * 5 * len(order.variants[STEERING])  # unsteered, native and random in both signs
+    return sum(n_sites * n_rows * each.per_prompt / 2 / each.tokens_per_second for each in dict.fromkeys(models))
+
+
+def _of_steering(order: PairOrder, request: Request, source: Measured, target: Measured) -> float:
+    """Return the seconds of one process for the cells of behaviour steering."""
+    if STEERING not in order.variants:
+        return 0.0
+    settings = request.suite.tasks[STEERING].settings
+    draws, strengths = settings["draws"], 2 * len(settings["strengths"])
+    on_validation = 1 + strengths * (1 + draws["validation"])
+    on_test = 3 + draws["test"] + draws["contrast"]
+    seeds = 1 if request.mapper.deterministic else request.suite.seeds
+    mapped = len(order.tracks) * seeds
+    n_rows: int = settings["validation"] * (on_validation + mapped * strengths)
+    n_rows += settings["test"] * (on_test + mapped * 2)
+    read = n_rows * target.per_prompt / 2 / target.tokens_per_second  # the upper half of the blocks alone
+    n_texts: int = len(order.tracks) * settings["fit"]
+    fits = n_texts * sum(each.words / each.tokens_per_second for each in (source, target))
+    return len(order.variants[STEERING]) * (read + fits)
