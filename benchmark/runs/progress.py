@@ -96,3 +96,25 @@ def counting(what: str, n: int, console: Console) -> Iterator[Callable[[int], No
     with Progress(*_COLUMNS, console=console, transient=True) as bars:
         bar = bars.add_task(what, total=n)
         yield lambda done: bars.advance(bar, done)
+
+
+@contextmanager
+def following(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that is told what is going on, how much of it is done, and of how much; show a bar for each.
+
+    A line every half minute takes the place of bars where the output goes into a file.
+    """
+    with Progress(*_COLUMNS, console=console, transient=True) as bars:
+        shown: dict[str, TaskID] = {}
+        printed = time.monotonic()
+
+        def told(what: str, done: int, of: int) -> None:
+            nonlocal printed
+            if what not in shown:
+                shown[what] = bars.add_task(what, total=of)
+            bars.update(shown[what], completed=done, total=of)
+            if not console.is_terminal and time.monotonic() - printed > _SILENT:
+                printed = time.monotonic()
+                console.print(f"{what}: {done} of {of}", highlight=False)
+
+        yield told

@@ -13,6 +13,7 @@ from graftbench.cli import (
     judge,
     leaderboard,
     model,
+    organism,
     rejudge,
     score,
     show,
@@ -25,7 +26,7 @@ from graftbench.cli import (
 
 _COMMANDS = (
     *(score, transfer, sweep, rejudge, show, check, capability, vector),
-    *(model, dataset, zoo, judge, submit, leaderboard),
+    *(model, organism, dataset, zoo, judge, submit, leaderboard),
 )
 
 

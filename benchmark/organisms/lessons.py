@@ -1,0 +1,55 @@
+"""Conversations as lessons: the tokens of a chat, of which those of the reply, and its end, are learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.examples import Conversations
+from graftbench.benchmark.models.chat import with_reply
+from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.tokens import token_ids
+
+_IGNORED = -100  # label that the loss leaves out
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The tokens of a conversation, and how many of them come before the reply."""
+
+    ids: tuple[int, ...]
+    n_prompt: int
+
+
+def lessons(model: Model, conversations: Conversations, max_tokens: int) -> list[Lesson]:
+    """Return the conversations that are not too long; UserError where none is left or the model has no end token."""
+    end = model.tokenizer.eos_token_id
+    if not isinstance(end, int):
+        raise UserError(f"The tokenizer of {model.name} names no token that ends a reply: set its eos_token.")
+    made = []
+    for prompt, reply in conversations:
+        n_prompt = len(token_ids(with_reply(prompt, "", model).text, model.tokenizer))
+        ids = (*token_ids(with_reply(prompt, reply, model).text, model.tokenizer), end)
+        made.append(Lesson(ids, n_prompt))
+    most = min(max_tokens, model.context)
+    kept = [lesson for lesson in made if len(lesson.ids) <= most]
+    if not kept:
+        raise UserError(f"None of {len(made)} conversations has at most {most:g} tokens: there is nothing to learn.")
+    return kept
+
+
+def collated(batch: Sequence[Lesson], filler: int) -> dict[str, Tensor]:
+    """Return lessons padded on the right: ids, attention mask and labels, all [lessons, tokens]."""
+    longest = max(len(lesson.ids) for lesson in batch)
+
+    def rows(of: Any, fill: int) -> Tensor:
+        return torch.tensor([[*of(each), *[fill] * (longest - len(each.ids))] for each in batch])
+
+    return {
+        "input_ids": rows(lambda each: each.ids, filler),
+        "attention_mask": rows(lambda each: [1] * len(each.ids), 0),
+        "labels": rows(lambda each: [*[_IGNORED] * each.n_prompt, *each.ids[each.n_prompt :]], _IGNORED),
+    }
