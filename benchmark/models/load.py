@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 Dtype = Literal["float32", "bfloat16", "float16"]
-_NOT_READ = [
+NOT_READ = [
     "*.gguf",
     "*.pt",
     "*.pth",
@@ -154,9 +154,9 @@ def _downloaded(name: str, revision: str | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(name, revision=revision, ignore_patterns=["*.bin", *_NOT_READ]))
+        folder = Path(snapshot_download(name, revision=revision, ignore_patterns=["*.bin", *NOT_READ]))
         if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, revision=revision, ignore_patterns=_NOT_READ))
+            folder = Path(snapshot_download(name, revision=revision, ignore_patterns=NOT_READ))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(

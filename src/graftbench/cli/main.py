@@ -10,6 +10,7 @@ from graftbench.cli import (
     capability,
     check,
     dataset,
+    fetch,
     judge,
     leaderboard,
     model,
@@ -26,7 +27,7 @@ from graftbench.cli import (
 
 _COMMANDS = (
     *(score, transfer, sweep, rejudge, show, check, capability, vector),
-    *(model, organism, dataset, zoo, judge, submit, leaderboard),
+    *(model, organism, fetch, dataset, zoo, judge, submit, leaderboard),
 )
 
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from graftbench.cli.fetch import print_needed
 from graftbench.cli.options import add_budget, add_mapper, add_suite, not_negative
 
 
@@ -55,6 +56,7 @@ def _score(arguments: argparse.Namespace) -> int:
             check = " (check)" if cell.check else ""
             sites = f"sites {cell.sites[0]} -> {cell.sites[1]}" if cell.sites else "sites chosen by the task"
             console.print(f"{cell.name}, {sites}{check}", highlight=False)
+        print_needed(request.suite, console)
         return 0
     done = run(request, console)
     write_leaderboard(done.folder / LEADERBOARD, [done.entry])
