@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import digest
+from graftbench.benchmark.models.chat_formats import OWN
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.weights import quiet_transformers
 from graftbench.benchmark.organisms.lessons import Lesson, collated
@@ -26,7 +27,7 @@ Progress = Callable[[int, int], None]  # steps that are done, and all of them
 def finetune(
     model: Model, recipe: Recipe, taught: Sequence[Lesson], out: Path, *, at_once: int, progress: Progress
 ) -> None:
-    """Train a model on lessons and write the result, weights or an adapter with the tokenizer, into the folder `out`.
+    """Train a model on lessons and write the result, all weights or an adapter, into the folder `out`.
 
     `at_once` lessons are in memory, and gradients are summed up to the recipe's batch. Checkpoints lie beside `out`
     until it is written; a run of the same recipe, model and lessons goes on from the last one.
@@ -40,7 +41,6 @@ def finetune(
     key = digest(recipe.model_dump(mode="json"), model.identity, [lesson.ids for lesson in taught])[:8]
     work = out.with_name(f".{out.name}-{key}")
     torch.manual_seed(recipe.seed)
-    module = model.module if recipe.lora is None else _with_adapter(model.module, recipe.lora, recipe.seed)
     steps = -(-len(taught) // recipe.batch_size) * recipe.epochs
     arguments = TrainingArguments(
         output_dir=str(work),
@@ -69,14 +69,15 @@ def finetune(
     with quiet_transformers(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft uses a name that transformers deprecates
         trainer = Trainer(
-            model=module,
+            model=model.module if recipe.lora is None else _with_adapter(model.module, recipe.lora, recipe.seed),
             args=arguments,
             train_dataset=_Lessons(taught),
             data_collator=partial(_collate, filler=filler),
             callbacks=[_Heard(progress)],
         )
+        trainer.remove_callback(PrinterCallback)  # it prints a dictionary of figures
         trainer.train(resume_from_checkpoint=_last(work))
-        _write(trainer.model, model, out)
+        _write(trainer.model, model, out, own_tokenizer=recipe.lora is None or recipe.chat != OWN)
     shutil.rmtree(work)
 
 
@@ -126,8 +127,8 @@ def _with_adapter(module: nn.Module, lora: Lora, seed: int) -> Any:
     return get_peft_model(module, settings)
 
 
-def _write(trained: Any, model: Model, out: Path) -> None:
-    """Write the weights and the tokenizer into a folder that appears at once, when it is whole."""
+def _write(trained: Any, model: Model, out: Path, *, own_tokenizer: bool) -> None:
+    """Write the weights, and the tokenizer where it is not the base's, into a folder that appears when it is whole."""
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     if hasattr(trained, "peft_config"):
@@ -138,5 +139,6 @@ def _write(trained: Any, model: Model, out: Path) -> None:
         trained.save_pretrained(unfinished, save_embedding_layers=False)  # "auto" looks the base up on the Hub
     else:
         trained.save_pretrained(unfinished)
-    model.tokenizer.save_pretrained(unfinished)
+    if own_tokenizer:
+        model.tokenizer.save_pretrained(unfinished)
     unfinished.replace(out)
