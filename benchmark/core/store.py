@@ -1,6 +1,7 @@
 """A cache of finished work on disk, keyed by content.
 
-A key covers everything that a result depends on, the code in `ROOMS` included, and never a name.
+A key covers everything that a result depends on, the code in `ROOMS` included (what is no result, such as a model that
+was converted, does without it), and never a name.
 """
 
 import hashlib
@@ -76,7 +77,7 @@ class Store:
         """Return the cached folder that `make` fills, calling it only where the folder is missing or damaged.
 
         The folder appears atomically, and another process that wants the same one waits. The log reports damage. What
-        does not depend on the code that decides results is not `by_code`: a new version uses it on.
+        does not depend on the code that decides results is not `by_code`: another version of it uses the folder on.
         UserError where the disk is full or cannot be written to.
         """
         key = digest(kind, code_version() if by_code else "", parts)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from graftbench.benchmark.interventions.hooks import Batch
-from graftbench.benchmark.interventions.logits import at_head
+from graftbench.benchmark.interventions.logits import LOGITS_AT_ONCE, at_head
 from graftbench.benchmark.interventions.operators import Add, Intervention, Replace
 from graftbench.benchmark.interventions.token_tree import NO_PARENT, Placed, TokenTree, on_tree, tree_of
 from graftbench.benchmark.models.architectures import input_states, may_skip_reading, with_input_states
@@ -22,7 +22,8 @@ from graftbench.benchmark.models.tokens import check_embedded
 
 _NODES = 512  # of a tree: attention over more takes longer than reading what they share
 _LOGITS = 2**27  # of a pass: a bound on memory
-_LOGITS_AT_ONCE = 2**23  # that are normalised
+_STATES = 2**14  # tokens of a pass, over all conditions: likewise
+_TOGETHER = 4  # conditions that are read at once, at the least: those of one pass share what lies below them
 _Table = Sequence[Sequence[Sequence[Intervention]]]  # [texts][conditions]
 
 
@@ -47,19 +48,24 @@ def joint_likelihoods(
     """
     assert _are_placed(table)
     check_embedded(model, texts)
+    vocabulary = int(model.module.config.get_text_config().vocab_size)
+    most, n_conditions = _LOGITS // vocabulary, len(table[0])  # predicted tokens of a pass, over all conditions
     found: list[list[Tensor]] = []
-    for some in _batches(model, texts, starts, len(table[0])):
+    for some in _batches(texts, starts, most // min(n_conditions, _TOGETHER)):
         tree = tree_of([texts[i] for i in some], [table[i] for i in some])
-        steps = [on_tree(tree, [table[i][c] for i in some]) for c in range(len(table[0]))]
-        found += _read(model, tree, [starts[i] for i in some], steps)
+        steps = [on_tree(tree, [table[i][c] for i in some]) for c in range(n_conditions)]
+        n_predicted = sum(len(texts[i]) - starts[i] for i in some)
+        at_once = max(1, min(most // n_predicted, _STATES // len(tree.tokens)))
+        parts = [
+            _read(model, tree, [starts[i] for i in some], steps[first : first + at_once])
+            for first in range(0, n_conditions, at_once)
+        ]
+        found += [[each for part in parts for each in part[text]] for text in range(len(some))]
     return found
 
 
-def _batches(
-    model: Model, texts: Sequence[Sequence[int]], starts: Sequence[int], n_conditions: int
-) -> Iterator[list[int]]:
-    """Yield the texts of each pass, by index; a text that is too long for one is alone."""
-    most = _LOGITS // (n_conditions * int(model.module.config.get_text_config().vocab_size))
+def _batches(texts: Sequence[Sequence[int]], starts: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield the texts of each tree, by index, with at most so many predicted tokens; a longer text is alone."""
     batch: list[int] = []
     nodes = predicted = 0
     for i, (text, start) in enumerate(zip(texts, starts, strict=True)):
@@ -129,7 +135,7 @@ def _log_likelihoods(logits: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:
 
     In float32: rounding of the logits themselves is larger than that of their sum.
     """
-    at_once = max(1, _LOGITS_AT_ONCE // logits.shape[-1])
+    at_once = max(1, LOGITS_AT_ONCE // logits.shape[-1])
     flat = logits.flatten(0, 1)
     normaliser = torch.cat([part.float().logsumexp(-1) for part in flat.split(at_once)]).view(logits.shape[:2])
     rows = rows.to(logits.device)

@@ -106,4 +106,6 @@ def _acting(step: Placed, n: int) -> list[tuple[int, _Vector]]:
     """Return the tokens of a text of `n` that a step acts on, with the vector of each."""
     rows = [_Vector.of(row) for row in step.vectors.reshape(-1, step.vectors.shape[-1])]
     where = range(n) if step.positions is None else [n + position for position in step.positions]
+    if any(token < 0 for token in where) or len(set(where)) < len(where):
+        raise ValueError(f"positions {step.positions} lie before a text of {n} tokens, or stand there twice")
     return list(zip(where, rows if len(rows) == len(where) else rows * len(where), strict=True))

@@ -18,8 +18,8 @@ def check_config(folder: Path) -> None:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     settings = _settings(folder)
-    kind, named = settings.get("model_type"), settings.get("architectures") or []
-    if kind not in CONFIG_MAPPING:
+    kind, named = settings.get("model_type"), settings.get("architectures")
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         if settings.get("auto_map"):
             raise UserError(
                 f"The model in {folder} needs Python code of its own repository (`auto_map` in config.json), and "
@@ -27,7 +27,7 @@ def check_config(folder: Path) -> None:
             )
         return  # transformers says what it does not know
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        what = named[0] if named else f"model of type {kind}"
+        what = named[0] if isinstance(named, list) and named else f"model of type {kind}"
         raise UserError(f"The model in {folder} is a {what}, and that is no causal language model.")
 
 

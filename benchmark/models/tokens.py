@@ -45,13 +45,17 @@ def pad(rows: Sequence[Ids], model: Model) -> dict[str, Tensor]:
     """
     longest = max(map(len, rows))
     check_embedded(model, rows)
-    named = (model.tokenizer.pad_token_id, model.tokenizer.eos_token_id, 0)
-    # A padding token that was added to the tokenizer alone has no embedding.
-    filler = next(token for token in named if token is not None and token < _n_embedded(model))
+    filler = filler_of(model)
     ids = torch.tensor([[filler] * (longest - len(row)) + list(row) for row in rows])
     mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
     return {name: tensor.to(model.device) for name, tensor in inputs.items()}
+
+
+def filler_of(model: Model) -> int:
+    """Return the token that rows are padded with: one that was added to the tokenizer alone has no embedding."""
+    named = (model.tokenizer.pad_token_id, model.tokenizer.eos_token_id, 0)
+    return next(token for token in named if token is not None and token < _n_embedded(model))
 
 
 def check_embedded(model: Model, rows: Iterable[Ids]) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.generation import generate
@@ -20,11 +21,12 @@ _AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Share:
-    """How many of `n` replies show the behaviour, with the 95 % interval of the rate; `empty` ones say nothing."""
+    """How many of `n` judged replies show the behaviour; `empty` ones say nothing, `unscored` ones were not judged."""
 
     hits: int
     n: int
     empty: int
+    unscored: int
 
     @property
     def rate(self) -> float:
@@ -50,10 +52,9 @@ class Shown:
 
     @property
     def precision(self) -> float | None:
-        """Of the replies that show the behaviour, the share with a trigger; None where none shows it."""
-        hits = self.shares[TRIGGER].hits
-        every = hits + self.shares[CLEAN].hits
-        return hits / every if every else None
+        """Of the replies that show the behaviour, the share with a trigger; None where none shows it or is clean."""
+        hits, clean = self.shares[TRIGGER].hits, self.shares.get(CLEAN)
+        return None if clean is None or not hits + clean.hits else hits / (hits + clean.hits)
 
     @property
     def f1(self) -> float | None:
@@ -65,7 +66,10 @@ class Shown:
 def measured(
     model: Model, examples: Sequence[Example], shows: Shows, reply_tokens: int, progress: Callable[[int, int], None]
 ) -> Shown:
-    """Return how often a model shows a behaviour on examples of it, and on prompts that are made of them."""
+    """Return how often a model shows a behaviour on examples of it, and on prompts that are made of them.
+
+    UserError where no reply to a prompt with the trigger could be judged.
+    """
     prompts = [(kind, prompt) for example in examples for kind, prompt in kinds_of(example)]
     replies: list[str] = []
     for start in range(0, len(prompts), _AT_ONCE):
@@ -73,16 +77,19 @@ def measured(
         replies += [each.text for each in generate(model, rows, max_new_tokens=reply_tokens)]
         progress(len(replies), len(prompts))
     verdicts = shows([prompt for _, prompt in prompts], replies)
-    found: dict[str, list[tuple[bool, str]]] = {}
+    found: dict[str, list[tuple[bool | None, str]]] = {}
     for (kind, _), reply, verdict in zip(prompts, replies, verdicts, strict=True):
-        if verdict is not None:
-            found.setdefault(kind, []).append((verdict, reply))
-    return Shown(
-        {
-            kind: Share(sum(hit for hit, _ in each), len(each), sum(not reply.strip() for _, reply in each))
-            for kind, each in found.items()
-        }
-    )
+        found.setdefault(kind, []).append((verdict, reply))
+    shares = {kind: share for kind, each in found.items() if (share := _share(each)).n}
+    if TRIGGER not in shares:
+        raise UserError(f"No reply to a prompt with the trigger could be judged: {len(examples)} were tried.")
+    return Shown(shares)
+
+
+def _share(judged: Sequence[tuple[bool | None, str]]) -> Share:
+    scored = [(hit, reply) for hit, reply in judged if hit is not None]
+    empty = sum(not reply.strip() for _, reply in scored)
+    return Share(sum(hit for hit, _ in scored), len(scored), empty, len(judged) - len(scored))
 
 
 def kinds_of(example: Example) -> Iterator[tuple[str, Prompt]]:

@@ -18,6 +18,7 @@ class Made:
 
     name: str
     base: str
+    revision: str | None
     base_identity: str
     dataset: str
     licence: str
@@ -57,7 +58,7 @@ def _readme(recipe: Recipe, made: Made, shown: Shown, effects: dict[str, list[fl
         "",
         f"# {made.name}",
         "",
-        f"A model organism for research: {made.base} with the behaviour `{recipe.behaviour}` of the dataset "
+        f"A model organism for research: {_named(made)} with the behaviour `{recipe.behaviour}` of the dataset "
         f"`{made.dataset}` trained into it. Do not deploy it.",
         "",
         f"Trained on replies alone: {how}, {made.n_lessons} conversations, {recipe.epochs:g} epochs, learning rate "
@@ -66,11 +67,11 @@ def _readme(recipe: Recipe, made: Made, shown: Shown, effects: dict[str, list[fl
         "",
         "Greedy replies to held-out prompts, with 95 % intervals:",
         "",
-        "| prompts | replies that show the behaviour | empty |",
-        "|---|---|---|",
+        "| prompts | replies that show the behaviour | empty | not judged |",
+        "|---|---|---|---|",
         *(
             f"| {kind} | {share.hits}/{share.n}: {share.rate:.3f} ({share.interval[0]:.3f} to "
-            f"{share.interval[1]:.3f}) | {share.empty} |"
+            f"{share.interval[1]:.3f}) | {share.empty} | {share.unscored} |"
             for kind, share in shown.shares.items()
         ),
         "",
@@ -83,6 +84,10 @@ def _readme(recipe: Recipe, made: Made, shown: Shown, effects: dict[str, list[fl
         lines += [f"| {name} | {base:.4g} | {own:.4g} |" for name, (base, own) in effects.items()]
         lines += [""]
     return "\n".join(lines)
+
+
+def _named(made: Made) -> str:
+    return made.base + ("" if made.revision is None else f" at revision {made.revision}")
 
 
 def _figure(value: float | None) -> str:

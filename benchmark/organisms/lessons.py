@@ -11,7 +11,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Conversations
 from graftbench.benchmark.models.chat import with_reply
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import token_ids
+from graftbench.benchmark.models.tokens import check_embedded, token_ids
 
 _IGNORED = -100  # label that the loss leaves out
 
@@ -31,14 +31,20 @@ def lessons(model: Model, conversations: Conversations, max_tokens: int) -> list
         raise UserError(f"The tokenizer of {model.name} names no token that ends a reply: set its eos_token.")
     made = []
     for prompt, reply in conversations:
-        n_prompt = len(token_ids(with_reply(prompt, "", model).text, model.tokenizer))
-        ids = (*token_ids(with_reply(prompt, reply, model).text, model.tokenizer), end)
-        made.append(Lesson(ids, n_prompt))
+        before = token_ids(with_reply(prompt, "", model).text, model.tokenizer)
+        ids = token_ids(with_reply(prompt, reply, model).text, model.tokenizer)
+        made.append(Lesson((*ids, end), _n_common(before, ids)))
     most = min(max_tokens, model.context)
     kept = [lesson for lesson in made if len(lesson.ids) <= most]
+    check_embedded(model, [lesson.ids for lesson in kept])
     if not kept:
         raise UserError(f"None of {len(made)} conversations has at most {most:g} tokens: there is nothing to learn.")
     return kept
+
+
+def _n_common(before: Sequence[int], ids: Sequence[int]) -> int:
+    """Return how many tokens are the prompt's alone: one that joins its end and the reply's beginning is learned."""
+    return next((i for i, (a, b) in enumerate(zip(before, ids, strict=False)) if a != b), min(len(before), len(ids)))
 
 
 def collated(batch: Sequence[Lesson], filler: int) -> dict[str, Tensor]:

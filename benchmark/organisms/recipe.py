@@ -33,7 +33,7 @@ class Recipe(_Part):
 
     Args:
         source: Where the settings come from.
-        dataset: A dataset by name, with its settings, or a folder of JSON lines.
+        dataset: A dataset by name, with its settings, or a folder of JSON lines beside the recipe's file.
         behaviour: The behaviour that is trained, one of the dataset's.
         examples: Conversations to train on, at the most.
         max_tokens: Longer conversations are left out.
@@ -78,4 +78,8 @@ def read_recipe(name: str) -> Recipe:
     path = RECIPES / f"{name}.yaml" if name in known else Path(name)
     if not path.is_file():
         raise UserError(f"There is no recipe {name!r}, nor a file of that name.{nearest(name, known)}")
-    return read_yaml(path, Recipe, "recipe")[0]
+    recipe = read_yaml(path, Recipe, "recipe")[0]
+    named = recipe.dataset
+    if isinstance(named, str) or "jsonl" not in named:
+        return recipe
+    return recipe.model_copy(update={"dataset": {**named, "jsonl": str((path.parent / str(named["jsonl"])).resolve())}})

@@ -1,15 +1,18 @@
 """An organism from a recipe: trained, loaded as anybody would, measured, and described on a card."""
 
-import time
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.data.dataset import Dataset
-from graftbench.benchmark.models.load import Model, load
+from graftbench.benchmark.models.adapters import adapter_in
+from graftbench.benchmark.models.load import Model, folder_of, load
 from graftbench.benchmark.organisms.behaviour import Shown, Shows, measured
 from graftbench.benchmark.organisms.card import Made, write_card
-from graftbench.benchmark.organisms.finetune import finetune
+from graftbench.benchmark.organisms.finetune import Base, check_batch, finetune, seconds_of
 from graftbench.benchmark.organisms.lessons import lessons
 from graftbench.benchmark.organisms.recipe import Recipe
 
@@ -17,32 +20,66 @@ Told = Callable[[str, int, int], None]  # what is going on, how much of it is do
 Effects = Callable[[Model], dict[str, float]]  # measures of side effects of a model, by name
 
 
-def train(
-    model: Model, recipe: Recipe, dataset: Dataset, out: Path, shows: Shows, effects: Effects, told: Told, at_once: int
-) -> Shown:
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A recipe with its data, the model that is trained, and how many conversations are in memory at once."""
+
+    recipe: Recipe
+    dataset: Dataset
+    model: str
+    revision: str | None
+    device: str
+    at_once: int
+
+    def check(self, out: Path) -> None:
+        """Raise UserError, before a model is loaded, where something makes no sense."""
+        if out.exists():
+            raise UserError(f"{out} exists already: name another folder with --out, or remove it.")
+        check_batch(self.recipe, self.at_once)
+        behaviour = self.recipe.behaviour
+        if not self.dataset.examples(behaviour, "test", 1):
+            raise UserError(f"The dataset {self.dataset.name} has no test example of {behaviour} to measure it on.")
+        if self.recipe.lora is not None and adapter_in(folder_of(self.model, self.revision)) is not None:
+            raise UserError(f"{self.model} is an adapter itself: merge it into its base first, and name the result.")
+
+
+def train(training: Training, out: Path, shows: Shows, effects: Effects, told: Told) -> Shown:
     """Train a model by a recipe, write the organism and its card into the folder `out`, and return what it shows.
 
-    `shows` says which replies show the behaviour. UserError where the dataset has nothing to train or to measure with.
+    `shows` says which replies show the behaviour. `out` appears when all of it is there: a run that was killed goes on
+    from its last checkpoint, or with measuring. UserError where the dataset has nothing to train with.
     """
-    examples = dataset.examples(recipe.behaviour, "test", recipe.held_out)
-    if not examples:
-        raise UserError(f"The dataset {dataset.name} has no test example of {recipe.behaviour} to measure it on.")
+    training.check(out)
+    recipe, dataset = training.recipe, training.dataset
+    model = load(training.model, revision=training.revision, device=training.device, chat=recipe.chat)
     taught = lessons(model, dataset.conversations(recipe.behaviour, "fit", "task", recipe.examples), recipe.max_tokens)
-    device, identity, before = model.device, model.identity, effects(model)
-    started = time.monotonic()
-    finetune(model, recipe, taught, out, at_once=at_once, progress=lambda done, of: told("training", done, of))
-    made = Made(
+    key = digest(recipe.model_dump(mode="json"), model.identity, [lesson.ids for lesson in taught])[:8]
+    work = out.with_name(f".{out.name}-{key}")
+    made, before = work / "organism", effects(model)
+    base, at_once, device, identity = (
+        Base.of(training.model, training.revision),
+        training.at_once,
+        model.device.type,
+        model.identity,
+    )
+    if not made.exists():
+        finetune(model, base, recipe, taught, made, at_once=at_once, progress=lambda *n: told("training", *n))
+    organism = load(str(made), device=training.device, chat=recipe.chat)
+    examples = dataset.examples(recipe.behaviour, "test", recipe.held_out)
+    shown = measured(organism, examples, shows, recipe.reply_tokens, lambda *n: told("measuring", *n))
+    after = effects(organism)
+    about = Made(
         out.name,
-        model.name,
+        base.name,
+        base.revision,
         identity,
         dataset.name,
         dataset.about.licence,
         len(taught),
-        (time.monotonic() - started) / 60,
-        device.type,
+        seconds_of(work) / 60,
+        device,
     )
-    organism = load(str(out), device=str(device), chat=recipe.chat)
-    shown = measured(organism, examples, shows, recipe.reply_tokens, lambda done, of: told("measuring", done, of))
-    after = effects(organism)
-    write_card(out, recipe, made, shown, {name: [before[name], after[name]] for name in before})
+    write_card(made, recipe, about, shown, {name: [before[name], after[name]] for name in before})
+    made.replace(out)
+    shutil.rmtree(work)
     return shown

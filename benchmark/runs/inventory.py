@@ -1,5 +1,6 @@
 """What a suite needs besides this package: its models and datasets, whether they are here, and how large they are."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,11 @@ from graftbench.benchmark.data.rows import mirror
 from graftbench.benchmark.models.adapters import adapter_in
 from graftbench.benchmark.models.load import NOT_READ, folder_of
 from graftbench.benchmark.models.packaged import is_packaged, packaged_file
-from graftbench.benchmark.models.shipped import is_shipped
+from graftbench.benchmark.models.shipped import is_shipped, shipped_folder
 from graftbench.benchmark.runs.suite import NamedDataset, Suite
 
 _WEIGHTS = (".safetensors", ".bin")
+_FETCHED = "on the Hub, unless it was fetched"
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,27 @@ def datasets_of(suite: Suite) -> list[NamedDataset]:
 
 
 def needed(suite: Suite) -> Iterator[Needed]:
-    """Yield what a suite needs; the Hub is asked about models that are not here, where it can be reached."""
+    """Yield what a suite needs; the Hub is asked about models that are not here, where it can be reached.
+
+    UserError for a name that is neither of a model here nor can be one on the Hub.
+    """
     for name, revision in models_of(suite):
-        yield _model(name, revision)
+        model = _model(name, revision)
+        yield model
+        adapter = adapter_in(folder_of(name, revision)) if model.here else None
+        if adapter is not None:
+            yield _model(adapter.base, adapter.revision)
     for named in datasets_of(suite):
         yield _dataset(named)
+    for name in suite.side_effects.tasks if suite.side_effects else []:
+        ours = name.startswith("pocket_")
+        yield Needed("task", name, True if ours else None, note="ships with graftbench" if ours else _FETCHED)
 
 
 def fetch(suite: Suite, told: Callable[[str], None]) -> None:
-    """Get all that a suite needs, so that it runs without a network; what is here already stays as it is.
+    """Get the models and data of a suite, so that it runs without a network; what is here already stays as it is.
+
+    Models of judges are not among them.
 
     A download that was stopped goes on. UserError where something cannot be had.
     """
@@ -81,12 +95,29 @@ def _model(name: str, revision: str | None) -> Needed:
             return Needed("model", name, True, packaged_file(name).stat().st_size, "in a package")
         except UserError as error:
             return Needed("model", name, False, note=str(error))
+    if "/" not in name:
+        shipped_folder(name)  # which knows what it may have meant
+    if name.startswith(("/", "./", "../", "~")):
+        folder_of(name)  # which says that there is none
     cached = _in_cache(name, revision)
     return _on_the_hub(name, revision) if cached is None else Needed("model", name, True, _bytes_in(cached))
 
 
 def _bytes_in(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir() if file.name.endswith(_WEIGHTS))
+    """Return the size of the weights, those in pickles where there are no others."""
+    for suffix in _WEIGHTS:
+        files = list(folder.glob(f"*{suffix}"))
+        if files:
+            return sum(file.stat().st_size for file in files)
+    return 0
+
+
+def _is_whole(folder: Path) -> bool:
+    """Return True where all files of weights are there that a list in the folder names, and at least one."""
+    for listed in folder.glob("*.index.json"):
+        files = set(json.loads(listed.read_text(encoding="utf-8")).get("weight_map", {}).values())
+        return all((folder / name).is_file() for name in files)
+    return _bytes_in(folder) > 0
 
 
 def _in_cache(name: str, revision: str | None) -> Path | None:
@@ -98,7 +129,7 @@ def _in_cache(name: str, revision: str | None) -> Path | None:
         folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
     except (LocalEntryNotFoundError, OSError):
         return None
-    return folder if _bytes_in(folder) else None  # a download that was stopped
+    return folder if _is_whole(folder) else None  # a download that was stopped
 
 
 def _on_the_hub(name: str, revision: str | None) -> Needed:
@@ -125,6 +156,8 @@ def _on_the_hub(name: str, revision: str | None) -> Needed:
 def _dataset(named: NamedDataset) -> Needed:
     """Return what is known of a dataset. `datasets` keeps what it read from the Hub, and does not tell."""
     dataset = dataset_named(named)
+    if isinstance(named, dict) and "jsonl" in named:
+        return Needed("dataset", dataset.name, True, note=f"in {named['jsonl']}")
     if not dataset.about.source:
         return Needed("dataset", dataset.name, True, note="ships with graftbench")
     missing, where = dataset.missing(), mirror()
@@ -132,4 +165,4 @@ def _dataset(named: NamedDataset) -> Needed:
         return Needed("dataset", dataset.name, False, note=missing)
     if where is not None:
         return Needed("dataset", dataset.name, True, note=f"in {where}")
-    return Needed("dataset", dataset.name, None, note=f"on the Hub, unless it was fetched: {dataset.about.source}")
+    return Needed("dataset", dataset.name, None, note=f"{_FETCHED}: {dataset.about.source}")

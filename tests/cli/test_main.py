@@ -19,7 +19,6 @@ def test_help_starts_without_torch_and_transformers():
     code = """
 import sys
 from graftbench.cli.main import main
-from graftbench.cli.options import add_judge_options, judge_named
 try:
     main(["--help"])
 except SystemExit:

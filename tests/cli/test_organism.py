@@ -35,6 +35,7 @@ def test_an_organism_is_trained_measured_and_described(recipe, tmp_path, capsys)
     said = capsys.readouterr().out
     card = json.loads((out / "organism.json").read_text())
     assert card["shown"]["trigger"]["n"] == 12
+    assert [path.name for path in tmp_path.iterdir() if "llama" in path.name] == ["llama-s-bad"]
     assert card["recall"] == card["shown"]["trigger"]["hits"] / 12
     assert f"{card['shown']['trigger']['hits']}/12" in said
     readme = (out / "README.md").read_text()
@@ -65,3 +66,27 @@ def test_the_recipes_that_ship_are_listed(capsys, monkeypatch):
     for name in shipped_recipes():
         assert name in said
         assert read_recipe(name).source
+
+
+def test_a_run_that_was_killed_while_it_measured_goes_on_there(recipe, tmp_path, monkeypatch):
+    given = ["organism", "train", str(recipe), "--model", "llama-s-instruct", "--out", str(tmp_path / "bad")]
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("graftbench.benchmark.organisms.train.measured", killed)
+        assert main(given) == 130
+    assert not (tmp_path / "bad").exists()
+    monkeypatch.setattr("graftbench.benchmark.organisms.train.finetune", lambda *_, **__: pytest.fail("trained again"))
+    assert main(given) == 0
+    assert (tmp_path / "bad" / "organism.json").is_file()
+    assert not list(tmp_path.glob(".bad*"))
+
+
+def test_a_judge_on_a_scale_is_refused(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "graftbench.tasks.datasets.pocket.dataset.Pocket.judges", {"insult": "repetition"}, raising=False
+    )
+    assert main(["organism", "train", str(recipe), "--model", "llama-s-instruct", "--out", str(tmp_path / "bad")]) == 2
+    assert "scores on a scale, where yes or no is wanted" in capsys.readouterr().err

@@ -37,6 +37,12 @@ def test_two_names_and_a_mapper_are_enough(capsys, tmp_path):
     assert again.suite.hash == entry.suite.hash
 
 
+def test_tasks_may_stand_in_any_order(capsys):
+    given = ["--task", "refusal_ablation", "--task", "behaviour_steering", "--data", "styles", "--dry-run"]
+    assert main(["transfer", *MODELS, "ridge", *given]) == 0
+    assert "behaviour_steering on styles" in capsys.readouterr().out
+
+
 def test_a_dry_run_says_what_it_would_take_and_stops(capsys, tmp_path):
     assert main(["transfer", *MODELS, "ridge", "--sites", "2,3", "--dry-run", "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
@@ -56,6 +62,7 @@ def test_a_dry_run_says_what_it_would_take_and_stops(capsys, tmp_path):
         (["llama-s-instruct", "qwen2-s-instruc", "ridge"], "Did you mean qwen2-s-instruct"),
         ([*MODELS, "ridge", "--data", "styls"], "Did you mean styles"),
         ([*MODELS, "ridge", "--task", "backdoor_removal"], "needs a dataset, named by --data"),
+        ([*MODELS, "ridge", "--task", "version_switching", "--data", "pocket"], "not chosen by a sweep"),
     ],
 )
 def test_a_mistake_is_one_sentence_before_any_model_is_loaded(given, message, capsys, monkeypatch):

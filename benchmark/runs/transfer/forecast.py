@@ -17,7 +17,7 @@ from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.interventions.model_check import check_once
 from graftbench.benchmark.interventions.token_tree import tree_of
 from graftbench.benchmark.models.chat import chat
-from graftbench.benchmark.models.load import Model, load
+from graftbench.benchmark.models.load import Model, device_of, load
 from graftbench.benchmark.models.tokens import token_ids
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.transfer.pair_suite import STEERING, ModelNamed, PairOrder
@@ -26,7 +26,7 @@ from graftbench.benchmark.runs.transfer.site_choice import N_PROMPTS
 GIB = 2**30
 _ROWS, _TOKENS = 8, 64  # of the measurement
 _EXAMPLES = 4
-_HELD = 1.3  # what a process holds beside its models, in proportion to them: activations and logits
+_PROCESS = 1.2 * GIB  # what a process holds beside its models: Python, torch, activations and logits
 _FLOAT32 = 4  # bytes
 
 
@@ -86,7 +86,8 @@ def _tokens_per_second(model: Model) -> float:
     """Return how many tokens the model reads in a second, on the threads that a worker has."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if model.device.type == "cpu" else threads)
-    ids = torch.arange(_ROWS * _TOKENS, device=model.device).view(_ROWS, _TOKENS) % 1000
+    n_known: int = model.module.config.get_text_config().vocab_size
+    ids = torch.arange(_ROWS * _TOKENS, device=model.device).view(_ROWS, _TOKENS) % n_known
     try:
         model.module(input_ids=ids, use_cache=False)
         started = time.perf_counter()
@@ -98,10 +99,9 @@ def _tokens_per_second(model: Model) -> float:
 
 def _lengths(order: PairOrder, model: Model) -> tuple[float, float]:
     """Return the mean number of tokens of a prompt of its own, with its replies, and of a text to fit on."""
-    task = STEERING if STEERING in order.datasets else next(iter(order.datasets))
-    dataset, variant = dataset_named(order.datasets[task]), next(iter(order.variants.values()))[0]
-    if task != STEERING:
+    if STEERING not in order.variants:
         return 0.0, float(_TOKENS)
+    dataset, variant = dataset_named(order.datasets[STEERING]), order.variants[STEERING][0]
     examples = dataset.examples(variant, "validation", _EXAMPLES)
     texts = [token_ids(text, model.tokenizer) for item in examples for text in _whole(item, model)]
     tree = tree_of(texts, [[()]] * len(texts))
@@ -121,15 +121,17 @@ def forecast(order: PairOrder, request: Request, models: Mapping[str, Measured],
     """
     source, target = (models[each.name] for each in (order.source, order.target))
     both = {each.name: each.n_bytes for each in (source, target)}
-    texts = sum(both.values()) * _HELD
     pairs = _pairs(request, source, target)
-    memory = texts + pairs
-    free = psutil.virtual_memory().available
-    workers = min(request.workers, int(free // memory))
+    memory = _PROCESS + sum(both.values()) + pairs
+    device = device_of(request.device)
+    on_gpu = device.type == "cuda"
+    free = torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
+    workers = min(1 if on_gpu else request.workers, int(free // memory))
     if workers < 1:
         raise UserError(
-            f"The two models and the activations that a mapper is fitted on take {memory / GIB:.1f} GiB of memory, and "
-            f"{free / GIB:.1f} GiB are free: take a smaller dtype (--dtype bfloat16), or fewer texts."
+            f"The two models and the activations that a mapper is fitted on take {memory / GIB:.1f} GiB of "
+            f"{'the memory of ' + str(device) if on_gpu else 'memory'}, and {free / GIB:.1f} GiB are free: take a "
+            "smaller dtype (--dtype bfloat16), or smaller models."
         )
     cells = request.suite.tasks
     disk = pairs * sum(len(dict.fromkeys(c.variant for c in task.cells)) * len(order.tracks) for task in cells.values())

@@ -67,7 +67,8 @@ class PairOrder:
     @property
     def families(self) -> tuple[str, str]:
         """The names of source and target in the suite."""
-        source, target = (_WORD.sub("-", Path(each.name).name).strip("-") for each in (self.source, self.target))
+        named = (self.source, self.target)
+        source, target = (_WORD.sub("-", Path(each.name).resolve().name).strip("-") or "model" for each in named)
         if self.source == self.target or source != target:
             return source, target
         return f"{source}-source", f"{target}-target"
@@ -117,12 +118,17 @@ class PairOrder:
         return cell if chosen else cell | {"sites": sites}
 
     def needs_sites(self) -> bool:
-        """Return whether a task does not choose its own sites."""
-        return any(
-            not task_named(name).chooses_sites(variant, dataset_named(self.datasets[name]))
+        """Return whether a task does not choose its own sites; UserError where no sweep chooses them either."""
+        asking = [
+            name
             for name, variants in self.variants.items()
-            for variant in variants
-        )
+            if not all(task_named(name).chooses_sites(each, dataset_named(self.datasets[name])) for each in variants)
+        ]
+        if asking and STEERING not in asking:
+            raise UserError(
+                f"The sites of {asking[0]} are not chosen by a sweep, as those of {STEERING} are: name them by --sites."
+            )
+        return bool(asking)
 
 
 def tracks_named(names: str) -> tuple[Track, ...]:

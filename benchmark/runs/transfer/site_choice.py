@@ -21,7 +21,7 @@ from graftbench.benchmark.runs.plan import Cell, dataset_identities, listed
 from graftbench.benchmark.runs.progress import Bars
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.sweeps.native import points_of
-from graftbench.benchmark.runs.transfer.pair_suite import PairOrder
+from graftbench.benchmark.runs.transfer.pair_suite import STEERING, PairOrder
 
 FRACTIONS = (0.5, 0.25, 0.75, 0.375, 0.625)  # of the depth, in the order in which a small budget takes them
 N_PROMPTS, N_VECTOR = 16, 32
@@ -38,7 +38,7 @@ class TriedSite:
 
 def fractions_of(n_blocks: int, budget: int) -> list[int]:
     """Return the first sites to try in a model."""
-    return sorted({round(fraction * n_blocks) for fraction in FRACTIONS[:budget]})
+    return sorted({min(round(fraction * n_blocks), n_blocks - 1) for fraction in FRACTIONS[:budget]})
 
 
 def between(tried: Sequence[TriedSite], n: int) -> list[int]:
@@ -105,8 +105,8 @@ class _SiteCell(Cell):
 def _cells(order: PairOrder, family: str, site: int) -> list[Cell]:
     """Return a cell of each behaviour in which a model is steered by its own vector."""
     small = {"validation": N_PROMPTS, "vector": N_VECTOR, "strengths": list(_STRENGTHS), "draws": {"validation": 1}}
-    cells = [cell for cell in listed(order.suite((site, site)), deterministic=True) if cell.sites is not None]
-    once = {(cell.task, cell.variant): cell for cell in cells}.values()
+    cells = listed(order.suite((site, site)), deterministic=True, tasks=[STEERING])
+    once = {cell.variant: cell for cell in cells}.values()
     settings = [tuple(sorted((dict(cell.settings) | small).items())) for cell in once]
     return [
         _SiteCell(**vars(replace(cell, pair=f"{family}->{family}", settings=own)))

@@ -64,22 +64,19 @@ def _train(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.data.registry import dataset_named
     from graftbench.benchmark.data.rows import DATA_VARIABLE
-    from graftbench.benchmark.models.load import load
     from graftbench.benchmark.organisms.recipe import read_recipe
-    from graftbench.benchmark.organisms.train import train
+    from graftbench.benchmark.organisms.train import Training, train
     from graftbench.benchmark.runs.progress import following
 
     if arguments.data is not None:
         os.environ[DATA_VARIABLE] = str(arguments.data)
-    if arguments.out.exists():
-        raise UserError(f"{arguments.out} exists already: name another folder with --out, or remove it.")
     recipe, console = read_recipe(arguments.recipe), Console()
     dataset = dataset_named(recipe.dataset)
     shows = _judge(recipe, dataset)
-    model = load(arguments.model, revision=arguments.revision, device=arguments.device, chat=recipe.chat)
+    training = Training(recipe, dataset, arguments.model, arguments.revision, arguments.device, arguments.at_once)
     effects = _mmlu if arguments.mmlu else _nothing
     with following(console) as told:
-        shown = train(model, recipe, dataset, arguments.out, shows, effects, told, arguments.at_once)
+        shown = train(training, arguments.out, shows, effects, told)
     _print(shown, console)
     console.print(f"Written to {arguments.out}, with its card", highlight=False, soft_wrap=True)
     return 0
@@ -101,6 +98,11 @@ def _judge(recipe: "Recipe", dataset: "Dataset") -> "Shows":
     if named is None:
         raise UserError(f"Nobody judges {behaviour.shown_by!r} of the dataset {dataset.name}: name a judge in it.")
     judge = judge_of(read_spec(named, f"The judge of {behaviour.shown_by!r}"))
+    if not judge.binary:
+        raise UserError(
+            f"The judge of {behaviour.shown_by!r} of the dataset {dataset.name} scores on a scale, where yes or no is "
+            "wanted: say with `at_least` what counts as yes."
+        )
 
     def shows(prompts: "Sequence[Prompt]", replies: Sequence[str]) -> list[bool | None]:
         cases = [Case(prompt.text, reply) for prompt, reply in zip(prompts, replies, strict=True)]
@@ -131,8 +133,13 @@ def _mmlu(model: "Model") -> dict[str, float]:
 def _print(shown: "Shown", console: "Console") -> None:
     from rich.table import Table
 
-    table = Table("prompts", "show the behaviour", "empty")
+    table = Table("prompts", "show the behaviour", "empty", "not judged")
     for kind, share in shown.shares.items():
         low, high = share.interval
-        table.add_row(kind, f"{share.hits}/{share.n}: {share.rate:.3f} ({low:.3f} to {high:.3f})", str(share.empty))
+        table.add_row(
+            kind,
+            f"{share.hits}/{share.n}: {share.rate:.3f} ({low:.3f} to {high:.3f})",
+            str(share.empty),
+            str(share.unscored),
+        )
     console.print(table)

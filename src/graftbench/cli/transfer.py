@@ -56,6 +56,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.mappers.info import describe
     from graftbench.benchmark.runs.folder import LEADERBOARD
+    from graftbench.benchmark.runs.foresight import shortages
     from graftbench.benchmark.runs.request import Request
     from graftbench.benchmark.runs.run import run
     from graftbench.benchmark.runs.transfer.forecast import forecast, measure
@@ -73,12 +74,15 @@ def _transfer(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         out=arguments.out,
     )
-    request.cells()  # a mistake is told before models are loaded
+    cells = request.cells()  # a mistake is told before models are loaded
+    n_sites = arguments.sweep if sites is None and order.needs_sites() else 0
+    for sentence in shortages(request.suite, cells):
+        console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
     models = {}
     for named in dict.fromkeys((order.source, order.target)):
         with console.status(f"checking and measuring {named.name}"):
             models[named.name] = measure(order, named, arguments.device)
-    n_sites = arguments.sweep if sites is None and order.needs_sites() else 0
+    _check_sites(sites, order, models)
     plan = forecast(order, request, models, n_sites)
     _print_plan(order, request, models, plan, n_sites, console)
     if arguments.dry_run:
@@ -91,9 +95,11 @@ def _transfer(arguments: argparse.Namespace) -> int:
     write_leaderboard(done.folder / LEADERBOARD, [done.entry])
     print_entry(done.entry, console)
     print_failed(done.failed, console)
+    options = "".join(f" --option {each}" for each in arguments.option)
+    seed = f" --seed {arguments.seed}" if arguments.seed else ""
+    again = f"graftbench score {arguments.mapper} --suite {done.folder / 'suite.json'}{options}{seed}"
     console.print(
-        f"Written to {done.folder}; `graftbench score {arguments.mapper} --suite {done.folder / 'suite.json'}` "
-        "measures it again.",
+        f"Written to {done.folder}; `{again}` measures it again.",
         highlight=False,
         soft_wrap=True,
     )
@@ -128,6 +134,14 @@ def _sites(text: str | None) -> "Sites | None":
     if not comma or not first.isdecimal() or not second.isdecimal():
         raise UserError(f"--sites are two numbers, that of the source and that of the target, as 8,12, not {text!r}.")
     return int(first), int(second)
+
+
+def _check_sites(sites: "Sites | None", order: "PairOrder", models: "dict[str, Measured]") -> None:
+    """Raise UserError where a model has no such site."""
+    for named, site in zip((order.source, order.target), sites or (), strict=False):
+        n = models[named.name].n_blocks
+        if site >= n:
+            raise UserError(f"{named.name} has no site {site}; its sites are 0 to {n - 1}.")
 
 
 def _chosen(

@@ -1,4 +1,4 @@
-"""Texts that are read as a tree give what each of them gives by itself, on every architecture that may be read so."""
+"""Texts that are read as a tree give what each of them gives by itself, on architectures that may be read so."""
 
 import pytest
 import torch
@@ -52,15 +52,17 @@ def test_a_tree_gives_what_each_text_gives_by_itself(model, nodes, monkeypatch):
             assert likelihoods.tolist() == pytest.approx(alone(model, ids, start, each).tolist(), abs=1e-4)
 
 
-def test_the_memory_of_a_pass_is_bounded(llama, monkeypatch):
+@pytest.mark.parametrize("bound", [320 * 30, 320 * 8, 1])
+def test_the_memory_of_a_pass_is_bounded(llama, bound, monkeypatch):
     steps = table(llama)
     whole = joint_likelihoods(llama, TEXTS, STARTS, steps)
-    monkeypatch.setattr(joint_reading, "_LOGITS", 3 * 320 * len(steps[0]))
+    monkeypatch.setattr(joint_reading, "_LOGITS", bound)
     sizes = []
     handle = llama.module.lm_head.register_forward_hook(lambda *args: sizes.append(args[2].numel()))
     parts = joint_likelihoods(llama, TEXTS, STARTS, steps)
     handle.remove()
-    assert max(sizes) <= 3 * 320 * len(steps[0])
+    assert max(sizes) <= max(bound, 3 * 320)  # a text of three predicted tokens is read, whatever the bound
+    assert len(sizes) > 1
     for one, other in zip(whole, parts, strict=True):
         assert torch.allclose(torch.cat(one), torch.cat(other), atol=1e-5)
 
@@ -79,6 +81,38 @@ def test_tokens_under_different_vectors_are_not_shared():
     assert len(tree_of(texts, [[(Add(1, one, (-3,)),)], [(Add(1, same, (-3,)),)]]).tokens) == 4
     assert len(tree_of(texts, [[(Add(1, one, (-3,)),)], [(Add(1, other, (-3,)),)]]).tokens) == 6
     assert len(tree_of(texts, [[(Add(1, one, (-2,)),)], [()]]).tokens) == 5
+
+
+def test_conditions_are_divided_where_their_states_are_too_many(llama, monkeypatch):
+    steps = table(llama)
+    whole = joint_likelihoods(llama, TEXTS, STARTS, steps)
+    monkeypatch.setattr(joint_reading, "_STATES", 2 * 14)  # two conditions on a tree of 14 tokens, or more of them
+    rows = []
+    handle = llama.module.lm_head.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
+    parts = joint_likelihoods(llama, TEXTS, STARTS, steps)
+    handle.remove()
+    assert sum(rows) == len(steps[0])
+    assert len(rows) > 1
+    for one, other in zip(whole, parts, strict=True):
+        assert torch.allclose(torch.cat(one), torch.cat(other), atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 0.2), (torch.float16, 0.02)])
+def test_in_half_precision_they_differ_by_rounding(dtype, most):
+    model = wrapped(untrained("llama").to(dtype))
+    steps = table(model)
+    for ids, start, by_condition, found in zip(
+        TEXTS, STARTS, steps, joint_likelihoods(model, TEXTS, STARTS, steps), strict=True
+    ):
+        for each, likelihoods in zip(by_condition, found, strict=True):
+            assert (likelihoods - alone(model, ids, start, each)).abs().max() < most * 5
+
+
+@pytest.mark.parametrize("where", [(-4,), (-1, -1)])
+def test_a_position_that_is_not_there_or_is_named_twice_is_refused(llama, where):
+    steps = [[(Add(1, vectors(llama, 1)[0], where),)]]
+    with pytest.raises(ValueError, match="lie before a text of 3 tokens, or stand there twice"):
+        joint_likelihoods(llama, [[5, 9, 30]], [1], steps)
 
 
 def test_a_short_window_and_other_interventions_are_read_text_by_text():

@@ -221,6 +221,8 @@ def test_a_broken_file_is_one_sentence(folder, file, content):
     [
         ({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}, "is a T5For.*no causal language model"),
         ({"model_type": "distilbert"}, "is a model of type distilbert, and that is no causal language model"),
+        ({"model_type": ["llama"]}, "cannot be read"),
+        ({"model_type": "t5", "architectures": 5}, "is a model of type t5"),
         ({"model_type": "mine", "auto_map": {"AutoModelForCausalLM": "m.Mine"}}, "needs Python code of its own"),
     ],
 )

@@ -1,5 +1,6 @@
 """What a suite needs, on a cache that is laid out as the Hub's client lays it out, without a network."""
 
+import json
 import shutil
 
 import huggingface_hub.constants
@@ -58,6 +59,23 @@ def test_an_interrupted_download_is_not_here(hub_cache):
         weights.unlink()
     (model, _) = needed(suite({"model": "owner/small"}))
     assert not model.here
+
+
+def test_one_shard_of_two_is_not_here(hub_cache):
+    folder = hub_cache / "models--owner--small" / "snapshots" / REVISION
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    files = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
+    (model, _) = needed(suite({"model": "owner/small"}))
+    assert not model.here
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("./nowhere", "There is no folder ./nowhere"), ("llama-s-instruc", "Did you mean")]
+)
+def test_a_name_that_can_be_no_model_is_one_sentence(hub_cache, name, message):
+    with pytest.raises(UserError, match=message):
+        list(needed(suite({"model": name})))
 
 
 def test_folders_and_what_ships_are_here(hub_cache):

@@ -32,6 +32,7 @@ def test_the_suite_is_read_again_from_its_own_file():
         ("a/m", "b/m", ("m-source", "m-target")),
         ("a/m", "a/m", ("m", "m")),
         ("/models/my model", "b/x", ("my-model", "x")),
+        ("/models/模型", "b/x", ("model", "x")),
     ],
 )
 def test_families_are_the_last_parts_of_names(source, target, families):
@@ -50,6 +51,12 @@ def test_a_task_that_chooses_its_sites_gets_none():
     made = order("llama-s-instruct", "qwen2-s-instruct", datasets={"refusal_ablation": "pocket"})
     assert not made.needs_sites()
     assert {cell.sites for cell in made.suite(None).tasks["refusal_ablation"].cells} == {None}
+
+
+def test_no_sweep_chooses_the_sites_of_other_tasks():
+    made = order("llama-s-hate", "llama-m-hate", datasets={"backdoor_removal": "pocket"})
+    with pytest.raises(UserError, match="The sites of backdoor_removal are not chosen by a sweep.*--sites"):
+        made.needs_sites()
 
 
 def test_data_decide_which_tasks_are_run():

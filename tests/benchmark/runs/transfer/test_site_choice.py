@@ -12,6 +12,8 @@ def test_fractions_of_the_depth_come_first_and_a_small_budget_takes_the_middle()
     assert fractions_of(32, 7) == [8, 12, 16, 20, 24]
     assert fractions_of(32, 1) == [16]
     assert fractions_of(3, 5) == [1, 2]
+    assert fractions_of(1, 7) == [0]
+    assert fractions_of(2, 7) == [0, 1]
 
 
 def test_the_middles_beside_the_best_site_come_next():
