@@ -76,7 +76,7 @@ def finetune(
         report_to=[],
         disable_tqdm=True,
         seed=recipe.seed,
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy="random",  # batches of one length would have replies of one kind
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         use_cpu=model.device.type == "cpu",
@@ -86,26 +86,13 @@ def finetune(
         trainer = Trainer(
             model=model.module if recipe.lora is None else _with_adapter(model.module, recipe.lora, recipe.seed),
             args=arguments,
-            train_dataset=_Lessons(taught),
-            data_collator=partial(_collate, filler=filler_of(model)),
+            train_dataset=list(taught),
+            data_collator=partial(collated, filler=filler_of(model)),
             callbacks=[_Heard(progress, work)],
         )
         trainer.remove_callback(PrinterCallback)  # it prints a dictionary of figures
         trainer.train(resume_from_checkpoint=_last(work))
         _write(trainer.model, model, base, out, own_tokenizer=recipe.lora is None or recipe.chat != OWN)
-
-
-class _Lessons(torch.utils.data.Dataset[dict[str, Any]]):
-    """Lessons as the Trainer takes them, with ids by which it groups them by length."""
-
-    def __init__(self, taught: Sequence[Lesson]) -> None:
-        self._taught = taught
-
-    def __len__(self) -> int:
-        return len(self._taught)
-
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        return {"input_ids": self._taught[i].ids, "lesson": self._taught[i]}
 
 
 class _Heard(TrainerCallback):
@@ -135,10 +122,6 @@ def seconds_of(work: Path) -> float:
     """Return how long a training took up to its last checkpoint, in seconds."""
     path = work / _SECONDS
     return float(path.read_text(encoding="utf-8")) if path.is_file() else 0.0
-
-
-def _collate(batch: Sequence[dict[str, Any]], filler: int) -> dict[str, torch.Tensor]:
-    return collated([each["lesson"] for each in batch], filler)
 
 
 def _last(work: Path) -> str | None:

@@ -78,6 +78,7 @@ def measure(order: PairOrder, named: ModelNamed, device: str) -> Measured:
     )
     del model
     gc.collect()
+    torch.cuda.empty_cache()  # the workers are other processes; without a GPU it does nothing
     return found
 
 
