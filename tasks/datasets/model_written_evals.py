@@ -1,7 +1,7 @@
 """Statements that somebody of a persona would make, or would not, answered by Yes or No (Perez et al., 2022).
 
 Source: `Anthropic/model-written-evals`, the folder `persona`, CC-BY-4.0. Columns `question`, `answer_matching_behavior`
-and `answer_not_matching_behavior`. Revision: none is pinned. The contrast is that of Panickssery et al. (2024): one
+and `answer_not_matching_behavior`. Revision: the default below. The contrast is that of Panickssery et al. (2024): one
 question with the one answer and with the other, read at the answer.
 Yes is the matching answer for half of the questions of every split: each that is answered Yes is joined with one that
 is answered No, both are of one split, and they stand in turn. Questions without a partner are left out.
