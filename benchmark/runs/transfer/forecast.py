@@ -21,7 +21,7 @@ from graftbench.benchmark.models.load import Model, device_of, load
 from graftbench.benchmark.models.tokens import token_ids
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.transfer.pair_suite import STEERING, ModelNamed, PairOrder
-from graftbench.benchmark.runs.transfer.site_choice import N_PROMPTS
+from graftbench.benchmark.runs.transfer.site_choice import N_PROMPTS, N_VECTOR
 
 GIB = 2**30
 _ROWS, _TOKENS = 8, 64  # of the measurement
@@ -163,8 +163,10 @@ def _of_sites(order: PairOrder, models: Sequence[Measured], n_sites: int) -> flo
     """Return the seconds of one process that it takes to choose the sites."""
     if not n_sites or STEERING not in order.variants:
         return 0.0
-    n_rows = N_PROMPTS * 5 * len(order.variants[STEERING])  # unsteered, native and random in both signs
-    return sum(n_sites * n_rows * each.per_prompt / 2 / each.tokens_per_second for each in dict.fromkeys(models))
+    n = n_sites * len(order.variants[STEERING])
+    rows = N_PROMPTS * 5  # unsteered, native and random in both signs; through the upper half of the blocks alone
+    tokens = [rows * each.per_prompt / 2 + 2 * N_VECTOR * each.words for each in models]  # and both sides of a contrast
+    return sum(n * each / model.tokens_per_second for model, each in dict(zip(models, tokens, strict=True)).items())
 
 
 def _of_steering(order: PairOrder, request: Request, source: Measured, target: Measured) -> float:

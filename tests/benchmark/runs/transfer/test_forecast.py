@@ -60,7 +60,7 @@ def test_time_grows_with_what_is_read(machine):
     rows = 64 * (19 + 2 * 6) + 128 * (13 + 2 * 2)
     fits = 2 * 300 * (60 / 1000 + 60 / 400)
     assert plan.seconds == pytest.approx((rows * 50 / 2 / 400 + fits) / 2)
-    assert plan.seconds_of_sites == pytest.approx(7 * 16 * 5 * 25 * (1 / 1000 + 1 / 400) / 2)
+    assert plan.seconds_of_sites == pytest.approx(7 * (16 * 5 * 25 + 2 * 32 * 60) * (1 / 1000 + 1 / 400) / 2)
     assert forecast(ORDER, request(), MODELS, 0).seconds_of_sites == 0
 
 
