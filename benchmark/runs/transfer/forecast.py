@@ -26,7 +26,7 @@ from graftbench.benchmark.runs.transfer.site_choice import N_PROMPTS, N_VECTOR
 GIB = 2**30
 _ROWS, _TOKENS = 8, 64  # of the measurement
 _EXAMPLES = 4
-_PROCESS = 1.2 * GIB  # what a process holds beside its models: Python, torch, activations and logits
+_PROCESS = 1.8 * GIB  # what a process holds beside its models: Python, torch, activations and logits
 _FLOAT32 = 4  # bytes
 
 

@@ -37,7 +37,7 @@ def test_memory_decides_how_many_cells_run_at_a_time(machine):
     machine(100, 100)
     plan = forecast(ORDER, request(), MODELS, 7)
     assert plan.workers == 2
-    assert plan.memory == pytest.approx(2 * (17.2 * GIB + 300 * 60 * 5120 * 4), rel=0.01)
+    assert plan.memory == pytest.approx(2 * (17.8 * GIB + 300 * 60 * 5120 * 4), rel=0.01)
     machine(30, 100)
     one = forecast(ORDER, request(), MODELS, 7)
     assert one.workers == 1
@@ -46,7 +46,7 @@ def test_memory_decides_how_many_cells_run_at_a_time(machine):
 
 def test_what_does_not_fit_is_refused_before_anything_runs(machine):
     machine(10, 100)
-    with pytest.raises(UserError, match=r"take 17\.\d GiB of memory, and 10\.0 GiB are free"):
+    with pytest.raises(UserError, match=r"take 18\.\d GiB of memory, and 10\.0 GiB are free"):
         forecast(ORDER, request(), MODELS, 7)
     machine(100, 0.1)
     with pytest.raises(UserError, match=r"takes 0\.7 GiB of disk"):
