@@ -6,6 +6,7 @@ import yaml
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.cli.main import main
+from tests.in_process import in_process
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "my_mapper.py"
 
@@ -38,7 +39,8 @@ def test_the_example_behaviour_is_scored_between_two_models_without_a_line_of_py
     task["cells"][0]["tracks"] = ["task"]
     (tmp_path / "few.yaml").write_text(yaml.safe_dump(suite))
     run = tmp_path / "run"
-    assert main(["score", "ridge", "--suite", str(tmp_path / "few.yaml"), "--out", str(run), "--workers", "1"]) == 0
+    with in_process():
+        assert main(["score", "ridge", "--suite", str(tmp_path / "few.yaml"), "--out", str(run)]) == 0
 
     entry = read_entry(run / "entry.json")
     (cell,) = entry.cells

@@ -3,6 +3,7 @@ import pytest
 from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.runs.transfer import pair_suite
 from graftbench.cli.main import main
+from tests.in_process import in_process
 
 MODELS = ["llama-s-instruct", "qwen2-s-instruct"]
 SMALL = {
@@ -25,7 +26,8 @@ def small(tmp_path, monkeypatch):
 def test_two_names_and_a_mapper_are_enough(capsys, tmp_path):
     out = tmp_path / "run"
     chosen = ["--behaviour", "brief", "--tracks", "task", "--sweep", "2", "--out", str(out)]
-    assert main(["transfer", *MODELS, "ridge", *chosen]) == 0
+    with in_process():
+        assert main(["transfer", *MODELS, "ridge", *chosen]) == 0
     said = capsys.readouterr().out
     for words in ("sites: at most 2 in each model", "memory: about", "behaviour_steering on styles: brief"):
         assert words in said

@@ -11,6 +11,7 @@ import yaml
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.schema import Entry
 from graftbench.cli.main import main
+from tests.in_process import in_process
 from tests.judges.llm.stub import Stub, good
 
 pytestmark = [
@@ -94,8 +95,8 @@ def home(by_rules, tmp_path, monkeypatch):
 
 
 def score(home, name, out, *more):
-    command = ["score", "ridge", "--suite", str(home / f"{name}.yaml"), "--out", str(home / out), "--workers", "1"]
-    return main([*command, *more])
+    with in_process():
+        return main(["score", "ridge", "--suite", str(home / f"{name}.yaml"), "--out", str(home / out), *more])
 
 
 def entry(folder):

@@ -6,6 +6,7 @@ import yaml
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.schema import Entry
 from graftbench.cli.main import main
+from tests.in_process import in_process
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,9 +44,10 @@ def scored(tmp_path_factory):
     (home / "small.yaml").write_text(yaml.safe_dump(SUITE))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRAFTBENCH_CACHE", str(home / "cache"))
-        command = ["score", "ridge", "--suite", str(home / "small.yaml"), "--workers", "1", "--out"]
-        assert main([*command, str(home / "run")]) == 0
-        assert main([*command, str(home / "again")]) == 0
+        command = ["score", "ridge", "--suite", str(home / "small.yaml"), "--out"]
+        with in_process():
+            assert main([*command, str(home / "run")]) == 0
+            assert main([*command, str(home / "again")]) == 0
     assert (home / "again" / "entry.json").read_text() == (home / "run" / "entry.json").read_text()
     return Entry.model_validate_json((home / "run" / "entry.json").read_text()).cells
 

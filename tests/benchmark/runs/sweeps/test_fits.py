@@ -9,6 +9,7 @@ from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.runs.sweeps.fits import SHARES, Refit, _variations
 from graftbench.cli.main import main
 from tests.benchmark.runs.test_run import SUITE
+from tests.in_process import in_process
 
 
 def test_over_fit_sizes_the_share_grows_and_over_seeds_all_texts_are_used():
@@ -47,15 +48,17 @@ def test_a_sweep_fits_on_ever_more_text_and_another_goes_over_positions(tmp_path
     cell["tracks"] = ["task"]
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(suite))
     out = tmp_path / "sweep"
-    more = ["--suite", str(tmp_path / "small.yaml"), "--out", str(out), "--workers", "1"]
-    assert main(["sweep", "--over", "fit-size", "--mapper", "ridge", *more]) == 0
+    more = ["--suite", str(tmp_path / "small.yaml"), "--out", str(out)]
+    with in_process():
+        assert main(["sweep", "--over", "fit-size", "--mapper", "ridge", *more]) == 0
     (found,) = json.loads((out / "fit-sizes.json").read_text())
     assert [fit["share"] for fit in found["fits"]] == list(SHARES)
     pairs = [fit["pairs"] for fit in found["fits"]]
     assert pairs == sorted(set(pairs))
     assert found["fits"][-1]["transfer"][0] == 1
     assert (out / "fit-sizes.png").stat().st_size > 1000
-    assert main(["sweep", "--over", "position", *more]) == 0
+    with in_process():
+        assert main(["sweep", "--over", "position", *more]) == 0
     swept = json.loads((out / "positions.json").read_text())
     assert {point["position"] for point in swept[0]["points"]} == {"trigger", "prompt", -6, -5, -4, -3, -2, -1}
     native = {point["position"]: point["native"] for point in swept[0]["points"]}
