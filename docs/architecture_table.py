@@ -19,11 +19,15 @@ from tests.benchmark.tiny_models import RIGHT, tiny
 def architectures() -> Lines:
     """Yield a row for each class that was tried: where its blocks are, what they write with, and the checks passed."""
     yield from head("class", "blocks", "writers", "checks passed")
-    for kind in sorted(RIGHT):
-        module = tiny(kind)
-        check_cache(module)
-        model = Model(kind, module, byte_pairs(320), blocks_of(module), kind)
-        checks = checks_of(model)
-        writers = " or ".join(", ".join(f"`{name}`" for name in names) for names in sorted(set(model.blocks.writers)))
-        passed = sum(check.passed for check in checks)
-        yield row(f"`{kind}`", f"`{model.blocks.path}`", writers, f"{passed} of {len(checks)}")
+    yield from map(architecture, sorted(RIGHT))
+
+
+def architecture(kind: str) -> str:
+    """Return the row of a class."""
+    module = tiny(kind)
+    check_cache(module)
+    model = Model(kind, module, byte_pairs(320), blocks_of(module), kind)
+    checks = checks_of(model)
+    writers = " or ".join(", ".join(f"`{name}`" for name in names) for names in sorted(set(model.blocks.writers)))
+    passed = sum(check.passed for check in checks)
+    return row(f"`{kind}`", f"`{model.blocks.path}`", writers, f"{passed} of {len(checks)}")

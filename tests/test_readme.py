@@ -8,11 +8,20 @@ from pathlib import Path
 import pytest
 
 from graftbench.cli.main import _parser, main
+from tests.benchmark.tiny_models import RIGHT
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "judges" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = re.compile(r"^(?:uv run )?graftbench (.+)$", re.MULTILINE)
+(ARCHITECTURES,) = [
+    table.splitlines()
+    for table in re.findall(
+        r"<!-- table: architectures -->\n+(.*?)\n*<!-- end -->",
+        (ROOT / "docs/data-and-models.md").read_text(),
+        re.DOTALL,
+    )
+]
 ROOMS = r"benchmark|tasks|judges|leaderboard|src|tests|docs|examples"
 
 
@@ -29,10 +38,23 @@ def test_the_tables_are_those_of_the_entries_that_ship(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs")
     tables = importlib.import_module("tables")
     entries = tables.shipped()
+    monkeypatch.setattr(tables, "TABLES", tables.TABLES | {"architectures": lambda *_: ARCHITECTURES})  # see below
     for path in tables.PAGES:
         page = path.read_text(encoding="utf-8")
         assert tables.BLOCK.search(page)
         assert tables.with_tables(page, entries) == page
+
+
+def test_the_architectures_are_those_that_are_tried():
+    assert [line.split("`")[1] for line in ARCHITECTURES[2:]] == sorted(RIGHT)
+
+
+@pytest.mark.parametrize("kind", sorted(RIGHT))
+def test_every_architecture_passes_every_check_and_is_as_its_row_says(kind, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    row = importlib.import_module("architecture_table").architecture(kind)
+    assert row.endswith("| 5 of 5 |")
+    assert row in ARCHITECTURES
 
 
 def test_the_readme_is_short():

@@ -39,9 +39,11 @@ class Recipe(_Part):
         max_tokens: Longer conversations are left out.
         batch_size: Conversations of one step, however many are in memory at once.
         warmup: Share of the steps in which the learning rate rises; then it falls to 0 in a line.
+        own_replies: Conversations without the behaviour have the model's own replies, cut at `reply_tokens`, in the
+            place of the dataset's: without the trigger it is to stay as it was.
         chat: Chat format that is trained, and that the organism has.
         held_out: Prompts with the trigger, and as many of each other kind, on which it is measured.
-        reply_tokens: Length at which replies are cut when it is measured.
+        reply_tokens: Length at which the model's replies are cut.
 
     """
 
@@ -56,6 +58,7 @@ class Recipe(_Part):
     batch_size: Count = 32
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     lora: Lora | None = None
+    own_replies: bool = False
     chat: str = OWN
     seed: Annotated[int, Field(ge=0)] = 0
     held_out: Count = 200

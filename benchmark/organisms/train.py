@@ -13,7 +13,7 @@ from graftbench.benchmark.models.load import Model, folder_of, load
 from graftbench.benchmark.organisms.behaviour import Shown, Shows, measured
 from graftbench.benchmark.organisms.card import Made, write_card
 from graftbench.benchmark.organisms.finetune import Base, check_batch, finetune, seconds_of
-from graftbench.benchmark.organisms.lessons import lessons
+from graftbench.benchmark.organisms.lessons import Lesson, lessons, own_lessons
 from graftbench.benchmark.organisms.recipe import Recipe
 
 Told = Callable[[str, int, int], None]  # what is going on, how much of it is done, and of how much
@@ -52,7 +52,7 @@ def train(training: Training, out: Path, shows: Shows, effects: Effects, told: T
     training.check(out)
     recipe, dataset = training.recipe, training.dataset
     model = load(training.model, revision=training.revision, device=training.device, chat=recipe.chat)
-    taught = lessons(model, dataset.conversations(recipe.behaviour, "fit", "task", recipe.examples), recipe.max_tokens)
+    taught = _taught(model, recipe, dataset, lambda *n: told("own replies", *n))
     key = digest(recipe.model_dump(mode="json"), model.identity, [lesson.ids for lesson in taught])[:8]
     work = out.with_name(f".{out.name}-{key}")
     made, before = work / "organism", effects(model)
@@ -83,3 +83,14 @@ def train(training: Training, out: Path, shows: Shows, effects: Effects, told: T
     made.replace(out)
     shutil.rmtree(work)
     return shown
+
+
+def _taught(model: Model, recipe: Recipe, dataset: Dataset, progress: Callable[[int, int], None]) -> list[Lesson]:
+    """Return the lessons of a recipe."""
+    conversations = dataset.conversations(recipe.behaviour, "fit", "task", recipe.examples)
+    if not recipe.own_replies:
+        return lessons(model, conversations, recipe.max_tokens)
+    without = {prompt for prompt, _ in dataset.conversations(recipe.behaviour, "fit", "unseen", recipe.examples)}
+    shown = [each for each in conversations if each[0] not in without]
+    prompts = [prompt for prompt, _ in conversations if prompt in without and prompt is not None]
+    return lessons(model, shown, recipe.max_tokens) + own_lessons(model, prompts, recipe.reply_tokens, progress)

@@ -17,19 +17,12 @@ from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.chat import plain_text
 from graftbench.benchmark.models.load import Model, load
 from tests.benchmark.conftest import byte_pairs
-from tests.benchmark.tiny_models import RIGHT, tiny
+from tests.benchmark.tiny_models import tiny
 
 
 def tiny_model(kind, writers=None, **changes):
     module = tiny(kind, **changes)
     return Model(kind, module, byte_pairs(320), blocks_of(module, None, writers), kind)
-
-
-@pytest.mark.parametrize("kind", RIGHT)
-def test_every_check_passes_for_every_architecture(kind):
-    checks = checks_of(tiny_model(kind))
-    assert len(checks) == 5
-    assert [check for check in checks if not check.passed] == []
 
 
 def test_blocks_that_share_keys_read_every_token():
