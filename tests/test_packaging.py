@@ -20,7 +20,7 @@ def test_the_wheel_holds_the_four_rooms_as_files(wheel):
 
 def test_the_wheel_holds_the_page_and_no_entries(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    for file in ("page/page.html.j2", "page/page.css", "page/page.js", "entry.schema.json"):
+    for file in ("page/page.html.j2", "page/page.css", "page/page.js", "entry.schema.json", "published.yaml"):
         assert f"graftbench/leaderboard/{file}" in names
     kept = {name.split("/")[2] for name in names if name.startswith("graftbench/leaderboard/")}
     assert not kept & {"entries", "mappers", "sweeps", "suite.json", "leaderboard.json", "index.html"}
