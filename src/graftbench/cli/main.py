@@ -9,6 +9,7 @@ from graftbench.benchmark.core.errors import UserError, log_to_file
 from graftbench.cli import (
     capability,
     check,
+    compare_paper,
     dataset,
     fetch,
     judge,
@@ -26,7 +27,7 @@ from graftbench.cli import (
 )
 
 _COMMANDS = (
-    *(score, transfer, sweep, rejudge, show, check, capability, vector),
+    *(score, transfer, sweep, rejudge, show, compare_paper, check, capability, vector),
     *(model, organism, fetch, dataset, zoo, judge, submit, leaderboard),
 )
 
