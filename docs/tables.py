@@ -7,6 +7,7 @@ from pathlib import Path
 from architecture_table import architectures
 from dataset_tables import datasets
 from evidence_tables import above_all_draws, by_seed, by_task, own_norm, refusal_score, unexplained
+from published_table import published_figures
 from result_tables import Entries, Lines, cells, lengths, scores, side_effects
 
 from graftbench.benchmark.core.files import write_text
@@ -15,7 +16,10 @@ from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.leaderboard.entries import entry_files
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in ("results", "datasets", "data-and-models")))
+PAGES = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{page}.md" for page in ("results", "datasets", "data-and-models", "guide")),
+)
 BLOCK = re.compile(r"(<!-- table: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[Entries, str], Lines]] = {
@@ -33,6 +37,7 @@ TABLES: dict[str, Callable[[Entries, str], Lines]] = {
     "by_seed": lambda entries, _: by_seed(entries),
     "datasets": lambda *_: datasets(),
     "architectures": lambda *_: architectures(),
+    "published": lambda *_: published_figures(),
     "above_all_draws": lambda entries, _: above_all_draws(entries),
 }
 
