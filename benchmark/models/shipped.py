@@ -1,16 +1,20 @@
-"""The models that ship with graftbench, listed without importing torch."""
+"""The models that ship with graftbench, the pocket zoo and adapters, listed without importing torch."""
 
+import json
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.plugins import nearest
 
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights"
+ADAPTERS = Path(__file__).parents[1] / "organisms" / "weights"
+_SETTINGS = "adapter_config.json"
 
 
 def shipped_models() -> list[str]:
     """List the names of the models that ship."""
-    return sorted(config.parent.name for config in WEIGHTS.glob("*/config.json"))
+    files = [*WEIGHTS.glob("*/config.json"), *ADAPTERS.glob(f"*/{_SETTINGS}")]
+    return sorted(config.parent.name for config in files)
 
 
 def is_shipped(name: str) -> bool:
@@ -23,4 +27,12 @@ def shipped_folder(name: str) -> Path:
     known = shipped_models()
     if name not in known:
         raise UserError(f"There is no zoo model {name!r}.{nearest(name, known)}")
-    return WEIGHTS / name
+    return next(folder for folder in (WEIGHTS / name, ADAPTERS / name) if folder.is_dir())
+
+
+def shipped_base(name: str) -> str | None:
+    """Return the base model of a shipped adapter, None for a model of its own; UserError as `shipped_folder`."""
+    settings = shipped_folder(name) / _SETTINGS
+    if not settings.is_file():
+        return None
+    return str(json.loads(settings.read_text(encoding="utf-8"))["base_model_name_or_path"])

@@ -93,7 +93,7 @@ def _side_effects(
 ) -> SideEffects | Missing:
     """Measure the side effects of a cell, where the suite asks for them and the cell can be steered."""
     suite = context.suite
-    if suite.side_effects is None:
+    if suite.side_effects is None or not cell.side_effects:
         return NOT_MEASURED
     if cell.check:
         return IS_CHECK

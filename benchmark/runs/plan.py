@@ -17,7 +17,7 @@ from graftbench.benchmark.data.examples import Prompt, Track
 from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.experiments.protocol import Order, Task, TaskVariant
 from graftbench.benchmark.models.packaged import is_packaged, packaged_file
-from graftbench.benchmark.models.shipped import shipped_folder
+from graftbench.benchmark.models.shipped import shipped_base
 from graftbench.benchmark.runs.suite import CellSpec, Suite
 
 _LOOKED_AT = 100  # prompts of a split; `graftbench dataset check` looks at all
@@ -36,6 +36,7 @@ class Cell:
     sites: tuple[int, int] | None
     settings: tuple[tuple[str, Any], ...]
     judges: tuple[tuple[str, Any], ...] = ()
+    side_effects: bool = True
 
     @property
     def name(self) -> str:
@@ -125,6 +126,7 @@ def listed(
             spec.sites,
             tuple(sorted(task.settings.items())),
             tuple(sorted(task.judges.items())),
+            spec.side_effects,
         )
         for name, task in suite.tasks.items()
         if not tasks or name in tasks
@@ -257,6 +259,8 @@ def _model_known(suite: Suite, family: str, version: str) -> None:
         _hub_id(named, f"{family} {version} of the suite")
         return
     try:
-        _ = packaged_file(named) if is_packaged(named) else shipped_folder(named)
+        base = named if is_packaged(named) else shipped_base(named)
+        if base is not None:
+            packaged_file(base)
     except UserError as error:
         raise UserError(f"{family} {version} of the suite: {error}") from error

