@@ -23,9 +23,10 @@ ONE_SITE, SEVERAL_SITES = "one", "several"
 
 
 class SwitchSettings(PromptCounts):
-    """Settings of a suite, with the number of draws of noise."""
+    """Settings of a suite, with the number of draws of noise, and of steps in which an adapter is trained (0: none)."""
 
     noise: Annotated[int, Field(ge=2)] = 4
+    lora_steps: Annotated[int, Field(ge=0)] = 100
 
 
 class VersionSwitching(BaseTask[SwitchSettings]):
@@ -68,6 +69,7 @@ class VersionSwitching(BaseTask[SwitchSettings]):
             lessons=dataset.lessons(name, settings.fit),
             further=further,
             positions="prompt" if ordered.position == "prompt" else "all",
+            lora_steps=settings.lora_steps,
         )
         fit_data = FitData(
             texts=lambda track: dataset.conversations(name, "fit", track, settings.fit),

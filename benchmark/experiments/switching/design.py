@@ -40,6 +40,7 @@ class SwitchingDesign:
     lessons: Conversations  # conversations like the other version's training data, for an adapter and for means
     positions: Literal["all", "prompt"] = "all"  # of the direct patch and the mean
     further: tuple[Sites, ...] = ()
+    lora_steps: int = 100  # of the adapter that is trained beside the mapper; 0: none is
 
     @property
     def target(self) -> Model:

@@ -49,6 +49,7 @@ def cached_reference(bench: Bench, design: SwitchingDesign, seed: int) -> Switch
         design.judges,
         *([asdict(item) for item in items] for items in (design.validation, design.test)),
         [key_of(lesson) for lesson in design.lessons],
+        design.lora_steps,
         bench.batch_size,
         bench.max_new_tokens,
         seed,

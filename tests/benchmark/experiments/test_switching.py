@@ -8,7 +8,6 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
-from graftbench.benchmark.experiments.switching import alternatives
 from graftbench.benchmark.experiments.switching.alternatives import lora, weight_patches
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
@@ -52,7 +51,9 @@ def design(versions):
 
     items = tuple(item for item in ITEMS if wanted[item.id] != own[item.id])
     lessons = tuple((item.prompt, f" {wanted[item.id]}") for item in items)
-    return SwitchingDesign(running, running, other, (1, 1), items, items, StubJudging(judging), "stub", lessons)
+    return SwitchingDesign(
+        running, running, other, (1, 1), items, items, StubJudging(judging), "stub", lessons, lora_steps=3
+    )
 
 
 def pairs(n=500, noise=None):
@@ -70,11 +71,6 @@ def mapper(carry=same, held_out=None):
     return FittedMapper(carry, "difference", f"{id(carry)}", held_out or pairs())
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    monkeypatch.setattr(alternatives, "STEPS", 3)
-
-
 def scored(bench, design, mapper):
     return SwitchingExperiment(design, bench, 2, FitData(lambda _: (), ())).score(mapper)
 
@@ -83,7 +79,7 @@ def completions(scored, condition, draw=0):
     return [r.completion for r in scored.summary.rows if r.condition == condition and r.draw == draw]
 
 
-def test_a_direct_patch_past_the_blocks_that_differ_gives_the_other_version(bench, design, quick):
+def test_a_direct_patch_past_the_blocks_that_differ_gives_the_other_version(bench, design):
     result = scored(bench, design, mapper())
     assert result.summary.bits["native"] == [[1] * len(design.test)]
     assert result.summary.bits["unsteered"] == [[0] * len(design.test)]
@@ -91,19 +87,19 @@ def test_a_direct_patch_past_the_blocks_that_differ_gives_the_other_version(benc
     assert result.baseline == "mean_ablated"
 
 
-def test_what_the_identity_predicts_changes_nothing(bench, design, quick):
+def test_what_the_identity_predicts_changes_nothing(bench, design):
     result = scored(bench, design, mapper())
     assert completions(result, "mapped") == completions(result, "unsteered") == completions(result, "identity")
 
 
-def test_a_perfect_mapper_that_reads_another_model_does_as_the_direct_patch_does(bench, design, quick, versions):
+def test_a_perfect_mapper_that_reads_another_model_does_as_the_direct_patch_does(bench, design, versions):
     rotation = torch.linalg.qr(torch.randn(16, 16))[0]
     elsewhere = replace(design, source=versions[1])  # the other version itself, read beside
     result = scored(bench, elsewhere, mapper(lambda states: states @ rotation @ rotation.T))
     assert completions(result, "mapped") == completions(result, "native")
 
 
-def test_at_several_sites_a_perfect_mapper_does_as_the_direct_patch_does(bench, design, quick, versions):
+def test_at_several_sites_a_perfect_mapper_does_as_the_direct_patch_does(bench, design, versions):
     several = replace(design, source=versions[1], further=((2, 2),))
     whole = replace(mapper(), others=(mapper(),))
     result = scored(bench, several, whole)
@@ -113,13 +109,13 @@ def test_at_several_sites_a_perfect_mapper_does_as_the_direct_patch_does(bench, 
     assert completions(off, "mapped") != completions(off, "native")
 
 
-def test_at_several_sites_the_running_model_is_read_as_it_is(bench, design, quick):
+def test_at_several_sites_the_running_model_is_read_as_it_is(bench, design):
     several = replace(design, further=((2, 2),))
     result = scored(bench, several, replace(mapper(), others=(mapper(),)))
     assert completions(result, "mapped") == completions(result, "unsteered")
 
 
-def test_noise_of_no_size_is_the_direct_patch_and_differs_from_draw_to_draw_otherwise(bench, design, quick):
+def test_noise_of_no_size_is_the_direct_patch_and_differs_from_draw_to_draw_otherwise(bench, design):
     perfect = scored(bench, design, mapper())
     assert completions(perfect, "matched_noise") == completions(perfect, "native")
     off = scored(bench, design, mapper(held_out=pairs(noise=2 * torch.eye(16))))
@@ -132,7 +128,7 @@ def test_a_model_cannot_be_rewritten_where_it_is_not_read(design):
         replace(design, sites=(0, 2)).check()
 
 
-def test_what_a_mapper_has_a_part_in_is_told_from_what_all_share(bench, design, quick):
+def test_what_a_mapper_has_a_part_in_is_told_from_what_all_share(bench, design):
     result = scored(bench, design, mapper())
     of_mapper = {row.condition for row in result.summary.rows if row.of_mapper}
     assert of_mapper == {"mapped", "matched_noise"}
@@ -157,11 +153,16 @@ def test_all_blocks_patched_give_the_other_version_and_one_block_counts_its_own_
     assert len({running.identity, *(each.model.identity for each in patched.values())}) == 3
 
 
-def test_an_adapter_learns_its_lessons_leaves_the_model_alone_and_is_kept(bench, design, versions, monkeypatch):
+def test_without_steps_there_is_no_adapter(bench, design):
+    result = scored(bench, replace(design, lora_steps=0), mapper())
+    assert "lora" in scored(bench, design, mapper()).measures
+    assert list(result.measures) == ["weight_patch_k1", "weight_patch_k3"]
+
+
+def test_an_adapter_learns_its_lessons_leaves_the_model_alone_and_is_kept(bench, design, versions):
     running, _ = versions
     before = replies(running)
-    monkeypatch.setattr(alternatives, "STEPS", 150)
-    taught = replace(design, lessons=tuple((item.prompt, "paint the fence") for item in design.test))
+    taught = replace(design, lora_steps=150, lessons=tuple((item.prompt, "paint the fence") for item in design.test))
     learned = lora(taught, bench.store, 0)
     assert "paint the fence" not in before
     assert replies(learned.model, design.test).count("paint the fence") > len(design.test) / 2
