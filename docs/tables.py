@@ -13,7 +13,7 @@ from result_tables import Entries, Lines, cells, lengths, scores, side_effects
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.plugins import is_builtin
 from graftbench.benchmark.results.entry_files import read_entry
-from graftbench.leaderboard.entries import entry_files
+from graftbench.leaderboard.entries import by_suite, entry_files
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -48,8 +48,8 @@ def with_tables(page: str, entries: Entries) -> str:
 
 
 def shipped() -> Entries:
-    """Return the entries of the built-in mappers by name, so that a submission changes no table."""
-    entries = [read_entry(path) for path in entry_files(ROOT / "leaderboard")]
+    """Return the entries of the built-in mappers on the suite `pocket`, so that a submission changes no table."""
+    entries = by_suite([read_entry(path) for path in entry_files(ROOT / "leaderboard")])["pocket"]
     return {entry.mapper.name: entry for entry in entries if is_builtin("mappers", entry.mapper.source)}
 
 

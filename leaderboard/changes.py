@@ -1,4 +1,4 @@
-"""Changes of a leaderboard since another revision of it, row by row and file by file."""
+"""Changes of a leaderboard since another revision of it, row by row in each suite, and file by file."""
 
 import subprocess
 from collections import Counter
@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.names import Count, Figure, Line, Sha256, Word
 from graftbench.benchmark.results.entry_files import MAX_ENTRY_BYTES, read_bytes
+from graftbench.benchmark.results.schema import SuiteIdentity
 from graftbench.benchmark.runs.folder import LEADERBOARD
+from graftbench.leaderboard.entries import SHORT_HASH
 
 _PLAIN = ("-z", "--relative", "--no-renames", "--no-ext-diff", "--no-textconv")  # whatever the user's settings are
 _CHANGES = {
@@ -77,12 +79,13 @@ _STANDING = ("rank", "score", "low", "high")
 
 
 class _Row(BaseModel):
-    """One mapper on one fit track."""
+    """One mapper on one fit track of a suite."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     mapper: Word
     sha256: Sha256
+    suite: SuiteIdentity
     rank: Count | None
     score: Figure | None
     low: Figure | None
@@ -108,11 +111,11 @@ class _Row(BaseModel):
         return vars(self) | (self.model_extra or {})
 
 
-Rows = Mapping[tuple[str, str], _Row]  # by mapper and hash
+Rows = Mapping[tuple[str, str, str, str], _Row]  # by suite, track, mapper and hash
 
 
-class _Board(BaseModel):
-    """A leaderboard, as far as it is compared."""
+class _Ranking(BaseModel):
+    """The ranking of one suite, as far as it is compared; or a leaderboard of when it had one suite."""
 
     tracks: dict[Word, list[_Row]]
 
@@ -121,11 +124,33 @@ class _Board(BaseModel):
         counts = Counter((track, row.mapper, row.sha256) for track, rows in self.tracks.items() for row in rows)
         if counts and max(counts.values()) > 1:
             raise ValueError("a mapper has two rows on a track")
+        if len({row.suite.name for rows in self.tracks.values() for row in rows}) > 1:
+            raise ValueError("rows of one ranking are of several suites")
         return self
 
-    def rows(self, track: str) -> Rows:
-        """Return the rows of a track."""
-        return {(row.mapper, row.sha256): row for row in self.tracks.get(track, [])}
+    @property
+    def rows(self) -> Rows:
+        """All rows."""
+        return {
+            (row.suite.name, track, row.mapper, row.sha256): row for track, rows in self.tracks.items() for row in rows
+        }
+
+
+class _Board(BaseModel):
+    """A leaderboard, as far as it is compared."""
+
+    suites: dict[Word, _Ranking]
+
+    @model_validator(mode="after")
+    def _under_their_names(self) -> Self:
+        if any(row.suite.name != name for name, ranking in self.suites.items() for row in ranking.rows.values()):
+            raise ValueError("a row is of another suite than it is ranked with")
+        return self
+
+    @property
+    def rows(self) -> Rows:
+        """All rows."""
+        return {key: row for ranking in self.suites.values() for key, row in ranking.rows.items()}
 
 
 def changes_since(revision: str, folder: Path) -> list[str]:
@@ -136,15 +161,16 @@ def changes_since(revision: str, folder: Path) -> list[str]:
     tree, old = tree_of(revision, folder), f"{folder} at {revision}"
     if tree is None:
         raise _unreadable(old)
-    before = _board(old, file_at(tree, folder, LEADERBOARD, MAX_ENTRY_BYTES))
-    after = _board(str(folder), read_bytes(folder / LEADERBOARD) if (folder / LEADERBOARD).exists() else None)
+    before = _rows(old, file_at(tree, folder, LEADERBOARD, MAX_ENTRY_BYTES))
+    after = _rows(str(folder), read_bytes(folder / LEADERBOARD) if (folder / LEADERBOARD).exists() else None)
     rows = list(row_changes(before, after)) or [f"No row differs from {revision}."]
     return [*rows, *(f"{name} {change}" for name, change in changed_files(tree, folder) if name != LEADERBOARD)]
 
 
-def _board(where: str, raw: bytes | None) -> _Board:
+def _rows(where: str, raw: bytes | None) -> Rows:
+    known: TypeAdapter[_Board | _Ranking] = TypeAdapter(_Board | _Ranking)
     try:
-        return _Board.model_validate_json(raw or b"")
+        return known.validate_json(raw or b"").rows
     except ValidationError as error:
         raise _unreadable(where) from error
 
@@ -153,19 +179,18 @@ def _unreadable(where: str) -> UserError:
     return UserError(f"There is no {LEADERBOARD} in {where} that can be read.")
 
 
-def row_changes(before: _Board, after: _Board) -> Iterator[str]:
+def row_changes(old: Rows, new: Rows) -> Iterator[str]:
     """Yield a sentence for each row that is new, gone or changed."""
-    for track in sorted({*before.tracks, *after.tracks}):
-        old, new = before.rows(track), after.rows(track)
-        for key in sorted({*old, *new}):
-            name = f"{track}: {key[0]} ({key[1][:8]})"
-            if key not in old:
-                yield f"{name} is new: {new[key].standing}"
-            elif key not in new:
-                yield f"{name} is gone: it was {old[key].standing}"
-            elif old[key] != new[key]:
-                others = _other_fields(old[key].fields, new[key].fields)
-                yield f"{name}: {old[key].standing} became {new[key].standing}{others}"
+    for key in sorted({*old, *new}):
+        suite, track, mapper, sha256 = key
+        name = f"{suite}, {track}: {mapper} ({sha256[:SHORT_HASH]})"
+        if key not in old:
+            yield f"{name} is new: {new[key].standing}"
+        elif key not in new:
+            yield f"{name} is gone: it was {old[key].standing}"
+        elif old[key] != new[key]:
+            others = _other_fields(old[key].fields, new[key].fields)
+            yield f"{name}: {old[key].standing} became {new[key].standing}{others}"
 
 
 def _other_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.names import cell_name
 from graftbench.benchmark.results.schema import CellResult, Entry
+from graftbench.leaderboard.entries import by_suite
 from graftbench.leaderboard.ranking import check_comparable
 
 MAX_BIT_MISMATCHES = 0.02  # of the bits of a condition: another kind of CPU may turn a token
@@ -15,9 +16,15 @@ Name = tuple[str, str, str, str]
 
 
 def comparison_problems(entries: Sequence[Entry]) -> list[str]:
-    """Return the reasons why entries cannot be on one leaderboard, in one sentence each."""
-    if not entries:
-        return []
+    """Return the reasons why entries cannot be on one leaderboard, in one sentence each.
+
+    An entry is compared with the others of its suite alone.
+    """
+    return [f"on the suite {name} {why}" for name, ours in by_suite(entries).items() for why in _problems(ours)]
+
+
+def _problems(entries: Sequence[Entry]) -> list[str]:
+    """Return the reasons why entries of one suite cannot be compared."""
     first = entries[0]
     names = [entry.mapper.name.casefold() for entry in entries]
     duplicates = dict.fromkeys(entry.mapper.name for entry in entries if names.count(entry.mapper.name.casefold()) > 1)

@@ -20,8 +20,10 @@ def unranked_reasons(entry: Entry) -> list[str]:
 
 def suite_mismatches(suite: Suite, entry: Entry) -> list[str]:
     """Return where an entry differs from what its suite asks for, in one sentence each."""
-    if entry.suite.hash != suite.hash:
-        return [f"it says that its suite is {entry.suite.hash}, and the suite stored with it is {suite.hash}"]
+    claimed = entry.suite
+    if (claimed.name, claimed.hash) != (suite.name, suite.hash):
+        stored = f"{suite.name} {suite.hash}"
+        return [f"it says that its suite is {claimed.name} {claimed.hash}, and the suite stored with it is {stored}"]
     if entry.environment.get("dtype") != suite.dtype:
         return [f"it ran in {entry.environment.get('dtype')}, and the suite says {suite.dtype}"]
     return [*_version_mismatches(entry), *_cell_mismatches(suite, entry)]

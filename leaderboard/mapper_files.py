@@ -1,7 +1,7 @@
 """Mapper of an entry: built in, a submitted source file, or fitted by an installed package; checked by hashes."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
@@ -83,10 +83,13 @@ def file_mismatches(entry: Entry, folder: Path) -> list[str]:
 
 def stray_mappers(folder: Path, entries: Sequence[Entry]) -> list[str]:
     """Return which folders of mappers in a leaderboard belong to no entry."""
-    top = folder / MAPPERS
+    return strays(folder / MAPPERS, {file_name(entry).removesuffix(".json") for entry in entries})
+
+
+def strays(top: Path, expected: Set[str]) -> list[str]:
+    """Return what is in a folder of a leaderboard and is not expected there, in one sentence each."""
     if top.is_symlink():
         return [f"{top} is a link, and no folder"]
-    expected = {file_name(entry).removesuffix(".json") for entry in entries}
     return [f"{top / name} belongs to no entry" for name in sorted(_names_in(top) - expected)]
 
 

@@ -1,4 +1,4 @@
-"""Ranking of mappers from their entries alone: which is significantly better than which, on each fit track."""
+"""Ranking of mappers from their entries alone: which is significantly better than which, by suite and fit track."""
 
 import json
 from collections import Counter
@@ -15,13 +15,20 @@ from graftbench.benchmark.metrics.statistics import Floats
 from graftbench.benchmark.results.schema import SCHEMA_VERSION, CellResult, Entry
 from graftbench.benchmark.results.scores import score_of, score_resamples
 from graftbench.leaderboard.columns import cost, fidelity, side_effects
+from graftbench.leaderboard.entries import by_suite
 
 _FORMER_DATASET = "pocket/1"
 LOOKUP = "lookup"  # the nearest-neighbour control, whose score is reported with every score of the `task` track
 
 
 def leaderboard_of(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Rank the mappers of each fit track, best first; those without a score come last, with the reason.
+    """Return the ranking of each suite by its name; UserError where entries of one suite cannot be compared."""
+    suites = {name: ranking_of(ours) for name, ours in by_suite(entries).items()}
+    return {"schema_version": SCHEMA_VERSION, "suites": suites}
+
+
+def ranking_of(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Rank the mappers of one suite on each fit track, best first; those without a score come last, with the reason.
 
     The rank is one more than the number of mappers that are significantly better: whose score is higher in 97.5 % of
     paired bootstrap resamples of prompts and draws. Comparisons are not corrected for their number. UserError where
@@ -29,11 +36,7 @@ def leaderboard_of(entries: Sequence[Entry]) -> dict[str, Any]:
     """
     check_comparable(entries)
     tracks = sorted({track for entry in entries for track in entry.headline.by_track})
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "suites": sorted({entry.suite.hash for entry in entries}),
-        "tracks": {track: _ranked(entries, track) for track in tracks},
-    }
+    return {"hash": entries[0].suite.hash, "tracks": {track: _ranked(entries, track) for track in tracks}}
 
 
 def as_json(entries: Sequence[Entry]) -> str:

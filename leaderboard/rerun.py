@@ -13,11 +13,11 @@ from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.run import run
-from graftbench.benchmark.runs.suite import Suite, read_suite_file, ships
+from graftbench.benchmark.runs.suite import Suite, ships
 from graftbench.leaderboard.entries import refuse
 from graftbench.leaderboard.mapper_files import stored_mapper_mismatches
 from graftbench.leaderboard.rerun_diff import RerunDiff, compare_cells
-from graftbench.leaderboard.verify import mapper_folder, suite_path
+from graftbench.leaderboard.verify import mapper_folder, suite_of
 
 MAX_BATCH_SIZE = 2**20
 
@@ -27,7 +27,8 @@ def rerun_entry(path: Path, folder: Path, n: int, *, trust: bool, out: Path, con
 
     UserError where the stored mapper is not that of the entry: nothing of it is run then.
     """
-    entry, suite, source = read_entry(path), read_suite_file(suite_path(path, folder)), mapper_folder(path, folder)
+    entry, source = read_entry(path), mapper_folder(path, folder)
+    suite = suite_of(entry, path, folder)
     if entry.mapper.files:
         refuse(f"{path} cannot be run again", stored_mapper_mismatches(entry, source))
     return rerun_cells(entry, suite, source, n, trust=trust, out=out, console=console)

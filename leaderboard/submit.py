@@ -1,8 +1,9 @@
-"""Submission of a run to a leaderboard: its entry is checked, and added with its mapper."""
+"""Submission of a run to a leaderboard: its entry is checked, and added with its mapper and its suite."""
 
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,12 +11,12 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.results.consistency import problems
 from graftbench.benchmark.results.entry_files import entry_text, read_entry
-from graftbench.benchmark.results.schema import Entry
+from graftbench.benchmark.results.schema import Entry, SuiteIdentity
 from graftbench.benchmark.runs.folder import ENTRY, MAPPERS, ROWS
 from graftbench.benchmark.runs.suite import SUITE, Suite, read_suite_file
 from graftbench.leaderboard.comparability import comparison_problems
 from graftbench.leaderboard.completeness import suite_mismatches, unranked_reasons
-from graftbench.leaderboard.entries import file_name, refuse
+from graftbench.leaderboard.entries import ENTRIES, file_name, refuse
 from graftbench.leaderboard.mapper_files import (
     copy_mapper,
     file_mismatches,
@@ -23,10 +24,20 @@ from graftbench.leaderboard.mapper_files import (
     run_source_mismatches,
     with_fitted,
 )
-from graftbench.leaderboard.ranking import leaderboard_of
+from graftbench.leaderboard.ranking import ranking_of
 from graftbench.leaderboard.row_check import row_mismatches
+from graftbench.leaderboard.suites import identity_of, suite_conflicts, suite_file
 
 Move = tuple[Path | None, Path]  # from and to; from None: only clear the destination
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """An entry that was added: its file, the name of its suite, and whether it is the first of this suite there."""
+
+    path: Path
+    suite: str
+    first: bool
 
 
 @contextmanager
@@ -69,25 +80,25 @@ def _move(new: Path | None, place: Path, former: Path, undo: ExitStack) -> None:
         undo.callback(place.rename, new)
 
 
-def submit(run: Path, folder: Path) -> Path:
-    """Add the entry of a run to a leaderboard and return its path; UserError, with nothing changed, if it is refused.
+def submit(run: Path, folder: Path) -> Submitted:
+    """Add the entry of a run to a leaderboard; UserError, with nothing changed, where it is refused.
 
-    It has to follow from its own rows and bits, to cover the leaderboard's whole suite, to be comparable with the
-    entries already there, and not to be another mapper of the same name.
+    It has to follow from its own rows and bits, to cover its whole suite, to be comparable with the entries of this
+    suite that are there, and not to be another mapper of the same name. The first entry of a suite brings the suite.
     """
     entry, suite = _checked_entry(run)
-    path = folder / "entries" / file_name(entry)
-    present = _present(folder)
-    others = [other for other in present if not _same_mapper(other, entry)]
+    path, present = folder / ENTRIES / file_name(entry), _present(folder)
+    refuse(f"{run} cannot be submitted", suite_conflicts(_suites(folder, suite, present)))
+    of_suite = [other for other in present if other.suite == entry.suite]
+    others = [other for other in of_suite if not _same_mapper(other, entry)]
     refuse(f"{run} cannot be submitted", comparison_problems([entry, *others]))
-    refuse(f"{run} cannot be submitted", _other_suites(folder, suite, present))
-    leaderboard_of([*others, entry])  # raises before anything is written
+    ranking_of([*others, entry])  # raises before anything is written
     try:
         _add(entry, run, suite, path)
     except OSError as error:
         why = error.strerror or error
         raise UserError(f"{path} cannot be written: {why}. Make room, or choose another folder.") from error
-    return path
+    return Submitted(path, suite.name, not of_suite)
 
 
 def _checked_entry(run: Path) -> tuple[Entry, Suite]:
@@ -103,27 +114,30 @@ def _checked_entry(run: Path) -> tuple[Entry, Suite]:
 
 
 def _same_mapper(one: Entry, other: Entry) -> bool:
-    """Return whether both entries are of one mapper, so that the newer replaces the older."""
+    """Return whether two entries of a suite are of one mapper, so that the newer replaces the older."""
     first, second = (entry.mapper for entry in (one, other))
     return (first.name, first.sha256, first.options) == (second.name, second.sha256, second.options)
 
 
 def _present(folder: Path) -> list[Entry]:
     """Return the entries of a leaderboard; UserError where a file has another name than it should."""
-    entries = {path: read_entry(path) for path in sorted((folder / "entries").glob("*.json"))}
+    entries = {path: read_entry(path) for path in sorted((folder / ENTRIES).glob("*.json"))}
     for path, entry in entries.items():
         if path.name != file_name(entry):
             raise UserError(f"{path} should be called {file_name(entry)}: put that right first.")
     return list(entries.values())
 
 
-def _other_suites(folder: Path, suite: Suite, present: Sequence[Entry]) -> list[str]:
-    """Return which other suites a leaderboard with entries is of."""
-    hashes = {entry.suite.hash for entry in present}
-    if present and (folder / SUITE).exists():
-        hashes.add(read_suite_file(folder / SUITE).hash)
-    start = f"it is of the suite {suite.hash}, and {folder} is of"
-    return [f"{start} {other}: --leaderboard names another folder" for other in sorted(hashes - {suite.hash})]
+def _suites(folder: Path, suite: Suite, present: Sequence[Entry]) -> Iterator[SuiteIdentity]:
+    """Yield the suites of the entries of a leaderboard, that in the new suite's file where it has entries, and the new.
+
+    The file of a suite without an entry is replaced.
+    """
+    yield from (entry.suite for entry in present)
+    file = suite_file(folder, suite.name)
+    if file.exists() and any(entry.suite.name == suite.name for entry in present):
+        yield identity_of(read_suite_file(file))
+    yield identity_of(suite)
 
 
 def _add(entry: Entry, run: Path, suite: Suite, path: Path) -> None:
@@ -132,9 +146,10 @@ def _add(entry: Entry, run: Path, suite: Suite, path: Path) -> None:
     An entry is never there without its own mapper: where a mapper is replaced, its old entry goes first. If the process
     is killed, it may leave a folder among the mappers that belongs to no entry, which `verify` reports.
     """
-    mappers = path.parents[1] / MAPPERS
+    folder = path.parents[1]
+    mappers = folder / MAPPERS
     with (
-        new_folders(path.parent, mappers),
+        new_folders(path.parent, mappers, suite_file(folder, suite.name).parent),
         TemporaryDirectory(prefix=f".{path.stem}.", dir=mappers, ignore_cleanup_errors=True) as made,
     ):
         new = Path(made)
@@ -148,8 +163,9 @@ def _moves(entry: Entry, suite: Suite, new: Path, path: Path) -> Iterator[Move]:
     """Yield the moves before the entry's own: its mapper and its suite, where they differ from those in place."""
     folder = path.parents[1]
     stored, mapper = folder / MAPPERS / path.stem, new / "mapper"
+    file = suite_file(folder, suite.name)
     if file_mismatches(entry, stored):
         yield None, path
         yield mapper if mapper.exists() else None, stored
-    if not (folder / SUITE).exists() or read_suite_file(folder / SUITE).hash != suite.hash:
-        yield new / SUITE, folder / SUITE
+    if not file.exists() or identity_of(read_suite_file(file)) != identity_of(suite):
+        yield new / SUITE, file

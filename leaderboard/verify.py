@@ -11,10 +11,10 @@ from graftbench.benchmark.results.consistency import problems
 from graftbench.benchmark.results.entry_files import read_bytes, read_entry
 from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry
 from graftbench.benchmark.runs.folder import LEADERBOARD, MAPPERS, ROWS
-from graftbench.benchmark.runs.suite import SUITE, read_suite_file
+from graftbench.benchmark.runs.suite import SUITE, Suite, read_suite_file
 from graftbench.leaderboard.comparability import comparison_problems
 from graftbench.leaderboard.completeness import suite_mismatches, unranked_reasons
-from graftbench.leaderboard.entries import entry_files, file_name, refuse
+from graftbench.leaderboard.entries import ENTRIES, entry_files, file_name, refuse
 from graftbench.leaderboard.mapper_files import (
     identity_mismatches,
     run_source_mismatches,
@@ -23,6 +23,7 @@ from graftbench.leaderboard.mapper_files import (
 )
 from graftbench.leaderboard.ranking import as_json
 from graftbench.leaderboard.row_check import row_mismatches
+from graftbench.leaderboard.suites import stored_suite, stray_suites, suite_conflicts
 
 Check = tuple[str, list[str]]  # what the entry was checked against, and what is wrong
 
@@ -64,8 +65,9 @@ def verify(path: Path, folder: Path) -> Verified:
 
 def _leaderboard_checks(entry: Entry, path: Path, folder: Path) -> Iterator[Check]:
     """Check an entry against its leaderboard's suite, and the mapper stored there."""
-    wrong = [*suite_mismatches(read_suite_file(suite_path(path, folder)), entry), *unranked_reasons(entry)]
-    yield "suite", wrong + ([] if path.name == file_name(entry) else [f"its name should be {file_name(entry)}"])
+    wrong = [*suite_mismatches(suite_of(entry, path, folder), entry), *unranked_reasons(entry)]
+    wrong += [] if path.name == file_name(entry) else [f"its name should be {file_name(entry)}"]
+    yield f"suite {entry.suite.name}", wrong
     yield "source", stored_mapper_mismatches(entry, mapper_folder(path, folder))
 
 
@@ -76,17 +78,19 @@ def _run_checks(entry: Entry, path: Path) -> Iterator[Check]:
     if rows.exists():
         yield "rows", row_mismatches(entry, rows)
     if suite.exists():
-        yield "suite", suite_mismatches(read_suite_file(suite), entry)
+        yield f"suite {entry.suite.name}", suite_mismatches(read_suite_file(suite), entry)
 
 
 def in_leaderboard(path: Path, folder: Path) -> bool:
     """Return whether an entry's file is in a leaderboard's folder of entries; a link is where it is, not its target."""
-    return path.parent.resolve() == (folder / "entries").resolve()
+    return path.parent.resolve() == (folder / ENTRIES).resolve()
 
 
-def suite_path(path: Path, folder: Path) -> Path:
-    """Return the file of an entry's suite: a leaderboard has one for all, a run its own."""
-    return folder / SUITE if in_leaderboard(path, folder) else path.with_name(SUITE)
+def suite_of(entry: Entry, path: Path, folder: Path) -> Suite:
+    """Return the suite that is stored with an entry: by its name in a leaderboard, beside the entry in a run."""
+    if in_leaderboard(path, folder):
+        return stored_suite(folder, entry.suite.name)
+    return read_suite_file(path.with_name(SUITE))
 
 
 def mapper_folder(path: Path, folder: Path) -> Path:
@@ -95,24 +99,29 @@ def mapper_folder(path: Path, folder: Path) -> Path:
 
 
 def verify_all(folder: Path) -> list[Verified]:
-    """Verify every entry of a leaderboard, whether they are comparable, and the leaderboard itself."""
+    """Verify every entry of a leaderboard, whether those of a suite are comparable, and the leaderboard itself."""
     verified = _verified_entries(folder)
     entries = [one.entry for one in verified if one.entry is not None and not one.wrong]
     if len(entries) < len(verified):
         wrong = ["it was not compared, for an entry is wrong"]
     else:
-        board = comparison_problems(entries) or _board_mismatches(folder / LEADERBOARD, entries)
-        wrong = [*stray_mappers(folder, entries), *board]
+        board = _incompatible(entries) or _board_mismatches(folder / LEADERBOARD, entries)
+        wrong = [*stray_mappers(folder, entries), *stray_suites(folder, entries), *board]
     return [*verified, Verified(folder / LEADERBOARD, None, tuple(wrong), ("entries",))]
 
 
 def sound_entries(folder: Path) -> list[Entry]:
-    """Return all entries of a leaderboard, by file name; UserError where one is wrong, or two are not comparable."""
+    """Return all entries of a leaderboard, by file name; UserError where one is wrong, or two cannot be on it."""
     verified = _verified_entries(folder)
     refuse("The leaderboard cannot be built", [one.report for one in verified if one.wrong])
     entries = [one.entry for one in verified if one.entry is not None]
-    refuse("The leaderboard cannot be built", comparison_problems(entries))
+    refuse("The leaderboard cannot be built", _incompatible(entries))
     return entries
+
+
+def _incompatible(entries: Sequence[Entry]) -> list[str]:
+    """Return which suites, and which entries of one suite, cannot be on one leaderboard."""
+    return [*suite_conflicts(entry.suite for entry in entries), *comparison_problems(entries)]
 
 
 def _verified_entries(folder: Path) -> list[Verified]:

@@ -23,7 +23,7 @@ def test_the_wheel_holds_the_page_and_no_entries(wheel):
     for file in ("page/page.html.j2", "page/page.css", "page/page.js", "entry.schema.json", "published.yaml"):
         assert f"graftbench/leaderboard/{file}" in names
     kept = {name.split("/")[2] for name in names if name.startswith("graftbench/leaderboard/")}
-    assert not kept & {"entries", "mappers", "sweeps", "suite.json", "leaderboard.json", "index.html"}
+    assert not kept & {"entries", "mappers", "suites", "sweeps", "leaderboard.json", "index.html"}
 
 
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")

@@ -21,7 +21,7 @@ from graftbench.benchmark.models.chat_formats import OWN, read_format
 from graftbench.benchmark.results.entry_files import read_bytes
 
 SUITES = Path(__file__).parents[1] / "suites"  # those that ship
-SUITE = "suite.json"  # in the folder of a run or of a leaderboard
+SUITE = "suite.json"  # in the folder of a run
 MAX_BYTES = 2**22  # of such a file
 
 

@@ -11,8 +11,9 @@ from graftbench.leaderboard.page.bars import Bar, bar_of_score, words
 TRACKS = {
     "task": "fitted on the task's own conversations, as in the paper: native's own rows are among them, so that a high "
     "score here shows a good fit, and does not show that a map carries what it has not seen",
-    "unseen": "the same without any prompt that shows the behaviour: the mapper never saw what it is asked to carry",
-    "general": "fitted on harmless general text of the pocket world, the same for every task",
+    "unseen": "fitted on the task's conversations without any prompt that shows the behaviour: the mapper never saw "
+    "what it is asked to carry",
+    "general": "fitted on general text, in which the behaviour does not show",
 }
 # Mappers that are compared with rather than put forward; the page says next to their names what they do.
 CONTROLS = {
@@ -76,11 +77,12 @@ class Card:
     effect_tasks: tuple[str, ...]
 
 
-def rankings(board: Mapping[str, Any], entries: Sequence[Entry]) -> list[Ranking]:
-    """Return the rankings of a leaderboard, one for each fit track."""
+def rankings(ranking: Mapping[str, Any], entries: Sequence[Entry]) -> list[Ranking]:
+    """Return the rankings of a suite, one for each fit track."""
     by_mapper = {(entry.mapper.name, entry.mapper.sha256): entry for entry in entries}
-    order = [*TRACKS, *sorted(board["tracks"].keys() - TRACKS.keys())]
-    return [_ranking(track, board["tracks"][track], by_mapper) for track in order if track in board["tracks"]]
+    tracks = ranking["tracks"]
+    order = [*TRACKS, *sorted(tracks.keys() - TRACKS.keys())]
+    return [_ranking(track, tracks[track], by_mapper) for track in order if track in tracks]
 
 
 def _ranking(track: str, rows: Sequence[Mapping[str, Any]], entries: Mapping[tuple[str, str], Entry]) -> Ranking:

@@ -41,24 +41,33 @@ for (const table of all("table.sortable")) {
 }
 
 const field = (id) => document.getElementById(id);
-const controls = new Set(all(".card[data-control=yes]").map((card) => card.dataset.mapper));
+const suites = all(".suite");
+const chosen = field("filter-suite"); // not there where the page has one suite
+
+const filterMappers = (suite, mapper, withControls) => {
+  const controls = new Set(all(".card[data-control=yes]", suite).map((card) => card.dataset.mapper));
+  for (const element of all("[data-mapper]", suite)) {
+    const name = element.dataset.mapper;
+    element.hidden = !name.toLowerCase().includes(mapper) || (!withControls && controls.has(name));
+  }
+};
 
 const filter = () => {
   const mapper = field("filter-mapper").value.trim().toLowerCase();
   const words = field("filter-cell").value.trim().toLowerCase().split(/\s+/);
   const withControls = field("filter-controls").checked;
   const withUnsteerable = field("filter-unsteerable").checked;
-  for (const element of all("[data-mapper]")) {
-    const name = element.dataset.mapper;
-    element.hidden = !name.toLowerCase().includes(mapper) || (!withControls && controls.has(name));
+  for (const suite of suites) {
+    suite.hidden = Boolean(chosen?.value) && chosen.value !== suite.dataset.suite;
+    filterMappers(suite, mapper, withControls);
   }
-  const cells = all(".experiment");
+  const cells = all(".suite:not([hidden]) .experiment");
   for (const cell of cells) {
     const text = cell.dataset.text.toLowerCase().replaceAll("_", " ");
     const wanted = words.every((word) => text.includes(word.replaceAll("_", " ")));
     cell.hidden = !wanted || (!withUnsteerable && cell.dataset.steerable === "no");
   }
-  const cards = all(".card");
+  const cards = all(".suite:not([hidden]) .card");
   const visible = (elements) => elements.filter((element) => !element.hidden).length;
   field("filtered").textContent = `${visible(cards)} of ${cards.length} mappers, ${visible(cells)} of ${cells.length} experiments`;
 };
@@ -68,9 +77,16 @@ form.addEventListener("input", filter);
 form.addEventListener("submit", (event) => event.preventDefault());
 filter();
 
-// A link to a card opens it.
+// A link into a suite that is hidden shows the suite, and a link to a card opens it.
 const open = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target) return;
+  const suite = target.closest(".suite");
+  if (suite?.hidden) {
+    chosen.value = suite.dataset.suite;
+    filter();
+    target.scrollIntoView();
+  }
   if (target instanceof HTMLDetailsElement) target.open = true;
 };
 window.addEventListener("hashchange", open);

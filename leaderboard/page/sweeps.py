@@ -11,7 +11,7 @@ from graftbench.benchmark.core.names import Integer, Share
 from graftbench.benchmark.results.entry_files import read_bytes
 from graftbench.leaderboard.page.bars import Spark, spark
 
-FILE = Path("sweeps") / "sites.json"
+SWEEPS = "sweeps"
 MAX_BYTES = 2**22
 
 
@@ -48,9 +48,9 @@ class SweepView:
     noise: Spark
 
 
-def read_sweeps(folder: Path) -> list[SweepView]:
-    """Read the sweeps over sites in a leaderboard's folder; none where there is no file."""
-    path = folder / FILE
+def read_sweeps(folder: Path, suite: str) -> list[SweepView]:
+    """Read the sweeps over sites of a suite in a leaderboard's folder; none where there is no file."""
+    path = folder / SWEEPS / f"{suite}.json"
     if not path.exists():
         return []
     try:

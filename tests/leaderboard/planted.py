@@ -27,7 +27,7 @@ def entry(name, *cells, sha256="0" * 64, suite=SUITE, dtype="float32", judges=No
     about = {"name": name, "source": "elsewhere", "sha256": sha256, "options": {}, "deterministic": True}
     return Entry(
         graftbench_version="0",
-        suite=SuiteIdentity(name="pocket", hash=suite.hash),
+        suite=SuiteIdentity(name=suite.name, hash=suite.hash),
         judges=judges or {},
         mapper=MapperRecord(**about, vector_rule="difference", files=files or {}),
         environment={"dtype": dtype},

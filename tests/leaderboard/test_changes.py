@@ -22,7 +22,7 @@ def board(tmp_path):
     assert main(["submit", run_of(tmp_path / "run", OURS), "--leaderboard", str(folder)]) == 0
     assert main(["leaderboard", "build", "--leaderboard", str(folder)]) == 0
     (folder / "sweeps").mkdir()
-    (folder / "sweeps" / "sites.json").write_text("[]")
+    (folder / "sweeps" / "pocket.json").write_text("[]")
     (folder / "build.py").write_text("one = 1\n")
     (folder / "linked").symlink_to("build.py")
     (tmp_path / ".gitignore").write_text("board/index.html\nrun/\n")
@@ -51,8 +51,9 @@ def test_nothing_is_reported_where_nothing_changed(board, capsys):
 
 
 def test_every_file_of_the_folder_that_changed_is_reported(board, capsys):
-    (board / "suite.json").write_text((board / "suite.json").read_text() + "\n")
-    (board / "sweeps" / "sites.json").unlink()
+    suite = board / "suites" / "pocket.json"
+    suite.write_text(suite.read_text() + "\n")
+    (board / "sweeps" / "pocket.json").unlink()
     (board / "build.py").write_text("one = 1\ntwo = 2\n")
     (board / "page").mkdir()
     (board / "page" / "more.py").write_text("more\n")
@@ -63,8 +64,8 @@ def test_every_file_of_the_folder_that_changed_is_reported(board, capsys):
         "build.py changed: 1 lines added, 0 removed",
         "linked became a link, or is no longer one",
         "page/more.py is new",
-        "suite.json changed: 1 lines added, 0 removed",
-        "sweeps/sites.json is gone",
+        "suites/pocket.json changed: 1 lines added, 0 removed",
+        "sweeps/pocket.json is gone",
     ]
 
 
@@ -79,10 +80,10 @@ def test_what_was_committed_since_is_reported_as_what_was_not(board, capsys):
 
 def test_a_mode_and_what_git_lost_are_reported(board, capsys):
     (board / "build.py").chmod(0o755)
-    git(board, "rm", "-q", "--cached", "suite.json")
+    git(board, "rm", "-q", "--cached", "suites/pocket.json")
     assert changes_of(board, capsys)[1:] == [
         "build.py changed: its mode only",
-        "suite.json is here, but no longer in git",
+        "suites/pocket.json is here, but no longer in git",
     ]
 
 
@@ -113,18 +114,25 @@ def test_names_of_files_forge_no_line(board, capsys):
 def hostile():
     def row(**more):
         known = {"mapper": "ours", "sha256": "0" * 64, "rank": 1, "score": 50.0, "low": 40.0, "high": 60.0}
-        return {name: value for name, value in (known | {"reason": None} | more).items() if value != "left out"}
+        known |= {"reason": None, "suite": {"name": "pocket", "hash": "0" * 16}}
+        return {name: value for name, value in (known | more).items() if value != "left out"}
 
     def rows(*given):
-        return json.dumps({"tracks": {"task": list(given)}})
+        return json.dumps({"suites": {"pocket": {"tracks": {"task": list(given)}}}})
 
+    other = {"name": "other", "hash": "0" * 16}
     return {
-        "a row that is a number": '{"tracks":{"task":[1]}}',
-        "a track that is nothing": '{"tracks":{"task":null}}',
-        "no tracks": "{}",
+        "a row that is a number": '{"suites":{"pocket":{"tracks":{"task":[1]}}}}',
+        "a track that is nothing": '{"suites":{"pocket":{"tracks":{"task":null}}}}',
+        "a suite that is nothing": '{"suites":{"pocket":null}}',
+        "suites in a list": '{"suites":["pocket"]}',
+        "no suites": "{}",
+        "a row of another suite": rows(row(suite=other)),
+        "rows of two suites": rows(row(), row(mapper="more", suite=other)),
+        "no suite": rows(row(suite="left out")),
         "no text": b"\xff\xfe\x00",
         "deep": "[" * 100_000,
-        "deeper": '{"tracks":' * 100_000,
+        "deeper": '{"suites":' * 100_000,
         "no hash": rows(row(sha256="left out")),
         "a hash that is a number": rows(row(sha256=5)),
         "a mapper that is a list": rows(row(mapper=[])),
@@ -157,7 +165,7 @@ def unreadable(board, capsys, sentence):
     return True
 
 
-@pytest.mark.parametrize("revision", ["nowhere", "--output=x", "main:board/suite.json", "", "main..main"])
+@pytest.mark.parametrize("revision", ["nowhere", "--output=x", "main:board/suites", "", "main..main"])
 def test_what_is_no_revision_is_reported(board, capsys, revision):
     assert main(["leaderboard", "verify", "--leaderboard", str(board), f"--against={revision}"]) == 2
     assert f"There is no leaderboard.json in {board} at {revision} that can be read." in capsys.readouterr().err

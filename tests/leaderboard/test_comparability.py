@@ -40,7 +40,7 @@ def test_the_seeds_of_one_entry_alone_are_held_to_each_other():
     forged = seeds(0.5)
     forged[1] = with_bits(forged[1], native=[some(1.0)])
     (message,) = comparison_problems([entry("alone", *forged)])
-    assert message.startswith("the seeds of alone cannot be compared: ")
+    assert message.startswith("on the suite pocket the seeds of alone cannot be compared: ")
     assert message.endswith("seed 1: the answers under native differ")
 
 
@@ -79,7 +79,8 @@ def test_nobody_says_alone_that_there_is_nothing_to_carry():
 def test_an_entry_is_a_file_of_its_own_and_no_link(tmp_path):
     run_of(tmp_path / "elsewhere", entry("mine", *of(0.5)))
     (tmp_path / "board" / "entries").mkdir(parents=True)
-    (tmp_path / "board" / "suite.json").write_text(SUITE.model_dump_json())
+    (tmp_path / "board" / "suites").mkdir()
+    (tmp_path / "board" / "suites" / "pocket.json").write_text(SUITE.model_dump_json())
     link = tmp_path / "board" / "entries" / "mine.json"
     link.symlink_to(tmp_path / "elsewhere" / "entry.json")
     assert verify(link, tmp_path / "board").wrong == (f"{link} is a link: an entry is a file of its own.",)
@@ -90,6 +91,7 @@ def test_an_entry_with_a_failed_cell_is_no_part_of_a_leaderboard(tmp_path):
     cells[1] = changed(cells[1], status="failed", reason="no", bits={}, transfer=None, steerable=None)
     path = tmp_path / "board" / "entries" / "mine.json"
     path.parent.mkdir(parents=True)
-    (tmp_path / "board" / "suite.json").write_text(SUITE.model_dump_json())
+    (tmp_path / "board" / "suites").mkdir()
+    (tmp_path / "board" / "suites" / "pocket.json").write_text(SUITE.model_dump_json())
     path.write_text(entry("mine", *cells).model_dump_json())
     assert "it has no score, for 1 of 2 cells failed" in verify(path, tmp_path / "board").wrong

@@ -45,15 +45,15 @@ def test_what_a_file_says_of_its_own_size_is_not_believed():
 
 
 def test_sweeps_over_sites_are_read_from_no_pipe_and_hold_shares(tmp_path):
-    path = pipe(tmp_path / "sweeps" / "sites.json")
+    path = pipe(tmp_path / "sweeps" / "pocket.json")
     with pytest.raises(UserError, match="it is no file"):
-        read_sweeps(tmp_path)
+        read_sweeps(tmp_path, "pocket")
     path.unlink()
     point = {"site": 0, "unsteered": 0, "native": 1.7e308, "control": 0}
     about = {"task": "t", "variant": "v", "model": "m", "control": "random", "best": 0}
     path.write_text(json.dumps([about | {"points": [point]}]))
     with pytest.raises(UserError, match="holds no sweep over sites"):
-        read_sweeps(tmp_path)
+        read_sweeps(tmp_path, "pocket")
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_a_leaderboard_as_it_was(tmp_path, runs, most):
     assert files_below(tmp_path) == known
 
 
-@pytest.mark.parametrize("name", ["entries", "mappers", "."])
+@pytest.mark.parametrize("name", ["entries", "mappers", "suites", "."])
 def test_a_file_in_the_place_of_a_folder_is_reported_and_nothing_is_left(tmp_path, runs, name):
     (tmp_path / "board" / name).parent.mkdir(exist_ok=True)
     (tmp_path / "board" / name).write_text("") if name != "." else (tmp_path / "board").touch()
@@ -130,30 +130,31 @@ def test_a_file_in_the_place_of_a_folder_is_reported_and_nothing_is_left(tmp_pat
 
 
 def test_what_was_fitted_otherwise_takes_the_place_of_what_was_there(tmp_path, runs):
-    path = submit(runs / "mine", tmp_path)
-    assert submit(runs / "again", tmp_path) == path
+    path = submit(runs / "mine", tmp_path).path
+    assert submit(runs / "again", tmp_path).path == path
     assert (tmp_path / "mappers" / path.stem / "cell" / "mapper.safetensors").read_bytes() == b"fitted otherwise"
     assert_whole(tmp_path)
 
 
-def test_a_leaderboard_has_one_suite(tmp_path, runs):
+def test_a_leaderboard_has_one_suite_of_a_name(tmp_path, runs):
     submit(runs / "mine", tmp_path / "board")
     known = files_below(tmp_path / "board")
-    suite = suite_of(max_new_tokens=9)
+    suite, advice = suite_of(max_new_tokens=9), "one that measures something else needs another `name`"
+    there = f"there is a suite called pocket already, and it is {suite_of().hash}, not {suite.hash}: {advice}"
     run = Path(run_of(tmp_path / "run", entry("mine", *of(0.5), suite=suite), suite))
-    with pytest.raises(UserError, match=f"it is of the suite {suite.hash}, and .*board is of {suite_of().hash}"):
+    with pytest.raises(UserError, match=there):
         submit(run, tmp_path / "board")
     assert files_below(tmp_path / "board") == known
-    (tmp_path / "board" / "suite.json").write_text(suite.model_dump_json())
-    with pytest.raises(UserError, match=f"it is of the suite {suite_of().hash}, and .*board is of {suite.hash}"):
+    (tmp_path / "board" / "suites" / "pocket.json").write_text(suite.model_dump_json())  # that of no entry
+    with pytest.raises(UserError, match=there):
         submit(runs / "mine", tmp_path / "board")
-    shutil.rmtree(tmp_path / "board" / "entries")  # of no suite any more
-    submit(runs / "mine", tmp_path / "board")
+    shutil.rmtree(tmp_path / "board" / "entries")  # the suite has none any more
+    assert submit(runs / "mine", tmp_path / "board").first
     assert files_below(tmp_path / "board") == known
 
 
 def test_an_entry_of_another_name_than_it_should_have_is_reported(tmp_path, runs):
-    path = submit(runs / "mine", tmp_path)
+    path = submit(runs / "mine", tmp_path).path
     path.rename(path.with_name("best.json"))
     with pytest.raises(UserError, match=f"best.json should be called {path.name}"):
         submit(runs / "other", tmp_path)

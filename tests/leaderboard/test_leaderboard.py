@@ -12,7 +12,7 @@ from graftbench.benchmark.results.schema import Entry
 from graftbench.benchmark.results.scores import headline
 from graftbench.cli.main import main
 from graftbench.leaderboard.entries import file_name
-from graftbench.leaderboard.ranking import as_json, leaderboard_of
+from graftbench.leaderboard.ranking import as_json, ranking_of
 from tests.benchmark.runs.test_entry import failed, result
 from tests.leaderboard.planted import SUITE, entry, of, run_of, suite_of
 
@@ -59,7 +59,7 @@ def test_every_number_that_was_edited_by_hand_is_found(edit, message):
 
 def test_the_rank_is_one_more_than_the_number_of_those_that_are_significantly_better():
     entries = [entry(name, *of(rate)) for name, rate in (("good", 0.8), ("as good", 0.79), ("poor", 0.3))]
-    rows = leaderboard_of(entries)["tracks"]["task"]
+    rows = ranking_of(entries)["tracks"]["task"]
     assert [(row["mapper"], row["rank"]) for row in rows] == [("good", 1), ("as good", 1), ("poor", 3)]
     assert rows[0]["by_pair"]["backdoor_removal a->b"]["score"] == rows[0]["score"]
     assert rows[0]["cost"] == {"parameters": 10, "bytes": 40}
@@ -91,18 +91,18 @@ def test_a_prompt_that_one_mapper_lacks_leaves_the_others_paired():
 
 
 def ranks(*entries):
-    return [row["rank"] for row in leaderboard_of(entries)["tracks"]["task"]]
+    return [row["rank"] for row in ranking_of(entries)["tracks"]["task"]]
 
 
 def test_one_without_a_score_has_no_rank_and_stands_last():
-    rows = leaderboard_of([entry("broken", *of(0.9), failed()), entry("fine", *of(0.5))])["tracks"]["task"]
+    rows = ranking_of([entry("broken", *of(0.9), failed()), entry("fine", *of(0.5))])["tracks"]["task"]
     assert [(row["mapper"], row["rank"]) for row in rows] == [("fine", 1), ("broken", None)]
     assert "cells failed" in rows[1]["reason"]
 
 
 def test_a_failed_cell_on_another_track_takes_the_rank_on_all_and_pushes_nobody_down():
     broken = entry("broken", *of(0.9), failed().model_copy(update={"track": "unseen"}))
-    rows = leaderboard_of([broken, entry("fine", *of(0.5))])["tracks"]["task"]
+    rows = ranking_of([broken, entry("fine", *of(0.5))])["tracks"]["task"]
     assert [(row["mapper"], row["rank"], row["score"] is None) for row in rows] == [
         ("fine", 1, False),
         ("broken", None, True),
@@ -115,20 +115,20 @@ def test_parts_of_a_suite_stand_beside_each_other_without_scores_whatever_their_
         entry(name, cell).model_copy(update={"headline": headline([cell], filtered=True)})
         for name, cell in zip(("one", "other"), cells, strict=True)
     ]
-    assert [row["rank"] for row in leaderboard_of(parts)["tracks"]["task"]] == [None, None]
+    assert [row["rank"] for row in ranking_of(parts)["tracks"]["task"]] == [None, None]
 
 
 def test_what_can_be_looked_up_stands_beside_every_score_of_the_task_track():
     lookup = entry("lookup", *of(0.9))
     lookup = lookup.model_copy(update={"mapper": lookup.mapper.model_copy(update={"source": "lookup"})})
-    best, mine = leaderboard_of([lookup, entry("mine", *of(0.5))])["tracks"]["task"]
+    best, mine = ranking_of([lookup, entry("mine", *of(0.5))])["tracks"]["task"]
     assert mine["lookup"]["score"] == best["score"] == 100
     assert mine["lookup"]["by_task"] == {"backdoor_removal": 100}
     assert mine["lookup"]["by_pair"] == {"backdoor_removal a->b": 100}
 
 
 def test_a_mapper_that_only_calls_itself_lookup_is_no_yardstick():
-    rows = leaderboard_of([entry("lookup", *of(0.9)), entry("mine", *of(0.5))])["tracks"]["task"]
+    rows = ranking_of([entry("lookup", *of(0.9)), entry("mine", *of(0.5))])["tracks"]["task"]
     assert [(row["lookup"], row["lookup_reason"]) for row in rows] == [(None, "there is no entry of lookup")] * 2
 
 
@@ -137,27 +137,22 @@ def test_a_leaderboard_is_the_same_whatever_the_order_of_its_entries():
     assert as_json(entries) == as_json(entries[::-1])
 
 
-@pytest.mark.parametrize(
-    ("more", "suite", "field"),
-    [
-        ({}, suite_of(max_new_tokens=9), "suites"),
-        ({"dtype": "bfloat16"}, suite_of(dtype="bfloat16"), "suites"),
-        ({"judges": {"backdoor_removal": {"good": "other/1"}}}, SUITE, "judges"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused_with_the_field_that_differs(tmp_path, capsys, more, suite, field):
+def test_what_cannot_be_compared_is_refused_with_the_suite_and_the_field_that_differs(tmp_path, capsys):
     board = ["--leaderboard", str(tmp_path / "board")]
     assert main(["submit", run_of(tmp_path / "one", entry("one", *of(0.5))), *board]) == 0
-    other = entry("other", *of(0.5), suite=suite, **more)
-    assert main(["submit", run_of(tmp_path / "other", other, suite), *board]) == 2
-    assert f"other and one cannot be compared: their {field} differ" in capsys.readouterr().err
+    other = entry("other", *of(0.5), judges={"backdoor_removal": {"good": "other/1"}})
+    assert main(["submit", run_of(tmp_path / "other", other), *board]) == 2
+    assert "on the suite pocket other and one cannot be compared: their judges differ" in capsys.readouterr().err
     assert [path.name[:4] for path in (tmp_path / "board" / "entries").iterdir()] == ["one-"]
 
 
-def test_entries_of_other_dtypes_cannot_be_compared():
-    entries = [entry("one", *of(0.5)), entry("other", *of(0.5), dtype="bfloat16")]
-    with pytest.raises(UserError, match="their dtypes differ"):
-        leaderboard_of(entries)
+@pytest.mark.parametrize(
+    ("more", "field"), [({"dtype": "bfloat16"}, "dtypes"), ({"suite": suite_of(max_new_tokens=9)}, "suites")]
+)
+def test_entries_of_other_dtypes_or_suites_cannot_be_compared(more, field):
+    entries = [entry("one", *of(0.5)), entry("other", *of(0.5), **more)]
+    with pytest.raises(UserError, match=f"their {field} differ"):
+        ranking_of(entries)
 
 
 def test_runs_become_a_leaderboard(tmp_path, capsys):
@@ -171,7 +166,8 @@ def test_runs_become_a_leaderboard(tmp_path, capsys):
     assert main(["leaderboard", "verify", "--leaderboard", str(board)]) == 0
     assert capsys.readouterr().out.count("follows from its bits and its source and its suite") == 2
     ranked = json.loads((board / "leaderboard.json").read_text())
-    assert [row["mapper"] for row in ranked["tracks"]["task"]] == ["good", "poor"]
+    assert ranked["suites"]["pocket"]["hash"] == SUITE.hash
+    assert [row["mapper"] for row in ranked["suites"]["pocket"]["tracks"]["task"]] == ["good", "poor"]
 
 
 def test_another_mapper_of_the_same_name_is_refused_and_the_same_is_renewed(tmp_path, capsys):

@@ -21,7 +21,7 @@ from graftbench.leaderboard.page.bars import bar_of, bar_of_score, spark
 from graftbench.leaderboard.page.sweeps import read_sweeps
 from graftbench.leaderboard.page.writing import page_of
 from tests.benchmark.runs.test_entry import failed, result, some
-from tests.leaderboard.planted import VARIANTS, entry, of, run_of
+from tests.leaderboard.planted import VARIANTS, entry, of, run_of, suite_of
 
 NASTY = "<script>alert('x')</script>&\"'"
 
@@ -54,6 +54,38 @@ def test_every_mapper_cell_and_rate_is_on_the_page():
         assert message in text, message
     assert page.count('class="card"') == 2
     assert page.count('class="experiment"') == 2
+
+
+def of_both_suites():
+    small = suite_of(name="small")
+    return [entry("good", *of(0.8)), entry("poor", *of(0.3)), entry("good", *of(0.5), suite=small)]
+
+
+def parts_of(page):
+    return page.partition('<section id="reading">')[0].split('<section class="suite"')[1:]
+
+
+def test_each_suite_has_a_part_of_its_own():
+    page = page_of(of_both_suites())
+    assert "<title>graftbench: pocket, small</title>" in page
+    pocket, small = parts_of(page)
+    assert "2 mappers" in text_of(pocket) and "87.5" in text_of(pocket) and "50.0" not in text_of(pocket)
+    assert "1 mapper " in text_of(small) and "50.0" in text_of(small) and "87.5" not in text_of(small)
+    assert re.findall(r"<option>(\w+)", page) == ["pocket", "small"]
+
+
+def test_a_page_of_one_suite_has_nothing_to_choose():
+    page = page_of([entry("mine", *of(0.5))])
+    assert "<select" not in page
+    assert page.count("<nav ") == 1
+
+
+@pytest.mark.parametrize("entries", [of_both_suites(), [entry("mine", *of(0.5))]], ids=["both", "one"])
+def test_every_link_leads_to_one_place(entries):
+    page = page_of(entries)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(set(ids)) == len(ids)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
 
 
 def test_a_cell_that_cannot_be_steered_says_so():
@@ -176,20 +208,30 @@ SWEEP = {"task": "backdoor_removal", "variant": "style", "model": "llama-m", "co
 
 
 def test_sweeps_over_sites_are_drawn_where_there_are_any(tmp_path):
-    assert read_sweeps(tmp_path) == []
+    assert read_sweeps(tmp_path, "pocket") == []
     points = [{"site": site, "unsteered": 0, "native": site, "control": 0} for site in (0, 1)]
     (tmp_path / "sweeps").mkdir()
-    (tmp_path / "sweeps" / "sites.json").write_text(json.dumps([SWEEP | {"points": points}]))
-    page = page_of([entry("mine", *of(0.5))], read_sweeps(tmp_path))
+    (tmp_path / "sweeps" / "pocket.json").write_text(json.dumps([SWEEP | {"points": points}]))
+    page = page_of([entry("mine", *of(0.5))], {"pocket": read_sweeps(tmp_path, "pocket")})
     assert "site 0: 0.00, site 1: 1.00" in page
-    assert '<a href="#sites">' in page
+    assert '<a href="#suite/pocket/sites">' in page
+
+
+def test_sweeps_are_drawn_with_their_suite(tmp_path):
+    (tmp_path / "sweeps").mkdir()
+    points = [{"site": 0, "unsteered": 0, "native": 0.5, "control": 0}]
+    (tmp_path / "sweeps" / "small.json").write_text(json.dumps([SWEEP | {"points": points}]))
+    page = page_of(of_both_suites(), {name: read_sweeps(tmp_path, name) for name in ("pocket", "small")})
+    pocket, small = parts_of(page)
+    assert "site 0: 0.50" in small and 'id="suite/small/sites"' in small
+    assert "site 0: 0.50" not in pocket and "/sites" not in pocket
 
 
 def test_a_sweep_that_is_none_is_reported(tmp_path):
     (tmp_path / "sweeps").mkdir()
-    (tmp_path / "sweeps" / "sites.json").write_text("[1]")
+    (tmp_path / "sweeps" / "pocket.json").write_text("[1]")
     with pytest.raises(UserError, match="holds no sweep over sites"):
-        read_sweeps(tmp_path)
+        read_sweeps(tmp_path, "pocket")
 
 
 def test_bars_lie_where_their_figures_say():

@@ -8,7 +8,7 @@ import pytest
 from graftbench.benchmark.results.schema import ShownPrompt, ShownReply
 from graftbench.leaderboard.page.writing import page_of
 from tests.benchmark.runs.test_entry import result
-from tests.leaderboard.planted import VARIANTS, entry
+from tests.leaderboard.planted import VARIANTS, entry, suite_of
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -16,6 +16,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: the 
 PHONE, WIDE = {"width": 360, "height": 740}, {"width": 1600, "height": 900}
 NASTY = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
 LONG = "a very long answer " * 30
+LONGEST = "suite" + "s" * 59
+FAIR = "[id='suite/pocket/mapper/fair']"
 
 
 def planted():
@@ -53,7 +55,7 @@ def browser():
 def visit(browser, file):
     contexts = []
 
-    def visited(viewport=WIDE, where="", **more):
+    def visited(viewport=WIDE, where="", address=file, **more):
         context = browser.new_context(viewport=viewport, **more)
         contexts.append(context)
         page = context.new_page()
@@ -61,7 +63,7 @@ def visit(browser, file):
         page.on("console", lambda message: page.said.append(message.text))
         page.on("pageerror", lambda error: page.said.append(str(error)))
         page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(file + where)
+        page.goto(address + where)
         return page
 
     yield visited
@@ -71,7 +73,7 @@ def visit(browser, file):
 
 def names(page):
     return [
-        row.get_attribute("data-mapper") for row in page.query_selector_all("#ranking tbody tr") if row.is_visible()
+        row.get_attribute("data-mapper") for row in page.query_selector_all(".rankings tbody tr") if row.is_visible()
     ]
 
 
@@ -96,8 +98,8 @@ def test_it_can_be_read_without_scripts(visit):
     assert names(page) == ["good", "fair", "identity"]
     assert not page.is_visible(".filters")
     assert page.query_selector_all("th button") == []
-    page.click("#cells summary >> nth=0")
-    assert page.is_visible("#cells .conditions >> nth=0")
+    page.click(".cells summary >> nth=0")
+    assert page.is_visible(".cells .conditions >> nth=0")
 
 
 @pytest.mark.parametrize("viewport", [PHONE, WIDE], ids=["phone", "wide"])
@@ -110,17 +112,17 @@ def test_nothing_lies_beyond_the_edge_of_the_screen(visit, viewport):
 
 def test_a_ranking_is_sorted_by_keyboard(visit):
     page = visit()
-    page.focus("#ranking thead th >> nth=1 >> button")
+    page.focus(".rankings thead th >> nth=1 >> button")
     page.keyboard.press("Enter")
     assert names(page) == ["fair", "good", "identity"]
-    assert page.get_attribute("#ranking thead th >> nth=1", "aria-sort") == "ascending"
+    assert page.get_attribute(".rankings thead th >> nth=1", "aria-sort") == "ascending"
     page.keyboard.press("Enter")
     assert names(page) == ["identity", "good", "fair"]
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     assert names(page) == ["good", "fair", "identity"]
-    assert page.get_attribute("#ranking thead th >> nth=2", "aria-sort") == "descending"
-    assert page.get_attribute("#ranking thead th >> nth=1", "aria-sort") is None
+    assert page.get_attribute(".rankings thead th >> nth=2", "aria-sort") == "descending"
+    assert page.get_attribute(".rankings thead th >> nth=1", "aria-sort") is None
 
 
 def test_mappers_and_cells_are_filtered(visit):
@@ -143,18 +145,72 @@ def test_everything_can_be_reached_by_keyboard(visit):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
-    page.focus("#cells summary >> nth=0")
+    page.focus(".cells summary >> nth=0")
     page.keyboard.press("Enter")
-    assert page.is_visible("#cells .conditions >> nth=0")
+    assert page.is_visible(".cells .conditions >> nth=0")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
 def test_a_link_to_a_mapper_opens_its_card(visit):
     page = visit()
-    assert not page.is_visible("#mapper-fair .facts")
-    page.click("#ranking a[href='#mapper-fair'] >> nth=0")
-    page.wait_for_selector("#mapper-fair .facts", state="visible")
-    assert visit(where="#mapper-good").is_visible("#mapper-good .facts")
+    assert not page.is_visible(f"{FAIR} .facts")
+    page.click(".rankings a[href='#suite/pocket/mapper/fair'] >> nth=0")
+    page.wait_for_selector(f"{FAIR} .facts", state="visible")
+    assert visit(where="#suite/pocket/mapper/good").is_visible("[id='suite/pocket/mapper/good'] .facts")
+
+
+@pytest.fixture(scope="module")
+def two_suites(tmp_path_factory):
+    """A page of two suites, the second with one mapper and the longest name that a suite may have."""
+    small = suite_of(name=LONGEST)
+    path = tmp_path_factory.mktemp("two") / "index.html"
+    only = [result(mapped=0.5, variant=name) for name in VARIANTS]
+    path.write_text(page_of([*planted(), entry("alone", *only, suite=small)]), encoding="utf-8")
+    return path.as_uri()
+
+
+def suites_of(page):
+    return [one.get_attribute("data-suite") for one in page.query_selector_all(".suite") if one.is_visible()]
+
+
+def test_a_suite_is_chosen_by_keyboard(visit, two_suites):
+    page = visit(address=two_suites)
+    assert page.said == []
+    assert suites_of(page) == ["pocket", LONGEST]
+    page.focus("#filter-suite")
+    page.keyboard.press("ArrowDown")
+    assert suites_of(page) == ["pocket"]
+    assert page.inner_text("#filtered") == "3 of 3 mappers, 2 of 2 experiments"
+    page.keyboard.press("ArrowDown")
+    assert suites_of(page) == [LONGEST]
+    assert names(page) == ["alone"]
+    page.keyboard.press("Home")
+    assert suites_of(page) == ["pocket", LONGEST]
+    assert page.inner_text("#filtered") == "4 of 4 mappers, 4 of 4 experiments"
+
+
+def test_a_link_into_a_suite_that_is_hidden_shows_it(visit, two_suites):
+    page = visit(address=two_suites)
+    page.select_option("#filter-suite", LONGEST)
+    page.click("body > nav a >> text=pocket")
+    page.wait_for_selector("[id='suite/pocket']", state="visible")
+    assert suites_of(page) == ["pocket"]
+    assert page.input_value("#filter-suite") == "pocket"
+    assert abs(page.evaluate("document.getElementById('suite/pocket').getBoundingClientRect().top")) < 200
+
+
+def test_both_suites_can_be_read_without_scripts(visit, two_suites):
+    page = visit(address=two_suites, java_script_enabled=False)
+    assert suites_of(page) == ["pocket", LONGEST]
+    assert not page.is_visible("#filter-suite")
+    assert names(page) == ["good", "fair", "identity", "alone"]
+
+
+def test_two_suites_fit_on_a_phone(visit, two_suites):
+    page = visit(PHONE, address=two_suites)
+    for one in page.query_selector_all("details"):
+        one.evaluate("one => one.open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def luminance(colour):
@@ -191,8 +247,8 @@ def test_words_stand_out_from_the_page(visit, scheme):
 
 def test_a_bar_is_as_wide_as_its_rate(visit):
     page = visit()
-    page.click("#cells summary >> nth=0")
-    bar = page.query_selector("#cells tr[data-mapper=fair] .bar.mapped")
+    page.click(".cells summary >> nth=0")
+    bar = page.query_selector(".cells tr[data-mapper=fair] .bar.mapped")
     shares = bar.evaluate(
         "bar => [...bar.children].map(one => one.getBoundingClientRect().width / bar.getBoundingClientRect().width)"
     )

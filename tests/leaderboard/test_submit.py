@@ -170,7 +170,8 @@ def test_what_the_file_of_a_mapper_does_not_say_is_refused_and_found(tmp_path, b
     path.parent.mkdir(parents=True)
     path.write_text(entry_text(submission))
     shutil.copytree(tmp_path / "run" / "source", board / "mappers" / path.stem)
-    shutil.copy(tmp_path / "run" / "suite.json", board)
+    (board / "suites").mkdir()
+    shutil.copy(tmp_path / "run" / "suite.json", board / "suites" / "pocket.json")
     assert verified(board, str(path)) == 1
     assert message in capsys.readouterr().out
 
@@ -364,9 +365,9 @@ def test_what_changed_since_another_revision_is_reported_row_by_row(tmp_path, bo
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
     assert verified(board, "--against", "main") == 0
     message = capsys.readouterr().out
-    assert "task: new (00000000) is new: rank 1, 100.0" in message
-    assert "task: gone (00000000) is gone: it was rank 2, 50.0" in message
-    assert "task: ours (00000000): rank 1, 87.5" in message
+    assert "pocket, task: new (00000000) is new: rank 1, 100.0" in message
+    assert "pocket, task: gone (00000000) is gone: it was rank 2, 50.0" in message
+    assert "pocket, task: ours (00000000): rank 1, 87.5" in message
     assert "became rank 2, 25.0" in message
     assert f"entries/{file_name(entry('gone', *of(0.5)))} is gone" in message
     assert f"entries/{file_name(ours)} changed: 3 lines added, 3 removed" in message
@@ -414,11 +415,11 @@ def test_of_a_leaderboard_nothing_beside_an_entry_is_read_or_run(tmp_path, board
 def test_a_leaderboard_without_a_suite_or_with_a_mapper_twice_is_found(tmp_path, board, capsys):
     submission = entry("mine", *of(0.8))
     assert submitted(run_of(tmp_path / "run", submission), board) == 0
-    (board / "suite.json").rename(board / "kept.json")
+    (board / "suites" / "pocket.json").rename(board / "kept.json")
     assert verified(board) == 1
-    assert "suite.json cannot be read" in capsys.readouterr().out
+    assert f"{board} has no suite pocket: `graftbench submit` writes" in capsys.readouterr().out
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 2
-    (board / "kept.json").rename(board / "suite.json")
+    (board / "kept.json").rename(board / "suites" / "pocket.json")
     other = of_mapper(read_entry(board / "entries" / file_name(submission)), sha256="1" * 64, name="Mine")
     (board / "entries" / file_name(other)).write_text(entry_text(other))
     stored, theirs = (board / "mappers" / file_name(one).removesuffix(".json") for one in (submission, other))

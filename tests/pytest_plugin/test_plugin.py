@@ -121,6 +121,10 @@ def entry_in(repository, mapper):
     return Entry.model_validate_json(file.read_text())
 
 
+def ranking_in(repository):
+    return json.loads((repository / "runs" / "small-leaderboard.json").read_text())["suites"]["small"]["tracks"]
+
+
 @pytest.mark.parametrize(
     ("expression", "asked"),
     [
@@ -249,7 +253,7 @@ def test_cells_are_tests_beside_those_of_the_repository(busy, alone):
     assert "ridge on small: success, with 95 % intervals" in told
     assert "Written to runs/small-ridge-" in told
     assert "warning" not in told
-    assert {"task", "unseen"} == set(json.loads((busy / "runs" / "small-leaderboard.json").read_text())["tracks"])
+    assert {"task", "unseen"} == set(ranking_in(busy))
 
 
 @zoo
@@ -312,7 +316,7 @@ def test_two_processes_give_the_same_and_failures_are_on_record(busy, bare, alon
         cells = entry_in(bare, mapper).cells
         assert all(cell.status == "failed" and cell.reason.startswith(why) and cell.traceback for cell in cells)
     assert "Rank and score by fit track" in told
-    ranked = json.loads((bare / "runs" / "small-leaderboard.json").read_text())["tracks"]["task"]
+    ranked = ranking_in(bare)["task"]
     assert {row["mapper"] for row in ranked} == {"Mine", "Nans", "ridge"}
 
 

@@ -12,7 +12,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Add the command."""
     board = commands.add_parser("leaderboard", help="build a leaderboard, verify its entries, write its page")
     verbs = board.add_subparsers(required=True, metavar="COMMAND")
-    build = verbs.add_parser("build", help="make leaderboard.json from the entries alone")
+    build = verbs.add_parser("build", help="rank the entries of each suite, into leaderboard.json")
     add_leaderboard(build)
     build.set_defaults(run=_build)
     page = verbs.add_parser("page", help="write the leaderboard as one HTML file, from the entries alone")

@@ -11,7 +11,7 @@ from graftbench.cli.options import add_leaderboard, leaderboard_folder
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
-    submit = commands.add_parser("submit", help="check a run, and add its entry to a leaderboard")
+    submit = commands.add_parser("submit", help="check a run, and add its entry to the ranking of its suite")
     submit.add_argument("run_folder", type=Path, metavar="RUN", help="the folder of a run of a whole suite")
     add_leaderboard(submit)
     submit.set_defaults(run=_submit)
@@ -23,6 +23,8 @@ def _submit(arguments: argparse.Namespace) -> int:
     folder = leaderboard_folder(arguments)
     from graftbench.leaderboard.submit import submit
 
-    path = submit(arguments.run_folder, folder)
-    print(escape_control(f"The entry is {path}. `graftbench leaderboard build` ranks it."))  # noqa: T201
+    done = submit(arguments.run_folder, folder)
+    new = ", which is new to the leaderboard," if done.first else ""
+    place = f"The entry of the suite {done.suite}{new} is {done.path}."
+    print(escape_control(f"{place} `graftbench leaderboard build` ranks it."))  # noqa: T201
     return 0

@@ -1,4 +1,4 @@
-"""Tables in a terminal: the cells and scores of an entry, and a leaderboard."""
+"""Tables in a terminal: the cells and scores of an entry, and the ranking of a suite."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,10 +39,10 @@ def _cells_table(entry: Entry, shown: Sequence[str], gap: str) -> Table:
     return table
 
 
-def print_leaderboard(board: Mapping[str, Any], console: Console) -> None:
+def print_ranking(ranking: Mapping[str, Any], console: Console) -> None:
     """Print rank and score of each mapper on each fit track, the best on the first track first."""
     tracks: dict[str, dict[str, Any]] = {
-        name: {row["mapper"]: row for row in rows} for name, rows in board["tracks"].items()
+        name: {row["mapper"]: row for row in rows} for name, rows in ranking["tracks"].items()
     }
     table = Table(title="Rank and score by fit track, with 95 % intervals", title_justify="left")
     for column in ("mapper", *tracks):

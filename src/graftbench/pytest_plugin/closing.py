@@ -20,9 +20,9 @@ from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.request import RUNS
 from graftbench.benchmark.runs.run import gather
 from graftbench.benchmark.runs.suite import Suite
-from graftbench.cli.tables import print_entry, print_leaderboard
+from graftbench.cli.tables import print_entry, print_ranking
 from graftbench.leaderboard.comparability import names_of_both, reference_mismatches
-from graftbench.leaderboard.ranking import leaderboard_of, write_leaderboard
+from graftbench.leaderboard.ranking import ranking_of, write_leaderboard
 from graftbench.pytest_plugin.mappers import PlannedMapper
 
 NULL_CONTROLS: tuple[type, ...] = (
@@ -87,7 +87,7 @@ class SessionSummary:
     """The runs of a session, the files that were written, and its problems by name."""
 
     runs: list[FinishedRun] = field(default_factory=list)
-    board: dict[str, Any] | None = None
+    ranking: dict[str, Any] | None = None
     written: list[Path] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
 
@@ -95,8 +95,8 @@ class SessionSummary:
         """Print the tables, and where everything is."""
         for run in self.runs:
             print_entry(run.entry, console)
-        if self.board is not None and len(self.runs) > 1:
-            print_leaderboard(self.board, console)
+        if self.ranking is not None and len(self.runs) > 1:
+            print_ranking(self.ranking, console)
         for path in self.written:
             console.print(f"Written to {path}", highlight=False, markup=False, soft_wrap=True)
 
@@ -139,7 +139,7 @@ def _rank(summary: SessionSummary) -> None:
     part = "-part" if any(entry.headline.reason == CELLS_LEFT_OUT for entry in entries) else ""
     path = RUNS / f"{entries[0].suite.name}{part}-leaderboard.json"
     try:
-        summary.board = leaderboard_of(entries)
+        summary.ranking = ranking_of(entries)
         write_leaderboard(path, entries)
     except UserError as error:
         summary.problems.append(("leaderboard", str(error)))
