@@ -8,10 +8,11 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import is_file
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.results.schema import CellResult, Entry
-from graftbench.benchmark.runs.suite import Suite, read_suite_file
+from graftbench.benchmark.runs.suite import SUITE, Suite, read_suite_file
 from graftbench.leaderboard.own_figures import Ours, over_seeds, own_figure
 from graftbench.leaderboard.published import Published, PublishedFigure
-from graftbench.leaderboard.verify import suite_path
+from graftbench.leaderboard.suites import suite_file
+from graftbench.leaderboard.verify import in_leaderboard
 
 TRACK = "task"  # the paper's mappers are fitted on the task's own data
 # The paper's mapped vector has its own length; ours is scored at the native one's, and at its own as well.
@@ -49,7 +50,8 @@ class Comparison:
 
 def suite_of(path: Path, entry: Entry) -> Suite:
     """Return the suite of an entry's file, which says where its models are from; UserError where it is not there."""
-    file = suite_path(path, path.resolve().parent.parent)
+    folder = path.resolve().parent.parent
+    file = suite_file(folder, entry.suite.name) if in_leaderboard(path, folder) else path.with_name(SUITE)
     if not is_file(file):
         raise UserError(
             f"{path} names its models by family alone, and there is no {file} that says which they are: name the "

@@ -89,8 +89,9 @@ def test_a_run_and_an_entry_of_a_leaderboard_have_their_suite(tmp_path):
     made = scored(cell())
     run_of(tmp_path / "run", made, suite())
     assert suite_of(tmp_path / "run" / "entry.json", made) == suite()
-    (tmp_path / "entries").mkdir()
-    (tmp_path / "suite.json").write_text(suite().model_dump_json())
+    for folder in ("entries", "suites"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "suites" / f"{made.suite.name}.json").write_text(suite().model_dump_json())
     assert suite_of(tmp_path / "entries" / "mine.json", made) == suite()
 
 
