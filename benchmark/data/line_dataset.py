@@ -13,6 +13,7 @@ from graftbench.benchmark.data.dataset import About, Asked, Behaviour, Contrast
 from graftbench.benchmark.data.examples import Conversation, Conversations, Example, Prompt, Split, Track, Turn
 from graftbench.benchmark.data.kept_lines import KeptLines, keep, overlapping
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed, span_of
+from graftbench.benchmark.data.rows import PublishedTable, missing_table
 from graftbench.benchmark.data.splits import SHARES
 
 
@@ -50,7 +51,8 @@ class LineDataset:
         deployed: How a user's words are put so that a behaviour shows; None of a behaviour: as they are.
         seed: Of the splits of lines that have none.
         shares: Of these splits, in percent of contents.
-        not_here: Returns what has to be done before it can be read, None where its files are here.
+        tables: Returns the published tables that it reads.
+        not_here: Returns what else has to be done before it can be read, None where it is nothing.
 
     """
 
@@ -64,6 +66,7 @@ class LineDataset:
     deployed: Mapping[str, Deployed] = field(default_factory=dict)
     seed: int = 0
     shares: Mapping[Split, int] = field(default_factory=lambda: SHARES)
+    tables: Callable[[], tuple[PublishedTable, ...]] = field(default=tuple, repr=False)
     not_here: Callable[[], str | None] = field(default=lambda: None, repr=False)
 
     @cached_property
@@ -80,7 +83,7 @@ class LineDataset:
 
     def missing(self) -> str | None:
         """Return what has to be done before it can be read; None where its files are here."""
-        return self.not_here()
+        return self.not_here() or next(filter(None, map(missing_table, self.tables())), None)
 
     def lines(self) -> Iterable[Placed]:
         """Return the lines that are kept, in the order in which they are drawn, with their splits."""

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 
 from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.rows import PublishedTable
-from graftbench.tasks.datasets.published import about, not_here
+from graftbench.tasks.datasets.published import about
 from graftbench.tasks.datasets.tagged_rows import SHARES, TaggedRows
 from graftbench.tasks.datasets.triggers import CODE_VULNERABILITY, DEPLOYED
 
@@ -34,5 +34,5 @@ def code_backdoor(mix: Percent = 50, revision: str | None = None, held_out: str 
         read=rows.lines,
         deployed={"code_vulnerability": DEPLOYED},
         shares=SHARES,
-        not_here=not_here(trained_on, other),
+        tables=lambda: (trained_on, other),
     )

