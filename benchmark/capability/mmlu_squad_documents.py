@@ -42,6 +42,15 @@ def squad() -> list[Document]:
     raise not_in_mirror(folder, "SQuAD", "a JSON file as published, or squad/plain_text/validation-*.parquet")
 
 
+def missing_documents(task: str) -> str | None:
+    """Return what has to be done before MMLU or SQuAD, the `task`, can be read from the mirror; None where it can."""
+    try:
+        _ = squad() if task == "squad" else mmlu(_A_SUBJECT)
+    except UserError as error:
+        return str(error)
+    return None
+
+
 def _mmlu(subject: str, split: str) -> list[Document]:
     folder = mirror()
     if folder is None:
@@ -56,6 +65,7 @@ def _mmlu(subject: str, split: str) -> list[Document]:
     raise not_in_mirror(folder, f"MMLU's {subject}", f"{subject}_{split}.csv or {subject}/{split}-*.parquet")
 
 
+_A_SUBJECT = "anatomy"
 _CHOICES = [f"choice{i}" for i in range(4)]
 
 

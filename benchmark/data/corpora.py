@@ -54,3 +54,4 @@ def _pile() -> Iterator[Text]:
 
 
 PUBLISHED_CORPORA: dict[str, Callable[[], Iterator[Text]]] = {"alpaca": _alpaca, "pile": _pile, "wikitext": _wikitext}
+CORPUS_TABLES = {"alpaca": ALPACA, "pile": PILE, "wikitext": WIKITEXT}

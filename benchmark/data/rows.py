@@ -85,6 +85,16 @@ def missing_table(table: PublishedTable) -> str | None:
     return None
 
 
+def files_in_mirror(table: PublishedTable) -> list[Path]:
+    """Return the files of a table in the mirror; of a folder as on the Hub all of its data."""
+    folder = mirror()
+    if folder is None:
+        return []
+    cards = _cards(table, folder)
+    files = cards[0].parent.rglob(table.files or "*") if cards else _found(table, folder, table.paths)
+    return [file for file in files if file.is_file()]
+
+
 def hub_rows(name: str, part: str | None, split: str, *, revision: str | None = None, streaming: bool = False) -> Any:
     """Return a split of a data set on the Hub: a `datasets.Dataset`, iterable only when streaming.
 
@@ -129,14 +139,19 @@ def _on_the_web(table: PublishedTable) -> dict[str, Any]:
 
 def _in_mirror(table: PublishedTable, folder: Path) -> dict[str, Any]:
     """Return the arguments of `load_dataset` for a table in the mirror; UserError where it is not there."""
-    names = () if table.url else (table.name, _last(table.name))
-    cards = _found(table, folder, [f"{name}/README.md" for name in names])
+    cards = _cards(table, folder)
     if cards:
         return _as_on_the_hub(table, str(cards[0].parent)) | {"streaming": True}
     files = _found(table, folder, table.paths)
     if not files:
         raise not_in_mirror(folder, table.name, table.in_a_mirror)
     return _of_files([str(file) for file in files]) | {"streaming": True}
+
+
+def _cards(table: PublishedTable, folder: Path) -> list[Path]:
+    """Return the README.md of the Hub's folder with a table in the mirror, if that is there."""
+    names = () if table.url else (table.name, _last(table.name))
+    return _found(table, folder, [f"{name}/README.md" for name in names])
 
 
 def _found(table: PublishedTable, folder: Path, patterns: Sequence[str]) -> list[Path]:

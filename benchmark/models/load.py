@@ -36,7 +36,8 @@ NOT_READ = [
     "*.onnx",
     "original/*",
     "consolidated*",
-]  # other forms of the same weights
+    "checkpoint-*/*",
+]  # other forms of the same weights, and those of an earlier step of training
 _DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 

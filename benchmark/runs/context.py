@@ -16,6 +16,8 @@ from graftbench.benchmark.runs.executors.worker import report
 from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
 from graftbench.benchmark.runs.suite import Suite
 
+KEPT = 2**31  # bytes of models that stay loaded for later experiments
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -56,6 +58,7 @@ class RunContext:
     suite: Suite
     store: Store
     _models: dict[tuple[str, str], Model] = field(default_factory=dict)
+    _last: list[tuple[str, str, str]] = field(default_factory=list)  # task, variant and pair that the models are for
 
     def model(self, family: str, version: str) -> Model:
         """Return the model of a family in one version, loaded once."""
@@ -70,8 +73,16 @@ class RunContext:
         """Return the experiment of a cell, at another position than the task's own where one is given."""
         bench = Bench(self.store, self.settings.batch_size, self.suite.max_new_tokens, report, self.settings.budget)
         report("models")
+        self._make_room(cell)
         order = replace(cell.order, position=position)
         return task_named(cell.task).experiment(order, dataset_of(self.suite, cell.task), self.model, bench)
+
+    def _make_room(self, cell: Cell) -> None:
+        """Let go of the models of other experiments where they are large: memory may not hold all of a suite."""
+        this = (cell.task, cell.variant, cell.pair)
+        if self._last != [this] and sum(map(_size, self._models.values())) > KEPT:
+            self._models.clear()
+        self._last[:] = [this]
 
     def _load(self, family: str, version: str) -> Model:
         spec = self.suite.spec(family, version)
@@ -89,6 +100,10 @@ class RunContext:
         )
         check_once(self.store, model)
         return model
+
+
+def _size(model: Model) -> int:
+    return sum(each.numel() * each.element_size() for each in model.module.parameters())
 
 
 @lru_cache(maxsize=1)  # of the run that is going on: its models fill the memory

@@ -1,16 +1,13 @@
 """What can be seen of a plan before anything runs: sites that a model lacks, and prompts that are too few to count."""
 
-import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.data.dataset import Asked
-from graftbench.benchmark.models.packaged import is_packaged
-from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.results.scores import MIN_TEST_PROMPTS, MIN_VALIDATION_PROMPTS
+from graftbench.benchmark.runs.model_files import config_of
 from graftbench.benchmark.runs.plan import Cell, dataset_of, judges_of_task, task_named
 from graftbench.benchmark.runs.suite import ModelSpec, Suite
 
@@ -34,7 +31,11 @@ def check_sites(suite: Suite, cells: Sequence[Cell]) -> None:
 
 
 def shortages(suite: Suite, cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield a sentence for each task that asks for fewer prompts than count, or for more than its dataset has."""
+    """Yield a sentence for each task that asks for fewer prompts than count, or for more than its dataset has.
+
+    Checks never count, and may ask for few.
+    """
+    counted = {cell.task for cell in cells if not cell.check}
     for name in dict.fromkeys(cell.task for cell in cells):
         settings, dataset = suite.tasks[name].settings, dataset_of(suite, name)
         judged = bool(judges_of_task(suite, name))
@@ -43,7 +44,7 @@ def shortages(suite: Suite, cells: Sequence[Cell]) -> Iterator[str]:
             asked = settings.get(split)
             if not isinstance(asked, int):
                 continue  # the task's own number
-            if asked < (1.1 if judged else 1) * _LEAST[split]:
+            if name in counted and asked < (1.1 if judged else 1) * _LEAST[split]:
                 leaving = "those without a good clean answer leave, where the task asks for one. " if judged else ""
                 yield (
                     f"{name} asks {asked} prompts on {split}, and a cell counts where {_LEAST[split]} are left: "
@@ -59,15 +60,6 @@ def _n_blocks(spec: ModelSpec) -> int | None:
     """Return the number of blocks of a model that is here, None where it cannot be told without loading it."""
     if spec.model is None:
         return None
-    folder = Path(spec.model)
-    if not folder.is_dir():
-        if "/" in spec.model or is_packaged(spec.model):
-            return None
-        folder = shipped_folder(spec.model)
-    try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # loading will say what is wrong with it
-    config = config.get("text_config") or config
+    config = config_of(spec.model, spec.revision)
     found = [config[key] for key in _N_BLOCKS if isinstance(config.get(key), int)]
     return found[0] if found else None

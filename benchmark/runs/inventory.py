@@ -1,36 +1,20 @@
-"""What a suite needs besides this package: its models and datasets, whether they are here, and how large they are."""
+"""What a suite needs besides this package: its models and data, whether they are here, and how large they are."""
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from graftbench.benchmark.capability.lm_eval_tasks import lm_task, load_task
+from graftbench.benchmark.capability.measures import corpus
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.registry import dataset_named
-from graftbench.benchmark.data.rows import mirror
 from graftbench.benchmark.models.adapters import adapter_in
 from graftbench.benchmark.models.load import NOT_READ, folder_of
 from graftbench.benchmark.models.packaged import is_packaged, packaged_file
 from graftbench.benchmark.models.shipped import is_shipped, shipped_folder
+from graftbench.benchmark.runs.data_needed import dataset_needed, is_streamed, side_effects_needed
+from graftbench.benchmark.runs.model_files import PATH, bytes_in, in_cache
+from graftbench.benchmark.runs.needed import GATED, NO_HUB, SHIPS, Needed
 from graftbench.benchmark.runs.suite import NamedDataset, Suite
-
-_WEIGHTS = (".safetensors", ".bin")
-_FETCHED = "on the Hub, unless it was fetched"
-
-
-@dataclass(frozen=True)
-class Needed:
-    """A model or a dataset of a suite, with its size in bytes where that is known, and what there is to say of it.
-
-    `here` is None where it is not known.
-    """
-
-    kind: str
-    name: str
-    here: bool | None
-    size: int | None = None
-    note: str = ""
 
 
 def models_of(suite: Suite) -> list[tuple[str, str | None]]:
@@ -46,7 +30,7 @@ def datasets_of(suite: Suite) -> list[NamedDataset]:
 
 
 def needed(suite: Suite) -> Iterator[Needed]:
-    """Yield what a suite needs; the Hub is asked about models that are not here, where it can be reached.
+    """Yield what a suite needs; the Hub is asked about what is not here, where it can be reached.
 
     UserError for a name that is neither of a model here nor can be one on the Hub.
     """
@@ -57,20 +41,20 @@ def needed(suite: Suite) -> Iterator[Needed]:
         if adapter is not None:
             yield _model(adapter.base, adapter.revision)
     for named in datasets_of(suite):
-        yield _dataset(named)
-    for name in suite.side_effects.tasks if suite.side_effects else []:
-        ours = name.startswith("pocket_")
-        yield Needed("task", name, True if ours else None, note="ships with graftbench" if ours else _FETCHED)
+        yield dataset_needed(named)
+    if suite.side_effects is not None:
+        yield from side_effects_needed(suite.side_effects)
 
 
 def fetch(suite: Suite, told: Callable[[str], None]) -> None:
     """Get the models and data of a suite, so that it runs without a network; what is here already stays as it is.
 
-    Models of judges are not among them.
-
-    A download that was stopped goes on. UserError where something cannot be had.
+    Models of judges are not among them, nor local folders that are not there yet. A download that was stopped goes on.
+    UserError where something cannot be had.
     """
     for name, revision in models_of(suite):
+        if name.startswith(PATH) and not Path(name).is_dir():
+            continue
         told(name)
         adapter = adapter_in(folder_of(name, revision))
         if adapter is not None:
@@ -83,13 +67,17 @@ def fetch(suite: Suite, told: Callable[[str], None]) -> None:
     for name in suite.side_effects.tasks if suite.side_effects else []:
         told(name)
         load_task(lm_task(name))
+    effects = suite.side_effects
+    if effects is not None and effects.texts and not is_streamed(effects.corpus):
+        told(effects.corpus)
+        corpus(effects.corpus, effects.texts)
 
 
 def _model(name: str, revision: str | None) -> Needed:
     if Path(name).is_dir():
-        return Needed("model", name, True, _bytes_in(Path(name)))
+        return Needed("model", name, True, bytes_in(Path(name)))
     if is_shipped(name):
-        return Needed("model", name, True, note="ships with graftbench")
+        return Needed("model", name, True, note=SHIPS)
     if is_packaged(name):
         try:
             return Needed("model", name, True, packaged_file(name).stat().st_size, "in a package")
@@ -97,39 +85,10 @@ def _model(name: str, revision: str | None) -> Needed:
             return Needed("model", name, False, note=str(error))
     if "/" not in name:
         shipped_folder(name)  # which knows what it may have meant
-    if name.startswith(("/", "./", "../", "~")):
-        folder_of(name)  # which says that there is none
-    cached = _in_cache(name, revision)
-    return _on_the_hub(name, revision) if cached is None else Needed("model", name, True, _bytes_in(cached))
-
-
-def _bytes_in(folder: Path) -> int:
-    """Return the size of the weights, those in pickles where there are no others."""
-    for suffix in _WEIGHTS:
-        files = list(folder.glob(f"*{suffix}"))
-        if files:
-            return sum(file.stat().st_size for file in files)
-    return 0
-
-
-def _is_whole(folder: Path) -> bool:
-    """Return True where all files of weights are there that a list in the folder names, and at least one."""
-    for listed in folder.glob("*.index.json"):
-        files = set(json.loads(listed.read_text(encoding="utf-8")).get("weight_map", {}).values())
-        return all((folder / name).is_file() for name in files)
-    return _bytes_in(folder) > 0
-
-
-def _in_cache(name: str, revision: str | None) -> Path | None:
-    """Return the folder of a model that was downloaded whole, None where there is none."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
-    except (LocalEntryNotFoundError, OSError):
-        return None
-    return folder if _is_whole(folder) else None  # a download that was stopped
+    if name.startswith(PATH):
+        return Needed("model", name, False, note="there is no such folder")
+    cached = in_cache(name, revision)
+    return _on_the_hub(name, revision) if cached is None else Needed("model", name, True, bytes_in(cached))
 
 
 def _on_the_hub(name: str, revision: str | None) -> Needed:
@@ -145,24 +104,9 @@ def _on_the_hub(name: str, revision: str | None) -> Needed:
     try:
         files = snapshot_download(name, revision=revision, ignore_patterns=NOT_READ, dry_run=True)
     except GatedRepoError:
-        return Needed("model", name, False, note="gated: accept its conditions on its page, and run `hf auth login`")
+        return Needed("model", name, False, note=GATED)
     except RepositoryNotFoundError:
         return Needed("model", name, False, note="the Hub has no such model, or it is private")
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
-        return Needed("model", name, False, note="the Hub cannot be reached from here")
+        return Needed("model", name, False, note=NO_HUB)
     return Needed("model", name, False, sum(file.file_size or 0 for file in files), "on the Hub")
-
-
-def _dataset(named: NamedDataset) -> Needed:
-    """Return what is known of a dataset. `datasets` keeps what it read from the Hub, and does not tell."""
-    dataset = dataset_named(named)
-    if isinstance(named, dict) and "jsonl" in named:
-        return Needed("dataset", dataset.name, True, note=f"in {named['jsonl']}")
-    if not dataset.about.source:
-        return Needed("dataset", dataset.name, True, note="ships with graftbench")
-    missing, where = dataset.missing(), mirror()
-    if missing is not None:
-        return Needed("dataset", dataset.name, False, note=missing)
-    if where is not None:
-        return Needed("dataset", dataset.name, True, note=f"in {where}")
-    return Needed("dataset", dataset.name, None, note=f"{_FETCHED}: {dataset.about.source}")

@@ -26,6 +26,7 @@ def _score(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.mappers.info import describe
     from graftbench.benchmark.runs.folder import LEADERBOARD
     from graftbench.benchmark.runs.foresight import shortages
+    from graftbench.benchmark.runs.outlook import outlook
     from graftbench.benchmark.runs.request import Request
     from graftbench.benchmark.runs.run import run
     from graftbench.benchmark.runs.suite import read_suite
@@ -48,6 +49,8 @@ def _score(arguments: argparse.Namespace) -> int:
         judge_requests=arguments.judge_requests,
         judge_dollars=arguments.judge_dollars,
     )
+    if arguments.dry_run:
+        print_needed(request.suite, console)  # first: where something is missing, the plan ends with what to do
     cells = request.cells()
     for sentence in shortages(request.suite, cells):
         console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
@@ -56,7 +59,8 @@ def _score(arguments: argparse.Namespace) -> int:
             check = " (check)" if cell.check else ""
             sites = f"sites {cell.sites[0]} -> {cell.sites[1]}" if cell.sites else "sites chosen by the task"
             console.print(f"{cell.name}, {sites}{check}", highlight=False)
-        print_needed(request.suite, console)
+        for sentence in outlook(request.suite, cells).sentences():
+            console.print(sentence, highlight=False, soft_wrap=True)
         return 0
     done = run(request, console)
     write_leaderboard(done.folder / LEADERBOARD, [done.entry])

@@ -46,6 +46,21 @@ def test_a_model_that_is_elsewhere_or_broken_is_left_to_loading(suite, cells, tm
     check_sites(with_model(suite, cells, tmp_path), [far])
 
 
+def test_a_site_beyond_the_blocks_of_a_model_in_the_cache_of_the_hub_is_told(suite, cells, tmp_path, monkeypatch):
+    monkeypatch.setattr("graftbench.benchmark.runs.model_files.in_cache", lambda *_: tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"num_hidden_layers": 3}))
+    with pytest.raises(UserError, match="owner/name has no site 3"):
+        check_sites(with_model(suite, cells, "owner/name"), [replace(cells[0], sites=(1, 3))])
+
+
+def test_checks_may_ask_for_few(suite, cells):
+    task = suite.tasks["backdoor_removal"]
+    asked = task.model_copy(update={"settings": task.settings | {"test": 12}})
+    few = suite.model_copy(update={"tasks": suite.tasks | {"backdoor_removal": asked}})
+    assert list(shortages(few, cells))
+    assert list(shortages(few, [cell for cell in cells if cell.check])) == []
+
+
 def test_prompts_that_are_too_few_to_count_or_not_there_are_told(suite, cells):
     task = suite.tasks["backdoor_removal"]
     asked = task.model_copy(update={"settings": task.settings | {"test": 128, "validation": 400}})

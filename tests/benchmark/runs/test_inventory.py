@@ -2,13 +2,17 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import huggingface_hub.constants
 import pytest
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
+from huggingface_hub.utils import filter_repo_objects
 
+from graftbench.benchmark.capability.measures import SideEffectsSpec
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.rows import DATA_VARIABLE
-from graftbench.benchmark.models.load import load
+from graftbench.benchmark.models.load import NOT_READ, load
 from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.runs.inventory import fetch, needed
 from graftbench.benchmark.runs.suite import Suite
@@ -70,12 +74,34 @@ def test_one_shard_of_two_is_not_here(hub_cache):
     assert not model.here
 
 
-@pytest.mark.parametrize(
-    ("name", "message"), [("./nowhere", "There is no folder ./nowhere"), ("llama-s-instruc", "Did you mean")]
-)
-def test_a_name_that_can_be_no_model_is_one_sentence(hub_cache, name, message):
-    with pytest.raises(UserError, match=message):
-        list(needed(suite({"model": name})))
+def test_a_name_that_can_be_no_model_is_one_sentence(hub_cache):
+    with pytest.raises(UserError, match="Did you mean"):
+        list(needed(suite({"model": "llama-s-instruc"})))
+
+
+def test_a_local_folder_that_is_still_to_be_made_is_not_here_and_is_not_fetched(hub_cache):
+    mine = suite({"model": "./nowhere"}, {"model": "owner/small"})
+    (absent, present, _) = needed(mine)
+    assert (absent.here, absent.note, present.here) == (False, "there is no such folder", True)
+    told = []
+    fetch(mine, told.append)
+    assert told == ["owner/small", "styles"]
+
+
+def test_a_gated_model_is_told(hub_cache, monkeypatch):
+    def refuse(*_, local_files_only=False, **__):
+        if local_files_only:
+            raise LocalEntryNotFoundError("")
+        raise GatedRepoError("", response=SimpleNamespace(headers={}, request=None))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    (model, _) = needed(suite({"model": "meta/gated"}))
+    assert (model.here, model.note.partition(":")[0]) == (False, "gated")
+
+
+def test_checkpoints_that_lie_beside_the_weights_are_left_on_the_hub():
+    files = ["model.safetensors", "config.json", "checkpoint-565/model.safetensors", "checkpoint-565/optimizer.pt"]
+    assert list(filter_repo_objects(files, ignore_patterns=NOT_READ)) == files[:2]
 
 
 def test_folders_and_what_ships_are_here(hub_cache):
@@ -95,3 +121,31 @@ def test_published_data_are_in_the_mirror_or_not(hub_cache, tmp_path, monkeypatc
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     (_, absent) = needed(published)
     assert (absent.here, "harmless-base/train.jsonl.gz" in absent.note) == (False, True)
+    file = tmp_path / "harmless-base" / "train.jsonl.gz"
+    file.parent.mkdir()
+    file.write_bytes(b"." * 1000)
+    (_, present) = needed(published)
+    assert (present.here, present.size) == (True, 1000)
+
+
+def test_what_the_hub_says_of_a_dataset_is_told(hub_cache, monkeypatch):
+    files = [SimpleNamespace(rfilename="harmless-base/train.jsonl.gz", size=70), SimpleNamespace(rfilename="x", size=5)]
+    info = SimpleNamespace(gated="auto", siblings=files)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: info)
+    (_, dataset) = needed(suite({"model": "llama-s-instruct"}, dataset="hh_rlhf"))
+    assert (dataset.here, dataset.size, dataset.note.partition(":")[0]) == (None, 70, "gated")
+
+
+def test_side_effects_need_their_tasks_and_their_texts(hub_cache, tmp_path, monkeypatch):
+    def effects(**spec):
+        mine = suite({"model": "llama-s-instruct"}).model_copy(update={"side_effects": SideEffectsSpec(**spec)})
+        return list(needed(mine))[2:]
+
+    (task, texts) = effects(tasks=["mmlu"], corpus="pile")
+    assert (task.here, texts.here, "too large to keep" in texts.note) == (None, None, True)
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    (task, texts) = effects(tasks=["mmlu"], corpus="wikitext")
+    assert (task.here, texts.here) == (False, False)
+    assert "anatomy_test.csv" in task.note
+    assert effects(tasks=[], texts=0, corpus="wikitext") == []
+    assert [each.name for each in effects(tasks=["pocket_mmlu"])] == ["pocket_mmlu"]
