@@ -9,7 +9,7 @@ from graftbench.benchmark.data.corpora import CORPUS_TABLES
 from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.data.rows import PublishedTable, files_in_mirror, mirror, missing_table
-from graftbench.benchmark.runs.needed import FETCHED, GATED, NO_HUB, SHIPS, Needed
+from graftbench.benchmark.runs.needed import FETCHED, NO_HUB, SHIPS, Needed, asked_of_hub
 from graftbench.benchmark.runs.suite import NamedDataset
 
 _STREAMED = "too large to keep: read from the Hub as it comes, or from a mirror"
@@ -66,20 +66,11 @@ def _published(kind: str, name: str, missing: str | None, source: str, tables: S
 
 
 def _on_the_hub(tables: Sequence[PublishedTable]) -> tuple[int | None, str]:
-    """Return the bytes that the Hub has of some tables, None where it does not say, and what there is to say of it."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
-
-    total, gated = 0, False
+    """Return the bytes that the Hub has of some tables, None where it does not say, and why it does not."""
+    sizes = []
     for table in {each.name: each for each in tables if each.url is None}.values():
-        try:
-            info = HfApi().dataset_info(table.name, revision=table.revision, files_metadata=True)
-        except GatedRepoError:
-            return None, GATED
-        except RepositoryNotFoundError:
-            return None, f"the Hub has no data set {table.name}, or it is private"
-        except (HfHubHTTPError, OSError):
-            return None, f"{NO_HUB}, unless it was fetched"
-        gated = gated or bool(info.gated)
-        total += sum(file.size or 0 for file in info.siblings or () if table.files in (None, file.rfilename))
-    return total or None, GATED if gated else ""
+        size, why = asked_of_hub(table.name, table.revision, "dataset", files=table.files)
+        if size is None:
+            return None, f"{FETCHED}; {NO_HUB}" if why == NO_HUB else why
+        sizes.append(size)
+    return sum(sizes) or None, ""

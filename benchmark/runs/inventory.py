@@ -13,7 +13,7 @@ from graftbench.benchmark.models.packaged import is_packaged, packaged_file
 from graftbench.benchmark.models.shipped import is_shipped, shipped_folder
 from graftbench.benchmark.runs.data_needed import dataset_needed, is_streamed, side_effects_needed
 from graftbench.benchmark.runs.model_files import PATH, bytes_in, in_cache
-from graftbench.benchmark.runs.needed import GATED, NO_HUB, SHIPS, Needed
+from graftbench.benchmark.runs.needed import SHIPS, Needed, asked_of_hub
 from graftbench.benchmark.runs.suite import NamedDataset, Suite
 
 
@@ -88,25 +88,7 @@ def _model(name: str, revision: str | None) -> Needed:
     if name.startswith(PATH):
         return Needed("model", name, False, note="there is no such folder")
     cached = in_cache(name, revision)
-    return _on_the_hub(name, revision) if cached is None else Needed("model", name, True, bytes_in(cached))
-
-
-def _on_the_hub(name: str, revision: str | None) -> Needed:
-    """Return what the Hub says of a model, without downloading it."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-
-    try:
-        files = snapshot_download(name, revision=revision, ignore_patterns=NOT_READ, dry_run=True)
-    except GatedRepoError:
-        return Needed("model", name, False, note=GATED)
-    except RepositoryNotFoundError:
-        return Needed("model", name, False, note="the Hub has no such model, or it is private")
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
-        return Needed("model", name, False, note=NO_HUB)
-    return Needed("model", name, False, sum(file.file_size or 0 for file in files), "on the Hub")
+    if cached is not None:
+        return Needed("model", name, True, bytes_in(cached))
+    size, note = asked_of_hub(name, revision, "model", ignored=NOT_READ)
+    return Needed("model", name, False, size, note or "on the Hub")

@@ -1,5 +1,6 @@
-"""One thing that a suite needs, and what is known of it."""
+"""One thing that a suite needs, and what the Hub says of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 FETCHED = "on the Hub, unless it was fetched"
@@ -20,3 +21,36 @@ class Needed:
     here: bool | None
     size: int | None = None
     note: str = ""
+
+
+def asked_of_hub(
+    name: str, revision: str | None, kind: str, *, files: str | None = None, ignored: Sequence[str] = ()
+) -> tuple[int | None, str]:
+    """Return the bytes of a model or dataset on the Hub, None where it does not say, and why it does not.
+
+    `kind` is what the Hub calls it. Nothing is downloaded.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        found = snapshot_download(
+            name,
+            repo_type=kind,
+            revision=revision,
+            allow_patterns=files,
+            ignore_patterns=list(ignored),
+            dry_run=True,
+        )
+    except GatedRepoError:
+        return None, GATED
+    except RepositoryNotFoundError:
+        return None, f"the Hub has no such {kind}, or it is private"
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
+        return None, NO_HUB
+    return sum(file.file_size or 0 for file in found), ""

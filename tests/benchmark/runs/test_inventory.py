@@ -88,15 +88,16 @@ def test_a_local_folder_that_is_still_to_be_made_is_not_here_and_is_not_fetched(
     assert told == ["owner/small", "styles"]
 
 
-def test_a_gated_model_is_told(hub_cache, monkeypatch):
+def test_what_is_gated_is_told(hub_cache, monkeypatch):
     def refuse(*_, local_files_only=False, **__):
         if local_files_only:
             raise LocalEntryNotFoundError("")
         raise GatedRepoError("", response=SimpleNamespace(headers={}, request=None))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
-    (model, _) = needed(suite({"model": "meta/gated"}))
+    (model, data) = needed(suite({"model": "meta/gated"}, dataset="hh_rlhf"))
     assert (model.here, model.note.partition(":")[0]) == (False, "gated")
+    assert (data.here, data.note.partition(":")[0]) == (None, "gated")
 
 
 def test_checkpoints_that_lie_beside_the_weights_are_left_on_the_hub():
@@ -129,11 +130,16 @@ def test_published_data_are_in_the_mirror_or_not(hub_cache, tmp_path, monkeypatc
 
 
 def test_what_the_hub_says_of_a_dataset_is_told(hub_cache, monkeypatch):
-    files = [SimpleNamespace(rfilename="harmless-base/train.jsonl.gz", size=70), SimpleNamespace(rfilename="x", size=5)]
-    info = SimpleNamespace(gated="auto", siblings=files)
-    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: info)
+    asked = []
+
+    def answer(name, **arguments):
+        asked.append((name, arguments["repo_type"], arguments["allow_patterns"], arguments["dry_run"]))
+        return [SimpleNamespace(file_size=70)]
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", answer)
     (_, dataset) = needed(suite({"model": "llama-s-instruct"}, dataset="hh_rlhf"))
-    assert (dataset.here, dataset.size, dataset.note.partition(":")[0]) == (None, 70, "gated")
+    assert (dataset.here, dataset.size) == (None, 70)
+    assert asked == [("Anthropic/hh-rlhf", "dataset", "harmless-base/train.jsonl.gz", True)]
 
 
 def test_side_effects_need_their_tasks_and_their_texts(hub_cache, tmp_path, monkeypatch):
