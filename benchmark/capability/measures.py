@@ -16,17 +16,24 @@ from graftbench.benchmark.zoo.corpus import harmless_prompts, pocket_texts
 CORPORA = {**PUBLISHED_CORPORA, "pocket": pocket_texts}
 
 
+Limit = Annotated[int, Field(ge=1)]
+
+
 class SideEffectsSpec(BaseModel):
     """The side effects that a suite measures in every steerable cell."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tasks: list[str] = ["pocket_mmlu", "pocket_squad"]  # of lm-eval
-    limit: Annotated[int, Field(ge=1)] | None = None  # documents of each task, or of each of its subjects
+    limit: Limit | dict[str, Limit] | None = None  # documents of each task, or of each of its subjects; or by task
     prompts: Annotated[int, Field(ge=1)] = 32  # harmless ones, for KL and coherence
     corpus: str = "pocket"  # neutral texts, for perplexity
     texts: Annotated[int, Field(ge=0)] = 64
     draws: Annotated[int, Field(ge=1)] = 1  # random vectors
+
+    def limit_of(self, task: str) -> int | None:
+        """Return the number of documents that are asked at the most; None: all."""
+        return self.limit.get(task) if isinstance(self.limit, dict) else self.limit
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Measures:
 
 def measures_of(spec: SideEffectsSpec, max_new_tokens: int, batch_size: int) -> Measures:
     """Return the tasks, prompts and texts that a suite asks for."""
-    tasks = tuple(lm_task(name, spec.limit) for name in spec.tasks)
+    tasks = tuple(lm_task(name, spec.limit_of(name)) for name in spec.tasks)
     texts = tuple(corpus(spec.corpus, spec.texts)) if spec.texts else ()
     return Measures(tasks, harmless_prompts(spec.prompts), texts, max_new_tokens, batch_size)
 
@@ -51,6 +58,11 @@ def check_spec(spec: SideEffectsSpec) -> None:
     """Raise UserError where a suite asks for an unknown task or corpus."""
     for name in spec.tasks:
         lm_task(name)
+    for name in spec.limit if isinstance(spec.limit, dict) else ():
+        if name not in spec.tasks:
+            raise UserError(
+                f"`limit` names {name!r}, which is none of the tasks of the side effects.{nearest(name, spec.tasks)}"
+            )
     _corpus_reader(spec.corpus)
 
 

@@ -23,7 +23,7 @@ SMALL = {
 SUITE = {
     "name": "small",
     "max_new_tokens": 72,
-    "side_effects": {"limit": 8, "prompts": 4, "texts": 4},
+    "side_effects": {"limit": {"pocket_mmlu": 8, "pocket_squad": 6}, "prompts": 4, "texts": 4},
     "models": {family: {"hate": {"model": f"{family}-hate"}} for family in ("llama-s", "llama-m")},
     "tasks": {
         "backdoor_removal": {
@@ -70,6 +70,7 @@ def test_every_condition_has_its_costs_in_both_settings(scored):
             assert set(setting) == {"unsteered", "native", "mapped", "random", "replacement"}
             for effect in setting.values():
                 assert effect.tasks["pocket_mmlu"]["acc"].n == 8
+                assert effect.tasks["pocket_squad"]["f1"].n == 6
                 assert None not in (effect.kl, effect.perplexity, effect.reply_perplexity, effect.reply_novelty)
             assert setting["unsteered"].kl == 0
             assert setting["unsteered"].tasks["pocket_squad"]["f1"].difference == 0
@@ -102,6 +103,7 @@ def test_a_cell_that_leaves_them_out_has_none_and_says_so(cells):
     [
         ({"tasks": ["pocket_mmlo"]}, "lm-eval has no task 'pocket_mmlo'"),
         ({"corpus": "pockett"}, "Did you mean pocket?"),
+        ({"limit": {"pocket_squid": 3}}, "none of the tasks of the side effects. Did you mean pocket_squad?"),
         ({"draw": 3}, "draw is not known here"),
     ],
 )
