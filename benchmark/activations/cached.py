@@ -1,6 +1,7 @@
 """Activations cached on disk, shared by all mappers and tracks."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from graftbench.benchmark.activations.pairs import StreamedTexts, write_pairs
+from graftbench.benchmark.activations.sampled import SEED, Side, write_sampled_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
@@ -15,7 +17,7 @@ from graftbench.benchmark.data.examples import Conversations, key_of
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import with_reply
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.load import Dtype, Model
 
 _FILE = "states.safetensors"
 
@@ -36,6 +38,20 @@ def cached_states(
     return [states[str(i)] for i in range(len(states))]
 
 
+@dataclass(frozen=True)
+class PairStorage:
+    """The dtype of pairs on disk, and the number of them that is sampled; all where it is None."""
+
+    dtype: Dtype = "float32"
+    n_pairs: int | None = None
+
+    @property
+    def parts(self) -> list[Any]:
+        """All that stored pairs depend on, as JSON can hold it; empty for all pairs in float32."""
+        sampled = [] if self.n_pairs is None else [self.n_pairs, SEED]
+        return [self.dtype, *sampled] if self != PairStorage() else []
+
+
 def cached_pairs(
     store: Store,
     source: Model,
@@ -44,13 +60,16 @@ def cached_pairs(
     texts: Conversations,
     alignment: Alignment,
     progress: Callable[[int, int], None],
+    storage: PairStorage = PairStorage(),
 ) -> tuple[Path, str]:
     """Return the folder of the paired activations on prompts with replies, and a hash of all that determines them.
 
     `progress` is called with the number of texts done, by either model, and their total.
     """
-    words = [key_of(text) for text in texts]
-    parts = [source.identity, target.identity, target.device.type, sites, alignment, words]
+    words: list[Any] = [key_of(text) for text in texts]
+    if storage.n_pairs is not None:
+        words = [digest(each) for each in words]  # of many texts the hashes alone
+    parts = [source.identity, target.identity, target.device.type, sites, alignment, words, *storage.parts]
     n_done = 0
 
     def done(n: int) -> None:
@@ -61,11 +80,17 @@ def cached_pairs(
     def streamed(model: Model, site: int) -> StreamedTexts:
         chats = [with_reply(p, r, model) for p, r in texts]
         rendered = [chat.text for chat in chats]
-        key = [model.identity, model.device.type, site, rendered]
-        folder = store.folder("streams", key, lambda folder: write_stream(folder, model, site, rendered, done))
+        key = [model.identity, model.device.type, site, rendered, *storage.parts]
+        folder = store.folder(
+            "streams", key, lambda folder: write_stream(folder, model, site, rendered, done, storage.dtype)
+        )
         return StreamedTexts(model, chats, read_stream(folder))
 
     def make(folder: Path) -> None:
-        write_pairs(folder, streamed(source, sites[0]), streamed(target, sites[1]), alignment)
+        if storage.n_pairs is None:
+            write_pairs(folder, streamed(source, sites[0]), streamed(target, sites[1]), alignment)
+            return
+        sides = Side(source, sites[0]), Side(target, sites[1])
+        write_sampled_pairs(folder, *sides, texts, alignment, storage.n_pairs, storage.dtype, done)
 
     return store.folder("pairs", parts, make), digest(parts)

@@ -60,11 +60,12 @@ def capture_rows(model: Model, rows: TokenRows, site: int, batch_tokens: int = 1
 
     At most `batch_tokens` tokens are in memory at a time, however many rows there are.
     """
-    for batch in batches_by_length([len(rows[i]) for i in range(len(rows))], batch_tokens):
+    lengths = [len(rows[i]) for i in range(len(rows))]
+    for batch in batches_by_length(lengths, batch_tokens):
         inputs = pad([rows[i] for i in batch], model)
         hidden = residuals(model, inputs, [site])[site]
         for i, states in zip(batch, hidden, strict=True):
-            yield i, states[len(states) - len(rows[i]) :]
+            yield i, states[len(states) - lengths[i] :]
 
 
 def states_at(model: Model, texts: Sequence[Chat], site: int, positions: str | int) -> Tensor:

@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graftbench.benchmark.activations.arrays import Rows, as_memmap, in_memory, open_npy
-from graftbench.benchmark.activations.stream import RaggedInts, Stream, as_bytes, write_header
+from graftbench.benchmark.activations.arrays import (
+    Rows,
+    as_memmap,
+    as_tensor,
+    in_memory,
+    open_npy,
+    row_bytes,
+    write_header,
+)
+from graftbench.benchmark.activations.stream import RaggedInts, Stream
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write
 from graftbench.benchmark.models.alignment import Alignment, align, token_ends
@@ -56,7 +63,7 @@ class Pairs(Protocol):
 
 @dataclass(frozen=True)
 class ActivationPairs:
-    """Pairs as rows of float32, in memory or on disk; the rows of a text follow one another."""
+    """Pairs as rows in memory or on disk, yielded in float32; the rows of a text follow one another."""
 
     source: Rows  # [pairs, d_source]
     target: Rows  # [pairs, d_target]
@@ -109,14 +116,14 @@ class ActivationPairs:
 
     def _bytes(self) -> int:
         """Return the memory that all pairs take."""
-        return 4 * len(self) * (self.d_source + self.d_target)
+        return len(self) * (row_bytes(self.source) + row_bytes(self.target))
 
     def _bytes_touched(self, *, shuffled: bool) -> int:
         """Return the memory that is mapped to read one pair."""
-        return sum(max(4 * d, _PAGES if shuffled else 0) for d in (self.d_source, self.d_target))
+        return sum(max(row_bytes(rows), _PAGES if shuffled else 0) for rows in (self.source, self.target))
 
-    def _tensor(self, rows: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(np.array(rows)).to(self.device)
+    def _tensor(self, rows: NDArray[Any]) -> Tensor:
+        return as_tensor(rows, self.device)
 
 
 @dataclass(frozen=True)
@@ -155,15 +162,24 @@ def write_pairs(
         n_target += pairing.n_target
     starts = source_tokens.starts()
     if not starts[-1]:
-        names = source.model.name, target.model.name
-        raise UserError("No token of {} ends where one of {} does: there is nothing to fit on.".format(*names))
+        raise nothing_aligned(source.model, target.model)
     for name, side, tokens in (("source", source, source_tokens), ("target", target, target_tokens)):
         with atomic_write(folder / f"{name}.npy") as path, path.open("wb") as file:
-            write_header(file, (int(starts[-1]), side.stream.d))
+            write_header(file, (int(starts[-1]), side.stream.d), side.stream.rows.dtype)
             for rows in side.stream.select(tokens):
-                file.write(as_bytes(rows))
-    _save(folder / "starts.npy", starts[:-1][np.diff(starts) > 0])
-    _save(folder / "aligned.npy", np.array(int(starts[-1]) / n_target))
+                file.write(rows.tobytes())
+    save_shape(folder, starts[:-1][np.diff(starts) > 0], int(starts[-1]) / n_target)
+
+
+def nothing_aligned(source: Model, target: Model) -> UserError:
+    """Return the error that no token has a partner."""
+    return UserError(f"No token of {source.name} ends where one of {target.name} does: there is nothing to fit on.")
+
+
+def save_shape(folder: Path, starts: NDArray[np.int64], share_aligned: float) -> None:
+    """Write the first row of each text [texts], and the share of the target's tokens that have a partner."""
+    _save(folder / "starts.npy", starts)
+    _save(folder / "aligned.npy", np.array(share_aligned))
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:

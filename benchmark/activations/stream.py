@@ -3,17 +3,21 @@
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from graftbench.benchmark.activations.arrays import DTYPE, ArrayFile, open_npy
+from graftbench.benchmark.activations.arrays import ON_DISK, ArrayFile, as_stored, open_npy, row_bytes, write_header
 from graftbench.benchmark.activations.capture import capture_rows
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write
-from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import token_ids
+from graftbench.benchmark.models.load import DTYPES, Dtype, Model
+from graftbench.benchmark.models.tokens import TokenRows, token_ids
 
 _MAPPED = 2**23  # bytes of the file in memory at a time
 _ROWS, _STARTS = "states.npy", "starts.npy"
@@ -31,9 +35,9 @@ class Stream:
         """Width of the residual stream."""
         return self.rows.shape[1]
 
-    def select(self, tokens: "RaggedInts") -> Iterator[NDArray[np.float32]]:
-        """Yield for each text the activations [len(tokens[i]), d] of some of its tokens."""
-        per_map = max(1, _MAPPED // (4 * self.d))
+    def select(self, tokens: "RaggedInts") -> Iterator[NDArray[Any]]:
+        """Yield for each text the activations [len(tokens[i]), d] of some of its tokens, as they are stored."""
+        per_map = max(1, _MAPPED // row_bytes(self.rows))
         n_mapped = per_map
         for i, start in enumerate(self.starts[:-1].tolist()):
             if n_mapped >= per_map:
@@ -65,41 +69,69 @@ class RaggedInts:
 
 
 def write_stream(
-    folder: Path, model: Model, site: int, texts: Sequence[str], progress: Callable[[int], None] = lambda _: None
+    folder: Path,
+    model: Model,
+    site: int,
+    texts: Sequence[str],
+    progress: Callable[[int], None] = lambda _: None,
+    dtype: Dtype = "float32",
 ) -> None:
     """Write the activations [tokens, d] of a model at the input of block `site` on texts in its chat format.
 
-    One batch of texts is in memory at a time, and `progress` is called with 1 for each text. FloatingPointError where
-    an activation is not finite.
+    As `write_states` writes them.
     """
     ids = RaggedInts()
     for text in texts:
         ids.add(token_ids(text, model.tokenizer))
-    starts = ids.starts()
-    with atomic_write(folder / _ROWS) as path, path.open("wb") as file:  # not mapped: a full disk is an error here
-        first = write_header(file, (int(starts[-1]), model.d))
-        for i, states in capture_rows(model, ids, site):
-            rows = states.float().cpu().numpy()
-            if not np.isfinite(rows).all():
-                raise FloatingPointError(f"{model.name} has activations that are not finite at site {site}")
-            file.seek(first + 4 * model.d * int(starts[i]))
-            file.write(as_bytes(rows))
-            progress(1)
+    write_states(folder / _ROWS, model, site, ids, None, dtype, progress)
     with atomic_write(folder / _STARTS) as path, path.open("wb") as file:
-        np.save(file, starts, allow_pickle=False)
+        np.save(file, ids.starts(), allow_pickle=False)
+
+
+def write_states(
+    path: Path,
+    model: Model,
+    site: int,
+    ids: TokenRows,
+    tokens: "RaggedInts | None",
+    dtype: Dtype,
+    progress: Callable[[int], None],
+) -> None:
+    """Write the activations [n, d] of a model at the input of block `site`, text after text.
+
+    `ids` are the token ids of each text, and `tokens` says of which of them activations are written: of all where it is
+    None. One batch of texts is in memory at a time, and `progress` is called with 1 for each text.
+
+    FloatingPointError where an activation is not finite; UserError where one is too large for `dtype`, or the disk has
+    no room.
+    """
+    starts = _starts(ids if tokens is None else tokens)
+    with atomic_write(path) as unfinished, unfinished.open("wb") as file:  # not mapped: a full disk is an error here
+        first, n_bytes = write_header(file, (starts[-1], model.d), ON_DISK[dtype]), DTYPES[dtype].itemsize
+        for i, states in capture_rows(model, ids, site):
+            rows = _stored(states if tokens is None else states[list(tokens[i])], dtype, model, site)
+            file.seek(first + n_bytes * model.d * starts[i])
+            file.write(rows.tobytes())
+            progress(1)
+
+
+def _starts(rows: TokenRows) -> list[int]:
+    """Return the first place of each list of tokens where all are put end to end, and the end of the last."""
+    return list(accumulate((len(rows[i]) for i in range(len(rows))), initial=0))
+
+
+def _stored(states: Tensor, dtype: Dtype, model: Model, site: int) -> NDArray[Any]:
+    """Return states [tokens, d] as a file holds them; errors as `write_states` raises them."""
+    if not states.isfinite().all():
+        raise FloatingPointError(f"{model.name} has activations that are not finite at site {site}")
+    if (states.abs() > torch.finfo(DTYPES[dtype]).max).any():
+        raise UserError(
+            f"{model.name} has activations at site {site} that are too large for {dtype}: write `storage: bfloat16`, "
+            "or float32, in the suite."
+        )
+    return as_stored(states, dtype)
 
 
 def read_stream(folder: Path) -> Stream:
     """Open the stream in a folder; its rows [tokens, d] stay on disk until they are used."""
     return Stream(open_npy(folder / _ROWS), np.load(folder / _STARTS, allow_pickle=False))
-
-
-def write_header(file: BinaryIO, shape: tuple[int, int]) -> int:
-    """Write the header of an .npy file of float32 rows [n, d]; return the first byte of the first row."""
-    np.lib.format.write_array_header_1_0(file, {"descr": DTYPE, "fortran_order": False, "shape": shape})
-    return file.tell()
-
-
-def as_bytes(rows: NDArray[np.float32]) -> bytes:
-    """Return rows [n, d] as their bytes in an .npy file."""
-    return np.ascontiguousarray(rows, dtype=DTYPE).tobytes()

@@ -38,7 +38,7 @@ NOT_READ = [
     "consolidated*",
     "checkpoint-*/*",
 ]  # other forms of the same weights, and those of an earlier step of training
-_DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,17 +89,16 @@ def load(
     adapter = adapter_in(folder)
     base = folder if adapter is None else _base_of(adapter)
     check_config(base)
-    tokenizer = _tokenizer(name, folder if adapter is None or (folder / "tokenizer_config.json").is_file() else base)
+    has_tokenizer = adapter is None or (folder / "tokenizer_config.json").is_file()
+    tokenizer = read_tokenizer(name, folder if has_tokenizer else base, chat)
     if adapter is None:
-        module = read_weights(base, _DTYPES[dtype])
+        module = read_weights(base, DTYPES[dtype])
     else:
         module = merged(read_weights(base, torch.float32), adapter)  # small changes would vanish in low precision
-        module.to(_DTYPES[dtype])  # type: ignore[arg-type]
+        module.to(DTYPES[dtype])  # type: ignore[arg-type]
     module.to(device_of(device)).eval()  # type: ignore[arg-type]
     check_cache(module)
     template = template_of(chat)
-    if template is not None:
-        tokenizer.chat_template = template
     weights = identity_of(folder) if adapter is None else digest(identity_of(base), identity_of(folder))[:16]
     named_blocks = "" if blocks is None and writers is None else f"-{blocks}:{','.join(writers or ())}"
     named_format = "" if template is None else f"-chat:{digest(template)[:16]}"
@@ -121,7 +120,8 @@ def _base_of(adapter: Adapter) -> Path:
     return base
 
 
-def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerFast:
+def read_tokenizer(name: str, folder: Path, chat: str = OWN) -> PreTrainedTokenizerFast:
+    """Return the tokenizer in a folder of the model `name`, with its chat format; UserError where it is of no use."""
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
@@ -130,6 +130,9 @@ def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerFast:
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(f"{name} has a slow tokenizer; graftbench needs to know where each token ends in the text.")
     tokenizer.name_or_path = name  # as messages name the model
+    template = template_of(chat)
+    if template is not None:
+        tokenizer.chat_template = template
     return tokenizer
 
 

@@ -109,7 +109,8 @@ def _captured(
     """Return the folder of the paired activations on some texts, and a hash of what they were captured from."""
     alignment = experiment.fit_data.alignment or context.suite.alignment
     progress = (lambda n, of: report("activations", n, of)) if shown else (lambda *_: None)
-    return cached_pairs(context.store, experiment.source, experiment.target, sites, texts, alignment, progress)
+    models = experiment.source, experiment.target
+    return cached_pairs(context.store, *models, sites, texts, alignment, progress, context.suite.pair_storage)
 
 
 MEAN_TEXTS = 100  # over whose tokens the mean activation is taken

@@ -4,25 +4,19 @@ No model is loaded, so that time is not forecast: `graftbench transfer` measures
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from statistics import mean
-from typing import NamedTuple
 
 from safetensors import safe_open
 
 from graftbench.benchmark.core.names import split_pair
-from graftbench.benchmark.data.registry import dataset_named
-from graftbench.benchmark.runs.model_files import config_of, folder_here
+from graftbench.benchmark.runs.disk import activations_on_disk, size_here
+from graftbench.benchmark.runs.model_files import folder_here
 from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
 from graftbench.benchmark.runs.suite import ModelSpec, Suite
 
 _GIB = 2**30
-_FIT = 1000  # conversations, where a suite does not say
-_LOOKED_AT = 200  # of them
-_CHARACTERS = 4  # to a token of English, about
-_FLOAT32 = 4  # bytes
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -50,27 +44,17 @@ class Outlook:
             yield f"Both without models whose files are not here yet: {', '.join(self.unknown)}."
 
 
-class _Texts(NamedTuple):
-    """What a mapper is fitted on, and about how many tokens that are."""
-
-    dataset: str
-    behaviour: str
-    track: str
-    tokens: int
-
-
 def outlook(suite: Suite, cells: Sequence[Cell]) -> Outlook:
     """Return what a run of some cells takes."""
     weights = {cell.reference_name: _weights(suite, cell) for cell in cells}
     largest = max(weights, key=weights.__getitem__, default="")
-    fits = {(cell.task, cell.variant, cell.pair, cell.track): cell for cell in cells}
     models = {spec.model: spec for cell in cells for spec in _models(suite, cell)}
     return Outlook(
         len(cells),
         len(weights),
         weights.get(largest, 0),
         largest if weights.get(largest) else "",
-        _bytes_on_disk(suite, fits.values()),
+        round(activations_on_disk(suite, cells, size_here).n_bytes),
         tuple(str(name) for name, spec in models.items() if not _n_parameters(spec)),
     )
 
@@ -86,35 +70,6 @@ def _weights(suite: Suite, cell: Cell) -> int:
     """Return the bytes of the weights of a cell's models in the suite's dtype, each model once."""
     once = {(spec.model, spec.revision): spec for spec in _models(suite, cell)}
     return sum(_n_parameters(spec) for spec in once.values()) * _BYTES[suite.dtype]
-
-
-def _bytes_on_disk(suite: Suite, cells: Iterable[Cell]) -> int:
-    """Return the bytes of the activations that mappers are fitted on: those of each model, kept once, and the pairs."""
-    streams: dict[object, int] = {}
-    pairs = 0
-    for cell in cells:
-        texts = _texts(suite, cell)
-        for end, site in zip(_ends(suite, cell), cell.sites or (None, None), strict=True):
-            size = _FLOAT32 * texts.tokens * int(config_of(str(end.model), end.revision).get("hidden_size", 0))
-            streams[end.model, end.revision, end.chat, site, texts] = size
-            pairs += size
-    return pairs + sum(streams.values())
-
-
-def _texts(suite: Suite, cell: Cell) -> _Texts:
-    general = cell.track == "general" and suite.general is not None
-    dataset = dataset_named(suite.general or "") if general else dataset_of(suite, cell.task)
-    behaviour = "" if general else task_named(cell.task).variants(dataset)[cell.variant].name
-    texts = dataset.conversations(behaviour, "fit", cell.track, int(dict(cell.settings).get("fit", _FIT)))
-    lengths = [len(reply) + len(prompt.transcript if prompt else "") for prompt, reply in texts[:_LOOKED_AT]]
-    tokens = len(texts) * mean(lengths or [0]) / _CHARACTERS
-    return _Texts(dataset.name, behaviour, cell.track, round(tokens))
-
-
-def _ends(suite: Suite, cell: Cell) -> tuple[ModelSpec, ModelSpec]:
-    """Return a model of the source and one of the target."""
-    models = _models(suite, cell)
-    return models[0], models[-1]
 
 
 def _n_parameters(spec: ModelSpec) -> int:

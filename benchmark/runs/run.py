@@ -10,6 +10,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import copy_into
 from graftbench.benchmark.mappers.loading import copy_source
 from graftbench.benchmark.results.entry_files import read_entry
+from graftbench.benchmark.runs.disk import check_disk
 from graftbench.benchmark.runs.entry import cell_result, entry_of
 from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Failure
@@ -27,9 +28,11 @@ def run(request: Request, console: Console) -> FinishedRun:
     """Run every cell, and write entry, rows and timings; a cell that fails is recorded.
 
     Each cell is on disk once it has ended: a run that was killed goes on from there. UserError where the request makes
-    no sense, a mapper's file changes meanwhile, or another run writes to the folder.
+    no sense, the disk lacks room for activations, a mapper's file changes meanwhile, or another run writes to the
+    folder.
     """
     cells, settings = request.cells(), request.settings()
+    check_disk(request.suite, cells, Path(settings.cache))
     folder = request.folder(cells)
     place = parts_folder(folder, settings, request.mapper)
     parts = Parts(place, place / "references")

@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from graftbench.benchmark.activations.cached import PairStorage
 from graftbench.benchmark.capability.measures import SideEffectsSpec
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
@@ -18,6 +19,7 @@ from graftbench.benchmark.data.examples import Track
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat_formats import OWN, read_format
+from graftbench.benchmark.models.load import Dtype
 from graftbench.benchmark.results.entry_files import read_bytes
 
 SUITES = Path(__file__).parents[1] / "suites"  # those that ship
@@ -114,7 +116,9 @@ class Suite(_Part):
     """A suite as it was written."""
 
     name: Word
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Dtype = "float32"
+    storage: Dtype | None = None  # of activations on disk; None: that of the models, which loses nothing
+    pairs: Annotated[int, Field(ge=20)] | None = None  # sampled over all texts for a fit; None: all there are
     seeds: Annotated[int, Field(ge=1)] = 3  # of mappers that are not deterministic
     max_new_tokens: Annotated[int, Field(ge=1)]
     alignment: Alignment = "ends"  # how tokens of two models are paired
@@ -154,6 +158,11 @@ class Suite(_Part):
                 if isinstance(part.get(key), dict) and "jsonl" in part[key]:
                     part[key] = {"jsonl": Path(part[key]["jsonl"]).name}
         return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def pair_storage(self) -> PairStorage:
+        """How the pairs that mappers are fitted on are stored."""
+        return PairStorage(self.storage or self.dtype, self.pairs)
 
     def spec(self, family: str, version: str) -> ModelSpec:
         """Return the source of a model by family and version; UserError where the suite has none."""

@@ -202,3 +202,28 @@ print(len(pairs), int(status.split("VmHWM:")[1].split()[0]) / 1024)
         count, peak = done.stdout.split()
         peaks[int(count)] = float(peak)
     print(f"\npeak memory in MB, by pairs: {peaks}")  # noqa: T201
+
+
+def test_memory_of_a_sample_does_not_grow_with_the_texts(tmp_path):
+    import subprocess
+    import sys
+
+    peaks = {}
+    for n in (500, 10_000):
+        code = f"""
+import torch
+from pathlib import Path
+torch.set_num_threads(1)
+from graftbench.benchmark.activations.sampled import Side, write_sampled_pairs
+from graftbench.benchmark.data.examples import Prompt
+from tests.benchmark.conftest import untrained, wrapped
+model = wrapped(untrained("llama", max_position_embeddings=1024))
+texts = [(Prompt("How do I mend the roof of the old house by the river? " * 10), " Nail by nail.")] * {n}
+sides = Side(model, 1), Side(model, 2)
+write_sampled_pairs(Path({str(tmp_path / str(n))!r}), *sides, texts, "ends", 10_000, "bfloat16", lambda _: None)
+status = Path("/proc/self/status").read_text()  # the peak of this process alone
+print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        peaks[n] = float(done.stdout), (tmp_path / str(n) / "source.npy").stat().st_size
+    print(f"\nMB at the peak and bytes on disk, by texts: {peaks}")  # noqa: T201

@@ -1,11 +1,9 @@
 """What a run of two models will take: time, memory and disk, by a measurement of a second or two of each model."""
 
 import gc
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 import torch
@@ -19,6 +17,7 @@ from graftbench.benchmark.interventions.token_tree import tree_of
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model, device_of, load
 from graftbench.benchmark.models.tokens import token_ids
+from graftbench.benchmark.runs.disk import Size, activations_on_disk, check_room
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.transfer.pair_suite import STEERING, ModelNamed, PairOrder
 from graftbench.benchmark.runs.transfer.site_choice import N_PROMPTS, N_VECTOR
@@ -134,23 +133,17 @@ def forecast(order: PairOrder, request: Request, models: Mapping[str, Measured],
             f"{'the memory of ' + str(device) if on_gpu else 'memory'}, and {free / GIB:.1f} GiB are free: take a "
             "smaller dtype (--dtype bfloat16), or smaller models."
         )
-    cells = request.suite.tasks
-    disk = pairs * sum(len(dict.fromkeys(c.variant for c in task.cells)) * len(order.tracks) for task in cells.values())
-    root = _existing(Store().root)
-    if disk > shutil.disk_usage(root).free:
-        raise UserError(f"The run takes {disk / GIB:.1f} GiB of disk, and {root} has less: set GRAFTBENCH_CACHE.")
+    sizes = {each.name: Size(each.d, each.words) for each in models.values()}
+    disk = activations_on_disk(request.suite, request.cells(), lambda spec, _: sizes[str(spec.model)]).n_bytes
+    check_room(disk, Store().root)
     return Forecast(
         _of_sites(order, (source, target), n_sites) / workers,
         _of_steering(order, request, source, target) / workers,
         memory * workers,
         disk,
         workers,
-        tuple(name for name in cells if name != STEERING) + order.side_effects,
+        tuple(name for name in request.suite.tasks if name != STEERING) + order.side_effects,
     )
-
-
-def _existing(path: Path) -> Path:
-    return next(each for each in (path, *path.parents) if each.exists())
 
 
 def _pairs(request: Request, source: Measured, target: Measured) -> float:

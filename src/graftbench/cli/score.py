@@ -23,7 +23,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _score(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from graftbench.benchmark.core.store import Store
     from graftbench.benchmark.mappers.info import describe
+    from graftbench.benchmark.runs.disk import check_disk
     from graftbench.benchmark.runs.folder import LEADERBOARD
     from graftbench.benchmark.runs.foresight import shortages
     from graftbench.benchmark.runs.outlook import outlook
@@ -59,6 +61,7 @@ def _score(arguments: argparse.Namespace) -> int:
             check = " (check)" if cell.check else ""
             sites = f"sites {cell.sites[0]} -> {cell.sites[1]}" if cell.sites else "sites chosen by the task"
             console.print(f"{cell.name}, {sites}{check}", highlight=False)
+        check_disk(request.suite, cells, Store(request.cache).root)
         for sentence in outlook(request.suite, cells).sentences():
             console.print(sentence, highlight=False, soft_wrap=True)
         return 0

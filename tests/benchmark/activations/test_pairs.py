@@ -1,10 +1,12 @@
+import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from graftbench.benchmark.activations.arrays import as_memmap, open_npy
+from graftbench.benchmark.activations.arrays import as_memmap, as_tensor, open_npy
 from graftbench.benchmark.activations.capture import residuals
 from graftbench.benchmark.activations.pairs import ActivationPairs, StreamedTexts, read_pairs, write_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
@@ -14,14 +16,16 @@ from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.tokens import token_ids
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 
+PRECISE = ("float32", "bfloat16")
+
 
 def chats(model):
     return [chat(Prompt(words), model.tokenizer).with_reply("So it is.") for words in WORDS]
 
 
-def streamed(folder, model, site, progress=lambda _: None):
+def streamed(folder, model, site, progress=lambda _: None, dtype="float32"):
     texts = chats(model)
-    write_stream(folder, model, site, [text.text for text in texts], progress)
+    write_stream(folder, model, site, [text.text for text in texts], progress, dtype)
     return StreamedTexts(model, texts, read_stream(folder))
 
 
@@ -57,6 +61,40 @@ def test_other_tokenizers_give_fewer_pairs(tmp_path):
     n_target = sum(len(token_ids(text.text, target.tokenizer)) for text in chats(target))
     assert 0.3 < captured.share_aligned < 1
     assert len(captured.pairs) == round(captured.share_aligned * n_target)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_pairs_take_half_the_disk_in_half_precision_and_are_read_as_float32(tmp_path, llama, dtype):
+    for name in ("float32", dtype):
+        write_pairs(tmp_path / name, *(streamed(tmp_path / f"{name}{i}", llama, i, dtype=name) for i in (1, 2)))
+    exact, stored = (read_pairs(tmp_path / name).pairs for name in ("float32", dtype))
+    sizes = [(tmp_path / name / "source.npy").stat().st_size for name in ("float32", dtype)]
+    assert sizes[0] - sizes[1] == 2 * llama.d * len(exact)
+    for seed in (None, 3):
+        for (source, target), rows in zip(exact.batches(7, seed), stored.batches(7, seed), strict=True):
+            assert rows[0].dtype == rows[1].dtype == torch.float32
+            assert torch.equal(rows[0], source.to(getattr(torch, dtype)).float())
+            assert torch.equal(rows[1], target.to(getattr(torch, dtype)).float())
+
+
+def test_a_model_in_half_precision_loses_nothing_in_storage_of_its_own_dtype(tmp_path):
+    model = wrapped(untrained("llama").bfloat16())
+    exact, stored = (as_tensor(streamed(tmp_path / d, model, 2, dtype=d).stream.rows.read(), "cpu") for d in PRECISE)
+    assert torch.equal(exact, stored)
+
+
+def test_what_is_too_large_for_float16_is_told_with_what_to_write(tmp_path, llama):
+    llama.module.get_input_embeddings().weight.data *= 1e6
+    with pytest.raises(UserError, match="at site 0 that are too large for float16: write `storage: bfloat16`"):
+        streamed(tmp_path, llama, 0, dtype="float16")
+    streamed(tmp_path, llama, 0, dtype="bfloat16")
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, llama, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(UserError, match="write `pairs: N` in the suite to fit on so many sampled tokens"):
+        streamed(tmp_path, llama, 1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_in_common_is_a_users_mistake(tmp_path, llama):
@@ -103,7 +141,7 @@ def test_rows_on_disk_are_those_in_memory(tmp_path, monkeypatch, most):
 
 def test_a_file_of_something_else_holds_no_rows(tmp_path):
     np.save(tmp_path / "rows.npy", np.zeros((3, 2)))
-    with pytest.raises(ValueError, match=r"rows\.npy does not hold rows of float32"):
+    with pytest.raises(ValueError, match=r"rows\.npy does not hold rows of activations"):
         open_npy(tmp_path / "rows.npy")
 
 

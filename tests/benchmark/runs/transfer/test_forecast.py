@@ -23,8 +23,9 @@ def request(workers=2):
 
 
 @pytest.fixture
-def machine(monkeypatch):
-    """A machine of any size, in GiB."""
+def machine(monkeypatch, tmp_path):
+    """A machine of any size, in GiB, with an empty cache."""
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
 
     def sized(memory, disk):
         monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=memory * GIB))
@@ -49,7 +50,7 @@ def test_what_does_not_fit_is_refused_before_anything_runs(machine):
     with pytest.raises(UserError, match=r"take 18\.\d GiB of memory, and 10\.0 GiB are free"):
         forecast(ORDER, request(), MODELS, 7)
     machine(100, 0.1)
-    with pytest.raises(UserError, match=r"takes 0\.7 GiB of disk"):
+    with pytest.raises(UserError, match=r"take 0\.9 GiB, and the cache's disk has 0\.1 GiB left: write `pairs: N`"):
         forecast(ORDER, request(), MODELS, 7)
 
 

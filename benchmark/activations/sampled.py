@@ -1,0 +1,110 @@
+"""A sample of the paired activations of many texts: a stated number of pairs, however many texts there are.
+
+It depends on both tokenizers, so that no other pair of models shares it: rows go straight into the pairs' folder, and
+memory holds a batch of texts and the numbers of the sampled pairs.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graftbench.benchmark.activations.pairs import nothing_aligned, save_shape
+from graftbench.benchmark.activations.stream import RaggedInts, write_states
+from graftbench.benchmark.data.examples import Conversations
+from graftbench.benchmark.models.alignment import Alignment, Pairing, align, token_ends
+from graftbench.benchmark.models.chat import with_reply
+from graftbench.benchmark.models.load import Dtype, Model
+from graftbench.benchmark.models.tokens import token_ids
+
+SEED = 0  # of the sample
+_AT_ONCE = 2**20  # numbers that are drawn
+
+
+@dataclass(frozen=True)
+class Side:
+    """One model of a pair, and the site at which it is read."""
+
+    model: Model
+    site: int
+
+
+@dataclass(frozen=True)
+class _TokenizedTexts:
+    """The token ids of some of the texts, made when they are asked for."""
+
+    model: Model
+    texts: Conversations
+    where: list[int]
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def __getitem__(self, i: int) -> list[int]:
+        return token_ids(with_reply(*self.texts[self.where[i]], self.model).text, self.model.tokenizer)
+
+
+def write_sampled_pairs(
+    folder: Path,
+    source: Side,
+    target: Side,
+    texts: Conversations,
+    alignment: Alignment,
+    n_pairs: int,
+    dtype: Dtype,
+    progress: Callable[[int], None],
+) -> None:
+    """Write `n_pairs` of the aligned activations [pairs, d] of two models on the same texts, or all if they are fewer.
+
+    Every pair is as likely as any other, whatever text it is in. `progress` is called with the number of texts done by
+    either model. UserError where no token of any text has a partner; further errors as `write_states` raises them.
+    """
+    counts = np.zeros(len(texts), np.int64)
+    n_target = 0
+    for i, pairing in _pairings(source.model, target.model, texts, range(len(texts)), alignment):
+        counts[i] = len(pairing.target)
+        n_target += pairing.n_target
+    if not counts.any():
+        raise nothing_aligned(source.model, target.model)
+    ends = counts.cumsum()
+    drawn = sample(int(ends[-1]), n_pairs)
+    bounds = np.searchsorted(drawn, np.concatenate([[0], ends]))
+    where = np.flatnonzero(np.diff(bounds)).tolist()
+    tokens = RaggedInts(), RaggedInts()
+    for i, pairing in _pairings(source.model, target.model, texts, where, alignment):
+        within = (drawn[bounds[i] : bounds[i + 1]] - (ends[i] - counts[i])).tolist()
+        tokens[0].add([pairing.source[k] for k in within])
+        tokens[1].add([pairing.target[k] for k in within])
+    for name, side, chosen in zip(("source", "target"), (source, target), tokens, strict=True):
+        progress(len(texts) - len(where))  # texts of which no pair was drawn
+        ids = _TokenizedTexts(side.model, texts, where)
+        write_states(folder / f"{name}.npy", side.model, side.site, ids, chosen, dtype, progress)
+    save_shape(folder, tokens[0].starts()[:-1], int(ends[-1]) / n_target)
+
+
+def _pairings(
+    source: Model, target: Model, texts: Conversations, where: "range | list[int]", alignment: Alignment
+) -> Iterator[tuple[int, Pairing]]:
+    """Yield index and aligned tokens of some of the texts."""
+    for i in where:
+        one, other = (token_ends(with_reply(*texts[i], model), model.tokenizer) for model in (source, target))
+        yield i, align(one, other, alignment)
+
+
+def sample(total: int, n: int) -> NDArray[np.int64]:
+    """Return `n` of the numbers below `total` in order, each as likely as any other; all of them where they are fewer.
+
+    Each number is given a random one by the seed, and those with the smallest are the sample. So a smaller sample is a
+    part of a larger one.
+    """
+    rng = np.random.default_rng(SEED)
+    kept, keys = np.empty(0, np.int64), np.empty(0)
+    for start in range(0, total, _AT_ONCE):
+        numbers = np.arange(start, min(start + _AT_ONCE, total))
+        kept, keys = np.concatenate([kept, numbers]), np.concatenate([keys, rng.random(len(numbers))])
+        if len(keys) > n:
+            smallest = np.argpartition(keys, n - 1)[:n]
+            kept, keys = kept[smallest], keys[smallest]
+    return np.sort(kept)
