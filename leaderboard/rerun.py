@@ -11,6 +11,7 @@ from graftbench.benchmark.core.plugins import is_builtin, plugin_names
 from graftbench.benchmark.mappers.info import MapperInfo, describe
 from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.results.schema import CellResult, Entry
+from graftbench.benchmark.runs.context import BatchSize
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.run import run
 from graftbench.benchmark.runs.suite import Suite, ships
@@ -85,8 +86,10 @@ def _check_identity(info: MapperInfo, entry: Entry) -> None:
         raise UserError(f"The mapper {info.source} that is here is not the one of the entry: score it again.")
 
 
-def _batch_size(entry: Entry) -> int:
+def _batch_size(entry: Entry) -> BatchSize:
     text = entry.environment.get("batch_size", "")
+    if text == "auto":
+        return "auto"
     if not text.isdecimal() or not 1 <= int(text) <= MAX_BATCH_SIZE:
         raise UserError(
             f"The entry of {entry.mapper.name} does not say how many rows it ran at a time, from 1 to {MAX_BATCH_SIZE}."

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,9 @@ from transformers import Cache
 from graftbench.benchmark.models.architectures import input_states
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.memory import in_parts
 from graftbench.benchmark.models.tokens import (
+    Ids,
     TokenRows,
     batches_by_length,
     check_context,
@@ -62,10 +65,15 @@ def capture_rows(model: Model, rows: TokenRows, site: int, batch_tokens: int = 1
     """
     lengths = [len(rows[i]) for i in range(len(rows))]
     for batch in batches_by_length(lengths, batch_tokens):
-        inputs = pad([rows[i] for i in batch], model)
-        hidden = residuals(model, inputs, [site])[site]
+        ids = [rows[i] for i in batch]
+        hidden = in_parts(model, [len(row) for row in ids], partial(_read, model, ids, site))
         for i, states in zip(batch, hidden, strict=True):
             yield i, states[len(states) - lengths[i] :]
+
+
+def _read(model: Model, ids: Sequence[Ids], site: int, where: Sequence[int]) -> Sequence[Tensor]:
+    """Return the residual stream [tokens, d] at a site of the rows of token ids at `where`, padded on the left."""
+    return residuals(model, pad([ids[i] for i in where], model), [site])[site].unbind()
 
 
 def states_at(model: Model, texts: Sequence[Chat], site: int, positions: str | int) -> Tensor:

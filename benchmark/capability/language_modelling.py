@@ -16,7 +16,6 @@ from graftbench.benchmark.data.corpora import Text
 from graftbench.benchmark.interventions.completions import completions
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.generation import Completion
-from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.likelihoods import perplexity
 from graftbench.benchmark.interventions.logits import PredictingStates, kl_by_token, last_states, log_likelihoods
 from graftbench.benchmark.metrics.similarity import novelty
@@ -40,8 +39,7 @@ def states_of(
     steps = interventions_on_tokens(model, [continued for _, _, continued in rows])
     for batch in batches_by_length([len(ids) for ids, _, _ in rows], _BATCH_TOKENS):
         batch_rows = [rows[i] for i in batch]
-        with Batch([steps[i] for i in batch]).on(model.blocks):
-            hidden = last_states(model, [ids[:-1] for ids, _, _ in batch_rows])
+        hidden = last_states(model, [ids[:-1] for ids, _, _ in batch_rows], [steps[i] for i in batch])
         for i, (ids, n_uncounted, _), states in zip(batch, batch_rows, hidden, strict=True):
             n = len(ids) - n_uncounted
             states_by_text[i] = PredictingStates(states[len(states) - n :], tuple(ids[n_uncounted:]))

@@ -15,6 +15,7 @@ from graftbench.benchmark.interventions.operators import Intervention
 from graftbench.benchmark.interventions.shared_prompts import can_share, spread_at, unique_prompts
 from graftbench.benchmark.models.kv_cache import cache_for, select_rows
 from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.memory import in_parts
 from graftbench.benchmark.models.tokens import batches_by_length, check_context, pad, token_ids
 
 BATCH_TOKENS = 65_536  # of prompts, padding counted: a bound on memory, not a setting
@@ -61,7 +62,11 @@ def decode(
     until: Sequence[str] = (),
 ) -> list[Completion]:
     """Return the replies of one batch of rows with these token ids; a reply ends soon after a string in `until`."""
-    return _Decoding(model, rows, ids, max_new_tokens, until).run()
+
+    def replies(where: Sequence[int]) -> list[Completion]:
+        return _Decoding(model, [rows[i] for i in where], [ids[i] for i in where], max_new_tokens, until).run()
+
+    return in_parts(model, [len(row) + max_new_tokens for row in ids], replies)
 
 
 def batches_of(ids: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:

@@ -18,6 +18,7 @@ from graftbench.benchmark.interventions.operators import Add, Intervention, Repl
 from graftbench.benchmark.interventions.token_tree import NO_PARENT, Placed, TokenTree, on_tree, tree_of
 from graftbench.benchmark.models.architectures import input_states, may_skip_reading, with_input_states
 from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.memory import in_parts
 from graftbench.benchmark.models.tokens import check_embedded
 
 _NODES = 512  # of a tree: attention over more takes longer than reading what they share
@@ -56,12 +57,24 @@ def joint_likelihoods(
         steps = [on_tree(tree, [table[i][c] for i in some]) for c in range(n_conditions)]
         n_predicted = sum(len(texts[i]) - starts[i] for i in some)
         at_once = max(1, min(most // n_predicted, _STATES // len(tree.tokens)))
-        parts = [
-            _read(model, tree, [starts[i] for i in some], steps[first : first + at_once])
+        by_condition = [
+            each
             for first in range(0, n_conditions, at_once)
+            for each in _in_parts(model, tree, [starts[i] for i in some], steps[first : first + at_once])
         ]
-        found += [[each for part in parts for each in part[text]] for text in range(len(some))]
+        found += [[each[text] for each in by_condition] for text in range(len(some))]
     return found
+
+
+def _in_parts(
+    model: Model, tree: TokenTree, starts: Sequence[int], conditions: Sequence[Sequence[Intervention]]
+) -> list[tuple[Tensor, ...]]:
+    """Return the log-likelihoods of `_read` as [conditions][texts], of as many conditions at a time as memory holds."""
+
+    def read(where: Sequence[int]) -> list[tuple[Tensor, ...]]:
+        return list(zip(*_read(model, tree, starts, [conditions[i] for i in where]), strict=True))
+
+    return in_parts(model, [len(tree.tokens)] * len(conditions), read)
 
 
 def _batches(texts: Sequence[Sequence[int]], starts: Sequence[int], most: int) -> Iterator[list[int]]:

@@ -22,6 +22,7 @@ from graftbench.benchmark.interventions.operators import Intervention, shifted
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.kv_cache import cache_for, select_rows
 from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.memory import in_parts
 from graftbench.benchmark.models.tokens import batches_by_length, check_embedded, pad, token_ids
 
 _CONTEXT_TOKENS = 16_384  # of a batch, padding counted: a bound on memory, not a setting
@@ -113,9 +114,7 @@ def _states_from(
     """Return for each row the states [tokens, d] that predict its token number `start`, all later ones and its end."""
     by_row: dict[int, Tensor] = {}
     for batch in batches_by_length([len(row) for row in ids], _REPLY_TOKENS):
-        rows = [ids[i] for i in batch]
-        with Batch([interventions[i] for i in batch]).on(model.blocks):
-            states = last_states(model, rows)
+        states = last_states(model, [ids[i] for i in batch], [interventions[i] for i in batch])
         by_row |= {i: each[starts[i] - 1 :].clone() for i, each in zip(batch, states, strict=True)}
     return [by_row[i] for i in range(len(ids))]
 
@@ -161,8 +160,14 @@ def continuation_likelihoods(
     for batch in batches_by_length([len(rows[group[0]].context) for group in members], _CONTEXT_TOKENS, batch_size):
         where = [members[i] for i in batch]
         these = [[rows[i] for i in group] for group in where]
-        by_row |= dict(zip([i for group in where for i in group], _group_likelihoods(model, these), strict=True))
+        by_row |= dict(zip([i for group in where for i in group], _of_groups(model, these), strict=True))
     return [by_row[i] for i in range(len(rows))]
+
+
+def _of_groups(model: Model, groups: Sequence[Sequence[ContinuationRow]]) -> list[tuple[float, bool]]:
+    """Return the likelihoods of the rows of some groups, group after group; memory may not hold all at a time."""
+    n_tokens = [len(group) * max(len(row.ids) for row in group) for group in groups]
+    return in_parts(model, n_tokens, lambda where: _group_likelihoods(model, [groups[i] for i in where]))
 
 
 def _group_likelihoods(model: Model, groups: Sequence[Sequence[ContinuationRow]]) -> list[tuple[float, bool]]:

@@ -7,6 +7,7 @@ slice by slice of the vocabulary: 2,048 positions of a vocabulary of 128 thousan
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,23 +15,37 @@ from torch import Tensor
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.hooks import Batch
+from graftbench.benchmark.interventions.operators import Intervention
 from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.memory import in_parts
 from graftbench.benchmark.models.tokens import batches_by_length, pad, token_ids
 
 LOGITS_AT_ONCE = 2**23
 VOCABULARY_SLICE = 16_384
 
 
-@torch.inference_mode()
 def next_logits(model: Model, rows: Sequence[Row], batch_tokens: int = 16_384) -> Tensor:
     """Return the logits [rows, vocabulary] after each prompt, in float32, each under its own interventions."""
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
     by_row: dict[int, Tensor] = {}
     for batch in batches_by_length([len(row) for row in ids], batch_tokens):
-        with Batch([rows[i].interventions for i in batch]).on(model.blocks), at_last_token(model):
-            logits = model.module(**pad([ids[i] for i in batch], model), use_cache=False).logits
-        by_row |= dict(zip(batch, logits[:, -1].float(), strict=True))
+        of = [rows[i].interventions for i in batch], [ids[i] for i in batch]
+        logits = in_parts(model, [len(ids[i]) for i in batch], partial(_next_of_batch, model, *of))
+        by_row |= dict(zip(batch, logits, strict=True))
     return torch.stack([by_row[i] for i in range(len(rows))])
+
+
+@torch.inference_mode()
+def _next_of_batch(
+    model: Model,
+    interventions: Sequence[Sequence[Intervention]],
+    ids: Sequence[Sequence[int]],
+    where: Sequence[int],
+) -> Sequence[Tensor]:
+    """Return the logits [vocabulary] after each of the rows at `where`, in float32."""
+    with Batch([interventions[i] for i in where]).on(model.blocks), at_last_token(model):
+        logits: Tensor = model.module(**pad([ids[i] for i in where], model), use_cache=False).logits
+    return logits[:, -1].float().unbind()
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +56,23 @@ class PredictingStates:
     predicted: tuple[int, ...]
 
 
+def last_states(
+    model: Model, ids: Sequence[Sequence[int]], interventions: Sequence[Sequence[Intervention]]
+) -> list[Tensor]:
+    """Return the states [tokens, d] that the head of a model is given, for each row of token ids under its own steps.
+
+    In one batch, or in parts where memory does not hold it.
+    """
+
+    def read(where: Sequence[int]) -> list[Tensor]:
+        with Batch([interventions[i] for i in where]).on(model.blocks):
+            return _states_of_batch(model, [ids[i] for i in where])
+
+    return in_parts(model, [len(row) for row in ids], read)
+
+
 @torch.inference_mode()
-def last_states(model: Model, ids: Sequence[Sequence[int]]) -> list[Tensor]:
-    """Return the states [tokens, d] that the head of a model is given, for each row of token ids, in one batch."""
+def _states_of_batch(model: Model, ids: Sequence[Sequence[int]]) -> list[Tensor]:
     batches: list[Tensor] = []
 
     def remember(states: Tensor) -> Tensor:

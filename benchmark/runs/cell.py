@@ -105,6 +105,6 @@ def _side_effects(
     from graftbench.benchmark.capability.side_effects import side_effects_of_cell
 
     spec = suite.side_effects
-    measures = measures_of(spec, suite.max_new_tokens, context.settings.batch_size)
+    measures = measures_of(spec, suite.max_new_tokens, context.settings.n_rows)
     conditions = experiment.on_any_text(mapper, spec.draws)
     return side_effects_of_cell(context.store, conditions, measures, lambda name: report(f"side effects, {name}"))

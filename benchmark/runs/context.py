@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.store import Store
@@ -10,6 +11,7 @@ from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.protocol import Experiment
 from graftbench.benchmark.interventions.model_check import check_once
 from graftbench.benchmark.models.load import Model, load
+from graftbench.benchmark.models.memory import limit_by_free_memory
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.models.twin import twin_of
 from graftbench.benchmark.runs.executors.worker import report
@@ -17,6 +19,8 @@ from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
 from graftbench.benchmark.runs.suite import Suite
 
 KEPT = 2**31  # bytes of models that stay loaded for later experiments
+BatchSize = int | Literal["auto"]  # auto: as many rows as memory holds
+MOST_ROWS = 256  # of a batch by default, and of one on `auto`
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,16 @@ class Settings:
     """
 
     suite: str
-    batch_size: int
+    batch_size: BatchSize
     device: str
     cache: str
     datasets: tuple[str, ...] = ()
     budget: Budget | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of a batch, where memory holds them."""
+        return MOST_ROWS if self.batch_size == "auto" else self.batch_size
 
     @property
     def on_gpu(self) -> bool:
@@ -67,11 +76,13 @@ class RunContext:
         key = family, version if own else "any"
         if key not in self._models:
             self._models[key] = self._load(family, version)
+            if self.settings.batch_size == "auto":
+                limit_by_free_memory(self._models[key])
         return self._models[key]
 
     def experiment(self, cell: Cell, position: Position = None) -> Experiment:
         """Return the experiment of a cell, at another position than the task's own where one is given."""
-        bench = Bench(self.store, self.settings.batch_size, self.suite.max_new_tokens, report, self.settings.budget)
+        bench = Bench(self.store, self.settings.n_rows, self.suite.max_new_tokens, report, self.settings.budget)
         report("models")
         self._make_room(cell)
         order = replace(cell.order, position=position)

@@ -140,7 +140,7 @@ def _under_replacement(experiment: Experiment, mapper: FittedMapper, context: Ru
         list(dict.fromkeys(prompt for prompt, _ in experiment.fit_data.held_out if prompt is not None))[:n_prompts],
         context.store,
         max_new_tokens=context.suite.max_new_tokens,
-        batch_size=context.settings.batch_size,
+        batch_size=context.settings.n_rows,
     )
     return {f"replaced_{name}": value for name, value in asdict(replaced).items()}
 

@@ -12,7 +12,7 @@ from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.models.load import device_of
-from graftbench.benchmark.runs.context import Settings
+from graftbench.benchmark.runs.context import MOST_ROWS, BatchSize, Settings
 from graftbench.benchmark.runs.foresight import check_sites
 from graftbench.benchmark.runs.plan import Cell, dataset_identities, planned
 from graftbench.benchmark.runs.suite import Suite
@@ -41,7 +41,7 @@ class Request:
     pairs: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     seed: int = 0
-    batch_size: int = 256
+    batch_size: BatchSize = MOST_ROWS
     device: str = "auto"
     workers: int = 2
     cell_timeout: float | None = None
@@ -53,7 +53,7 @@ class Request:
     def __post_init__(self) -> None:
         """Raise UserError where a number makes no sense: without a worker, say, nothing would ever end."""
         for name, n in (("number of workers", self.workers), ("batch size", self.batch_size)):
-            if n < 1:
+            if n != "auto" and n < 1:
                 raise UserError(f"The {name} is at least 1, not {n}.")
         if self.cell_timeout is not None and not 0 < self.cell_timeout < math.inf:
             raise UserError(f"A cell is stopped after a number of seconds above 0, not after {self.cell_timeout:g}.")

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -76,6 +77,18 @@ def test_where_every_cell_failed_nothing_is_run_again(tmp_path, nothing_runs):
 def test_rows_at_a_time_have_a_bound(tmp_path, nothing_runs, stated):
     with pytest.raises(UserError, match="does not say how many rows it ran at a time, from 1 to 1048576"):
         rerun(of_ridge(*of(0.5), batch_size=stated), suite_of(), tmp_path)
+
+
+def test_an_entry_may_have_run_with_as_many_rows_as_memory_held(tmp_path, monkeypatch):
+    submission, asked = of_ridge(*of(0.5), batch_size="auto"), []
+
+    def same(request, _):
+        asked.append(request.settings().batch_size)
+        return SimpleNamespace(entry=submission)
+
+    monkeypatch.setattr(rerun_module, "run", same)
+    rerun(submission, suite_of(), tmp_path)
+    assert asked == ["auto"]
 
 
 @pytest.mark.parametrize("stated", ["meta", "", "auto"])

@@ -20,7 +20,7 @@ from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.models.load import device_of
 from graftbench.benchmark.results.schema import CellResult, Rate, Transfer
 from graftbench.benchmark.runs.cell import run_reference, score_cell
-from graftbench.benchmark.runs.context import Settings, context_of
+from graftbench.benchmark.runs.context import BatchSize, Settings, context_of
 from graftbench.benchmark.runs.entry import cell_result
 from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Job, stop_at_failure
@@ -78,7 +78,7 @@ def refit(
     out: Path,
     console: Console,
     *,
-    batch_size: int,
+    batch_size: BatchSize,
     device: str,
     workers: int,
 ) -> list[MappedSweep]:

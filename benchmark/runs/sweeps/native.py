@@ -23,7 +23,7 @@ from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.experiments.protocol import OWN, SweepPoint
 from graftbench.benchmark.models.load import device_of
 from graftbench.benchmark.models.tokens import Position
-from graftbench.benchmark.runs.context import RunContext, Settings, context_of
+from graftbench.benchmark.runs.context import BatchSize, RunContext, Settings, context_of
 from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Job, stop_at_failure
 from graftbench.benchmark.runs.plan import Cell
@@ -117,7 +117,7 @@ def sweep(
     out: Path,
     console: Console,
     *,
-    batch_size: int,
+    batch_size: BatchSize,
     device: str,
     workers: int,
 ) -> list[NativeSweep]:

@@ -18,6 +18,7 @@ from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.options import Value
 from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.results.schema import CellResult, Entry, Score, TaskScore
+from graftbench.benchmark.runs.context import BatchSize
 from graftbench.benchmark.runs.folder import ENTRY, LEADERBOARD, ROWS
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.run import run
@@ -95,7 +96,7 @@ def score(
     pairs: Sequence[str] = (),
     options: Mapping[str, Value] | None = None,
     seed: int = 0,
-    batch_size: int = 256,
+    batch_size: BatchSize = 256,
     device: str = "auto",
     workers: int = 2,
     cell_timeout: float | None = None,
@@ -121,7 +122,7 @@ def score(
         pairs: Pairs to run, such as `llama-s->llama-m`, all where none is named.
         options: Options of the mapper, by name.
         seed: The mapper's first seed.
-        batch_size: Rows at a time.
+        batch_size: Rows at a time; `auto` begins with as many as the free memory holds.
         device: cpu, cuda, cuda:1, ...; `auto` is the GPU where there is one.
         workers: Cells at a time, on a CPU.
         cell_timeout: Seconds after which a cell is stopped.

@@ -12,6 +12,7 @@ from graftbench.benchmark.core.files import is_file
 
 if TYPE_CHECKING:
     from graftbench.benchmark.models.load import Model
+    from graftbench.benchmark.runs.context import BatchSize
 
 _JUDGE = ("judge", "model", "base_url", "at_least")
 _JUDGE_OR_NONE = ("temperature", "max_tokens")  # None is a value of theirs
@@ -30,6 +31,11 @@ def not_negative(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not 0 or a positive whole number")
     return int(text)
+
+
+def batch_size(text: str) -> "BatchSize":
+    """Parse a number of rows, or `auto`."""
+    return "auto" if text == "auto" else positive(text)
 
 
 def dollars(text: str) -> float:
@@ -78,9 +84,15 @@ def add_suite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", default="pocket", help="a suite that ships, or a YAML file (default pocket)")
     parser.add_argument("--task", action="append", default=[], help="run this task alone (may be repeated)")
     parser.add_argument("--pair", action="append", default=[], help="run this pair alone (may be repeated)")
-    parser.add_argument("--batch-size", type=positive, default=256, help="rows at a time (default 256)")
+    add_batch_size(parser, 256)
     add_device(parser)
     parser.add_argument("--workers", type=positive, default=2, help="cells at a time, on a CPU (default 2)")
+
+
+def add_batch_size(parser: argparse.ArgumentParser, default: int) -> None:
+    """Add the number of rows at a time."""
+    told = f"rows at a time, or auto: by the free memory (default {default})"
+    parser.add_argument("--batch-size", type=batch_size, default=default, help=told)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.cli.options import add_device, add_mapper, not_negative, positive
+from graftbench.cli.options import add_batch_size, add_device, add_mapper, not_negative, positive
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     transfer.add_argument(
         "--chat-format", default="own", metavar="FORMAT", help="of both models: own (default), plain, alpaca, or a file"
     )
-    transfer.add_argument("--batch-size", type=positive, default=32, help="rows at a time (default 32)")
+    add_batch_size(transfer, 32)
     add_device(transfer)
     transfer.add_argument("--workers", type=positive, default=2, help="cells at a time, on a CPU (default 2)")
     transfer.add_argument("--seed", type=not_negative, default=0, help="the mapper's first seed (default 0)")

@@ -25,8 +25,8 @@ def vector(model):
 
 def states_and_logits(model, steps=()):
     """The states [tokens, d] of all rows, and the logits [tokens, vocabulary] that the model makes of them itself."""
+    states = last_states(model, ROWS, [steps] * len(ROWS))
     with torch.inference_mode(), Batch([steps] * len(ROWS)).on(model.blocks):
-        states = last_states(model, ROWS)
         whole = model.module(**pad(ROWS, model), use_cache=False).logits
     return states, torch.cat([row[-len(ids) :] for row, ids in zip(whole, ROWS, strict=True)]).double()
 
