@@ -15,7 +15,7 @@ from torch import Tensor
 from graftbench.benchmark.activations.capture import states_at
 from graftbench.benchmark.data.examples import Prompt, prompt_of
 from graftbench.benchmark.interventions.conditions import Row
-from graftbench.benchmark.interventions.logits import mean_kl, next_logits
+from graftbench.benchmark.interventions.logits import kl_of_next, next_logits, over_next_logits
 from graftbench.benchmark.interventions.operators import Ablate, Add, Intervention
 from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero
 from graftbench.benchmark.models.chat import Chat, chat
@@ -96,6 +96,11 @@ def refusal_score(logits: Tensor, tokens: Sequence[int]) -> Tensor:
     return torch.log(p + _EPSILON) - torch.log(1 - p + _EPSILON)
 
 
+def refusal_scores(model: Model, rows: Sequence[Row], tokens: Sequence[int]) -> Tensor:
+    """Return the refusal score [rows] after each prompt, under its own interventions."""
+    return over_next_logits(model, rows, lambda logits, _: refusal_score(logits, tokens))
+
+
 def select_direction(model: Model, contrast: PromptSets, validation: PromptSets, tokens: Sequence[int]) -> Selection:
     """Select the direction whose ablation leaves the least refusal on validation, among those that pass.
 
@@ -106,12 +111,12 @@ def select_direction(model: Model, contrast: PromptSets, validation: PromptSets,
     if not all((contrast.harmful, contrast.harmless, validation.harmful, validation.harmless)):
         return Selection(None, (), contrast, 0)
     harmful, harmless = (_chats(model, side) for side in (validation.harmful, validation.harmless))
-    untouched = _next_logits(model, harmless)
+    untouched = next_logits(model, _rows(harmless))
     candidates = []
     for (site, position), vector in _differences(model, contrast).items():
-        ablated = _mean_score(_next_logits(model, harmful, Ablate(vector)), tokens)
-        induced = _mean_score(_next_logits(model, harmless, Add(site, vector.float(), None)), tokens)
-        kl = mean_kl(untouched, _next_logits(model, harmless, Ablate(vector)))
+        ablated = float(refusal_scores(model, _rows(harmful, Ablate(vector)), tokens).mean())
+        induced = float(refusal_scores(model, _rows(harmless, Add(site, vector.float(), None)), tokens).mean())
+        kl = float(kl_of_next(model, _rows(harmless, Ablate(vector)), untouched).mean())
         candidates.append(Candidate(site, position, vector, ablated, induced, kl))
     passing = [candidate for candidate in candidates if candidate.passes(len(model.blocks))]
     best = min(passing, key=lambda candidate: candidate.ablated, default=None)
@@ -142,8 +147,7 @@ def _differences(model: Model, contrast: PromptSets) -> dict[tuple[int, int], Te
 def _as_expected(model: Model, sides: PromptSets, tokens: Sequence[int]) -> PromptSets:
     """Return the harmful prompts that the model begins to refuse, and the harmless ones that it does not."""
     harmful, harmless = (
-        refusal_score(_next_logits(model, _chats(model, side)), tokens).tolist()
-        for side in (sides.harmful, sides.harmless)
+        refusal_scores(model, _rows(_chats(model, side)), tokens).tolist() for side in (sides.harmful, sides.harmless)
     )
     return PromptSets(
         tuple(prompt for prompt, score in zip(sides.harmful, harmful, strict=True) if score > 0),
@@ -151,16 +155,12 @@ def _as_expected(model: Model, sides: PromptSets, tokens: Sequence[int]) -> Prom
     )
 
 
-def _mean_score(logits: Tensor, tokens: Sequence[int]) -> float:
-    return float(refusal_score(logits, tokens).mean())
-
-
 def _chats(model: Model, prompts: Sequence[Prompt]) -> list[Chat]:
     return [chat(prompt, model.tokenizer) for prompt in prompts]
 
 
-def _next_logits(model: Model, texts: Sequence[Chat], *interventions: Intervention) -> Tensor:
-    return next_logits(model, [Row(text, interventions) for text in texts])
+def _rows(texts: Sequence[Chat], *interventions: Intervention) -> list[Row]:
+    return [Row(text, interventions) for text in texts]
 
 
 def refusal_tokens(model: Model, refusals: Sequence[str]) -> list[int]:

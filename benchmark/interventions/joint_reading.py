@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from graftbench.benchmark.interventions.hooks import Batch
-from graftbench.benchmark.interventions.logits import LOGITS_AT_ONCE, at_head
+from graftbench.benchmark.interventions.logits import head_states, predictions
 from graftbench.benchmark.interventions.operators import Add, Intervention, Replace
 from graftbench.benchmark.interventions.token_tree import NO_PARENT, Placed, TokenTree, on_tree, tree_of
 from graftbench.benchmark.models.architectures import input_states, may_skip_reading, with_input_states
@@ -22,7 +22,8 @@ from graftbench.benchmark.models.memory import in_parts
 from graftbench.benchmark.models.tokens import check_embedded
 
 _NODES = 512  # of a tree: attention over more takes longer than reading what they share
-_LOGITS = 2**27  # of a pass: a bound on memory
+_LOGITS = 2**27  # of a pass, which are computed in pieces
+_LOGITS_AT_ONCE = 2**25  # of a piece: the model reads a token for each, so that many take long
 _STATES = 2**14  # tokens of a pass, over all conditions: likewise
 _TOGETHER = 4  # conditions that are read at once, at the least: those of one pass share what lies below them
 _Table = Sequence[Sequence[Sequence[Intervention]]]  # [texts][conditions]
@@ -45,7 +46,7 @@ def joint_likelihoods(
 ) -> list[list[Tensor]]:
     """Return the log-likelihoods [tokens] of each text [texts][conditions] from token number `start` on, in nats.
 
-    They are float32, as the logits are. UserError where a token has no embedding.
+    They are float64. UserError where a token has no embedding.
     """
     assert _are_placed(table)
     check_embedded(model, texts)
@@ -108,12 +109,15 @@ def _read(
     rows = {node: i for i, node in enumerate(predicting)}
     steered = Batch(conditions)
     site = steered.first_site(len(model.blocks))
-    with steered.on(model.blocks), _spread(model, site, len(conditions)), at_head(model, lambda s: s[:, predicting]):
-        logits = model.module(**_inputs(model, tree), use_cache=False).logits
-    tokens = torch.tensor([tree.tokens[node] for node in nodes], device=logits.device)
-    by_node = _log_likelihoods(logits, torch.tensor([rows[tree.parents[node]] for node in nodes]), tokens)
+    inputs = {**_inputs(model, tree), "use_cache": False}
+    with steered.on(model.blocks), _spread(model, site, len(conditions)):
+        states = head_states(model, inputs, lambda states: states[:, predicting])
+    at = [c * len(predicting) + rows[tree.parents[node]] for c in range(len(conditions)) for node in nodes]
+    tokens = [tree.tokens[node] for node in nodes] * len(conditions)
+    at_once = max(1, _LOGITS_AT_ONCE // int(model.module.config.get_text_config().vocab_size))
+    by_node = predictions(model, states.flatten(0, 1), at, tokens, at_once).log_likelihoods.view(len(conditions), -1)
     column = {node: i for i, node in enumerate(nodes)}
-    return [list(by_node[:, [column[node] for node in reply]].cpu()) for reply in replies]
+    return [list(by_node[:, [column[node] for node in reply]]) for reply in replies]
 
 
 def _inputs(model: Model, tree: TokenTree) -> dict[str, Tensor]:
@@ -141,15 +145,3 @@ def _spread(model: Model, site: int, n: int) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-def _log_likelihoods(logits: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:
-    """Return the log-likelihood [conditions, nodes] of each node's token; logits are [conditions, rows, vocabulary].
-
-    In float32: rounding of the logits themselves is larger than that of their sum.
-    """
-    at_once = max(1, LOGITS_AT_ONCE // logits.shape[-1])
-    flat = logits.flatten(0, 1)
-    normaliser = torch.cat([part.float().logsumexp(-1) for part in flat.split(at_once)]).view(logits.shape[:2])
-    rows = rows.to(logits.device)
-    return logits[:, rows, tokens].float() - normaliser[:, rows]

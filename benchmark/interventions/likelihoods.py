@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.interventions.conditions import Row
@@ -13,10 +13,11 @@ from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.joint_reading import can_read_jointly, joint_likelihoods
 from graftbench.benchmark.interventions.logits import (
     PredictingStates,
-    at_last_token,
+    Predictions,
+    head_states,
     last_states,
     log_likelihoods,
-    token_log_likelihoods,
+    predictions,
 )
 from graftbench.benchmark.interventions.operators import Intervention, shifted
 from graftbench.benchmark.models.chat import Chat
@@ -176,22 +177,37 @@ def _group_likelihoods(model: Model, groups: Sequence[Sequence[ContinuationRow]]
     first = [group[0] for group in groups]
     inputs = pad([row.context for row in first], model)
     steered = Batch([shifted(row.interventions, -row.n_after, len(row.context)) for row in first])
-    with steered.on(model.blocks), at_last_token(model):
-        before = model.module(**inputs, past_key_values=cache, use_cache=True).logits
+    caching = {"past_key_values": cache, "use_cache": True}
+    with steered.on(model.blocks):
+        before = head_states(model, inputs | caching, lambda states: states[:, -1])
     rows = [row for group in groups for row in group]
-    of = torch.tensor([i for i, group in enumerate(groups) for _ in group], device=model.device)
-    logits, longest = before[of], max(row.n_after for row in rows)
+    of = [i for i, group in enumerate(groups) for _ in group]
+    firsts = predictions(model, before, of, [row.predicted[0] for row in rows])
+    longest = max(row.n_after for row in rows)
+    later = Predictions(firsts.log_likelihoods[:0], firsts.greedy[:0])
     if longest:
-        select_rows(cache, of)
-        after = _logits_after(model, rows, inputs["attention_mask"][of], cache, longest)
-        logits = torch.cat([logits, after], dim=1)
-    return [_likelihood(row, each[: len(row.predicted)].float()) for row, each in zip(rows, logits, strict=True)]
+        where = torch.tensor(of, device=model.device)
+        select_rows(cache, where)
+        after = _states_after(model, rows, inputs["attention_mask"][where], caching, longest)
+        later = predictions(model, after, range(len(after)), [t for row in rows for t in row.predicted[1:]])
+    return _joined(rows, firsts, later)
 
 
-def _logits_after(
-    model: Model, rows: Sequence[ContinuationRow], mask: Tensor, cache: DynamicCache, longest: int
+def _joined(rows: Sequence[ContinuationRow], firsts: Predictions, later: Predictions) -> list[tuple[float, bool]]:
+    """Return the likelihood of each continuation, of its first token and its later ones, row after row."""
+    n_after = [row.n_after for row in rows]
+    of_firsts = firsts.log_likelihoods.split(1), firsts.greedy.split(1)
+    of_later = later.log_likelihoods.split(n_after), later.greedy.split(n_after)
+    values, greedy = (
+        [torch.cat(each) for each in zip(*sides, strict=True)] for sides in zip(of_firsts, of_later, strict=True)
+    )
+    return [(float(each.sum()), bool(likeliest.all())) for each, likeliest in zip(values, greedy, strict=True)]
+
+
+def _states_after(
+    model: Model, rows: Sequence[ContinuationRow], mask: Tensor, caching: dict[str, Any], longest: int
 ) -> Tensor:
-    """Return the logits [rows, longest, vocabulary] after each continuation token that is read, padded on the right.
+    """Return the states [tokens, d] after each continuation token that is read, row after row.
 
     `mask` [rows, context tokens] belongs to the contexts in the cache.
     """
@@ -200,19 +216,9 @@ def _logits_after(
     own = torch.tensor([[1] * len(end) + [0] * (longest - len(end)) for end in ends], device=model.device)
     steps = torch.arange(longest, device=model.device)
     with Batch([shifted(row.interventions, longest - row.n_after, longest) for row in rows]).on(model.blocks):
-        logits: Tensor = model.module(
-            input_ids=ids,
-            attention_mask=torch.cat([mask, own], dim=1),
-            position_ids=mask.sum(-1, keepdim=True) + steps,
-            past_key_values=cache,
-            use_cache=True,
-        ).logits
-    return logits
-
-
-def _likelihood(row: ContinuationRow, logits: Tensor) -> tuple[float, bool]:
-    if not logits.isfinite().all():
-        raise FloatingPointError("its logits are not finite")
-    greedy = logits.argmax(-1).tolist() == list(row.predicted)
-    tokens = torch.tensor(row.predicted, dtype=torch.long, device=logits.device)
-    return float(token_log_likelihoods(logits, tokens).sum()), greedy
+        inputs = {
+            "input_ids": ids,
+            "attention_mask": torch.cat([mask, own], dim=1),
+            "position_ids": mask.sum(-1, keepdim=True) + steps,
+        }
+        return head_states(model, inputs | caching, lambda states: states[own.bool()])

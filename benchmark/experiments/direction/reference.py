@@ -1,6 +1,6 @@
 """The reference of an experiment with a direction: the target's own direction and random ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -11,9 +11,9 @@ from graftbench.benchmark.experiments.assessment import Assessment
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws, run_conditions
 from graftbench.benchmark.experiments.direction.design import DirectionDesign
-from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.interventions.directions import Candidate, Selection, contrast_states, refusal_score
-from graftbench.benchmark.interventions.logits import mean_kl, next_logits
+from graftbench.benchmark.interventions.conditions import Condition, Row
+from graftbench.benchmark.interventions.directions import Candidate, Selection, contrast_states, refusal_scores
+from graftbench.benchmark.interventions.logits import kl_of_next, next_logits
 from graftbench.benchmark.interventions.vectors import permuted_contrasts, random_like
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model
@@ -121,19 +121,22 @@ def harmless_still_good(answers: Sequence[Answer]) -> dict[str, float | None]:
 def _measures(design: DirectionDesign, conditions: Sequence[Condition]) -> Measures:
     """Return by condition its effect on first tokens: means over its draws."""
     target, tokens = design.target, design.refusals(design.target)
-    untouched = _next_logits(target, design.harmless, Condition("unsteered"))
+    untouched = next_logits(target, _rows(target, design.harmless, Condition("unsteered")))
     measures: Measures = {}
     for name in dict.fromkeys(c.name for c in conditions):
         these = [c for c in conditions if c.name == name]
-        asked = torch.cat([_next_logits(target, design.test, c) for c in these])
-        harmless = torch.cat([_next_logits(target, design.harmless, c) for c in these])
+        asked, harmless = ([_rows(target, items, c) for c in these] for items in (design.test, design.harmless))
         measures[name] = {
-            "refusal_score": float(refusal_score(asked, tokens).mean()),
-            "refusal_score_harmless": float(refusal_score(harmless, tokens).mean()),
-            "kl_harmless": mean_kl(untouched.repeat(len(these), 1), harmless),
+            "refusal_score": _mean(refusal_scores(target, rows, tokens) for rows in asked),
+            "refusal_score_harmless": _mean(refusal_scores(target, rows, tokens) for rows in harmless),
+            "kl_harmless": _mean(kl_of_next(target, rows, untouched) for rows in harmless),
         }
     return measures
 
 
-def _next_logits(model: Model, items: Sequence[Example], condition: Condition) -> Tensor:
-    return next_logits(model, [condition.row(item, chat(item.prompt, model.tokenizer)) for item in items])
+def _rows(model: Model, items: Sequence[Example], condition: Condition) -> list[Row]:
+    return [condition.row(item, chat(item.prompt, model.tokenizer)) for item in items]
+
+
+def _mean(values: Iterable[Tensor]) -> float:
+    return float(torch.cat(list(values)).mean())

@@ -88,7 +88,12 @@ def test_conditions_are_divided_where_their_states_are_too_many(llama, monkeypat
     whole = joint_likelihoods(llama, TEXTS, STARTS, steps)
     monkeypatch.setattr(joint_reading, "_STATES", 2 * 14)  # two conditions on a tree of 14 tokens, or more of them
     rows = []
-    handle = llama.module.lm_head.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
+
+    def counted(_, args):
+        if args[0].shape[1] > 1:  # a single token is read where logits are made
+            rows.append(len(args[0]))
+
+    handle = llama.module.model.layers[2].register_forward_pre_hook(counted)
     parts = joint_likelihoods(llama, TEXTS, STARTS, steps)
     handle.remove()
     assert sum(rows) == len(steps[0])

@@ -4,16 +4,19 @@ import pytest
 import torch
 
 from graftbench.benchmark.interventions import logits
+from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.logits import (
     PredictingStates,
     kl_by_token,
+    kl_of_next,
     last_states,
     log_likelihoods,
     logits_of_states,
-    mean_kl,
+    next_logits,
 )
 from graftbench.benchmark.interventions.operators import Add
+from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.tokens import pad
 
 ROWS = [[5, 9, 30, 31, 77], [8, 8, 200]]
@@ -63,5 +66,14 @@ def test_kl_is_that_of_whole_vocabularies(model, pieces):
     assert kl_by_token(model, torch.cat(states), torch.cat(changed)).tolist() == pytest.approx(
         expected.tolist(), rel=1e-6
     )
-    assert mean_kl(one, other) == pytest.approx(float(expected.mean()), rel=1e-6)
-    assert mean_kl(one, one) == 0
+    assert kl_by_token(model, torch.cat(states), torch.cat(states)).max() == 0
+
+
+def test_kl_of_the_next_token_is_that_of_whole_vocabularies(model, pieces):
+    texts = [Chat(words, ((0, len(words)),)) for words in ("How do I paint the fence?", "Mend it.", "A city")]
+    plain, changed = ([Row(text, steps) for text in texts] for steps in ((), (Add(1, vector(model), None),)))
+    untouched = next_logits(model, plain)
+    p, q = untouched.double().log_softmax(-1), next_logits(model, changed).double().log_softmax(-1)
+    expected = (p.exp() * (p - q)).sum(-1)
+    assert expected.min() > 1e-3
+    assert kl_of_next(model, changed, untouched).tolist() == pytest.approx(expected.tolist(), rel=1e-6)
