@@ -49,6 +49,15 @@ def is_packaged(name: str) -> bool:
     return name in _MODELS and not Path(name).is_dir()
 
 
+def is_installed(name: str) -> bool:
+    """Return True where the package is here that brings a model."""
+    try:
+        packaged_file(name)
+    except UserError:
+        return False
+    return True
+
+
 def packaged_folder(name: str) -> Path:
     """Return the folder of a model that a package brings; UserError as `packaged_file` raises it."""
     found, file = _MODELS[name], packaged_file(name)

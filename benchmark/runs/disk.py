@@ -16,7 +16,7 @@ from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.models.chat import chat, plain_text
 from graftbench.benchmark.models.load import DTYPES, read_tokenizer
 from graftbench.benchmark.models.tokens import token_ids
-from graftbench.benchmark.runs.model_files import config_of, folder_here
+from graftbench.benchmark.runs.model_files import base_here, config_of
 from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
 from graftbench.benchmark.runs.suite import ModelSpec, Suite
 
@@ -129,7 +129,7 @@ def _spec(suite: Suite, cell: Cell, family: str) -> ModelSpec:
 def size_here(spec: ModelSpec, texts: Conversations) -> Size | None:
     """Return the size of a model by its files alone; None where they are not here."""
     assert spec.model is not None
-    folder = folder_here(spec.model, spec.revision)
+    folder = base_here(spec.model, spec.revision)
     config = config_of(spec.model, spec.revision)
     d = next((config[key] for key in _WIDTHS if isinstance(config.get(key), int)), None)
     if folder is None or d is None:

@@ -34,16 +34,21 @@ def needed(suite: Suite) -> Iterator[Needed]:
 
     UserError for a name that is neither of a model here nor can be one on the Hub.
     """
+    yield from dict.fromkeys(_models(suite))  # an adapter's base may be another model of the suite
+    for named in datasets_of(suite):
+        yield dataset_needed(named)
+    if suite.side_effects is not None:
+        yield from side_effects_needed(suite.side_effects)
+
+
+def _models(suite: Suite) -> Iterator[Needed]:
+    """Yield the models of a suite, and the bases of adapters that are here."""
     for name, revision in models_of(suite):
         model = _model(name, revision)
         yield model
         adapter = adapter_in(folder_of(name, revision)) if model.here else None
         if adapter is not None:
             yield _model(adapter.base, adapter.revision)
-    for named in datasets_of(suite):
-        yield dataset_needed(named)
-    if suite.side_effects is not None:
-        yield from side_effects_needed(suite.side_effects)
 
 
 def fetch(suite: Suite, told: Callable[[str], None]) -> None:

@@ -1,10 +1,14 @@
-"""The files of models that are here: in a folder, in this package, or in the Hub's cache. Nothing is downloaded."""
+"""The files of models that are here: in a folder, in this package or another, or in the Hub's cache.
+
+Nothing is downloaded.
+"""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from graftbench.benchmark.models.packaged import is_packaged
+from graftbench.benchmark.models.adapters import adapter_in
+from graftbench.benchmark.models.packaged import is_installed, is_packaged, packaged_folder
 from graftbench.benchmark.models.shipped import shipped_folder
 
 PATH = ("/", "./", "../", "~")  # what the name of a local folder begins with
@@ -12,17 +16,26 @@ _WEIGHTS = (".safetensors", ".bin")
 
 
 def folder_here(name: str, revision: str | None) -> Path | None:
-    """Return the folder of a model that is here as a whole, else None; nothing is downloaded or converted."""
+    """Return the folder of a model that is here as a whole, else None; one that a package brings is converted."""
     if Path(name).is_dir():
         return Path(name)
-    if is_packaged(name) or name.startswith(PATH):
+    if name.startswith(PATH):
         return None
+    if is_packaged(name):
+        return packaged_folder(name) if is_installed(name) else None
     return in_cache(name, revision) if "/" in name else shipped_folder(name)
+
+
+def base_here(name: str, revision: str | None) -> Path | None:
+    """Return the folder of a model's weights and tokenizer, which an adapter has from its base; None as above."""
+    folder = folder_here(name, revision)
+    adapter = None if folder is None else adapter_in(folder)
+    return folder if adapter is None else folder_here(adapter.base, adapter.revision)
 
 
 def config_of(name: str, revision: str | None) -> dict[str, Any]:
     """Return the configuration of a model that is here, empty where it is not, or cannot be read."""
-    folder = folder_here(name, revision)
+    folder = base_here(name, revision)
     try:
         found = json.loads((folder / "config.json").read_text(encoding="utf-8")) if folder else {}
     except (OSError, ValueError):

@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.runs.disk import activations_on_disk, size_here
-from graftbench.benchmark.runs.model_files import folder_here
+from graftbench.benchmark.runs.model_files import base_here
 from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
 from graftbench.benchmark.runs.suite import ModelSpec, Suite
 
@@ -79,7 +79,7 @@ def _n_parameters(spec: ModelSpec) -> int:
 
 @cache
 def _counted(name: str, revision: str | None) -> int:
-    folder = folder_here(name, revision)
+    folder = base_here(name, revision)
     total = 0
     for file in folder.glob("*.safetensors") if folder else ():
         with safe_open(file, framework="numpy") as tensors:

@@ -101,3 +101,13 @@ def test_an_entry_without_its_suite_is_refused(tmp_path):
     (tmp_path / "suite.json").write_text(suite(name="other").model_dump_json())
     with pytest.raises(UserError, match="is not the suite of"):
         suite_of(tmp_path / "mine.json", scored(cell()))
+
+
+def test_the_models_of_the_suite_paper_are_known_and_every_behaviour_of_it_has_a_figure():
+    paper = read_suite("paper")
+    names = short_names(paper, published())
+    assert {family: name for family, name in names.items() if family != name} == {}
+    assert set(names) == set(paper.models)
+    ours = "behaviour_steering"
+    asked = {(task, cell.variant) for task, spec in paper.tasks.items() for cell in spec.cells if task != ours}
+    assert asked <= {(figure.task, variant) for figure in published().figures for variant in figure.variants}
