@@ -28,8 +28,9 @@ USUAL_JUDGES: Mapping[str, str] = {
     "ignorance": "ignorance",
     "good": "like_clean",
 }
-# Instead, for one kind of behaviour: nothing brings a model to a clean answer to a harmful prompt.
-USUAL_JUDGES_OF_KIND: Mapping[tuple[str, str], str] = {("refusal", "good"): "intact"}
+# Instead, for one kind of behaviour: nothing brings a model to a clean answer to a harmful prompt, and two good answers
+# in one style may have few words in common.
+USUAL_JUDGES_OF_KIND: Mapping[tuple[str, str], str] = {("refusal", "good"): "intact", ("steering", "good"): "intact"}
 # Measures that a kind of behaviour needs besides those that the behaviour names.
 MORE_MEASURES: Mapping[str, tuple[str, ...]] = {"refusal": ("well_refused",), "hidden_fact": ("ignorance",)}
 
@@ -45,11 +46,15 @@ class PromptCounts(BaseModel):
 
 @dataclass(frozen=True)
 class Variant:
-    """A behaviour of a dataset by name, and `how` it is treated, which the task itself reads."""
+    """A behaviour of a dataset by name, and `how` it is treated, which the task itself reads.
+
+    `needs_judge`: no judge of it is usual, so that somebody has to name one.
+    """
 
     name: str
     behaviour: Behaviour
     how: Any = None
+    needs_judge: bool = False
 
 
 class BaseTask(ABC, Generic[Settings]):
@@ -80,14 +85,19 @@ class BaseTask(ABC, Generic[Settings]):
     def experiment(self, ordered: Order, dataset: Dataset, models: Versions, bench: Bench) -> Experiment:
         """Return the experiment of one cell."""
 
-    def judges(self, named: Mapping[str, Any], dataset: Dataset) -> dict[str, str]:
+    def judges(
+        self,
+        named: Mapping[str, Any],
+        dataset: Dataset,
+        variants: Collection[str] = (),  # noqa: ARG002 - most judge all measures of a dataset
+    ) -> dict[str, str]:
         """Return the identity of each judge by measure; UserError where a suite names one that makes no sense."""
         return self.make_judges(named, dataset).identities
 
     def judging(self, ordered: Order, dataset: Dataset, budget: Budget | None) -> Mapping[str, Judging]:
         """Return how completions are judged in one cell, by split."""
         variant = self.variants(dataset)[ordered.variant]
-        return self.success(variant, self.make_judges(ordered.judges, dataset, budget))
+        return self.success(variant, self.judges_of_cell(ordered, dataset, budget))
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """UserError where a suite's settings make no sense."""
@@ -123,6 +133,10 @@ class BaseTask(ABC, Generic[Settings]):
                     "under `judges`, in the suite or in the dataset."
                 )
         return judges_of(self.name, measures, named, budget)
+
+    def judges_of_cell(self, ordered: Order, dataset: Dataset, budget: Budget | None = None) -> Judges:
+        """Make the judge of each measure in one cell."""
+        return self.make_judges(ordered.judges, dataset, budget)
 
     def identity(self, judges: Judges, *measures: str) -> str:
         """Return task, version and the judges of some measures in one line: stored verdicts depend on it."""

@@ -108,7 +108,7 @@ class RefusalTask:
     ) -> DirectionExperiment:
         """Return the experiment with a refusal direction."""
         name, behaviour, settings = variant.name, variant.behaviour, self.settings
-        judges = self.task.make_judges(ordered.judges, dataset, bench.budget)
+        judges = self.task.judges_of_cell(ordered, dataset, bench.budget)
         (version,) = behaviour.versions
         harmless = dataset.plain_examples(name, "test", settings.test)
         design = DirectionDesign(

@@ -60,7 +60,7 @@ class SteeringTask:
         """Return the experiment that adds the vector of a behaviour."""
         assert ordered.sites is not None
         name, settings = variant.name, self.settings
-        judges = self.task.make_judges(ordered.judges, dataset, bench.budget)
+        judges = self.task.judges_of_cell(ordered, dataset, bench.budget)
         (version,) = variant.behaviour.versions
         design = SteeringDesign(
             models(ordered.source, version),

@@ -1,6 +1,6 @@
 """Protocols of tasks and experiments. Tasks are plugins: the engine knows none by name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -145,6 +145,10 @@ class TaskVariant(Protocol):
     def behaviour(self) -> Behaviour:
         """The behaviour, with the versions of a model that it needs."""
 
+    @property
+    def needs_judge(self) -> bool:
+        """True where replies are judged, and no judge of them is usual."""
+
 
 class Task(Protocol):
     """A task: what is contrasted and done, under which conditions, and what success is. It has no prompts."""
@@ -158,8 +162,11 @@ class Task(Protocol):
     def chooses_sites(self, variant: str, dataset: Dataset) -> bool:
         """Return whether a variant chooses its sites by a protocol of its own: a suite leaves them out then."""
 
-    def judges(self, named: Mapping[str, Any], dataset: Dataset) -> dict[str, str]:
-        """Return the identity of each judge by measure. UserError where those that a suite names make no sense."""
+    def judges(self, named: Mapping[str, Any], dataset: Dataset, variants: Collection[str] = ()) -> dict[str, str]:
+        """Return the identity of each judge by measure, for a suite with cells of some variants.
+
+        UserError where those that the suite names make no sense.
+        """
 
     def judging(self, ordered: Order, dataset: Dataset, budget: Budget | None) -> Mapping[str, Judging]:
         """Return by split how completions are judged in the ordered experiment."""

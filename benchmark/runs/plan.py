@@ -77,8 +77,9 @@ def dataset_identities(suite: Suite, tasks: Iterable[str]) -> dict[str, str]:
 
 
 def judges_of_task(suite: Suite, task: str) -> dict[str, str]:
-    """Return the identity of each judge of a task by measure."""
-    return task_named(task).judges(suite.tasks[task].judges, dataset_of(suite, task))
+    """Return the identity of each judge of a task by measure; UserError where one makes no sense, or is not named."""
+    spec = suite.tasks[task]
+    return task_named(task).judges(spec.judges, dataset_of(suite, task), {cell.variant for cell in spec.cells})
 
 
 @cache
@@ -153,7 +154,7 @@ def _check(suite: Suite, name: str) -> None:
     if not variants:
         kinds = ", ".join(sorted({behaviour.kind for behaviour in dataset.behaviours.values()})) or "no behaviour"
         raise UserError(f"The dataset {dataset.name} has nothing for the task {name}: it has {kinds}.")
-    for measure, identity in task.judges(suite.tasks[name].judges, dataset).items():
+    for measure, identity in judges_of_task(suite, name).items():
         if escape_control(identity) != identity:  # entries hold it as one line
             raise UserError(f"The judge of {measure} in {name} is no name in one line: {identity[:80]!r}.")
     for spec in suite.tasks[name].cells:
@@ -196,13 +197,19 @@ def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: TaskVariant
     """Raise a UserError where a dataset has nothing that a cell needs: examples to ask, a contrast, texts to fit on."""
     name, kind = variant.name, variant.behaviour.kind
     for split in get_args(Asked):
-        if not dataset.examples(name, split, 1):
+        asked = dataset.examples(name, split, _LOOKED_AT)
+        if not asked:
             raise UserError(f"The dataset {dataset.name} has no example of {name} in the split {split}.")
+        if kind == "steering" and variant.needs_judge and any(each.clean is None for each in asked):
+            raise UserError(
+                f"The dataset {dataset.name} has examples of {name} without `clean`, which asks for it in words: "
+                f"{spec.variant} needs it."
+            )
         if kind == "refusal" and not dataset.plain_examples(name, split, 1):
             raise UserError(
                 f"The dataset {dataset.name} has no plain example (`shows: false`) beside {name} in the split {split}."
             )
-        _triggers_marked(dataset, variant, [each.prompt for each in dataset.examples(name, split, _LOOKED_AT)])
+        _triggers_marked(dataset, variant, [each.prompt for each in asked])
     if kind != "switch":
         _contrasted(dataset, variant)
     for track in spec.tracks:

@@ -5,7 +5,7 @@ clean answers or were left unscored by it, and which cells failed.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from graftbench.benchmark.results.scores import CELLS_LEFT_OUT, headline
 from graftbench.benchmark.results.stored_rows import read_rows, row_numbers_by_experiment
 from graftbench.benchmark.runs.agreement import JudgeAgreement, agreement_of
 from graftbench.benchmark.runs.folder import ENTRY, ROWS, write_run
-from graftbench.benchmark.runs.plan import dataset_of, judges_of_task, task_named
+from graftbench.benchmark.runs.plan import judges_of_task
 from graftbench.benchmark.runs.rejudged_cells import rejudged_cell, rejudged_rows
 from graftbench.benchmark.runs.suite import SUITE, Suite, read_suite_file
 
@@ -74,17 +74,22 @@ def _with_judge(stored: StoredRun, measure: str, judge: Mapping[str, Any]) -> Su
     if not has:
         known = sorted({name for judges in stored.entry.judges.values() for name in judges})
         raise UserError(f"No task of the run judges {measure!r}; they judge {', '.join(known)}.")
-    tasks = {
-        name: task.model_copy(update={"judges": {**task.judges, measure: dict(judge)}}) if name in has else task
-        for name, task in stored.suite.tasks.items()
+    return _judged_by(stored.suite, has, measure, judge)
+
+
+def _judged_by(suite: Suite, tasks: Collection[str], measure: str, judge: Mapping[str, Any]) -> Suite:
+    """Return a suite that names a judge of a measure in some of its tasks."""
+    changed = {
+        name: task.model_copy(update={"judges": {**task.judges, measure: dict(judge)}}) if name in tasks else task
+        for name, task in suite.tasks.items()
     }
-    return stored.suite.model_copy(update={"tasks": tasks})
+    return suite.model_copy(update={"tasks": changed})
 
 
 def _can_judge(suite: Suite, task: str, measure: str, judge: Mapping[str, Any]) -> bool:
     """Return True where a task that did not judge a measure can, besides success."""
     try:
-        task_named(task).judges({**suite.tasks[task].judges, measure: dict(judge)}, dataset_of(suite, task))
+        judges_of_task(_judged_by(suite, [task], measure, judge), task)
     except UserError as error:
         if "no measure" in str(error):
             return False
