@@ -144,12 +144,21 @@ class RubricScale:
         return self.rubric.binary
 
 
+def is_shipped(name: str) -> bool:
+    """Return True where a rubric of that name ships."""
+    return _shipped(name).is_file()
+
+
 def read_rubric(name: str) -> Rubric:
     """Read a shipped rubric by name, or a YAML file; UserError where it cannot be read."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else SHIPPED / f"{name}.yaml"
+    path = Path(name) if name.endswith((".yaml", ".yml")) else _shipped(name)
     if not path.is_file():
         known = nearest(name, sorted(p.stem for p in SHIPPED.glob("*.yaml")))
         where = f" in {Path.cwd()}" if name.endswith((".yaml", ".yml")) and not path.is_absolute() else ""
         raise UserError(f"There is no rubric {name!r}{where}.{known}")
     file, raw = read_yaml(path, _File, "rubric")
     return Rubric(path.stem, sha256=hashlib.sha256(raw).hexdigest(), **file.model_dump())
+
+
+def _shipped(name: str) -> Path:
+    return SHIPPED / f"{name}.yaml"

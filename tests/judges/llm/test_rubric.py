@@ -3,7 +3,7 @@ import yaml
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.judges.llm.judge import parse_verdict
-from graftbench.judges.llm.rubric import SHIPPED, read_rubric
+from graftbench.judges.llm.rubric import SHIPPED, is_shipped, read_rubric
 from graftbench.judges.protocol import Case
 
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
@@ -12,6 +12,15 @@ SIMILARITY = read_rubric("similarity")
 
 def test_every_judgement_of_the_paper_has_a_rubric():
     assert {"similarity", "coherence", "backdoor", "vulnerable_code", "refusal", "harmful"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", ["cheerful", "formal", "french", "humour"])
+def test_a_style_is_told_by_yes_or_no_from_the_reply_alone(name):
+    rubric = read_rubric(name)
+    assert is_shipped(name)
+    assert rubric.binary
+    assert rubric.labels[{"humour": "humorous"}.get(name, name)] == 1
+    assert rubric.can_judge(Case("the prompt", "the completion"))
 
 
 @pytest.mark.parametrize("name", NAMES)
