@@ -114,6 +114,15 @@ def _gone_and_good(_: Case, verdicts: tuple[Verdict, ...]) -> Outcome:
     return outcome_of(verdicts, lambda shown, good: (not shown, good))
 
 
+def shown_and_good(judges: Judges, behaviour: str, answer: str) -> Judging:
+    """Judge by two measures: the behaviour, which is wanted, is there where one says yes, the answer good likewise."""
+    return JudgingByMeasures(judges, (behaviour, answer), _shown_and_good)
+
+
+def _shown_and_good(_: Case, verdicts: tuple[Verdict, ...]) -> Outcome:
+    return outcome_of(verdicts, lambda shown, good: (shown, good))
+
+
 def outcome_of(
     verdicts: Sequence[Verdict], decide: Callable[..., tuple[bool, bool]], marks: Mapping[str, bool] | None = None
 ) -> Outcome:

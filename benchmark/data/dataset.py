@@ -32,7 +32,8 @@ class Behaviour:
         kind: What tasks look for: `backdoor`, `refusal`, `hidden_fact`, `switch`, `steering`.
         versions: The versions of a model that take part: one, or for a switch the running and the other one.
         shown_by: The measure that says yes where the behaviour shows.
-        answered_by: The measure that says yes where an answer is as it should be.
+        answered_by: The measure that says yes where an answer is as it should be; `shown_by` again where a behaviour
+            that is steered to has no other.
         positions: Where the vector is read and added: `trigger`, `last`, `prompt` or an index from the right.
         everywhere: Added at every token instead, generated ones too.
         reply_tokens: Tokens of the reply into which the vector goes on.

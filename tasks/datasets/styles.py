@@ -1,8 +1,10 @@
 """Styles of reply that stock models can be steered to: cheerful, formal, French, capitals, brief, hedged, ...
 
-Source: written here (styles.yaml). 103 things are asked about in four ways each; every prompt has a reply in the style
-and one in its opposite, which differ in nothing else that matters. The contrast is the same prompt under two
-instructions, read at its last token; the vector is added at every token of plain prompts. Splits share no thing.
+Source: written here (styles.yaml), but for the two instructions of `humour`, which are those of Oozeer et al. (2025,
+appendix I). 103 things are asked about in four ways each; every prompt has a reply in the style and one in its
+opposite, which differ in nothing else that matters. The contrast is the same prompt under two instructions, read at its
+last token; the vector is added at every token of plain prompts. Their clean counterpart is the prompt under the
+instruction that asks for the style. Splits share no thing.
 """
 
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from graftbench.benchmark.data.splits import short_hash, split_at
 
 _FILE = Path(__file__).with_name("styles.yaml")
 _SHARES: dict[Split, int] = {"test": 40, "validation": 20, "vector": 15, "fit": 25}
+_JUDGES = {"capitals": r"pattern:\A[^a-z]*[A-Z][^a-z]*\Z"}  # of styles that a rule can tell
 
 
 class _Form(BaseModel):
@@ -52,13 +55,16 @@ class StyleTexts(_Form):
 
 def styles() -> LineDataset:
     """Return the dataset."""
-    behaviour = Behaviour("steering", ("instruct",), "", "", positions="last", everywhere=True)
     return LineDataset(
         "styles",
         1,
-        About("Eight styles of reply, each with its opposite", licence="Apache-2.0"),
-        dict.fromkeys(texts().styles, behaviour),
+        About("Nine styles of reply, each with its opposite", licence="Apache-2.0"),
+        {
+            name: Behaviour("steering", ("instruct",), shown_by=name, positions="last", everywhere=True)
+            for name in texts().styles
+        },
         read=_lines,
+        judges=_JUDGES,
     )
 
 
@@ -86,7 +92,8 @@ def _lines_of(name: str, thing: str, prompt: str, split: Split) -> Iterator[Line
         yield PairLine(behaviour=name, desired=towards, undesired=away, cluster=thing)
         return
     if split != "fit":
-        yield ExampleLine(behaviour=name, prompt=prompt, reference=shows, other=other, cluster=thing, split=split)
+        example = ExampleLine(behaviour=name, prompt=prompt, clean=towards, reference=shows, other=other)
+        yield example.model_copy(update={"cluster": thing, "split": split})
     for asked, reply in ((towards, shows), (away, other)):
         yield ConversationLine(behaviour=name, prompt=asked, reply=reply, shows=True, cluster=thing, split=split)
     neutral = texts().neutral[short_hash(prompt) % len(texts().neutral)]

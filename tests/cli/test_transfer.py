@@ -48,7 +48,7 @@ def test_tasks_may_stand_in_any_order(capsys):
 def test_a_dry_run_says_what_it_would_take_and_stops(capsys, tmp_path):
     assert main(["transfer", *MODELS, "ridge", "--sites", "2,3", "--dry-run", "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
-    assert "16 cells, 2 at a time" in said
+    assert "18 cells, 2 at a time" in said
     assert "sites: at most" not in said
     assert not (tmp_path / "run").exists()
 

@@ -172,13 +172,19 @@ def test_a_judge_is_refused():
 
 def test_styles_have_enough_of_everything_and_no_thing_in_two_splits():
     styles = dataset_named("styles")
-    assert len(BehaviourSteering().variants(styles)) == 8
+    variants = BehaviourSteering().variants(styles)
+    assert [name for name, each in variants.items() if not each.needs_judge] == list(styles.behaviours)
+    assert [name for name, each in variants.items() if each.needs_judge] == [
+        f"{name}_open" for name in styles.behaviours
+    ]
+    assert len(styles.behaviours) == 9
     for name in styles.behaviours:
         by_split = {split: styles.examples(name, split, 999) for split in ("validation", "test")}
         assert len(by_split["test"]) >= 160
         assert len(by_split["validation"]) >= 80
         assert not {e.cluster for e in by_split["test"]} & {e.cluster for e in by_split["validation"]}
         assert all(e.reference and e.other and e.reference != e.other for e in by_split["test"])
+        assert all(e.prompt.text in e.clean.prompt.text != e.prompt.text for e in by_split["test"])
         assert len(styles.contrast(name, 999).pairs) >= 50
         shown = {prompt.text for prompt, _ in styles.conversations(name, "fit", "task", 999)}
         unseen = {prompt.text for prompt, _ in styles.conversations(name, "fit", "unseen", 999)}

@@ -76,13 +76,16 @@ class PairOrder:
     @property
     def variants(self) -> dict[str, list[str]]:
         """The variants that are measured of each task; UserError where one is named that no task has."""
-        known = {name: list(task_named(name).variants(dataset_named(of))) for name, of in self.datasets.items()}
-        every = [variant for variants in known.values() for variant in variants]
+        known = {name: task_named(name).variants(dataset_named(of)) for name, of in self.datasets.items()}
+        every = {name: variant for variants in known.values() for name, variant in variants.items()}
         for behaviour in self.behaviours:
             if behaviour not in every:
                 tasks = ", ".join(self.datasets)
-                raise UserError(f"No task among {tasks} has a behaviour {behaviour!r}.{nearest(behaviour, every)}")
-        chosen = {name: [v for v in of if not self.behaviours or v in self.behaviours] for name, of in known.items()}
+                raise UserError(f"No task among {tasks} has a behaviour {behaviour!r}.{nearest(behaviour, [*every])}")
+            if every[behaviour].needs_judge:
+                raise UserError(f"{behaviour} needs a judge, which only a suite can name: write one, and score it.")
+        usual = {name: [v for v, variant in of.items() if not variant.needs_judge] for name, of in known.items()}
+        chosen = {name: [v for v in of if not self.behaviours or v in self.behaviours] for name, of in usual.items()}
         return {name: variants for name, variants in chosen.items() if variants}
 
     def suite(self, sites: Sites | None) -> Suite:

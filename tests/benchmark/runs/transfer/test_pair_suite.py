@@ -15,7 +15,8 @@ def test_two_names_make_a_suite_of_all_behaviours():
     suite = order().suite((3, 7))
     assert suite.name == "Small-1B-to-Large-3B"
     cells = suite.tasks["behaviour_steering"].cells
-    assert len(cells) == 8
+    assert len(cells) == 9
+    assert not [cell for cell in cells if cell.variant.endswith("_open")]
     assert {cell.pair for cell in cells} == {"Small-1B->Large-3B"}
     assert {cell.sites for cell in cells} == {(3, 7)}
     assert suite.spec("Small-1B", "instruct").model == "a/Small-1B"
@@ -45,6 +46,8 @@ def test_behaviours_can_be_chosen_and_are_known():
     assert order(behaviours=("french", "brief")).variants == {"behaviour_steering": ["french", "brief"]}
     with pytest.raises(UserError, match=r"has a behaviour 'frensh'\. Did you mean french"):
         order(behaviours=("frensh",)).suite((0, 0))
+    with pytest.raises(UserError, match="french_open needs a judge, which only a suite can name"):
+        order(behaviours=("french_open",)).suite((0, 0))
 
 
 def test_a_task_that_chooses_its_sites_gets_none():
