@@ -3,6 +3,7 @@
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.runs.suite import read_suite
 from graftbench.leaderboard.paper_comparison import compare, short_names, suite_of
 from graftbench.leaderboard.published import published
 from tests.benchmark.runs.test_entry import failed
