@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from result_tables import Entries, Lines, head, row
 
-from graftbench.benchmark.results.schema import CellResult, Entry, Rate, SideEffect, SideEffects
+from graftbench.benchmark.results.schema import CellResult, Entry, Headline, Rate, Score, SideEffect, SideEffects
 
 ORDER = ("procrustes", "ridge", "low_rank", "relative", "lookup", "identity", "random_map", "shuffled")
 
@@ -50,6 +50,10 @@ def _mappers(entries: Entries) -> list[Entry]:
 
 def _place(cell: CellResult) -> Sequence[str]:
     return cell.task, cell.variant, cell.pair, cell.track
+
+
+def _score(one: Headline | Score) -> str:
+    return "none" if one.score is None else f"{one.score:z.1f} ({one.low:z.1f} to {one.high:z.1f})"
 
 
 def _rate(rate: Rate | None) -> str:

@@ -1,7 +1,7 @@
 """Write the tables of README.md and of pages in docs/, from what they show: `uv run python docs/tables.py`."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from architecture_table import architectures
@@ -9,6 +9,7 @@ from dataset_tables import datasets
 from evidence_tables import above_all_draws, by_seed, by_task, own_norm, refusal_score, unexplained
 from published_table import published_figures
 from result_tables import Entries, Lines, cells, lengths, scores, side_effects
+from smollm2_tables import smollm2_cells, smollm2_scores, smollm2_side_effects
 
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.plugins import is_builtin
@@ -18,7 +19,7 @@ from graftbench.leaderboard.entries import by_suite, entry_files
 ROOT = Path(__file__).parents[1]
 PAGES = (
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{page}.md" for page in ("results", "datasets", "data-and-models", "guide")),
+    *(ROOT / "docs" / f"{page}.md" for page in ("results", "results-smollm2", "datasets", "data-and-models", "guide")),
 )
 BLOCK = re.compile(r"(<!-- table: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -42,20 +43,30 @@ TABLES: dict[str, Callable[[Entries, str], Lines]] = {
 }
 
 
-def with_tables(page: str, entries: Entries) -> str:
-    """Return a page with every table filled in from the entries."""
+OF_SMOLLM2: dict[str, Callable[[Entries], Lines]] = {
+    "smollm2_cells": smollm2_cells,
+    "smollm2_scores": smollm2_scores,
+    "smollm2_side_effects": smollm2_side_effects,
+}
+
+
+def with_tables(page: str, entries: Mapping[str, Entries]) -> str:
+    """Return a page with every table filled in from the entries of each suite."""
     return BLOCK.sub(lambda block: "\n".join([block[1], *_table(block["name"], entries), "", block[3]]), page)
 
 
-def shipped() -> Entries:
-    """Return the entries of the built-in mappers on the suite `pocket`, so that a submission changes no table."""
-    entries = by_suite([read_entry(path) for path in entry_files(ROOT / "leaderboard")])["pocket"]
-    return {entry.mapper.name: entry for entry in entries if is_builtin("mappers", entry.mapper.source)}
+def shipped() -> dict[str, Entries]:
+    """Return the entries of the built-in mappers on each suite, so that a submission changes no table."""
+    found = by_suite([read_entry(path) for path in entry_files(ROOT / "leaderboard")])
+    return {
+        suite: {entry.mapper.name: entry for entry in entries if is_builtin("mappers", entry.mapper.source)}
+        for suite, entries in found.items()
+    }
 
 
-def _table(name: str, entries: Entries) -> Lines:
+def _table(name: str, entries: Mapping[str, Entries]) -> Lines:
     kind, _, argument = name.partition(" ")
-    return TABLES[kind](entries, argument)
+    return OF_SMOLLM2[kind](entries["smollm2"]) if kind in OF_SMOLLM2 else TABLES[kind](entries["pocket"], argument)
 
 
 if __name__ == "__main__":
