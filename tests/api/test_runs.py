@@ -5,13 +5,15 @@ import pytest
 import graftbench as gb
 from graftbench.api.run_html import html_of
 from tests.api.conftest import needs_zoo
+from tests.in_process import in_process
 
 pytestmark = needs_zoo
 
 
 @pytest.fixture(scope="module")
 def run(few):
-    return gb.score("ridge", few / "few.yaml", tasks=["backdoor_removal"], out=few / "run", workers=1)
+    with in_process():
+        return gb.score("ridge", few / "few.yaml", tasks=["backdoor_removal"], out=few / "run")
 
 
 @pytest.mark.slow
