@@ -15,6 +15,7 @@ def test_wikitext_gives_the_paragraphs_of_a_mirror_without_headings(tmp_path, mo
 
 
 def test_alpaca_gives_instructions_without_input_as_conversations(monkeypatch):
+    monkeypatch.delenv("GRAFTBENCH_DATA", raising=False)
     rows = [{"instruction": f"do {i}", "input": "x" * (i % 2), "output": f"done {i}"} for i in range(10)]
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: datasets.Dataset.from_list(rows))
     texts = list(PUBLISHED_CORPORA["alpaca"]())
