@@ -22,6 +22,19 @@ def smollm2_cells(entries: Entries) -> Lines:
         yield row(f"`{first.variant}`{note}", f"`{first.pair}`, `{first.track}`", *shared, *mapped)
 
 
+def smollm2_shifts(entries: Entries) -> Lines:
+    """Yield by how many nats per token each style's reply gains on its opposite: random vectors, native, mapped."""
+    mappers = _mappers(entries)
+    yield from head("style", "random, mean", "native", *(f"`{one.mapper.name}`" for one in mappers))
+    for first in mappers[0].cells:
+        if first.task != "behaviour_steering" or first.track != "task":
+            continue
+        same = [next(cell for cell in one.cells if _place(cell) == _place(first)) for one in mappers]
+        shared = [_shift(first.rates.get(name)) for name in ("random", "native")]
+        note = " (check)" if first.check else ""
+        yield row(f"`{first.variant}`{note}", *shared, *(_shift(cell.rates.get("mapped")) for cell in same))
+
+
 def smollm2_scores(entries: Entries) -> Lines:
     """Yield the score of each mapper on each track; of no more than the cells that can be steered."""
     yield from head("mapper", "all", "`task`", "`unseen`")
@@ -60,6 +73,11 @@ def _rate(rate: Rate | None) -> str:
     if rate is None or rate.value is None:
         return "–"
     return f"{rate.value:.2f} ({rate.low:.2f} to {rate.high:.2f})"
+
+
+def _shift(rate: Rate | None) -> str:
+    shift = None if rate is None else rate.marks.get("shift")
+    return "–" if shift is None else f"{shift:z+.2f}"
 
 
 def _effect(effect: SideEffect | None) -> str:

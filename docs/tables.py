@@ -9,7 +9,7 @@ from dataset_tables import datasets
 from evidence_tables import above_all_draws, by_seed, by_task, own_norm, refusal_score, unexplained
 from published_table import published_figures
 from result_tables import Entries, Lines, cells, lengths, scores, side_effects
-from smollm2_tables import smollm2_cells, smollm2_scores, smollm2_side_effects
+from smollm2_tables import smollm2_cells, smollm2_scores, smollm2_shifts, smollm2_side_effects
 
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.plugins import is_builtin
@@ -45,6 +45,7 @@ TABLES: dict[str, Callable[[Entries, str], Lines]] = {
 
 OF_SMOLLM2: dict[str, Callable[[Entries], Lines]] = {
     "smollm2_cells": smollm2_cells,
+    "smollm2_shifts": smollm2_shifts,
     "smollm2_scores": smollm2_scores,
     "smollm2_side_effects": smollm2_side_effects,
 }

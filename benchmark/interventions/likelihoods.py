@@ -26,7 +26,7 @@ from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.memory import in_parts
 from graftbench.benchmark.models.tokens import batches_by_length, check_embedded, pad, token_ids
 
-_CONTEXT_TOKENS = 16_384  # of a batch, padding counted: a bound on memory, not a setting
+_CONTEXT_TOKENS = 4096  # of a batch, padding counted: with more, contexts of unlike lengths are padded to the longest
 _REPLY_TOKENS = 4096  # likewise
 
 
