@@ -54,7 +54,7 @@ class _Passes:
         given = inspect.signature(module.forward).bind(*args, **kwargs).arguments
         tokens = given.get("input_ids")
         tokens = given["inputs_embeds"] if tokens is None else tokens
-        self.batch.put({0: self._steps_of(tokens, given.get("past_key_values"), given.get("attention_mask"))})
+        self.batch.put(self._steps_of(tokens, given.get("past_key_values"), given.get("attention_mask")))
 
     def _steps_of(self, tokens: Tensor, cache: Any, mask: Any) -> Sequence[Intervention]:
         n, n_cached = tokens.shape[1], 0 if cache is None else int(cache.get_seq_length())

@@ -1,14 +1,14 @@
 """Interventions as hooks on the blocks of a model: each row of a batch has its own."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from graftbench.benchmark.interventions.operators import Ablate, Add, Intervention, Replace, Rewrite, at_generated
+from graftbench.benchmark.interventions.operators import Ablate, Intervention, Replace
+from graftbench.benchmark.interventions.site_changes import SiteChanges
 from graftbench.benchmark.models.architectures import (
     Blocks,
     hidden_states,
@@ -17,42 +17,52 @@ from graftbench.benchmark.models.architectures import (
     with_input_states,
 )
 
-SiteStep = Add | Replace | Rewrite
-RowSteps = Sequence[tuple[int, SiteStep]]  # with the row that each belongs to
-
 
 class Batch:
     """The interventions on the rows of one batch, as hooks on the blocks of its model.
 
-    The first pass reads the prompts, padded on the left; each later pass reads one more token of every row.
+    The first pass reads the prompts, padded on the left; each later pass reads one more token of every row. At the
+    sites `followed` other models are followed, too.
     """
 
-    def __init__(self, rows: Sequence[Sequence[Intervention]], *, every_row: bool = False) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Sequence[Intervention]],
+        *,
+        every_row: bool = False,
+        followed: Collection[int] = (),
+    ) -> None:
         self._rows = [tuple(row) for row in rows]
-        self._every_row = every_row
+        self._n_rows = None if every_row else len(self._rows)
         self._n_generated = 0  # tokens of each row that were generated and read
         self._paused = False
-        self._changes_by_token = False  # where generated tokens get vectors of their own
-        self._changes: dict[int, list[_SiteChange | _Rewriting]] = {}
+        self._changes = _changes(self._rows, self._n_rows, followed)
         self._directions = _directions(self._rows)
-        self._arrange()
 
     @classmethod
     def for_every_row(cls, steps: Sequence[Intervention]) -> "Batch":
         """Return a batch of any number of rows, all under the same interventions."""
         return cls([steps], every_row=True)
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Drop all rows but these."""
-        self._rows = [self._rows[i] for i in rows]
-        self._directions = _directions(self._rows)
-        self._arrange()
+    def keep(self, stay: Sequence[int], index: Tensor) -> None:
+        """Drop all rows but those in `stay`; `index` has the same on the device."""
+        self._rows = [self._rows[i] for i in stay]
+        self._changes = {site: changes.kept(stay, index) for site, changes in self._changes.items()}
+        if self._directions is not None:
+            left = any(isinstance(step, Ablate) for row in self._rows for step in row)
+            self._directions = self._directions[index.to(self._directions.device)] if left else None
 
-    def put(self, interventions: Mapping[int, Sequence[Intervention]]) -> None:
-        """Give some rows other interventions from the next pass on; directions to ablate stay."""
-        for i, row in interventions.items():
-            self._rows[i] = tuple(row)
-        self._arrange()
+    def put(self, steps: Sequence[Intervention]) -> None:
+        """Give every row other interventions from the next pass on; directions to ablate stay."""
+        before = self._rows[0]
+        if len(steps) != len(before) or any(one is not other for one, other in zip(steps, before, strict=True)):
+            self._rows = [tuple(steps)]
+            self._changes = _changes(self._rows, self._n_rows, ())
+
+    def follow(self, replacements: Mapping[int, Sequence[Replace]]) -> None:
+        """Set by row what is put in, from the next pass on, at the sites where other models are followed."""
+        for site, changes in self._changes.items():
+            changes.follow([(row, step) for row, steps in replacements.items() for step in steps if step.site == site])
 
     def first_site(self, n_blocks: int) -> int:
         """Return the first block with an intervention; the last block where there is none."""
@@ -61,8 +71,8 @@ class Batch:
     def next_token(self) -> None:
         """Prepare for a pass that reads one more generated token of each row."""
         self._n_generated += 1
-        if self._n_generated == 1 or self._changes_by_token:
-            self._arrange()
+        for changes in self._changes.values():
+            changes.next_token(self._n_generated)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -72,15 +82,6 @@ class Batch:
             yield
         finally:
             self._paused = False
-
-    def _arrange(self) -> None:
-        """Sort the interventions of the next pass by site. A site without any keeps its hook: it may get some later."""
-        steps = [(i, step) for i, row in enumerate(self._rows) for step in row if not isinstance(step, Ablate)]
-        self._changes_by_token = any(isinstance(step, Add) and step.generated is not None for _, step in steps)
-        n = self._n_generated
-        now = [(i, each) for i, step in steps for each in (at_generated([step], n) if n else [step])]
-        n_rows = None if self._every_row else len(self._rows)
-        self._changes = {site: _changes_at(site, now, n_rows) for site in sorted({step.site for _, step in steps})}
 
     @contextmanager
     def on(self, blocks: Blocks) -> Iterator["Batch"]:
@@ -98,13 +99,12 @@ class Batch:
 
     def _at(self, site: int) -> Any:
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            changes = [] if self._paused else self._changes.get(site, [])
-            if not changes:
+            changes = None if self._paused else self._changes.get(site)
+            if changes is None:  # a site without any keeps its hook: it may get some later
                 return None
             hidden = input_states(args, kwargs)
-            for change in changes:
-                hidden = change(hidden)
-            return with_input_states(args, kwargs, hidden)
+            changed = changes.at_tokens(hidden) if self._n_generated else changes.at_prompts(hidden)
+            return None if changed is hidden else with_input_states(args, kwargs, changed)
 
         return hook
 
@@ -125,74 +125,13 @@ class Batch:
         return rest.view_as(hidden)
 
 
-def _changes_at(site: int, steps: Sequence[tuple[int, Intervention]], n_rows: int | None) -> "list[_Change]":
-    """Return the changes at one site in their order: replace, rewrite, add. `n_rows` None: the same for any row."""
-    replaced = [(i, step) for i, step in steps if isinstance(step, Replace) and step.site == site]
-    rewritten = [(i, step) for i, step in steps if isinstance(step, Rewrite) and step.site == site]
-    added = [(i, step) for i, step in steps if isinstance(step, Add) and step.site == site]
-    functions = dict.fromkeys(step.by for _, step in rewritten)
-    return [
-        *([_SiteChange(Replace, list(replaced), n_rows)] if replaced else []),
-        *(_Rewriting(by, [i for i, step in rewritten if step.by == by], n_rows) for by in functions),
-        *([_SiteChange(Add, list(added), n_rows)] if added else []),
-    ]
-
-
-@dataclass
-class _Rewriting:
-    """One function applied to some rows."""
-
-    by: Callable[[Tensor], Tensor]
-    rows: list[int]
-    n_rows: int | None
-
-    def __call__(self, hidden: Tensor) -> Tensor:
-        _check_rows(hidden, self.n_rows)
-        rows = torch.tensor(range(len(hidden)) if self.n_rows is None else self.rows, device=hidden.device)
-        chosen = hidden[rows]
-        new = self.by(chosen.flatten(0, 1).float()).to(hidden).reshape(chosen.shape)
-        return hidden.index_copy(0, rows, new)
-
-
-@dataclass
-class _SiteChange:
-    """All additions, or all replacements, at one site."""
-
-    kind: type[Add] | type[Replace]
-    steps: list[tuple[int, Add | Replace]]
-    n_rows: int | None
-
-    def __call__(self, hidden: Tensor) -> Tensor:
-        _check_rows(hidden, self.n_rows)
-        rows, columns, values = self._places(hidden)
-        return hidden.index_put((rows, columns), values, accumulate=self.kind is Add)
-
-    def _places(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return rows [n], columns [n] and vectors [n, d] of hidden states [rows, tokens, d]."""
-        n_tokens = hidden.shape[1]
-        rows: list[int] = []
-        columns: list[int] = []
-        values: list[Tensor] = []
-        for row, step in self.steps:
-            where = range(n_tokens) if step.positions is None else [n_tokens + p for p in step.positions]
-            if any(column < 0 for column in where):
-                raise ValueError(f"a position among {step.positions} lies before a prompt of {n_tokens} tokens")
-            rows += [row] * len(where)
-            columns += where
-            values.append(step.vectors.to(hidden).expand(len(where), -1))
-        if self.n_rows is None:
-            n = len(hidden)
-            every = torch.arange(n).repeat_interleave(len(columns))
-            return every, torch.tensor(columns).repeat(n), torch.cat(values).repeat(n, 1)
-        return torch.tensor(rows), torch.tensor(columns), torch.cat(values)
-
-
-_Change = _SiteChange | _Rewriting
-
-
-def _check_rows(hidden: Tensor, n_rows: int | None) -> None:
-    if n_rows is not None and hidden.shape[0] != n_rows:
-        raise ValueError(f"interventions for {n_rows} rows met a batch of {hidden.shape[0]}")
+def _changes(
+    rows: Sequence[Sequence[Intervention]], n_rows: int | None, followed: Collection[int]
+) -> dict[int, SiteChanges]:
+    """Return the changes by site, in the order of the sites."""
+    steps = [(i, step) for i, row in enumerate(rows) for step in row if not isinstance(step, Ablate)]
+    sites = sorted({step.site for _, step in steps} | set(followed))
+    return {site: SiteChanges([(i, step) for i, step in steps if step.site == site], n_rows) for site in sites}
 
 
 def _directions(rows: Sequence[Sequence[Intervention]]) -> Tensor | None:

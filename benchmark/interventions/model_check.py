@@ -13,7 +13,8 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.interventions.ablation_check import left_of_ablated, most_left
 from graftbench.benchmark.interventions.conditions import Row
-from graftbench.benchmark.interventions.generation import generate, stop_tokens
+from graftbench.benchmark.interventions.decoding import stop_tokens
+from graftbench.benchmark.interventions.generation import generate
 from graftbench.benchmark.interventions.likelihoods import reply_likelihoods
 from graftbench.benchmark.interventions.logits import next_logits
 from graftbench.benchmark.interventions.operators import Add

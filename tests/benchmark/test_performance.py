@@ -10,6 +10,7 @@ import torch
 from graftbench.benchmark.activations.capture import residuals
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.interventions.conditions import Row
+from graftbench.benchmark.interventions.decoding import Decoding
 from graftbench.benchmark.interventions.generation import generate
 from graftbench.benchmark.interventions.operators import Add
 from graftbench.benchmark.mappers.builtin.closed_forms import Ridge
@@ -124,16 +125,14 @@ def test_rows_that_are_finished_leave(big):
             early = torch.arange(len(input_ids)) % 4 != 0
             return early & (input_ids.shape[1] - start >= NEW // 4)
 
-    import graftbench.benchmark.interventions.generation as engine
-
-    class Early(engine._Decoding):
-        def _next(self, step):
-            super()._next(step)
-            self._ended = self._ended | ((self._alive % 4 != 0) & (step + 1 >= NEW // 4))
+    class Early(Decoding):
+        def _read(self, step):
+            super()._read(step)
+            self._replies.ended |= (self._replies.alive % 4 != 0) & (step + 1 >= NEW // 4)
 
     def ours():
         ids = [big.tokenizer(row.text.text, add_special_tokens=False).input_ids for row in rows]
-        return Early(big, rows, ids, NEW).run()
+        return Early(big, rows, ids, NEW, ()).run()
 
     times = in_turn(ours, lambda: hooked_generate(big, rows, [Ends()]))
     told("128 rows, lengths four to one, against generate with a hook", *times, "at least 1.3")

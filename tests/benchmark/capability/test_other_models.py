@@ -14,7 +14,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.corpora import Text
 from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.interventions.generation import stop_tokens
+from graftbench.benchmark.interventions.decoding import stop_tokens
 from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model, load

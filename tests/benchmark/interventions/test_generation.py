@@ -5,7 +5,8 @@ from graftbench.benchmark.activations.incremental import IncrementalReader
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.cross_model import Follow, Link
-from graftbench.benchmark.interventions.generation import generate, stop_tokens
+from graftbench.benchmark.interventions.decoding import stop_tokens
+from graftbench.benchmark.interventions.generation import generate
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.operators import Ablate, Add, Replace, Rewrite
 from graftbench.benchmark.models.chat import chat
@@ -59,6 +60,7 @@ def conditions():
         (Add(1, 3 * torch.randn(2, 16), (-3, -1), generated=3 * torch.randn(5, 16)),),
         (Rewrite(1, shifted, "shifted"), Add(1, 2 * torch.randn(16), None)),
         (Rewrite(2, torch.tanh, "tanh"),),
+        (Rewrite(1, torch.tanh, "tanh"), Rewrite(1, shifted, "shifted")),
     ]
 
 
