@@ -1,0 +1,107 @@
+"""Decoding in tensors that keep their places and shapes, so that a GPU can replay a step as one CUDA graph.
+
+A step of a small model is hundreds of short operations, and starting each from Python takes longer than it runs. Graphs
+were never recorded where this was written, on a CPU: `generate` does without, and `benchmarks/gpu.py` tries them.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graftbench.benchmark.interventions.decoding import Decoding
+from graftbench.benchmark.interventions.token_inputs import TokenInputs
+from graftbench.benchmark.models.kv_cache import can_be_fixed, fix
+
+_log = logging.getLogger("graftbench.decoding")
+_WARM_UP = 3  # steps before one is recorded, as in torch's documentation of CUDA graphs
+
+
+class FixedDecoding(Decoding):
+    """Decoding whose tensors keep their places and shapes after the prompts, and whose steps a GPU replays.
+
+    Rows leave once half of them have ended, down to the next power of two: each number of rows has a graph of its own.
+    A model with sliding windows or a state, and rows that follow another model, are decoded as by `Decoding`.
+    """
+
+    def __init__(self, *about: Any) -> None:
+        super().__init__(*about)
+        self._recorded = _Recorded(self._model.device)
+        self._fixable = can_be_fixed(self._cache) and not self._followers
+        if not self._fixable:
+            _log.warning("%s: a window, a state or a followed model; its steps are not recorded", self._model.name)
+
+    def _read(self, step: int) -> None:
+        if step == 0 or not self._fixable:
+            super()._read(step)
+        else:
+            self._recorded(lambda: Decoding._read(self, step))
+
+    def _prepare(self) -> None:
+        if self._fixable and isinstance(self._next_inputs, TokenInputs):
+            fix(self._cache, self._next_inputs.mask.shape[1])
+            self._next_inputs = self._next_inputs.fixed()
+        super()._prepare()
+
+    def _staying(self, n_ended: int) -> Tensor | None:
+        return power_of_two(self._replies.ended, n_ended) if self._fixable else super()._staying(n_ended)
+
+    def _keep(self, index: Tensor, stay: list[int]) -> None:
+        super()._keep(index, stay)
+        self._recorded = _Recorded(self._model.device)
+
+
+def power_of_two(ended: Tensor, n_ended: int) -> Tensor | None:
+    """Return which of some rows stay so that they are a power of two, all that go on among them; None where all do.
+
+    At most half of the rows stay, or all of them.
+    """
+    n = len(ended)
+    size = 1 << max(0, n - n_ended - 1).bit_length()
+    return None if 2 * size > n else ended.byte().argsort(stable=True)[:size].sort().values
+
+
+class _Recorded:
+    """A step that is recorded on a GPU after some warm-up, and replayed from then on; on a CPU it is called."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._n = device, 0
+        self._replay: Callable[[], None] | None = None
+
+    def __call__(self, step: Callable[[], None]) -> None:
+        if not _can_record(self._device):
+            step()
+        elif self._n < _WARM_UP:
+            self._n += 1
+            _warm_up(step)
+        else:
+            self._replay = self._replay or _record(step)
+            self._replay()
+
+
+def _can_record(device: torch.device) -> bool:
+    return device.type == "cuda"
+
+
+def _warm_up(step: Callable[[], None]) -> None:
+    """Run a step beside the usual stream, as one is recorded."""
+    usual, beside = torch.cuda.current_stream(), torch.cuda.Stream()
+    beside.wait_stream(usual)
+    with torch.cuda.stream(beside):
+        step()
+    usual.wait_stream(beside)
+
+
+def _record(step: Callable[[], None]) -> Callable[[], None]:
+    """Return a replay of a step; the step itself, and a sentence in the log, where it cannot be recorded."""
+    graph = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.graph(graph):
+            step()
+    except RuntimeError as error:  # of CUDA, where the step copies to the host, or memory does not hold the graph
+        _log.warning("a step of decoding cannot be recorded (%s); it is run anew each time", str(error).split("\n")[0])
+        torch.cuda.synchronize()
+        return step
+    return graph.replay
