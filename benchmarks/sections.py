@@ -24,8 +24,7 @@ from graftbench.benchmark.interventions.graphed import FixedDecoding
 from graftbench.benchmark.mappers.builtin.closed_forms import Ridge
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import pad
-
-_POCKET = Path(__file__).parents[1] / "benchmark/suites/pocket.yaml"
+from graftbench.benchmark.runs.suite import SUITES
 
 
 @dataclass(frozen=True)
@@ -103,15 +102,22 @@ def fit(model: Model, _: Limits, sizes: Sizes) -> Iterator[Line]:
 def cells(device: torch.device, seconds_left: float) -> Iterator[Line]:
     """Run the first cell of each task of the pocket suite, with the map of everything to zero."""
     until = time.monotonic() + seconds_left
-    suite = yaml.safe_load(_POCKET.read_text(encoding="utf-8"))
-    for task, about in suite["tasks"].items():
+    for task, suite in suites_of_one_cell().items():
         with TemporaryDirectory() as folder:
-            one = {**suite, "name": "one_cell", "tasks": {task: {**about, "cells": about["cells"][:1]}}}
             path = Path(folder) / "one_cell.yaml"
-            path.write_text(yaml.safe_dump(one), encoding="utf-8")
+            path.write_text(suite, encoding="utf-8")
             start = time.monotonic()
             _score(path, device, max(1.0, until - start))
             yield Line(f"one cell of {task}", "pocket", f"{time.monotonic() - start:.0f} s")
+
+
+def suites_of_one_cell() -> dict[str, str]:
+    """Return by task a suite, as YAML, that is the pocket suite without all but the first cell of the task."""
+    pocket = yaml.safe_load((SUITES / "pocket.yaml").read_text(encoding="utf-8"))
+    return {
+        task: yaml.safe_dump({**pocket, "name": "one_cell", "tasks": {task: {**about, "cells": about["cells"][:1]}}})
+        for task, about in pocket["tasks"].items()
+    }
 
 
 def _score(suite: Path, device: torch.device, limit: float) -> None:

@@ -1,5 +1,7 @@
 import pytest
 
+from graftbench.benchmark.runs.suite import read_suite
+
 TINY = ["--device", "cpu", "--tiny"]
 
 
@@ -44,3 +46,12 @@ def test_the_shapes_are_those_of_the_models(script):
             module = script("transformers").LlamaForCausalLM(script("transformers").LlamaConfig(**shape))
         sizes[name] = sum(p.numel() for p in module.parameters())
     assert sizes == {"Llama-3.2-1B": 1_235_814_400, "Llama-3.2-3B": 3_212_749_824}
+
+
+def test_each_task_of_the_pocket_suite_has_a_suite_of_one_cell(script, tmp_path):
+    suites = script("sections").suites_of_one_cell()
+    assert set(suites) == set(read_suite("pocket").tasks)
+    for task, text in suites.items():
+        path = tmp_path / f"{task}.yaml"
+        path.write_text(text)
+        assert {name: len(about.cells) for name, about in read_suite(str(path)).tasks.items()} == {task: 1}

@@ -2,7 +2,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from graftbench.benchmark.models.kv_cache import SPARE_TOKENS, PreallocatedLayer, cache_for
+from graftbench.benchmark.models.kv_cache import SPARE_TOKENS, FixedLayer, PreallocatedLayer, cache_for
 
 
 def steps(n, rows=3):
@@ -48,3 +48,26 @@ def test_layers_with_a_window_stay_transformers_own(model):
     assert all(type(layer) is not DynamicLayer for layer in cache_for(model.module).layers)
     if type(model.module).__name__.startswith("Gemma"):
         assert "DynamicSlidingWindowLayer" in kinds
+
+
+def test_with_room_for_all_tokens_nothing_is_copied():
+    layer = PreallocatedLayer(spare=9)
+    places = {layer.update(*step)[0].data_ptr() for step in steps(10)}
+    assert len(places) == 1
+
+
+def test_a_fixed_layer_goes_on_where_a_filled_one_ended_and_keeps_its_shape():
+    filled, whole = PreallocatedLayer(), PreallocatedLayer()
+    first, *rest = steps(6)
+    filled.update(*first)
+    whole.update(*first)
+    fixed = FixedLayer(filled, n_slots=12)
+    for keys, values in rest:
+        held, wanted = fixed.update(keys, values), whole.update(keys, values)
+        for one, other in zip(held, wanted, strict=True):
+            n = other.shape[2]
+            assert one.shape == (3, 2, 12, 4)
+            assert torch.equal(one[:, :, :n], other)
+            assert not one[:, :, n:].any()
+    fixed.batch_select_indices(torch.tensor([0, 2]))
+    assert torch.equal(fixed.keys[:, :, :10], whole.keys[[0, 2]])
