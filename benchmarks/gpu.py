@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1, or cpu (default cuda)")
     parser.add_argument("--tiny", action="store_true", help="tiny shapes in float32, to try the script")
-    parser.add_argument("--seconds", type=float, default=360.0, help="no section begins later (default 360)")
+    parser.add_argument("--seconds", type=float, default=300.0, help="no section begins later (default 300)")
     parser.add_argument("--out", type=Path, help="where the table is written, too")
     return parser
 

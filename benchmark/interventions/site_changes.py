@@ -43,6 +43,7 @@ class SiteChanges:
 
     def __init__(self, steps: RowSteps, n_rows: int | None) -> None:
         self._steps, self._n_rows = steps, n_rows
+        self._learns = any(not isinstance(step, Rewrite) and step.vectors.requires_grad for _, step in steps)
         self._followed: RowSteps = ()
         self._like: Tensor | None = None  # an empty tensor of the device and the type of the states
         self._of_prompts: _Phase[Change] | None = None
@@ -54,7 +55,7 @@ class SiteChanges:
 
     def at_prompts(self, hidden: Tensor) -> Tensor:
         """Return the states [rows, tokens, d] of prompts, changed."""
-        if self._of_prompts is None or self._like is None or not _are_alike(self._like, hidden):
+        if self._of_prompts is None or self._like is None or self._learns or not _are_alike(self._like, hidden):
             self._like = hidden.new_empty(0)
             self._of_prompts = _phase_of_prompts(self._steps, self._n_rows, hidden)
         return self._changed(hidden, self._of_prompts)

@@ -148,3 +148,27 @@ def test_a_prompt_in_several_passes_is_refused_where_positions_count(llama):
             llama.module(torch.tensor([[8, 9]]), past_key_values=cache)
     with for_every_row(llama, (STEPS["added at all positions"],)):
         llama.module(torch.tensor([[8, 9]]), past_key_values=cache)
+
+
+def test_a_vector_that_learns_is_read_anew_in_every_pass(llama):
+    vector = vectors(16).requires_grad_()
+    asked, losses = inputs(llama, 2), []
+    with for_every_row(llama, (Add(1, vector, None),)):
+        for _ in range(2):
+            loss = llama.module(**asked).logits.square().mean()
+            loss.backward()
+            losses.append(loss.item())
+            with torch.no_grad():
+                vector -= 0.1 * vector.grad / vector.grad.norm()
+                vector.grad = None
+    assert losses[1] < losses[0]
+
+
+def test_what_was_made_for_generation_does_for_gradients_too(llama):
+    asked = inputs(llama, 2)
+    with for_every_row(llama, (Replace(1, vectors(16), (-1,)), Add(1, vectors(16), None))):
+        with torch.inference_mode():
+            wanted = llama.module(**asked).logits.clone()
+        logits = llama.module(**asked).logits
+        logits.sum().backward()
+    assert torch.equal(logits.detach(), wanted)
