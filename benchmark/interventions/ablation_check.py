@@ -54,8 +54,9 @@ def _left(model: Model) -> float:
 
     def look(_: nn.Module, __: Any, output: Any) -> None:
         hidden = hidden_states(output).double()
-        along = (hidden * directions.to(hidden)[:, None]).sum(-1)[real].abs()
-        seen.append(float((along / hidden.norm(dim=-1)[real].clamp(min=_TINY)).max()))
+        here = real.to(hidden.device)
+        along = (hidden * directions.to(hidden)[:, None]).sum(-1)[here].abs()
+        seen.append(float((along / hidden.norm(dim=-1)[here].clamp(min=_TINY)).max()))
 
     with ExitStack() as stack:
         stack.enter_context(Batch([(Ablate(direction),) for direction in directions]).on(model.blocks))

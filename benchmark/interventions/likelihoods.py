@@ -221,4 +221,4 @@ def _states_after(
             "attention_mask": torch.cat([mask, own], dim=1),
             "position_ids": mask.sum(-1, keepdim=True) + steps,
         }
-        return head_states(model, inputs | caching, lambda states: states[own.bool()])
+        return head_states(model, inputs | caching, lambda states: states[own.bool().to(states.device)])

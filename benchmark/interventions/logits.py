@@ -116,6 +116,7 @@ def logits_of_states(model: Model, states: Tensor) -> Tensor:
     """Return the logits [positions, vocabulary] of states [positions, d] that the head is given, in float32.
 
     The model reads a single token, whose states are exchanged before its own head sees them, whatever that head does.
+    The logits lie on the model's device; the states may lie on another GPU, with its last block.
     """
     one = torch.zeros(1, 1, dtype=torch.long, device=model.device)
     with at_head(model, lambda _: states[None]):
@@ -148,7 +149,7 @@ def at_head(model: Model, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
 def log_likelihoods(model: Model, texts: Sequence[PredictingStates]) -> Tensor:
     """Return the log-likelihood [tokens] of every predicted token, text after text, in nats and float64."""
     last = torch.cat([states.last for states in texts])
-    tokens = torch.tensor([t for states in texts for t in states.predicted], dtype=torch.long, device=last.device)
+    tokens = torch.tensor([t for states in texts for t in states.predicted], dtype=torch.long, device=model.device)
     pieces = zip(last.split(_chunk(model)), tokens.split(_chunk(model)), strict=True)
     return torch.cat([token_log_likelihoods(logits_of_states(model, states), some) for states, some in pieces])
 
@@ -169,7 +170,7 @@ def predictions(
 
     Logits of `at_once` positions are computed at a time. FloatingPointError where one is not finite.
     """
-    where, wanted = (torch.tensor(each, dtype=torch.long, device=states.device) for each in (at, tokens))
+    where, wanted = (torch.tensor(each, dtype=torch.long, device=model.device) for each in (at, tokens))
     found = Predictions(torch.zeros(len(at), dtype=torch.float64), torch.zeros(len(at), dtype=torch.bool))
     start = 0
     for some in states.split(at_once or _chunk(model)):

@@ -13,6 +13,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from graftbench.benchmark.models.architectures import may_skip_reading
+from graftbench.benchmark.models.kv_cache import select_in
 from graftbench.benchmark.models.load import Model
 
 
@@ -28,7 +29,7 @@ def spread_at(model: Model, site: int, prompt_of: Tensor, n: int, cache: Dynamic
         if isinstance(value, tuple):
             return tuple(spread(each) for each in value)
         batched = isinstance(value, Tensor) and value.dim() > 1 and value.shape[0] == n
-        return value[prompt_of] if batched else value
+        return value[prompt_of.to(value.device)] if batched else value  # of blocks on another GPU, too
 
     def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return spread(args), {name: spread(value) for name, value in kwargs.items()}
@@ -39,7 +40,7 @@ def spread_at(model: Model, site: int, prompt_of: Tensor, n: int, cache: Dynamic
         yield
     for layer in [] if cache is None else cache.layers[:site]:
         assert isinstance(layer, DynamicLayer)  # as all layers of cache_for are
-        layer.batch_select_indices(prompt_of)
+        select_in(layer, prompt_of)
 
 
 def unique_prompts(ids: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:

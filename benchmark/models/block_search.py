@@ -151,9 +151,10 @@ def _writers(calls: _Calls) -> tuple[str, ...] | None:
     if len(calls.inputs) != 1 or len(calls.outputs) != 1:
         return None
     # A rounding error is as large as the number that is rounded, and a few are far larger than the others.
-    sizes = calls.inputs[0].double().abs() + calls.outputs[0].double().abs()
+    given = calls.inputs[0].to(calls.outputs[0].device)  # which may be another GPU than that of the block before
+    sizes = given.double().abs() + calls.outputs[0].double().abs()
     weights = 1 / (sizes + sizes.mean(-1, keepdim=True))
-    before, after = ((tensor.double() * weights).flatten() for tensor in (calls.inputs[0], calls.outputs[0]))
+    before, after = ((tensor.double() * weights).flatten() for tensor in (given, calls.outputs[0]))
     tolerance = 4 * torch.finfo(calls.outputs[0].dtype).eps * len(after) ** 0.5
     candidates = _candidates(calls.parts, weights.flatten())
     for level in range(_DEEPEST):

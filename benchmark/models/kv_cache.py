@@ -110,7 +110,13 @@ def select_rows(cache: DynamicCache, rows: Tensor) -> None:
         else:
             if not isinstance(layer, DynamicLayer | DummyLayer):
                 raise TypeError(f"rows of a {type(layer).__name__} cannot be dropped")
-            layer.batch_select_indices(rows)
+            select_in(layer, rows)
+
+
+def select_in(layer: DynamicLayer | DummyLayer, rows: Tensor) -> None:
+    """Drop or repeat rows of a layer of a cache, on the GPU on which they lie: a model may be spread over several."""
+    keys = layer.keys
+    layer.batch_select_indices(rows if keys is None else rows.to(keys.device))
 
 
 def smallest_window(cache: DynamicCache) -> float:
