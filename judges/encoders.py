@@ -8,7 +8,8 @@ from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.models.load import device_of, folder_of, identity_of
+from graftbench.benchmark.models.devices import device_of
+from graftbench.benchmark.models.folders import folder_of, identity_of
 
 BATCH_TOKENS = 16_384  # padding counted: a bound on memory, not a setting
 

@@ -56,7 +56,7 @@ class VersionSwitching(BaseTask[SwitchSettings]):
         running_version, other_version = behaviour.versions
         running = models(ordered.target, running_version)
         judges = self.judges_of_cell(ordered, dataset, bench.budget)
-        further = _later(ordered.sites, len(running.blocks)) if variant.how == SEVERAL_SITES else ()
+        further = _later(ordered.sites, running.n_blocks) if variant.how == SEVERAL_SITES else ()
         design = SwitchingDesign(
             running if ordered.source == ordered.target else models(ordered.source, other_version),
             running,

@@ -17,13 +17,14 @@ from graftbench.benchmark.data.examples import Conversations, key_of
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import with_reply
-from graftbench.benchmark.models.load import Dtype, Model
+from graftbench.benchmark.models.handle import ModelHandle
+from graftbench.benchmark.models.load import Dtype
 
 _FILE = "states.safetensors"
 
 
 def cached_states(
-    store: Store, model: Model, site: int, depends_on: Any, make: Callable[[], Sequence[Tensor]]
+    store: Store, model: ModelHandle, site: int, depends_on: Any, make: Callable[[], Sequence[Tensor]]
 ) -> list[Tensor]:
     """Return the cached activations of `make()` at one site of a model, one tensor [..., d] for each that it returns.
 
@@ -54,8 +55,8 @@ class PairStorage:
 
 def cached_pairs(
     store: Store,
-    source: Model,
-    target: Model,
+    source: ModelHandle,
+    target: ModelHandle,
     sites: Sites,
     texts: Conversations,
     alignment: Alignment,
@@ -77,13 +78,16 @@ def cached_pairs(
         n_done += n
         progress(n_done, 2 * len(texts))
 
-    def streamed(model: Model, site: int) -> StreamedTexts:
+    def streamed(model: ModelHandle, site: int) -> StreamedTexts:
         chats = [with_reply(p, r, model) for p, r in texts]
         rendered = [chat.text for chat in chats]
         key = [model.identity, model.device.type, site, rendered, *storage.parts]
-        folder = store.folder(
-            "streams", key, lambda folder: write_stream(folder, model, site, rendered, done, storage.dtype)
-        )
+
+        def write(folder: Path) -> None:
+            with model.loaded() as loaded:
+                write_stream(folder, loaded, site, rendered, done, storage.dtype)
+
+        folder = store.folder("streams", key, write)
         return StreamedTexts(model, chats, read_stream(folder))
 
     def make(folder: Path) -> None:

@@ -23,7 +23,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write
 from graftbench.benchmark.models.alignment import Alignment, align, token_ends
 from graftbench.benchmark.models.chat import Chat
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 
 HELD_OUT = 0.1  # of the texts: the share on which built-in mappers choose what they choose
 PairRows = tuple[Tensor, Tensor]  # source [n, d_source] and target [n, d_target], float32
@@ -130,7 +130,7 @@ class ActivationPairs:
 class StreamedTexts:
     """Texts in a model's chat format, and the model's residual stream on them at one site."""
 
-    model: Model
+    model: ModelHandle
     texts: Sequence[Chat]
     stream: Stream
 
@@ -171,7 +171,7 @@ def write_pairs(
     save_shape(folder, starts[:-1][np.diff(starts) > 0], int(starts[-1]) / n_target)
 
 
-def nothing_aligned(source: Model, target: Model) -> UserError:
+def nothing_aligned(source: ModelHandle, target: ModelHandle) -> UserError:
     """Return the error that no token has a partner."""
     return UserError(f"No token of {source.name} ends where one of {target.name} does: there is nothing to fit on.")
 

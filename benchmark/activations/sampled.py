@@ -16,7 +16,8 @@ from graftbench.benchmark.activations.stream import RaggedInts, write_states
 from graftbench.benchmark.data.examples import Conversations
 from graftbench.benchmark.models.alignment import Alignment, Pairing, align, token_ends
 from graftbench.benchmark.models.chat import with_reply
-from graftbench.benchmark.models.load import Dtype, Model
+from graftbench.benchmark.models.handle import ModelHandle
+from graftbench.benchmark.models.load import Dtype
 from graftbench.benchmark.models.tokens import token_ids
 
 SEED = 0  # of the sample
@@ -27,7 +28,7 @@ _AT_ONCE = 2**20  # numbers that are drawn
 class Side:
     """One model of a pair, and the site at which it is read."""
 
-    model: Model
+    model: ModelHandle
     site: int
 
 
@@ -35,7 +36,7 @@ class Side:
 class _TokenizedTexts:
     """The token ids of some of the texts, made when they are asked for."""
 
-    model: Model
+    model: ModelHandle
     texts: Conversations
     where: list[int]
 
@@ -80,12 +81,13 @@ def write_sampled_pairs(
     for name, side, chosen in zip(("source", "target"), (source, target), tokens, strict=True):
         progress(len(texts) - len(where))  # texts of which no pair was drawn
         ids = _TokenizedTexts(side.model, texts, where)
-        write_states(folder / f"{name}.npy", side.model, side.site, ids, chosen, dtype, progress)
+        with side.model.loaded() as model:
+            write_states(folder / f"{name}.npy", model, side.site, ids, chosen, dtype, progress)
     save_shape(folder, tokens[0].starts()[:-1], int(ends[-1]) / n_target)
 
 
 def _pairings(
-    source: Model, target: Model, texts: Conversations, where: "range | list[int]", alignment: Alignment
+    source: ModelHandle, target: ModelHandle, texts: Conversations, where: "range | list[int]", alignment: Alignment
 ) -> Iterator[tuple[int, Pairing]]:
     """Yield index and aligned tokens of some of the texts."""
     for i in where:

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.interventions.conditions import Condition, Row
-from graftbench.benchmark.interventions.cross_model import Follower
+from graftbench.benchmark.interventions.cross_model import following
 from graftbench.benchmark.interventions.operators import Intervention, shifted
 from graftbench.benchmark.models.chat import Chat, chat_of_messages, plain_text
 from graftbench.benchmark.models.load import Model
@@ -98,16 +98,17 @@ def interventions_on_tokens(model: Model, texts: Sequence[ContinuedText]) -> lis
 
 def _replaced(model: Model, texts: Sequence[ContinuedText]) -> dict[int, tuple[Intervention, ...]]:
     """Return, by row, the replacements of the rows whose activations come from another model."""
-    following = [i for i, each in enumerate(texts) if each.row.follow is not None]
+    replacing = [i for i, each in enumerate(texts) if each.row.follow is not None]
     replaced: dict[int, tuple[Intervention, ...]] = {}
-    for start in range(0, len(following), _AT_ONCE):
-        batch = following[start : start + _AT_ONCE]
+    for start in range(0, len(replacing), _AT_ONCE):
+        batch = replacing[start : start + _AT_ONCE]
         rows = [texts[i] for i in batch]
         follow = rows[0].row.follow
         assert follow is not None
         source_texts = [_continued(each.row.source_text, each.continuation) for each in rows]
         target_texts = [_continued(each.row.text, each.continuation) for each in rows]
-        steps = Follower(follow, model, source_texts, target_texts).prompt()
+        with following(follow, model, source_texts, target_texts) as follower:
+            steps = follower.prompt()
         for i, each, step in zip(batch, rows, steps, strict=True):
             replaced[i] = shifted(step, -each.n_unread, each.n_tokens)
     return replaced

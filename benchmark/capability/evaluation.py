@@ -13,6 +13,7 @@ from graftbench.benchmark.capability.deployment import Deployment
 from graftbench.benchmark.capability.lm_eval_tasks import LmTask, hash_of_documents, load_task, restored_random_state
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.load import Model
 
 
@@ -38,13 +39,18 @@ class GradedDocuments:
 
 
 def evaluate_cached(
-    store: Store, model: Model, deployment: Deployment, identity: str, task: LmTask, *, batch_size: int = 32
+    store: Store, model: ModelHandle, deployment: Deployment, identity: str, task: LmTask, *, batch_size: int = 32
 ) -> GradedDocuments:
     """Evaluate a task under a deployment, or take its results from the cache; `identity` is that of the deployment."""
     parts = [model.identity, model.device.type, identity, task.name, task.limit, task.chat, version("lm_eval")]
     with _quiet():
         parts.append(hash_of_documents(task))
-    cached = store.value("lm_eval", parts, lambda: asdict(evaluate(model, deployment, task, batch_size)))
+
+    def evaluated() -> dict[str, Any]:
+        with model.loaded() as loaded:
+            return asdict(evaluate(loaded, deployment, task, batch_size))
+
+    cached = store.value("lm_eval", parts, evaluated)
     metrics = {name: tuple(values) for name, values in cached["metrics"].items()}
     return GradedDocuments(metrics, tuple(cached["documents"]), tuple(cached["log_likelihoods"]), cached["n_cut"])
 

@@ -21,6 +21,7 @@ from graftbench.benchmark.interventions.completions import row_parts
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.metrics.statistics import difference, resample
 from graftbench.benchmark.models.chat import plain_text
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.results.schema import UNSTEERED, Missing, SideEffect, SideEffects, TaskMetric
 
@@ -59,7 +60,7 @@ class Cost:
     reply_novelty: float | None
 
 
-def measure_cost(store: Store, model: Model, deployment: Deployment, measures: Measures) -> Cost:
+def measure_cost(store: Store, model: ModelHandle, deployment: Deployment, measures: Measures) -> Cost:
     """Measure the side effects of a deployment, or take them from the cache."""
     identity, size = deployment_identity(model, deployment), measures.batch_size
     tasks = {
@@ -68,7 +69,12 @@ def measure_cost(store: Store, model: Model, deployment: Deployment, measures: M
     texts = [asdict(text) for text in measures.texts]
     parts: list[Any] = [model.identity, model.device.type, identity, measures.prompts, texts]
     parts += [measures.max_new_tokens, size]
-    others = store.value("costs", parts, lambda: _language_modelling(store, model, deployment, measures))
+
+    def measured() -> dict[str, float | None]:
+        with model.loaded() as loaded:
+            return _language_modelling(store, loaded, deployment, measures)
+
+    others = store.value("costs", parts, measured)
     metrics = {name: {metric: list(v) for metric, v in graded.metrics.items()} for name, graded in tasks.items()}
     return Cost(metrics, {name: graded.n_cut for name, graded in tasks.items()}, **others)
 
@@ -91,7 +97,7 @@ def _language_modelling(
     return figures
 
 
-def deployment_identity(model: Model, deployment: Deployment) -> str:
+def deployment_identity(model: ModelHandle, deployment: Deployment) -> str:
     """Return a hash of a deployment: of its identity, and of its interventions with their vectors on two prompts.
 
     The two prompts differ in length, so that positions counted from either end differ.
@@ -110,7 +116,7 @@ def deployment_identity(model: Model, deployment: Deployment) -> str:
 
 def side_effects(
     store: Store,
-    model: Model,
+    model: ModelHandle,
     deployments: Mapping[str, Sequence[Deployment]],
     measures: Measures,
     report: Callable[[str], None] = lambda _: None,

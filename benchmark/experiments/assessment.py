@@ -10,7 +10,7 @@ from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome, Targ
 from graftbench.benchmark.interventions.generation import Completion
 from graftbench.benchmark.interventions.likelihoods import perplexity_of_each
 from graftbench.benchmark.models.chat import Chat, turn_chat
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.results.rows import PERPLEXITY
 
 
@@ -19,7 +19,7 @@ class Assessment:
     """The judges of an experiment, the target without any intervention, and its clean answers by prompt."""
 
     judging: Judging
-    target: Model
+    target: ModelHandle
     clean: Mapping[str, str]
 
     def outcomes(self, bench: Bench, items: Sequence[Example], completions: Sequence[Completion]) -> list[Outcome]:
@@ -46,7 +46,9 @@ class Assessment:
         return _cached_perplexities(bench, self.target, replies)
 
 
-def _cached_perplexities(bench: Bench, model: Model, replies: Sequence[tuple[Chat, tuple[int, ...]]]) -> list[float]:
+def _cached_perplexities(
+    bench: Bench, model: ModelHandle, replies: Sequence[tuple[Chat, tuple[int, ...]]]
+) -> list[float]:
     """Return the perplexity of each reply, cached by batch. FloatingPointError where a logit is not a number."""
     keys = [(text.text, tokens) for text, tokens in replies]
     by_key = dict(zip(keys, replies, strict=True))
@@ -57,7 +59,8 @@ def _cached_perplexities(bench: Bench, model: Model, replies: Sequence[tuple[Cha
         parts = [model.identity, model.device.type, batch]
 
         def perplexities(batch: Sequence[tuple[str, tuple[int, ...]]] = batch) -> list[float]:
-            return perplexity_of_each(model, [by_key[key] for key in batch])
+            with model.loaded() as loaded:
+                return perplexity_of_each(loaded, [by_key[key] for key in batch])
 
         made |= dict(zip(batch, bench.store.value("perplexities", parts, perplexities), strict=True))
     if any(math.isnan(perplexity) for perplexity in made.values()):

@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.protocol import FitData
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.results.rows import Answer
 
 
@@ -14,11 +14,11 @@ class Design(Protocol):
     """Models, prompts and judges of an experiment."""
 
     @property
-    def source(self) -> Model:
+    def source(self) -> ModelHandle:
         """The model that the mapper reads."""
 
     @property
-    def target(self) -> Model:
+    def target(self) -> ModelHandle:
         """The model whose activations the mapper predicts."""
 
 
@@ -43,12 +43,12 @@ class ExperimentBase(ABC, Generic[DesignT, ReferenceT]):
     seed: int
 
     @property
-    def source(self) -> Model:
+    def source(self) -> ModelHandle:
         """The model that the mapper reads."""
         return self.design.source
 
     @property
-    def target(self) -> Model:
+    def target(self) -> ModelHandle:
         """The model whose activations the mapper predicts."""
         return self.design.target
 

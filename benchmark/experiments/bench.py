@@ -10,7 +10,7 @@ from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.interventions.completions import completions
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.generation import Completion
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 
 Progress = Callable[[str, int, int], None]  # label, rows done, rows in all
 
@@ -25,7 +25,7 @@ class Bench:
     progress: Progress
     budget: Budget | None = None
 
-    def run(self, model: Model, rows: Sequence[Row], label: str) -> list[Completion]:
+    def run(self, model: ModelHandle, rows: Sequence[Row], label: str) -> list[Completion]:
         """Return the reply to each row, its text stripped of white space.
 
         FloatingPointError where a logit is not finite.
@@ -43,7 +43,7 @@ class Bench:
         return [_finite(completion, model, label) for completion in replies]
 
 
-def _finite(completion: Completion, model: Model, label: str) -> Completion:
+def _finite(completion: Completion, model: ModelHandle, label: str) -> Completion:
     if not completion.finite:
         raise FloatingPointError(f"{model.name} gave logits that are not finite ({label})")
     return replace(completion, text=completion.text.strip())

@@ -12,13 +12,13 @@ from graftbench.benchmark.experiments.bench import Bench, Judging, Outcome
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.generation import Completion
 from graftbench.benchmark.models.chat import chat, turn_chat
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.results.rows import CLEAN, MAX_UNSCORED_SHARE, Answer
 
 
 def run_conditions(
     bench: Bench,
-    model: Model,
+    model: ModelHandle,
     assessment: Assessment,
     split: str,
     items: Sequence[Example],
@@ -77,7 +77,9 @@ class CleanAnswers:
     answers: list[Answer]
 
 
-def clean_answers(bench: Bench, model: Model, judging: Judging, items: Sequence[Example], label: str) -> CleanAnswers:
+def clean_answers(
+    bench: Bench, model: ModelHandle, judging: Judging, items: Sequence[Example], label: str
+) -> CleanAnswers:
     """Return the target's answers without the undesired behaviour, judged against themselves.
 
     RuntimeError where more than 5 % of the answers are unscored, ValueError where none is good.

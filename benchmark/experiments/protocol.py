@@ -12,7 +12,7 @@ from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.alignment import Alignment
 from graftbench.benchmark.models.architectures import Sites
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.results.rows import Answer
 from graftbench.benchmark.results.summary import Summary
@@ -85,21 +85,21 @@ class AnyText:
     texts without a trigger; None where `deployed` does so already. A condition may have several draws.
     """
 
-    model: Model
+    model: ModelHandle
     words: Callable[[str], Prompt]
     deployed: Mapping[str, Sequence[Condition]]
     stressed: Mapping[str, Sequence[Condition]] | None
 
 
 class Experiment(Protocol):
-    """One cell, apart from the mapper, on loaded models."""
+    """One cell, apart from the mapper; its models are loaded when they are run."""
 
     @property
-    def source(self) -> Model:
+    def source(self) -> ModelHandle:
         """The model that the mapper reads."""
 
     @property
-    def target(self) -> Model:
+    def target(self) -> ModelHandle:
         """The model whose activations the mapper predicts."""
 
     @property
@@ -128,9 +128,9 @@ class Experiment(Protocol):
 
 
 class Versions(Protocol):
-    """Loads the models of a suite."""
+    """The models of a suite."""
 
-    def __call__(self, family: str, version: str) -> Model:
+    def __call__(self, family: str, version: str) -> ModelHandle:
         """Return the model of a family in one version."""
 
 

@@ -15,7 +15,7 @@ from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.completions import completions
 from graftbench.benchmark.interventions.conditions import Condition, Row
-from graftbench.benchmark.interventions.cross_model import Follow, Follower, Link
+from graftbench.benchmark.interventions.cross_model import Follow, Link, following
 from graftbench.benchmark.interventions.generation import Completion
 from graftbench.benchmark.interventions.likelihoods import perplexity, reply_states
 from graftbench.benchmark.interventions.logits import kl_by_token
@@ -23,8 +23,8 @@ from graftbench.benchmark.interventions.operators import Replace
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.similarity import chrf, novelty
 from graftbench.benchmark.models.architectures import Sites
-from graftbench.benchmark.models.chat import chat
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.chat import Chat, chat
+from graftbench.benchmark.models.handle import ModelHandle
 
 _REPLIES_AT_ONCE = 8
 
@@ -56,8 +56,8 @@ class ReplacementFidelity:
 class Replacement:
     """Two models, the site in each, and the mapper whose predictions replace the target's activations."""
 
-    source: Model
-    target: Model
+    source: ModelHandle
+    target: ModelHandle
     sites: Sites
     mapper: FittedMapper
     mean: Tensor  # [d], of the target at its site
@@ -75,7 +75,7 @@ def replacement_fidelity(
     source, target, follow = replacement.source, replacement.target, replacement.follow
     source_texts, texts = ([chat(prompt, model.tokenizer) for prompt in prompts] for model in (source, target))
 
-    def complete(model: Model, rows: Sequence[Row]) -> list[Completion]:
+    def complete(model: ModelHandle, rows: Sequence[Row]) -> list[Completion]:
         replies = completions(store, model, rows, max_new_tokens=max_new_tokens, batch_size=batch_size)
         if not all(completion.finite for completion in replies):
             raise FloatingPointError(f"{model.name} gave logits that are not finite under full replacement")
@@ -94,10 +94,15 @@ def replacement_fidelity(
         similarity=_mean(to_own),
         mva=_share_greater(to_own, _similarities(ablated, own)),
         tvs=_share_greater(to_own, _similarities(mapped, of_source)),
-        perplexity=perplexity(target, [(text, c.tokens) for text, c in zip(texts, mapped, strict=True)]),
-        perplexity_own=perplexity(target, [(text, c.tokens) for text, c in zip(texts, own, strict=True)]),
+        perplexity=_perplexity(target, texts, mapped),
+        perplexity_own=_perplexity(target, texts, own),
         novelty=_mean([novelty(completion.text) for completion in mapped]),
     )
+
+
+def _perplexity(target: ModelHandle, texts: Sequence[Chat], replies: Sequence[Completion]) -> float:
+    with target.loaded() as model:
+        return perplexity(model, [(text, reply.tokens) for text, reply in zip(texts, replies, strict=True)])
 
 
 def _similarities(some: Sequence[Completion], others: Sequence[Completion]) -> list[float]:
@@ -109,19 +114,27 @@ def _reply_kl(replacement: Replacement, prompts: Sequence[Prompt], replies: Sequ
 
     A few replies are in memory at a time. FloatingPointError where a logit is not finite.
     """
-    source, target = replacement.source, replacement.target
+    pairs = list(zip(prompts, replies, strict=True))
     total, n = 0.0, 0
-    for start in range(0, len(prompts), _REPLIES_AT_ONCE):
-        some = list(zip(prompts, replies, strict=True))[start : start + _REPLIES_AT_ONCE]
-        source_texts, texts = ([chat(p, m.tokenizer).with_reply(reply) for p, reply in some] for m in (source, target))
-        steps = Follower(replacement.follow, target, source_texts, texts).prompt()
-        replaced_rows = [Row(text, s) for text, s in zip(texts, steps, strict=True)]
-        untouched = torch.cat(reply_states(target, [Row(text) for text in texts]))
-        each = kl_by_token(target, untouched, torch.cat(reply_states(target, replaced_rows)))
+    for start in range(0, len(pairs), _REPLIES_AT_ONCE):
+        each = _kl_by_token(replacement, pairs[start : start + _REPLIES_AT_ONCE])
         if not each.isfinite().all():
-            raise FloatingPointError(f"{target.name} gave logits that are not finite under full replacement")
+            name = replacement.target.name
+            raise FloatingPointError(f"{name} gave logits that are not finite under full replacement")
         total, n = total + len(each) * float(each.mean()), n + len(each)
     return total / n
+
+
+def _kl_by_token(replacement: Replacement, pairs: Sequence[tuple[Prompt, str]]) -> Tensor:
+    """Return KL(untouched || replaced) [tokens] of the target on prompts with replies, text after text, in nats."""
+    both = replacement.source, replacement.target
+    source_texts, texts = ([chat(p, m.tokenizer).with_reply(reply) for p, reply in pairs] for m in both)
+    with replacement.target.loaded() as target:
+        with following(replacement.follow, target, source_texts, texts) as follower:
+            steps = follower.prompt()
+        replaced_rows = [Row(text, s) for text, s in zip(texts, steps, strict=True)]
+        untouched = torch.cat(reply_states(target, [Row(text) for text in texts]))
+        return kl_by_token(target, untouched, torch.cat(reply_states(target, replaced_rows)))
 
 
 def _share_greater(some: Sequence[float], others: Sequence[float]) -> float:
@@ -133,11 +146,11 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def replacement_condition(source: Model, sites: Sites, mapper: FittedMapper) -> Condition:
+def replacement_condition(source: ModelHandle, sites: Sites, mapper: FittedMapper) -> Condition:
     """Return the condition of full replacement; its rows lack their text in the source's chat format."""
     follow = _follow(source, sites, mapper)
     return Condition("replacement", lambda _, text: Row(text, follow=follow), of_mapper=True)
 
 
-def _follow(source: Model, sites: Sites, mapper: FittedMapper) -> Follow:
+def _follow(source: ModelHandle, sites: Sites, mapper: FittedMapper) -> Follow:
     return Follow(source, (Link(*sites, mapper.carry),), f"{source.identity} {mapper.identity}")

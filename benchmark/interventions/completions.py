@@ -13,13 +13,13 @@ from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.generation import Completion, batches_of, decode
 from graftbench.benchmark.interventions.operators import Ablate, Add, Intervention, Rewrite
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.tokens import token_ids
 
 
 def completions(
     store: Store,
-    model: Model,
+    model: ModelHandle,
     rows: Sequence[Row],
     *,
     max_new_tokens: int,
@@ -41,7 +41,8 @@ def completions(
         parts = [model.identity, model.device.type, max_new_tokens, these]
 
         def decoded(these: list[str] = these) -> Any:
-            replies = decode(model, [by_key[key] for key in these], [ids[key] for key in these], max_new_tokens)
+            with model.loaded() as loaded:
+                replies = decode(loaded, [by_key[key] for key in these], [ids[key] for key in these], max_new_tokens)
             return [asdict(completion) for completion in replies]
 
         cached = store.value("completions", parts, decoded)

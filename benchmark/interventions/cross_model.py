@@ -4,7 +4,8 @@ After each token that the target generates, the source reads the same text. Toke
 target position without an aligned source token keeps the last prediction before it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -13,6 +14,7 @@ from graftbench.benchmark.activations.incremental import IncrementalReader
 from graftbench.benchmark.interventions.operators import Replace
 from graftbench.benchmark.models.alignment import align, same_tokenizer, token_ends
 from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
 
@@ -30,22 +32,33 @@ class Link:
 class Follow:
     """The source that a row follows, at one site or at several; with `prompt_only` at no generated token."""
 
-    source: Model
+    source: ModelHandle
     links: tuple[Link, ...]
     identity: str  # stands for source and predictions in the cache of completions
     prompt_only: bool = False
 
 
+@contextmanager
+def following(
+    follow: Follow, target: Model, source_texts: Sequence[Chat], texts: Sequence[Chat]
+) -> Iterator["Follower"]:
+    """Load the source that some rows of the target follow, for a `with` block."""
+    with follow.source.loaded() as source:
+        yield Follower(follow, source, target, source_texts, texts)
+
+
 class Follower:
     """The source's side of one batch: its conversations grow with what the target generates."""
 
-    def __init__(self, follow: Follow, target: Model, source_texts: Sequence[Chat], texts: Sequence[Chat]) -> None:
+    def __init__(
+        self, follow: Follow, source: Model, target: Model, source_texts: Sequence[Chat], texts: Sequence[Chat]
+    ) -> None:
         self._follow, self._target = follow, target
         self._source_texts, self._texts = list(source_texts), list(texts)
-        self._same_text = same_tokenizer(follow.source, target) and all(
+        self._same_text = same_tokenizer(source, target) and all(
             a.text == b.text for a, b in zip(source_texts, texts, strict=True)
         )
-        self._reader = IncrementalReader(follow.source, [link.source_site for link in follow.links])
+        self._reader = IncrementalReader(source, [link.source_site for link in follow.links])
         self._last: list[tuple[Tensor, ...] | None] = [None] * len(texts)  # predictions [d_target], by link
 
     def prompt(self) -> list[tuple[Replace, ...]]:

@@ -1,13 +1,13 @@
 """Greedy decoding of one batch: no step waits for the device, but for a look now and then at which rows have ended."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
 
 from graftbench.benchmark.interventions.conditions import Row
-from graftbench.benchmark.interventions.cross_model import Follower
+from graftbench.benchmark.interventions.cross_model import Follower, following
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.logits import at_last_token
 from graftbench.benchmark.interventions.operators import Replace
@@ -19,6 +19,7 @@ from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import pad
 
 LOOK_EVERY = 8  # steps: to see whether rows have ended, a GPU has to be waited for
+Following = tuple[list[int], Follower]  # with the numbers of its rows
 _LEAVE = 8  # finished rows are dropped once they are one in n: dropping copies the cache
 
 
@@ -42,7 +43,13 @@ class Decoding:
     """
 
     def __init__(
-        self, model: Model, rows: Sequence[Row], ids: Sequence[Sequence[int]], max_new_tokens: int, until: Sequence[str]
+        self,
+        model: Model,
+        rows: Sequence[Row],
+        ids: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        until: Sequence[str],
+        followers: Sequence[Following] = (),
     ) -> None:
         self._model, self._ids, self._until, self._n_steps = model, ids, until, max_new_tokens
         self._n_rows = len(rows)
@@ -51,7 +58,7 @@ class Decoding:
         self._inputs: Mapping[str, Tensor | None] = prompts
         self._next_inputs: NextInputs = inputs_after(model, prompts["attention_mask"], self._cache, max_new_tokens)
         self._replies = Replies(len(rows), max_new_tokens, stop_tokens(model), model.device)
-        self._followers = _followers(model, rows)
+        self._followers = followers
         sites = {link.site for row in rows if row.follow is not None for link in row.follow.links}
         self._batch = Batch([row.interventions for row in rows], followed=sites)
         self._n_looked_at = 0  # steps
@@ -137,16 +144,19 @@ class Decoding:
             self._batch.follow({p: r for each in pairs for p, r in each})
 
 
-def _followers(model: Model, rows: Sequence[Row]) -> list[tuple[list[int], Follower]]:
-    """Return a follower for each followed model, with the numbers of its rows."""
+@contextmanager
+def followers_of(model: Model, rows: Sequence[Row]) -> Iterator[list[Following]]:
+    """Load the followed models for a `with` block; its value has a follower for each, with the numbers of its rows."""
     groups: dict[int, list[int]] = {}
     for i, row in enumerate(rows):
         if row.follow is not None:
             groups.setdefault(id(row.follow), []).append(i)
-    followers: list[tuple[list[int], Follower]] = []
-    for where in groups.values():
-        follow = rows[where[0]].follow
-        sources = [rows[i].source_text or rows[i].text for i in where]
-        assert follow is not None
-        followers.append((where, Follower(follow, model, sources, [rows[i].text for i in where])))
-    return followers
+    with ExitStack() as stack:
+        followers: list[Following] = []
+        for where in groups.values():
+            follow = rows[where[0]].follow
+            sources = [rows[i].source_text or rows[i].text for i in where]
+            assert follow is not None
+            own = following(follow, model, sources, [rows[i].text for i in where])
+            followers.append((where, stack.enter_context(own)))
+        yield followers

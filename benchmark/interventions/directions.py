@@ -19,6 +19,7 @@ from graftbench.benchmark.interventions.logits import kl_of_next, next_logits, o
 from graftbench.benchmark.interventions.operators import Ablate, Add, Intervention
 from graftbench.benchmark.interventions.vectors import difference_in_means, is_zero
 from graftbench.benchmark.models.chat import Chat, chat
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import n_after_prompt, token_ids
 
@@ -163,7 +164,7 @@ def _rows(texts: Sequence[Chat], *interventions: Intervention) -> list[Row]:
     return [Row(text, interventions) for text in texts]
 
 
-def refusal_tokens(model: Model, refusals: Sequence[str]) -> list[int]:
+def refusal_tokens(model: ModelHandle, refusals: Sequence[str]) -> list[int]:
     """Return the ids of the first tokens of some refusals, where a reply begins in the model's chat format."""
     text = chat(Prompt("Hello"), model.tokenizer).text
     before = token_ids(text, model.tokenizer)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from graftbench.benchmark.interventions.conditions import Row
-from graftbench.benchmark.interventions.decoding import Decoding
+from graftbench.benchmark.interventions.decoding import Decoding, followers_of
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.memory import in_parts
 from graftbench.benchmark.models.tokens import batches_by_length, check_context, token_ids
@@ -53,8 +53,10 @@ def decode(
     """Return the replies of one batch of rows with these token ids; a reply ends soon after a string in `until`."""
 
     def replies(where: Sequence[int]) -> list[Completion]:
-        some = [rows[i] for i in where], [ids[i] for i in where]
-        tokens, finite = Decoding(model, *some, max_new_tokens, until).run()
+        some = [rows[i] for i in where]
+        with followers_of(model, some) as followers:
+            decoding = Decoding(model, some, [ids[i] for i in where], max_new_tokens, until, followers)
+            tokens, finite = decoding.run()
         return [_completion(model, *each) for each in zip(tokens, finite, strict=True)]
 
     return in_parts(model, [len(row) + max_new_tokens for row in ids], replies)

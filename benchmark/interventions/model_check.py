@@ -19,6 +19,7 @@ from graftbench.benchmark.interventions.likelihoods import reply_likelihoods
 from graftbench.benchmark.interventions.logits import next_logits
 from graftbench.benchmark.interventions.operators import Add
 from graftbench.benchmark.models.chat import Chat, plain_text
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.shipped import is_shipped
 from graftbench.benchmark.models.tokens import pad, token_ids
@@ -52,7 +53,7 @@ class Check:
         return self.error <= self.most
 
 
-def check_once(store: Store, model: Model) -> None:
+def check_once(store: Store, model: ModelHandle) -> None:
     """Raise UserError where a model fails a check; a model that passed, or that ships, is not checked again.
 
     What is left of an ablated direction matters to those who ablate one: `check_ablation` is theirs.
@@ -61,11 +62,13 @@ def check_once(store: Store, model: Model) -> None:
         return
 
     def make() -> list[dict[str, Any]]:
-        checks = [check for check in checks_of(model) if check.name != ABLATED]
+        with model.loaded() as loaded:
+            kind, every = type(loaded.module).__name__, checks_of(loaded)
+        checks = [check for check in every if check.name != ABLATED]
         failed = [f"{each.name} (off by {each.error:.2g}, at most {each.most:g})" for each in checks if not each.passed]
         if failed:
             raise UserError(
-                f"{model.name}, a {type(model.module).__name__}, does not pass the checks of a model: "
+                f"{model.name}, a {kind}, does not pass the checks of a model: "
                 f"{', '.join(failed)}. Its results would be wrong."
             )
         return [asdict(check) for check in checks]
@@ -154,7 +157,7 @@ def _of_capture(model: Model, rows: Sequence[Row]) -> float:
     captured = residuals(model, inputs, list(sites))
     expected = model.module(**inputs, output_hidden_states=True, use_cache=False).hidden_states
     real = inputs["attention_mask"].bool()
-    return max(_share(captured[site][real], expected[site][real]) for site in sites)
+    return max(_share(captured[site].to(real.device)[real], expected[site][real]) for site in sites)
 
 
 @torch.inference_mode()

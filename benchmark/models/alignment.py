@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.data.examples import Span
 from graftbench.benchmark.models.chat import Chat
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.tokens import offsets_of
 
 Alignment = Literal["ends", "index"]
@@ -72,6 +72,6 @@ def align(source: Sequence[End], target: Sequence[End], how: Alignment = "ends")
     return Pairing(tuple(s for s, _ in common), tuple(t for _, t in common), len(target))
 
 
-def same_tokenizer(a: Model, b: Model) -> bool:
+def same_tokenizer(a: ModelHandle, b: ModelHandle) -> bool:
     """Return True where two models have the same tokenizer."""
     return a.tokenizer.backend_tokenizer.to_str() == b.tokenizer.backend_tokenizer.to_str()

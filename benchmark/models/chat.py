@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt, Span, Turn
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.rendering import Message, begun, n_leading_spaces, rendered
 
 
@@ -78,17 +78,17 @@ def _as_tokenized(text: str, tokenizer: PreTrainedTokenizerFast) -> str:
     return spaced if found[0] != expected == found[1] else whole
 
 
-def with_reply(prompt: Prompt | None, reply: str, model: Model) -> Chat:
+def with_reply(prompt: Prompt | None, reply: str, model: ModelHandle) -> Chat:
     """Render a prompt with its reply in a model's chat format; without a prompt the reply is plain text."""
     return plain_text(reply, model.tokenizer) if prompt is None else chat(prompt, model.tokenizer).with_reply(reply)
 
 
-def turn_chat(turn: Turn, model: Model) -> Chat:
+def turn_chat(turn: Turn, model: ModelHandle) -> Chat:
     """Render a turn, up to the reply so far, in a model's chat format."""
     text = chat(turn.prompt, model.tokenizer)
     return text.with_reply(turn.reply) if turn.reply else text
 
 
-def continued_chat(turn: Turn, model: Model) -> Chat:
+def continued_chat(turn: Turn, model: ModelHandle) -> Chat:
     """Render a turn with the reply so far and its continuation in a model's chat format."""
     return chat(turn.prompt, model.tokenizer).with_reply(turn.reply + turn.continuation)

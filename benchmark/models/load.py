@@ -1,9 +1,10 @@
 """Models from the pocket zoo, a local folder or the Hub, with their tokenizer, blocks and identity."""
 
-import hashlib
-import math
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,15 +12,17 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.hashing import digest, sha256_of
+from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.models.adapters import Adapter, adapter_in, merged
 from graftbench.benchmark.models.architectures import Blocks
 from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.cache_check import check_cache
 from graftbench.benchmark.models.chat_formats import OWN, template_of
 from graftbench.benchmark.models.config_check import check_config
-from graftbench.benchmark.models.packaged import is_packaged, packaged_folder
-from graftbench.benchmark.models.shipped import shipped_folder
+from graftbench.benchmark.models.devices import device_of, free_by_gpu, is_spread
+from graftbench.benchmark.models.folders import folder_of, identity_of
+from graftbench.benchmark.models.handle import ModelHandle
+from graftbench.benchmark.models.sizes import context_of, n_bytes, width_of
 from graftbench.benchmark.models.weights import quiet_transformers, read_weights, reason_of
 
 if TYPE_CHECKING:
@@ -27,17 +30,6 @@ if TYPE_CHECKING:
 
 
 Dtype = Literal["float32", "bfloat16", "float16"]
-NOT_READ = [
-    "*.gguf",
-    "*.pt",
-    "*.pth",
-    "*.h5",
-    "*.msgpack",
-    "*.onnx",
-    "original/*",
-    "consolidated*",
-    "checkpoint-*/*",
-]  # other forms of the same weights, and those of an earlier step of training
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -53,19 +45,70 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Device of the weights."""
+        """Device of the weights; of the first of them where several GPUs hold them."""
         return self.module.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return self.module.dtype
 
     @property
     def d(self) -> int:
         """Width of the residual stream."""
-        width: int = self.module.config.get_text_config().hidden_size
-        return width
+        return width_of(self.module.config)
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks, and of sites."""
+        return len(self.blocks)
 
     @property
     def context(self) -> float:
         """Maximum number of positions, from the configuration; infinite where it names none."""
-        return getattr(self.module.config.get_text_config(), "max_position_embeddings", None) or math.inf
+        return context_of(self.module.config)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the weights."""
+        return sum(each.numel() * each.element_size() for each in self.module.parameters())
+
+    def loaded(self) -> AbstractContextManager["Model"]:
+        """Return a `with` block's model: this one, which is there in any case."""
+        return nullcontext(self)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFiles:
+    """The files of a model, and how they are read; `base` is the folder of its weights, another one for an adapter."""
+
+    name: str
+    folder: Path
+    base: Path
+    adapter: Adapter | None
+    tokenizer: PreTrainedTokenizerFast
+    dtype: Dtype
+    device: torch.device
+    blocks: str | None
+    writers: Sequence[str] | None
+    chat: str
+
+    @cached_property
+    def identity(self) -> str:
+        """The hash of the files, and what else decides about results."""
+        weights = identity_of(self.folder)
+        if self.adapter is not None:
+            weights = digest(identity_of(self.base), weights)[:16]
+        named = self.blocks is not None or self.writers is not None
+        named_blocks = f"-{self.blocks}:{','.join(self.writers or ())}" if named else ""
+        template = template_of(self.chat)
+        named_format = "" if template is None else f"-chat:{digest(template)[:16]}"
+        return f"{weights}-{self.dtype}{named_blocks}{named_format}"
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the weights, by their files."""
+        return n_bytes(self.base, DTYPES[self.dtype])
 
 
 def load(
@@ -83,6 +126,19 @@ def load(
     A folder with an adapter of PEFT is its base model with the adapter merged into it. `blocks` and `writers` are found
     where they are not named. `chat` is a chat format as `read_format` returns it.
     """
+    return read(files_of(name, revision, dtype, device, blocks, writers, chat))
+
+
+def files_of(
+    name: str,
+    revision: str | None = None,
+    dtype: Dtype = "float32",
+    device: str = "auto",
+    blocks: str | None = None,
+    writers: Sequence[str] | None = None,
+    chat: str = OWN,
+) -> ModelFiles:
+    """Return the files of a model, named as for `load`; UserError where they cannot be those of one."""
     if writers is not None and not writers:
         raise UserError("`writers` names no part of a block: leave it out, and they are found.")
     folder = folder_of(name, revision)
@@ -91,19 +147,35 @@ def load(
     check_config(base)
     has_tokenizer = adapter is None or (folder / "tokenizer_config.json").is_file()
     tokenizer = read_tokenizer(name, folder if has_tokenizer else base, chat)
-    if adapter is None:
-        module = read_weights(base, DTYPES[dtype])
+    return ModelFiles(name, folder, base, adapter, tokenizer, dtype, device_of(device), blocks, writers, chat)
+
+
+def read(files: ModelFiles) -> Model:
+    """Read the weights of a model, onto several GPUs where one is too small; UserError where they cannot be used."""
+    free = free_by_gpu(files.device)
+    spread = len(free) > 1 and is_spread(files.name, files.n_bytes, free)
+    module = _module(files, spread=spread)
+    if spread:
+        sys.stderr.write(f"graftbench: {files.name} does not fit on one GPU, and is spread over {len(free)}.\n")
     else:
-        module = merged(read_weights(base, torch.float32), adapter)  # small changes would vanish in low precision
-        module.to(DTYPES[dtype])  # type: ignore[arg-type]
-    module.to(device_of(device)).eval()  # type: ignore[arg-type]
+        module.to(files.device)  # type: ignore[arg-type]
+    module.eval()
     check_cache(module)
-    template = template_of(chat)
-    weights = identity_of(folder) if adapter is None else digest(identity_of(base), identity_of(folder))[:16]
-    named_blocks = "" if blocks is None and writers is None else f"-{blocks}:{','.join(writers or ())}"
-    named_format = "" if template is None else f"-chat:{digest(template)[:16]}"
-    identity = f"{weights}-{dtype}{named_blocks}{named_format}"
-    return Model(name, module, tokenizer, blocks_of(module, blocks, writers), identity)
+    return Model(files.name, module, files.tokenizer, blocks_of(module, files.blocks, files.writers), files.identity)
+
+
+def _module(files: ModelFiles, *, spread: bool) -> "PreTrainedModel":
+    """Return a model on the CPU, or spread over all GPUs. UserError for an adapter of a model that has to be spread."""
+    if files.adapter is None:
+        return read_weights(files.base, DTYPES[files.dtype], spread=spread)
+    if spread:
+        raise UserError(
+            f"{files.name} is an adapter of a model that one GPU does not hold: merge it into a folder of its own, and "
+            "name that."
+        )
+    module = merged(read_weights(files.base, torch.float32), files.adapter)  # in low precision some would vanish
+    module.to(DTYPES[files.dtype])  # type: ignore[arg-type]
+    return module
 
 
 def _base_of(adapter: Adapter) -> Path:
@@ -136,69 +208,7 @@ def read_tokenizer(name: str, folder: Path, chat: str = OWN) -> PreTrainedTokeni
     return tokenizer
 
 
-def folder_of(name: str, revision: str | None = None) -> Path:
-    """Return the folder of a model's files, downloading those of a Hub id and converting those of a package."""
-    if Path(name).is_dir():
-        return Path(name)
-    if name.startswith(("/", "./", "../", "~")) or Path(name).exists():
-        raise UserError(f"There is no folder {name} with a model.")
-    if "/" in name:
-        return _downloaded(name, revision)
-    if is_packaged(name):
-        return packaged_folder(name)
-    try:
-        return shipped_folder(name)
-    except UserError as error:
-        raise UserError(f"{error} A local folder or a Hub id (owner/name) does as well.") from error
-
-
-def _downloaded(name: str, revision: str | None) -> Path:
-    """Return the folder of a repository of the Hub; weights in pickles are had only where there are no others."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(name, revision=revision, ignore_patterns=["*.bin", *NOT_READ]))
-        if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, revision=revision, ignore_patterns=NOT_READ))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{name!r} is no local folder, and could not be had from the Hub: {reason} "
-            "Give the path of a folder, or check the name, the revision and the network."
-        ) from error
-    return folder
-
-
-def device_of(device: str) -> torch.device:
-    """Return the device called `device`; `auto` is the GPU where there is one."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"There is no device {device!r} here: {reason}. Use cpu, cuda or auto.") from error
-
-
-_WEIGHTS = (".safetensors", ".bin", ".index.json")
-_SMALL = ("config.json", "generation_config.json", "adapter_config.json", "chat_template.jinja")
-_TOKENIZER = (
-    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt"),
-    *("special_tokens_map.json", "added_tokens.json"),
-)
-
-
-def identity_of(folder: Path) -> str:
-    """Hash the weights, configuration and tokenizer of a model folder, in 16 hexadecimal digits."""
-    files = [f for f in sorted(folder.iterdir()) if f.name.endswith(_WEIGHTS) or f.name in _SMALL + _TOKENIZER]
-    total = hashlib.sha256()
-    for file in files:
-        total.update(f"{file.name} {sha256_of(file)}\n".encode())
-    return total.hexdigest()[:16]
-
-
-def check_site(model: Model, site: int) -> None:
+def check_site(model: ModelHandle, site: int) -> None:
     """Raise a UserError, with the known sites, where a model has no such site."""
-    if type(site) is not int or not 0 <= site < len(model.blocks):
-        raise UserError(f"{model.name} has no site {site!r}; its sites are 0 to {len(model.blocks) - 1}.")
+    if type(site) is not int or not 0 <= site < model.n_blocks:
+        raise UserError(f"{model.name} has no site {site!r}; its sites are 0 to {model.n_blocks - 1}.")

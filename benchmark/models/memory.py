@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-import psutil
 import torch
 
+from graftbench.benchmark.models.devices import free_memory
 from graftbench.benchmark.models.load import Model
 
 _log = logging.getLogger("graftbench.memory")
@@ -88,9 +88,7 @@ def _halve(model: Model, n: int, longest: int) -> None:
 
 def limit_by_free_memory(model: Model) -> None:
     """Hold a model to as many tokens at a time as a share of the free memory holds, by a rough count."""
-    on_gpu = model.device.type == "cuda"
-    free = torch.cuda.mem_get_info(model.device)[0] if on_gpu else psutil.virtual_memory().available
-    _held[model] = int(_SHARE * free / _bytes_per_token(model))
+    _held[model] = int(_SHARE * free_memory(model.device) / _bytes_per_token(model))
 
 
 def _bytes_per_token(model: Model) -> float:

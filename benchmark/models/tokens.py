@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt, Span
 from graftbench.benchmark.models.chat import Chat, chat
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.load import Model
 
 Ids = Sequence[int]
@@ -73,7 +74,7 @@ def _n_embedded(model: Model) -> int:
     return len(model.module.get_input_embeddings().weight)  # type: ignore[arg-type]  # a tensor [tokens, d]
 
 
-def check_context(model: Model, rows: Sequence[Ids], n_new: int = 0) -> None:
+def check_context(model: ModelHandle, rows: Sequence[Ids], n_new: int = 0) -> None:
     """Raise UserError where a row of token ids, and so many new tokens, do not fit into a model's context."""
     longest = max(map(len, rows), default=0)
     if longest + n_new > model.context:

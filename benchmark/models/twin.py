@@ -41,8 +41,18 @@ def twin_of(model: Model, seed: int) -> Model:
     """Return the twin of a model by a rotation drawn from `seed`."""
     rotation = random_rotation(model.d, seed)
     module = rotated(model.module, rotation)
-    identity = f"{model.identity}-twin-{seed}"
-    return Model(f"twin of {model.name}", module, model.tokenizer, blocks_of(module), identity)
+    identity = identity_of_twin(model.identity, seed)
+    return Model(name_of_twin(model.name), module, model.tokenizer, blocks_of(module), identity)
+
+
+def name_of_twin(name: str) -> str:
+    """Return the name of a model's twin."""
+    return f"twin of {name}"
+
+
+def identity_of_twin(identity: str, seed: int) -> str:
+    """Return the identity of the twin of a model with an identity."""
+    return f"{identity}-twin-{seed}"
 
 
 def random_rotation(d: int, seed: int) -> Tensor:

@@ -19,8 +19,8 @@ _NAMED = 3  # weights in a message
 _OLD_MASK = re.compile(r"\.attn(\.attention)?\.(masked_)?bias$")
 
 
-def read_weights(folder: Path, dtype: torch.dtype) -> "PreTrainedModel":
-    """Return the causal language model in a folder; UserError where it is not there as a whole.
+def read_weights(folder: Path, dtype: torch.dtype, *, spread: bool = False) -> "PreTrainedModel":
+    """Return the causal language model in a folder, `spread` over all GPUs; UserError where it is not there as a whole.
 
     transformers draws weights at random that are not in the files, and leaves out those it has no place for. Either way
     the model is another one than its files hold.
@@ -35,6 +35,7 @@ def read_weights(folder: Path, dtype: torch.dtype) -> "PreTrainedModel":
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
                 trust_remote_code=False,
+                device_map="auto" if spread else None,
             )
     except ImportError as error:
         raise UserError(_needs(folder, error)) from error

@@ -9,7 +9,8 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.data.dataset import Dataset
 from graftbench.benchmark.models.adapters import adapter_in
-from graftbench.benchmark.models.load import Model, folder_of, load
+from graftbench.benchmark.models.folders import folder_of
+from graftbench.benchmark.models.load import Model, load
 from graftbench.benchmark.organisms.behaviour import Shown, Shows, measured
 from graftbench.benchmark.organisms.card import Made, write_card
 from graftbench.benchmark.organisms.finetune import Base, check_batch, finetune, seconds_of

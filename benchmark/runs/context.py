@@ -1,24 +1,25 @@
 """The context of a run, made once in each process and shared by its cells: suite, models, store."""
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
+
+import torch
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.protocol import Experiment
 from graftbench.benchmark.interventions.model_check import check_once
-from graftbench.benchmark.models.load import Model, load
+from graftbench.benchmark.models.load import Model, files_of
 from graftbench.benchmark.models.memory import limit_by_free_memory
+from graftbench.benchmark.models.pool import ModelPool, PooledModel, grant_of, pooled_model, pooled_twin
 from graftbench.benchmark.models.tokens import Position
-from graftbench.benchmark.models.twin import twin_of
 from graftbench.benchmark.runs.executors.worker import report
 from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
 from graftbench.benchmark.runs.suite import Suite
 
-KEPT = 2**31  # bytes of models that stay loaded for later experiments
 BatchSize = int | Literal["auto"]  # auto: as many rows as memory holds
 MOST_ROWS = 256  # of a batch by default, and of one on `auto`
 
@@ -33,6 +34,7 @@ class Settings:
         cache: The folder of the store.
         datasets: The identities of the suite's datasets.
         budget: What judges behind a server may spend, over all processes.
+        workers: Cells that run at a time on a CPU; its memory is shared among them.
 
     """
 
@@ -42,6 +44,7 @@ class Settings:
     cache: str
     datasets: tuple[str, ...] = ()
     budget: Budget | None = None
+    workers: int = 1
 
     @property
     def n_rows(self) -> int:
@@ -61,46 +64,41 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class RunContext:
-    """The parsed suite, the store and the loaded models of a run."""
+    """The parsed suite, the store and the models of a run, loaded as far as memory is granted to them."""
 
     settings: Settings
     suite: Suite
     store: Store
-    _models: dict[tuple[str, str], Model] = field(default_factory=dict)
-    _last: list[tuple[str, str, str]] = field(default_factory=list)  # task, variant and pair that the models are for
+    _handles: dict[tuple[str, str], PooledModel] = field(default_factory=dict)
 
-    def model(self, family: str, version: str) -> Model:
-        """Return the model of a family in one version, loaded once."""
+    @cached_property
+    def pool(self) -> ModelPool:
+        """The models that are loaded in this process."""
+        workers = 1 if self.settings.on_gpu else self.settings.workers  # a GPU is not shared
+        return ModelPool(grant_of(torch.device(self.settings.device), workers))
+
+    def model(self, family: str, version: str) -> PooledModel:
+        """Return the handle of a family's model in one version, the same one every time."""
         spec = self.suite.spec(family, version)
         own = version in self.suite.models[family] or spec.twin_of is not None
         key = family, version if own else "any"
-        if key not in self._models:
-            self._models[key] = self._load(family, version)
-            if self.settings.batch_size == "auto":
-                limit_by_free_memory(self._models[key])
-        return self._models[key]
+        if key not in self._handles:
+            self._handles[key] = self._handle(family, version)
+        return self._handles[key]
 
     def experiment(self, cell: Cell, position: Position = None) -> Experiment:
         """Return the experiment of a cell, at another position than the task's own where one is given."""
         bench = Bench(self.store, self.settings.n_rows, self.suite.max_new_tokens, report, self.settings.budget)
         report("models")
-        self._make_room(cell)
         order = replace(cell.order, position=position)
         return task_named(cell.task).experiment(order, dataset_of(self.suite, cell.task), self.model, bench)
 
-    def _make_room(self, cell: Cell) -> None:
-        """Let go of the models of other experiments where they are large: memory may not hold all of a suite."""
-        this = (cell.task, cell.variant, cell.pair)
-        if self._last != [this] and sum(map(_size, self._models.values())) > KEPT:
-            self._models.clear()
-        self._last[:] = [this]
-
-    def _load(self, family: str, version: str) -> Model:
+    def _handle(self, family: str, version: str) -> PooledModel:
         spec = self.suite.spec(family, version)
         if spec.twin_of is not None:
-            return twin_of(self.model(spec.twin_of, version), spec.seed)
+            return pooled_twin(self.model(spec.twin_of, version), spec.seed, self._limit)
         assert spec.model is not None
-        model = load(
+        files = files_of(
             spec.model,
             revision=spec.revision,
             dtype=self.suite.dtype,
@@ -109,12 +107,15 @@ class RunContext:
             writers=spec.writers,
             chat=spec.chat,
         )
+        return pooled_model(files, self.pool, self._check)
+
+    def _check(self, model: Model) -> None:
         check_once(self.store, model)
-        return model
+        self._limit(model)
 
-
-def _size(model: Model) -> int:
-    return sum(each.numel() * each.element_size() for each in model.module.parameters())
+    def _limit(self, model: Model) -> None:
+        if self.settings.batch_size == "auto":
+            limit_by_free_memory(model)
 
 
 @lru_cache(maxsize=1)  # of the run that is going on: its models fill the memory

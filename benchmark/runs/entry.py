@@ -12,7 +12,7 @@ from graftbench.benchmark.core.names import MAX_FIGURE
 from graftbench.benchmark.experiments.protocol import Scored
 from graftbench.benchmark.mappers.loading import hashes_of
 from graftbench.benchmark.metrics.statistics import Resamples
-from graftbench.benchmark.models.load import device_of
+from graftbench.benchmark.models.devices import device_of
 from graftbench.benchmark.results.estimates import rate_of, resamples_of, steerable, transfer_of
 from graftbench.benchmark.results.rows import judging_cost, rows_with_judging_cost
 from graftbench.benchmark.results.schema import (

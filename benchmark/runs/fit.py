@@ -153,7 +153,8 @@ def _mean_activation(experiment: Experiment, store: Store) -> Tensor:
 
     def make() -> list[float]:
         rows = [token_ids(text, target.tokenizer) for text in texts]
-        states = torch.cat([states.double().cpu() for _, states in capture_rows(target, rows, site)])
+        with target.loaded() as model:
+            states = torch.cat([states.double().cpu() for _, states in capture_rows(model, rows, site)])
         mean: list[float] = states.mean(0).tolist()
         return mean
 

@@ -8,7 +8,7 @@ from graftbench.benchmark.capability.measures import corpus
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.models.adapters import adapter_in
-from graftbench.benchmark.models.load import NOT_READ, folder_of
+from graftbench.benchmark.models.folders import NOT_READ, folder_of
 from graftbench.benchmark.models.packaged import is_packaged, packaged_file
 from graftbench.benchmark.models.shipped import is_shipped, shipped_folder
 from graftbench.benchmark.runs.data_needed import dataset_needed, is_streamed, side_effects_needed

@@ -3,14 +3,12 @@
 No model is loaded, so that time is not forecast: `graftbench transfer` measures two models, and forecasts it for them.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from safetensors import safe_open
-
 from graftbench.benchmark.core.names import split_pair
+from graftbench.benchmark.models.sizes import n_parameters
 from graftbench.benchmark.runs.disk import activations_on_disk, size_here
 from graftbench.benchmark.runs.model_files import base_here
 from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
@@ -22,7 +20,9 @@ _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 @dataclass(frozen=True)
 class Outlook:
-    """Bytes that a run takes: weights of the experiment with the largest ones, and activations on disk.
+    """Bytes that a run takes: weights that one cell needs in memory at a time, and activations on disk.
+
+    `largest` is the experiment of that cell; further models stay in memory as long as there is room.
 
     `unknown` are the models that are not here, or whose files do not say how large they are.
     """
@@ -48,7 +48,7 @@ def outlook(suite: Suite, cells: Sequence[Cell]) -> Outlook:
     """Return what a run of some cells takes."""
     weights = {cell.reference_name: _weights(suite, cell) for cell in cells}
     largest = max(weights, key=weights.__getitem__, default="")
-    models = {spec.model: spec for cell in cells for spec in _models(suite, cell)}
+    models = {spec.model: spec for cell in cells for spec, _ in _models(suite, cell)}
     return Outlook(
         len(cells),
         len(weights),
@@ -59,17 +59,34 @@ def outlook(suite: Suite, cells: Sequence[Cell]) -> Outlook:
     )
 
 
-def _models(suite: Suite, cell: Cell) -> list[ModelSpec]:
-    """Return the models of a cell, a twin as the model that it is made of."""
-    versions = task_named(cell.task).variants(dataset_of(suite, cell.task))[cell.variant].behaviour.versions
-    both = [(suite.spec(family, version), version) for family in split_pair(cell.pair) for version in versions]
-    return [spec if spec.twin_of is None else suite.spec(spec.twin_of, version) for spec, version in both]
+def _models(suite: Suite, cell: Cell) -> list[tuple[ModelSpec, int]]:
+    """Return the models of a cell with how often each is there: a twin is two of the model that it is made of."""
+    both = [(suite.spec(family, v), v) for family in split_pair(cell.pair) for v in _versions(suite, cell)]
+    return [(spec, 1) if spec.twin_of is None else (suite.spec(spec.twin_of, v), 2) for spec, v in both]
+
+
+def _versions(suite: Suite, cell: Cell) -> tuple[str, ...]:
+    return task_named(cell.task).variants(dataset_of(suite, cell.task))[cell.variant].behaviour.versions
 
 
 def _weights(suite: Suite, cell: Cell) -> int:
-    """Return the bytes of the weights of a cell's models in the suite's dtype, each model once."""
-    once = {(spec.model, spec.revision): spec for spec in _models(suite, cell)}
-    return sum(_n_parameters(spec) for spec in once.values()) * _BYTES[suite.dtype]
+    """Return the bytes of the weights that a cell has to have in memory at a time, in the suite's dtype.
+
+    They are those of its largest model, or of the largest two where one follows the other.
+    """
+    once = {(spec.model, spec.revision, n): n * _n_parameters(spec) for spec, n in _models(suite, cell)}
+    sizes = sorted(once.values(), reverse=True)
+    if len(_versions(suite, cell)) > 1:
+        together = sum(sizes[:2]) + sizes[0]  # weights of one version are patched into a copy of the other
+    else:
+        together = sum(sizes[: 2 if _replaces(suite, cell) else 1])
+    return together * _BYTES[suite.dtype]
+
+
+def _replaces(suite: Suite, cell: Cell) -> bool:
+    """Return whether a cell has full replacement, for fidelity or among its side effects."""
+    side_effects = suite.side_effects is not None and cell.side_effects and not cell.check
+    return side_effects or bool(dict(cell.settings).get("compared"))
 
 
 def _n_parameters(spec: ModelSpec) -> int:
@@ -80,8 +97,4 @@ def _n_parameters(spec: ModelSpec) -> int:
 @cache
 def _counted(name: str, revision: str | None) -> int:
     folder = base_here(name, revision)
-    total = 0
-    for file in folder.glob("*.safetensors") if folder else ():
-        with safe_open(file, framework="numpy") as tensors:
-            total += sum(math.prod(tensors.get_slice(key).get_shape()) for key in list(tensors.keys()))
-    return total
+    return n_parameters(folder) if folder else 0

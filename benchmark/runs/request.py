@@ -11,7 +11,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.info import MapperInfo
-from graftbench.benchmark.models.load import device_of
+from graftbench.benchmark.models.devices import device_of
 from graftbench.benchmark.runs.context import MOST_ROWS, BatchSize, Settings
 from graftbench.benchmark.runs.foresight import check_sites
 from graftbench.benchmark.runs.plan import Cell, dataset_identities, planned
@@ -70,7 +70,8 @@ class Request:
         budget = Budget(uuid4().hex, self.judge_requests, self.judge_dollars)
         device, cache = device_of(self.device), Store(self.cache).root
         datasets = tuple(dataset_identities(self.suite, self.tasks or self.suite.tasks).values())
-        return Settings(self.suite.model_dump_json(), self.batch_size, str(device), str(cache), datasets, budget)
+        suite = self.suite.model_dump_json()
+        return Settings(suite, self.batch_size, str(device), str(cache), datasets, budget, self.workers)
 
     def left_out(self, chosen: Sequence[Cell]) -> list[Cell]:
         """Return the cells of the suite that count and are not among the chosen ones."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from graftbench.benchmark.interventions.vectors import VectorRule
     from graftbench.benchmark.mappers.builtin.linear import Linear, Moments, moments_of
     from graftbench.benchmark.mappers.protocol import FittedMapper, Mapper, TrainingRecord
+    from graftbench.benchmark.models.handle import ModelHandle
     from graftbench.benchmark.models.load import Model
     from graftbench.judges.protocol import Case, Graded, Judge, Usage, Verdict, YesOrNo
     from graftbench.tasks.base import BaseTask, PromptCounts, Variant
@@ -76,6 +77,7 @@ __all__ = [
     "Linear",
     "Mapper",
     "Model",
+    "ModelHandle",
     "Moments",
     "Order",
     "Outcome",

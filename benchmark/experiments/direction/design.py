@@ -14,7 +14,7 @@ from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.directions import PromptSets, Selection, read_selection, select_direction
 from graftbench.benchmark.interventions.operators import Ablate, Add
 from graftbench.benchmark.models.chat import Chat
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.tokens import positions_of
 
 # Added to every token, as published, or to those of the prompt alone.
@@ -29,8 +29,8 @@ class DirectionDesign:
     the tokens that begin a refusal in a model.
     """
 
-    source: Model
-    target: Model
+    source: ModelHandle
+    target: ModelHandle
     use: Use
     contrast: PromptSets
     validation: PromptSets
@@ -39,7 +39,7 @@ class DirectionDesign:
     judging: Judging
     judging_harmless: Judging
     judges: str  # task and judges, with their versions
-    refusals: Callable[[Model], list[int]]
+    refusals: Callable[[ModelHandle], list[int]]
 
     @property
     def validation_items(self) -> tuple[Example, ...]:
@@ -47,13 +47,14 @@ class DirectionDesign:
         asked = self.validation.harmful if self.use == "ablation" else self.validation.harmless
         return tuple(Example(prompt, None, prompt.text) for prompt in asked)
 
-    def selection(self, store: Store, model: Model) -> Selection:
+    def selection(self, store: Store, model: ModelHandle) -> Selection:
         """Return the selected direction of a model, from the cache where it is there."""
         tokens = self.refusals(model)
         parts = [model.identity, model.device.type, asdict(self.contrast), asdict(self.validation), tokens]
 
         def make() -> dict[str, Any]:
-            return select_direction(model, self.contrast, self.validation, tokens).record()
+            with model.loaded() as loaded:
+                return select_direction(loaded, self.contrast, self.validation, tokens).record()
 
         return read_selection(store.value("directions", parts, make))
 

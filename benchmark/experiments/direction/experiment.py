@@ -154,7 +154,8 @@ class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
         asked = [best.position, asdict(contrast)]
 
         def make() -> tuple[Tensor, Tensor]:
-            return contrast_states(self.source, contrast, best.site, best.position)
+            with self.source.loaded() as source:
+                return contrast_states(source, contrast, best.site, best.position)
 
         states = cached_states(self.bench.store, self.source, best.site, asked, make)
         vector = mapped_vector(mapper.carry, states[0], states[1], mapper.rule)[0]

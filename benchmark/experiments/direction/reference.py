@@ -60,7 +60,8 @@ def _run(bench: Bench, design: DirectionDesign, selection: Selection, draws: Dra
 def _conditions(
     design: DirectionDesign, selection: Selection, best: Candidate, draws: Draws, seed: int
 ) -> list[Condition]:
-    states = contrast_states(design.target, selection.contrast, best.site, best.position)
+    with design.target.loaded() as target:
+        states = contrast_states(target, selection.contrast, best.site, best.position)
     permuted = permuted_contrasts(*states, draws.contrast, seed=seed)
     return [
         design.using("native", best.vector, best.site),
@@ -99,7 +100,8 @@ def run_with_measures(
     harmless = run_conditions(bench, design.target, plain, "harmless", design.harmless, measured, f"{label}, harmless")
     for answers in (test, harmless):
         scored_everywhere(answers)  # a reference without all verdicts is an error, and is not cached
-    return (*test, *harmless), _measures(design, measured)
+    with design.target.loaded() as target:
+        return (*test, *harmless), _measures(target, design, measured)
 
 
 def harmless_still_good(answers: Sequence[Answer]) -> dict[str, float | None]:
@@ -118,9 +120,9 @@ def harmless_still_good(answers: Sequence[Answer]) -> dict[str, float | None]:
     return {name: sum(each) / len(each) for name, each in shares.items()}
 
 
-def _measures(design: DirectionDesign, conditions: Sequence[Condition]) -> Measures:
+def _measures(target: Model, design: DirectionDesign, conditions: Sequence[Condition]) -> Measures:
     """Return by condition its effect on first tokens: means over its draws."""
-    target, tokens = design.target, design.refusals(design.target)
+    tokens = design.refusals(target)
     untouched = next_logits(target, _rows(target, design.harmless, Condition("unsteered")))
     measures: Measures = {}
     for name in dict.fromkeys(c.name for c in conditions):

@@ -114,7 +114,7 @@ class PropensityExperiment(ExperimentBase[PropensityDesign, PropensityReference]
             return []
         items = self.design.test if split == "test" else self.design.validation
         readings = read(self.bench, self.design, items, conditions, label)
-        return answers(split, items, conditions, readings, reference.unsteered, self.target.module.dtype)
+        return answers(split, items, conditions, readings, reference.unsteered, self.target.dtype)
 
 
 def steerability(every: Sequence[Answer]) -> Measures:

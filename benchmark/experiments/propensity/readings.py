@@ -43,7 +43,8 @@ def read(
     by_item: list[list[Reading]] = []
     for start in range(0, len(items), _AT_ONCE):
         some = items[start : start + _AT_ONCE]
-        by_item += _read(design.target, some, conditions)
+        with design.target.loaded() as target:
+            by_item += _read(target, some, conditions)
         bench.progress(label, len(by_item), len(items))
     return [list(readings) for readings in zip(*by_item, strict=True)]
 

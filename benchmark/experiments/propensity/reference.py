@@ -93,7 +93,7 @@ class _Run:
         """Return the answers, and the propensities under the first condition, which does nothing."""
         readings = read(self._bench, self._design, items, conditions, label)
         unsteered = {item.id: reading.propensity for item, reading in zip(items, readings[0], strict=True)}
-        return answers(split, items, conditions, readings, unsteered, self._design.target.module.dtype), unsteered
+        return answers(split, items, conditions, readings, unsteered, self._design.target.dtype), unsteered
 
     def _test(self, strength: float, reason: str | None) -> list[Condition]:
         native = strength * self._native

@@ -15,6 +15,7 @@ from graftbench.benchmark.experiments.steering.design import VectorDesign
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.vectors import difference_in_means, norm_of, permuted_contrasts, rescaled
 from graftbench.benchmark.models.chat import continued_chat, turn_chat
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import token_ids
 
@@ -47,12 +48,13 @@ def capture_contrast(model: Model, design: VectorDesign, site: int) -> Contrast:
     return Contrast(desired * both, undesired * both)
 
 
-def cached_contrast(store: Store, model: Model, design: VectorDesign, site: int) -> Contrast:
+def cached_contrast(store: Store, model: ModelHandle, design: VectorDesign, site: int) -> Contrast:
     """Return the states of a model on the contrastive pairs, from the cache where they are there."""
     asked = [design.positions, design.spoken, [[asdict(turn) for turn in pair] for pair in design.contrast]]
 
     def make() -> tuple[Tensor, Tensor]:
-        contrast = capture_contrast(model, design, site)
+        with model.loaded() as loaded:
+            contrast = capture_contrast(loaded, design, site)
         return contrast.desired, contrast.undesired
 
     return Contrast(*cached_states(store, model, site, asked, make))
@@ -63,7 +65,8 @@ def mean_state(design: VectorDesign, n_positions: int) -> Tensor:
     target = design.target
     texts = [turn_chat(undesired, target) for _, undesired in design.contrast]
     rows = [token_ids(text.text, target.tokenizer) for text in texts]
-    states = torch.cat([states.double() for _, states in capture_rows(target, rows, design.sites[1])])
+    with target.loaded() as model:
+        states = torch.cat([states.double() for _, states in capture_rows(model, rows, design.sites[1])])
     return states.mean(0).cpu().expand(n_positions, -1)
 
 

@@ -16,7 +16,8 @@ from graftbench.benchmark.interventions.operators import Add, Replace
 from graftbench.benchmark.interventions.vectors import paired_positions
 from graftbench.benchmark.models.alignment import End, align, same_tokenizer, token_ends
 from graftbench.benchmark.models.chat import Chat, turn_chat
-from graftbench.benchmark.models.load import Model, check_site
+from graftbench.benchmark.models.handle import ModelHandle
+from graftbench.benchmark.models.load import check_site
 from graftbench.benchmark.models.tokens import positions_of
 
 Contrastive = tuple[Turn, Turn]  # desired, undesired
@@ -31,8 +32,8 @@ class VectorDesign:
     far and at the tokens of its continuation, and added at the last token of a prompt and at those of the reply.
     """
 
-    source: Model
-    target: Model
+    source: ModelHandle
+    target: ModelHandle
     sites: tuple[int, int]
     contrast: tuple[Contrastive, ...]
     validation: tuple[Example, ...]
@@ -83,7 +84,7 @@ class VectorDesign:
             return tuple(range(-n, 0)), tuple(range(-n, 0))
         return tuple(i - len(source) for i in pairing.source), tuple(i - len(target) for i in pairing.target)
 
-    def _ends_of_positions(self, model: Model, turn: Turn) -> list[End]:
+    def _ends_of_positions(self, model: ModelHandle, turn: Turn) -> list[End]:
         """Return where each of the named positions of a prompt ends."""
         text = turn_chat(turn, model)
         where = positions_of(self.positions, text, model.tokenizer)

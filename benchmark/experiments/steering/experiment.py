@@ -20,7 +20,7 @@ from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import Fidelity, fidelity
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import chat
-from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.results.rows import scored_everywhere
 from graftbench.benchmark.results.summary import summarise
@@ -105,11 +105,12 @@ class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
         )
         return fidelity([(mapper(source.flatten(0, 1).float()).double(), target.flatten(0, 1))])
 
-    def _states(self, model: Model, site: int) -> Tensor:
+    def _states(self, model: ModelHandle, site: int) -> Tensor:
         """Return the states [prompts, positions, d] of a model at the steered positions of all test prompts."""
         prompts, positions = [item.prompt for item in self.design.test], self.design.positions
 
         def make() -> list[Tensor]:
-            return [states_at(model, [chat(p, model.tokenizer) for p in prompts], site, positions)]
+            with model.loaded() as loaded:
+                return [states_at(loaded, [chat(p, model.tokenizer) for p in prompts], site, positions)]
 
         return cached_states(self.bench.store, model, site, [positions, [asdict(p) for p in prompts]], make)[0]

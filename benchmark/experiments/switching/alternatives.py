@@ -59,7 +59,7 @@ def weight_patches(design: SwitchingDesign) -> Iterator[Switched]:
 
     The blocks are spaced evenly, as in Oozeer et al. (2025, appendix G); embeddings and head stay.
     """
-    n = len(design.running.blocks)
+    n = design.running.n_blocks
     for k in sorted({1, n // 2, n}):
         yield _patched(design, _spaced(k, n))
 
@@ -71,10 +71,11 @@ def _spaced(k: int, n: int) -> list[int]:
 
 def _patched(design: SwitchingDesign, blocks: Sequence[int]) -> Switched:
     started = time.monotonic()
-    module = copy.deepcopy(design.running.module)
-    model = _with_module(design.running, module, f"blocks {list(blocks)} of {design.other.identity}")
-    for i in blocks:
-        model.blocks[i].load_state_dict(design.other.blocks[i].state_dict())
+    with design.running.loaded() as running, design.other.loaded() as other:
+        module = copy.deepcopy(running.module)
+        model = _with_module(running, module, f"blocks {list(blocks)} of {other.identity}")
+        for i in blocks:
+            model.blocks[i].load_state_dict(other.blocks[i].state_dict())
     n_new = sum(p.numel() for i in blocks for p in model.blocks[i].parameters())
     return Switched(f"weight_patch_k{len(blocks)}", model, n_new, time.monotonic() - started)
 
@@ -90,14 +91,16 @@ def lora(design: SwitchingDesign, store: Store, seed: int) -> Switched:
 
     def make(folder: Path) -> None:
         started = time.monotonic()
-        adapted = _trained(design.running, design.lessons, design.lora_steps, seed)
+        with design.running.loaded() as running:
+            adapted = _trained(running, design.lessons, design.lora_steps, seed)
         adapted.save_pretrained(folder)
         write_text(folder / "seconds.txt", str(time.monotonic() - started))
 
     folder = store.folder("adapters", parts, make)
-    merged, n_new = _merged(design.running.module, folder)
     weights = sha256_of(folder / "adapter_model.safetensors")
-    model = _with_module(design.running, merged, f"adapter {weights} by peft {version('peft')}")
+    with design.running.loaded() as running:
+        merged, n_new = _merged(running.module, folder)
+        model = _with_module(running, merged, f"adapter {weights} by peft {version('peft')}")
     return Switched("lora", model, n_new, float((folder / "seconds.txt").read_text()))
 
 

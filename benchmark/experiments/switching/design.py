@@ -16,7 +16,8 @@ from graftbench.benchmark.interventions.operators import Replace, Rewrite
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import Chat, chat
-from graftbench.benchmark.models.load import Model, check_site
+from graftbench.benchmark.models.handle import ModelHandle
+from graftbench.benchmark.models.load import check_site
 from graftbench.benchmark.models.tokens import positions_of
 
 
@@ -29,9 +30,9 @@ class SwitchingDesign:
     from the source without interventions.
     """
 
-    source: Model
-    running: Model
-    other: Model
+    source: ModelHandle
+    running: ModelHandle
+    other: ModelHandle
     sites: Sites
     validation: tuple[Example, ...]
     test: tuple[Example, ...]
@@ -43,7 +44,7 @@ class SwitchingDesign:
     lora_steps: int = 100  # of the adapter that is trained beside the mapper; 0: none is
 
     @property
-    def target(self) -> Model:
+    def target(self) -> ModelHandle:
         """The version whose activations are predicted."""
         return self.other
 

@@ -115,6 +115,7 @@ def _mean_state(design: SwitchingDesign, site: int) -> Tensor:
     texts = (with_reply(prompt, reply, other) for prompt, reply in design.lessons)
     rows = [token_ids(text.text, other.tokenizer) for text in texts]
     total, n = torch.zeros(other.d, dtype=torch.float64), 0
-    for _, states in capture_rows(other, rows, site):
-        total, n = total + states.double().sum(0).cpu(), n + len(states)
+    with other.loaded() as model:
+        for _, states in capture_rows(model, rows, site):
+            total, n = total + states.double().sum(0).cpu(), n + len(states)
     return total / n

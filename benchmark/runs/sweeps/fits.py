@@ -17,7 +17,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write, write_text
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.info import MapperInfo
-from graftbench.benchmark.models.load import device_of
+from graftbench.benchmark.models.devices import device_of
 from graftbench.benchmark.results.schema import CellResult, Rate, Transfer
 from graftbench.benchmark.runs.cell import run_reference, score_cell
 from graftbench.benchmark.runs.context import BatchSize, Settings, context_of
@@ -86,7 +86,7 @@ def refit(
     if over == "seed" and info.deterministic:
         raise UserError(f"{info.name} is deterministic: every seed gives the same fit.")
     suite = suite.model_copy(update={"side_effects": None})  # they do not vary with the fit alone
-    settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root))
+    settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root), workers=workers)
     firsts = list({replace(cell, seed=0).name: replace(cell, seed=0) for cell in cells if not cell.check}.values())
     if not firsts:
         raise UserError("Nothing is left to sweep: the cells that were named are checks.")

@@ -21,7 +21,7 @@ from graftbench.benchmark.core.files import atomic_write, write_text
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.experiments.protocol import OWN, SweepPoint
-from graftbench.benchmark.models.load import device_of
+from graftbench.benchmark.models.devices import device_of
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.runs.context import BatchSize, RunContext, Settings, context_of
 from graftbench.benchmark.runs.executors.local import Local
@@ -122,7 +122,7 @@ def sweep(
     workers: int,
 ) -> list[NativeSweep]:
     """Sweep every model of the cells in every variant; print a table, and write it with a plot into `out`."""
-    settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root))
+    settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root), workers=workers)
     swept = _models(cells, over)
     jobs = [Job(cell.name, try_cell, (cell, over, settings)) for cell in swept]
     with Bars(swept, jobs, console) as bars:
@@ -171,7 +171,7 @@ def try_cell(cell: Cell, over: Over, settings: Settings) -> tuple[list[Point], S
 
 
 def _by_site(cell: Cell, context: RunContext) -> dict[int, SweepPoint]:
-    sites = range(len(context.experiment(cell).target.blocks))
+    sites = range(context.experiment(cell).target.n_blocks)
     return {site: context.experiment(replace(cell, sites=(site, site))).sweep() for site in sites}
 
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import psutil
 import torch
 
 from graftbench.benchmark.core.errors import UserError
@@ -16,7 +15,9 @@ from graftbench.benchmark.interventions.logits import at_last_token
 from graftbench.benchmark.interventions.model_check import check_once
 from graftbench.benchmark.interventions.token_tree import tree_of
 from graftbench.benchmark.models.chat import chat
-from graftbench.benchmark.models.load import Model, device_of, load
+from graftbench.benchmark.models.devices import device_of, free_memory
+from graftbench.benchmark.models.load import Model, load
+from graftbench.benchmark.models.pool import grant_of
 from graftbench.benchmark.models.tokens import token_ids
 from graftbench.benchmark.runs.disk import Size, activations_on_disk, check_room
 from graftbench.benchmark.runs.request import Request
@@ -64,14 +65,13 @@ def measure(order: PairOrder, named: ModelNamed, device: str) -> Measured:
     """Load a model, hold it to its checks, and measure it. UserError where it cannot be used."""
     model = load(named.name, revision=named.revision, dtype=order.dtype, device=device, chat=named.chat)
     check_once(Store(), model)
-    size = sum(each.numel() * each.element_size() for each in model.module.parameters())
     per_prompt, words = _lengths(order, model)
     found = Measured(
         named.name,
         type(model.module).__name__,
         len(model.blocks),
         model.d,
-        size,
+        model.n_bytes,
         _tokens_per_second(model),
         per_prompt,
         words,
@@ -122,26 +122,27 @@ def forecast(order: PairOrder, request: Request, models: Mapping[str, Measured],
     UserError where not even one fits into the memory, or the disk is too small.
     """
     source, target = (models[each.name] for each in (order.source, order.target))
-    both = {each.name: each.n_bytes for each in (source, target)}
-    pairs = _pairs(request, source, target)
-    memory = _PROCESS + sum(both.values()) + pairs
+    sizes = {each.name: each.n_bytes for each in (source, target)}.values()
     device = device_of(request.device)
-    on_gpu = device.type == "cuda"
-    free = torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
+    on_gpu, free = device.type == "cuda", free_memory(device)
+    beside = _PROCESS + _pairs(request, source, target)
+    at_once = sum(sizes) if order.side_effects else max(sizes)  # the target follows the source in full replacement
+    memory = beside + at_once
     workers = min(1 if on_gpu else request.workers, int(free // memory))
     if workers < 1:
+        which = "The two models" if order.side_effects else "The larger of the two models"
         raise UserError(
-            f"The two models and the activations that a mapper is fitted on take {memory / GIB:.1f} GiB of "
+            f"{which} and the activations that a mapper is fitted on take {memory / GIB:.1f} GiB of "
             f"{'the memory of ' + str(device) if on_gpu else 'memory'}, and {free / GIB:.1f} GiB are free: take a "
             "smaller dtype (--dtype bfloat16), or smaller models."
         )
-    sizes = {each.name: Size(each.d, each.words) for each in models.values()}
-    disk = activations_on_disk(request.suite, request.cells(), lambda spec, _: sizes[str(spec.model)]).n_bytes
+    texts = {each.name: Size(each.d, each.words) for each in models.values()}
+    disk = activations_on_disk(request.suite, request.cells(), lambda spec, _: texts[str(spec.model)]).n_bytes
     check_room(disk, Store().root)
     return Forecast(
         _of_sites(order, (source, target), n_sites) / workers,
         _of_steering(order, request, source, target) / workers,
-        memory * workers,
+        (beside + min(sum(sizes), max(at_once, grant_of(device, workers)))) * workers,
         disk,
         workers,
         tuple(name for name in request.suite.tasks if name != STEERING) + order.side_effects,

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.models.architectures import Sites
-from graftbench.benchmark.models.load import device_of
+from graftbench.benchmark.models.devices import device_of
 from graftbench.benchmark.runs.context import Settings, context_of
 from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Job, stop_at_failure
@@ -118,7 +118,8 @@ def _settings(order: PairOrder, request: Request) -> Settings:
     suite = order.suite((0, 0))
     identities = tuple(dataset_identities(suite, suite.tasks).values())
     device = device_of(request.device)
-    return Settings(suite.model_dump_json(), request.batch_size, str(device), request.settings().cache, identities)
+    cache, workers = request.settings().cache, request.workers
+    return Settings(suite.model_dump_json(), request.batch_size, str(device), cache, identities, workers=workers)
 
 
 def lead_of(cell: Cell, settings: Settings) -> float:

@@ -8,7 +8,9 @@ from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.models.load import load
+from graftbench.benchmark.models import load as reading
+from graftbench.benchmark.models.load import files_of, load
+from graftbench.benchmark.models.pool import ModelPool, pooled_model
 from tests.benchmark.conftest import byte_pairs, untrained
 
 
@@ -55,6 +57,20 @@ def test_an_adapter_is_its_base_with_the_adapter_merged(base, adapter):
         assert not torch.allclose(logits, plain.module(IDS).logits, atol=0.1)
         unmerged = PeftModel.from_pretrained(plain.module, adapter).eval()
         assert torch.allclose(logits, unmerged(IDS).logits, atol=1e-4)
+
+
+def test_the_handle_of_an_adapter_knows_what_the_merged_model_is(adapter):
+    model, handle = load(str(adapter), device="cpu"), pooled_model(files_of(str(adapter), device="cpu"), ModelPool(0))
+    assert (handle.identity, handle.d, handle.n_blocks) == (model.identity, model.d, model.n_blocks)
+    assert handle.n_bytes() == model.n_bytes
+    with handle.loaded() as loaded:
+        assert torch.equal(loaded.module(IDS).logits, model.module(IDS).logits)
+
+
+def test_an_adapter_of_a_model_that_several_gpus_hold_is_refused(adapter, monkeypatch):
+    monkeypatch.setattr(reading, "free_by_gpu", lambda _: [1, 2**40])
+    with pytest.raises(UserError, match="is an adapter of a model that one GPU does not hold: merge it into a folder"):
+        load(str(adapter), device="cpu")
 
 
 def test_its_identity_is_of_both_and_of_its_settings(base, adapter, tmp_path):

@@ -12,7 +12,9 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.models.block_search import blocks_of
-from graftbench.benchmark.models.load import Model, device_of, folder_of, identity_of, load
+from graftbench.benchmark.models.devices import device_of
+from graftbench.benchmark.models.folders import folder_of, identity_of
+from graftbench.benchmark.models.load import Model, load
 from tests.benchmark.conftest import byte_pairs, untrained
 from tests.benchmark.tiny_models import tiny
 

@@ -1,34 +1,33 @@
 import argparse
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.models import pool
 from graftbench.benchmark.runs import context
-from graftbench.benchmark.runs.context import RunContext, Settings, context_of
+from graftbench.benchmark.runs.context import Settings, context_of
 from graftbench.benchmark.runs.plan import planned
 from graftbench.benchmark.runs.suite import read_suite
 from graftbench.cli.options import add_batch_size
 
 
-def families_after(cells, tmp_path, monkeypatch, kept):
-    monkeypatch.setattr(context, "KEPT", kept)
-    suite = read_suite("pocket")
-    run = RunContext(Settings(suite.model_dump_json(), 8, "cpu", str(tmp_path)), suite, Store(tmp_path))
-    for cell in cells:
-        run.experiment(cell)
-    return {family for family, _ in run._models}
+def settings(tmp_path, batch_size=8, **others):
+    return Settings(read_suite("pocket").model_dump_json(), batch_size, "cpu", str(tmp_path), **others)
 
 
-def test_large_models_of_earlier_experiments_are_let_go_and_small_ones_stay(tmp_path, monkeypatch):
-    pairs = ["llama-s->llama-m", "qwen2-s->llama-m"]
-    cells = planned(read_suite("pocket"), deterministic=True, tasks=["refusal_ablation"], pairs=pairs)
-    ordered = sorted(cells, key=lambda cell: pairs.index(cell.pair))
-    assert families_after(ordered, tmp_path, monkeypatch, context.KEPT) == {"llama-s", "llama-m", "qwen2-s"}
-    assert families_after(ordered, tmp_path, monkeypatch, 0) == {"llama-m", "qwen2-s"}
+def test_an_experiment_is_made_without_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "read", None)
+    here = context_of(settings(tmp_path))
+    cells = {cell.task: cell for cell in planned(here.suite, deterministic=True)}
+    for cell in cells.values():
+        here.experiment(cell)
 
 
-def settings(tmp_path, batch_size):
-    return Settings(read_suite("pocket").model_dump_json(), batch_size, "cpu", str(tmp_path))
+def test_workers_share_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=6000))
+    pools = [context_of(settings(tmp_path, workers=n)).pool for n in (1, 3)]
+    assert [each.grant for each in pools] == [3000, 1000]
 
 
 @pytest.mark.parametrize(("batch_size", "n_rows", "n_limited"), [(32, 32, 0), ("auto", 256, 1)])
@@ -36,9 +35,11 @@ def test_on_auto_the_free_memory_limits_what_a_model_reads(tmp_path, monkeypatch
     limited = []
     monkeypatch.setattr(context, "limit_by_free_memory", limited.append)
     here = context_of(settings(tmp_path, batch_size))
-    model = here.model("llama-s", "hate")
-    assert here.model("llama-s", "hate") is model
-    assert limited == [model] * n_limited
+    handle = here.model("llama-s", "hate")
+    assert here.model("llama-s", "hate") is handle
+    assert limited == []
+    with handle.loaded() as model, handle.loaded():
+        assert limited == [model] * n_limited
     assert here.settings.n_rows == n_rows
 
 

@@ -12,7 +12,8 @@ from huggingface_hub.utils import filter_repo_objects
 from graftbench.benchmark.capability.measures import SideEffectsSpec
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.rows import DATA_VARIABLE
-from graftbench.benchmark.models.load import NOT_READ, load
+from graftbench.benchmark.models.folders import NOT_READ
+from graftbench.benchmark.models.load import load
 from graftbench.benchmark.models.shipped import shipped_folder
 from graftbench.benchmark.runs.inventory import fetch, needed
 from graftbench.benchmark.runs.suite import Suite

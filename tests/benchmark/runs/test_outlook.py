@@ -1,13 +1,15 @@
 import pytest
 
+from graftbench.benchmark.capability.measures import SideEffectsSpec
+from graftbench.benchmark.models.load import load
 from graftbench.benchmark.runs.outlook import outlook
 from graftbench.benchmark.runs.plan import planned
-from graftbench.benchmark.runs.suite import Suite
+from graftbench.benchmark.runs.suite import Suite, read_suite
 
 CELL = {"variant": "cheerful", "pair": "s->t", "sites": [1, 1], "tracks": ["task", "unseen"]}
 
 
-def suite(source="llama-s-instruct", dtype="float32"):
+def suite(source="llama-s-instruct", dtype="float32", cell=CELL, **settings):
     return Suite.model_validate(
         {
             "name": "small",
@@ -21,8 +23,8 @@ def suite(source="llama-s-instruct", dtype="float32"):
             "tasks": {
                 "behaviour_steering": {
                     "dataset": "styles",
-                    "settings": {"fit": 50},
-                    "cells": [CELL, CELL | {"pair": "t->twin", "tracks": ["task"]}],
+                    "settings": {"fit": 50, **settings},
+                    "cells": [cell],
                 }
             },
         }
@@ -33,13 +35,34 @@ def seen(suite):
     return outlook(suite, planned(suite, deterministic=True))
 
 
-def test_weights_count_once_for_each_model_of_an_experiment_and_in_the_dtype_of_the_suite():
+def size(name):
+    return load(name, device="cpu").n_bytes
+
+
+def test_memory_is_that_of_the_larger_model_in_the_dtype_of_the_suite():
     whole, half = seen(suite()), seen(suite(dtype="bfloat16"))
-    assert (whole.n_cells, whole.n_experiments) == (3, 2)
+    assert (whole.n_cells, whole.n_experiments) == (2, 1)
     assert whole.largest == "behaviour_steering cheerful s->t"
-    assert whole.memory == 2 * half.memory > 0
-    assert seen(suite("llama-m-instruct")).memory < whole.memory  # one model, which is there twice
+    assert whole.memory == 2 * half.memory == size("llama-m-instruct")
     assert not whole.unknown
+
+
+def test_both_models_count_where_one_follows_the_other():
+    both = size("llama-s-instruct") + size("llama-m-instruct")
+    assert seen(suite(compared=2)).memory == both
+    measured = suite().model_copy(update={"side_effects": SideEffectsSpec()})
+    assert seen(measured).memory == both
+    assert seen(suite("llama-m-instruct", compared=2)).memory == size("llama-m-instruct")  # one model, twice
+
+
+def test_a_twin_is_made_of_a_model_that_is_there_too():
+    assert seen(suite(cell=CELL | {"pair": "t->twin"})).memory == 2 * size("llama-m-instruct")
+
+
+def test_a_switch_has_both_versions_and_a_copy_with_patches():
+    pocket = read_suite("pocket")
+    cells = planned(pocket, deterministic=True, tasks=["version_switching"], pairs=["llama-m->llama-m"])
+    assert outlook(pocket, cells[:1]).memory == 3 * size("llama-m-instruct")
 
 
 def test_disk_grows_with_the_texts_that_are_fitted_on():

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import psutil
@@ -39,16 +40,21 @@ def test_memory_decides_how_many_cells_run_at_a_time(machine):
     plan = forecast(ORDER, request(), MODELS, 7)
     assert plan.workers == 2
     assert plan.memory == pytest.approx(2 * (17.8 * GIB + 300 * 60 * 5120 * 4), rel=0.01)
-    machine(30, 100)
+    machine(20, 100)
     one = forecast(ORDER, request(), MODELS, 7)
     assert one.workers == 1
+    assert one.memory == pytest.approx(13.8 * GIB + 300 * 60 * 5120 * 4, rel=0.01)  # the larger model alone
     assert one.seconds == pytest.approx(2 * plan.seconds)
 
 
 def test_what_does_not_fit_is_refused_before_anything_runs(machine):
     machine(10, 100)
-    with pytest.raises(UserError, match=r"take 18\.\d GiB of memory, and 10\.0 GiB are free"):
+    with pytest.raises(UserError, match=r"The larger of the two models .* take 14\.\d GiB of memory, and 10\.0"):
         forecast(ORDER, request(), MODELS, 7)
+    machine(17, 100)
+    assert forecast(ORDER, request(), MODELS, 7).workers == 1
+    with pytest.raises(UserError, match=r"The two models and the .* take 18\.\d GiB of memory, and 17\.0 GiB are free"):
+        forecast(replace(ORDER, side_effects=("pocket_mmlu",)), request(), MODELS, 7)
     machine(100, 0.1)
     with pytest.raises(UserError, match=r"take 0\.9 GiB, and the cache's disk has 0\.1 GiB left: write `pairs: N`"):
         forecast(ORDER, request(), MODELS, 7)
