@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import graftbench as gb
+from graftbench.benchmark.models import pool
 from graftbench.benchmark.models.twin import random_rotation
 from graftbench.plugin import Pairs
-from tests.api.conftest import PROMPTS
+from tests.api.conftest import PROMPTS, needs_zoo
 
 TEXTS = [
     f"{i} Tell me about the {word} of the {place}" for i in range(12) for word in ("roof", "king") for place in "ab"
@@ -46,6 +47,18 @@ def test_a_vector_arrives_in_the_twin_rotated(model, vector, mapper, rule):
     expected = vector.vector.double() @ random_rotation(model.d, 3)
     assert torch.cosine_similarity(there.vector.double(), expected, dim=0) > 0.99
     assert there.about == vector.about
+
+
+@needs_zoo
+def test_models_that_are_named_are_read_one_after_the_other_and_once(monkeypatch):
+    named, seen = ("ridge", "llama-s-hate", "llama-m-hate", TEXTS[:4], (2, 4)), []
+    monkeypatch.setattr(pool, "read", lambda files, read=pool.read: seen.append(files.name) or read(files))
+    by_name = gb.fit(*named)
+    assert seen == ["llama-s-hate", "llama-m-hate"]
+    assert torch.equal(gb.fit(*named)(torch.ones(1, 64)), by_name(torch.ones(1, 64)))
+    assert len(seen) == 2
+    models = (gb.load_model(name, device="cpu") for name in named[1:3])
+    assert gb.fit("ridge", *models, *named[3:]).folder == by_name.folder
 
 
 def test_activations_arrive_in_the_twin_rotated_whatever_the_leading_dimensions(model, twin, mapper):

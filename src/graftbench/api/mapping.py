@@ -21,7 +21,9 @@ from graftbench.benchmark.mappers.fitting import checked_map_on_device, fit_mapp
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.options import Value
 from graftbench.benchmark.models.architectures import Sites
-from graftbench.benchmark.models.load import Model, check_site
+from graftbench.benchmark.models.handle import ModelHandle
+from graftbench.benchmark.models.load import check_site, files_of
+from graftbench.benchmark.models.pool import ModelPool, pooled_model
 
 Text = str | tuple[str | Prompt, str]  # a user's words, also with the model's reply
 States = tuple[Tensor, Tensor]  # desired, undesired: [prompts, positions, d] or [prompts, d]
@@ -75,8 +77,8 @@ class CrossModelMap:
 
 def fit(
     mapper: str | type,
-    source: Model,
-    target: Model,
+    source: ModelHandle | str,
+    target: ModelHandle | str,
     texts: Sequence[Text],
     sites: Sites,
     *,
@@ -95,8 +97,9 @@ def fit(
 
     Args:
         mapper: Name of an installed mapper, `path/to/file.py:Class`, or a class (of a notebook, too).
-        source: Model whose activations are mapped.
-        target: Model whose activations are predicted.
+        source: Model whose activations are mapped, as `load_model` returns it. A name does as well: then it is loaded
+            for as long as it is read, in float32, and not at all where everything is cached.
+        target: Model whose activations are predicted, likewise; of two names one is in memory at a time.
         texts: Prompts, or pairs of a prompt and its reply; put in each model's chat format.
         sites: The site in the source and the site in the target.
         seed: Seed of the mapper.
@@ -111,12 +114,14 @@ def fit(
     conversations = _conversations(texts)
     if not isinstance(sites, tuple) or len(sites) != 2:
         raise UserError(f"sites are two, that of the source and that of the target, such as (2, 4), not {sites!r}.")
-    check_site(source, sites[0])
-    check_site(target, sites[1])
-    store, device = Store(), str(target.device)
-    for model in (source, target):
+    pool = ModelPool(0)
+    models = _handle(source, pool), _handle(target, pool)
+    for model, site in zip(models, sites, strict=True):
+        check_site(model, site)
+    store, device = Store(), str(models[1].device)
+    for model in models:
         check_once(store, model)
-    folder, data_hash = cached_pairs(store, source, target, sites, conversations, "ends", lambda *_: None)
+    folder, data_hash = cached_pairs(store, *models, sites, conversations, "ends", lambda *_: None)
     pairs = read_pairs(folder, device).pairs
     fitted = fit_mapper(store, info, pairs, data_hash, seed, device)
     return CrossModelMap(
@@ -130,6 +135,10 @@ def fit(
         fitted.folder,
         checked_map_on_device(fitted.mapper, pairs.d_target, device),
     )
+
+
+def _handle(model: ModelHandle | str, pool: ModelPool) -> ModelHandle:
+    return pooled_model(files_of(model), pool) if isinstance(model, str) else model
 
 
 def transfer(
