@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 class ModelHandle(Protocol):
-    """A model whose weights are there during `loaded()` alone; a `Model` is a handle whose weights are always there.
+    """A model whose weights are in memory during `loaded()`; a `Model` is a handle of itself, and always there.
 
-    Hooks go on a model inside of an open `loaded()`: until it ends the model stays the one that it is, in memory.
+    Hooks are put on what `loaded()` gives, and come off before it ends: so long the model is not evicted.
     """
 
     @property
     def name(self) -> str:
-        """The name that it was asked for by."""
+        """Name under which it was asked for."""
 
     @property
     def identity(self) -> str:
-        """What identifies it in every cache key."""
+        """Hash of its files and of how they are read, which identifies it in every cache key."""
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerFast:
