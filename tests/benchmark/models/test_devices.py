@@ -1,5 +1,8 @@
+from functools import partial
+
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.interventions.conditions import Row
@@ -46,11 +49,20 @@ def replies(model):
     return [each.tokens for each in generate(model, rows, max_new_tokens=8)]
 
 
+def _asked(seen, read, *folder, device_map, **settings):
+    seen.append(device_map)
+    return read(*folder, device_map=device_map, **settings)
+
+
 def test_a_model_that_is_spread_says_so_and_gives_the_same(monkeypatch, capsys):
     expected = load("llama-s-hate", device="cpu")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(reading, "free_by_gpu", lambda _: [GIB // 2**20, GIB])
+    asked = []
+    monkeypatch.setattr(
+        AutoModelForCausalLM, "from_pretrained", partial(_asked, asked, AutoModelForCausalLM.from_pretrained)
+    )
     model = load("llama-s-hate", device="cpu")
     assert capsys.readouterr().err == "graftbench: llama-s-hate does not fit on one GPU, and is spread over 2.\n"
-    assert set(model.module.hf_device_map.values()) == {"cpu"}  # accelerate finds no GPU here
+    assert asked == ["auto"]  # accelerate finds no GPU here, and uses the CPU
     assert (replies(model), model.identity) == (replies(expected), expected.identity)
