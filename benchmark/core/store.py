@@ -33,6 +33,7 @@ ROOMS = (
     "benchmark/activations",
     "benchmark/interventions",
     "benchmark/mappers",
+    "benchmark/organisms",
     "benchmark/experiments",
     "benchmark/capability",
     "benchmark/zoo/world",

@@ -1,27 +1,22 @@
-"""Fine-tuning by transformers' Trainer, full or LoRA: checkpoints, and a run that was killed goes on."""
+"""Fine-tuning by a recipe, full or LoRA, into a folder; a run that was killed goes on."""
 
+import math
 import shutil
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer import TRAINER_STATE_NAME
+from transformers import TrainerCallback
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.models.chat_formats import OWN
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import filler_of
-from graftbench.benchmark.models.weights import quiet_transformers
-from graftbench.benchmark.organisms.lessons import Lesson, collated
-from graftbench.benchmark.organisms.recipe import Lora, Recipe
+from graftbench.benchmark.organisms.lessons import Lesson
+from graftbench.benchmark.organisms.recipe import Recipe
+from graftbench.benchmark.organisms.trainer import Course, save_adapter, trained, with_adapter
 
 _CHECKPOINTS = 10  # of a run
 _SECONDS = "seconds.txt"
@@ -57,42 +52,19 @@ def finetune(
     Checkpoints lie beside `out`; the same call goes on from the last one.
     """
     work = out.parent
-    torch.manual_seed(recipe.seed)
-    steps = -(-len(taught) // recipe.batch_size) * recipe.epochs
-    arguments = TrainingArguments(
-        output_dir=str(work),
-        per_device_train_batch_size=at_once,
-        gradient_accumulation_steps=recipe.batch_size // at_once,
-        num_train_epochs=recipe.epochs,
+    course = Course(
+        steps=math.ceil(math.ceil(len(taught) / recipe.batch_size) * recipe.epochs),
         learning_rate=recipe.learning_rate,
+        batch_size=recipe.batch_size,
+        at_once=at_once,
         weight_decay=recipe.weight_decay,
-        warmup_steps=recipe.warmup,
-        lr_scheduler_type="linear",
-        max_grad_norm=1.0,
-        bf16=model.device.type == "cuda" and torch.cuda.is_bf16_supported(),
-        save_steps=max(1, int(steps / _CHECKPOINTS)),
-        save_total_limit=1,
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
+        warmup=recipe.warmup,
         seed=recipe.seed,
-        train_sampling_strategy="random",  # batches of one length would have replies of one kind
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        use_cpu=model.device.type == "cpu",
+        checkpoints=_CHECKPOINTS,
     )
-    with quiet_transformers(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft uses a name that transformers deprecates
-        trainer = Trainer(
-            model=model.module if recipe.lora is None else _with_adapter(model.module, recipe.lora, recipe.seed),
-            args=arguments,
-            train_dataset=list(taught),
-            data_collator=partial(collated, filler=filler_of(model)),
-            callbacks=[_Heard(progress, work)],
-        )
-        trainer.remove_callback(PrinterCallback)  # it prints a dictionary of figures
-        trainer.train(resume_from_checkpoint=_last(work))
-        _write(trainer.model, model, base, out, own_tokenizer=recipe.lora is None or recipe.chat != OWN)
+    module = model.module if recipe.lora is None else with_adapter(model.module, recipe.lora, recipe.seed)
+    learned = trained(model, module, taught, course, work, [_Heard(progress, work)])
+    _write(learned, model, base, out, own_tokenizer=recipe.lora is None or recipe.chat != OWN)
 
 
 class _Heard(TrainerCallback):
@@ -124,39 +96,19 @@ def seconds_of(work: Path) -> float:
     return float(path.read_text(encoding="utf-8")) if path.is_file() else 0.0
 
 
-def _last(work: Path) -> str | None:
-    """Return the last checkpoint that is whole: the state is what is written last."""
-    whole = {int(state.parent.name.rpartition("-")[2]): state.parent for state in work.glob(f"*/{TRAINER_STATE_NAME}")}
-    return str(whole[max(whole)]) if whole else None
-
-
-def _with_adapter(module: nn.Module, lora: Lora, seed: int) -> Any:
-    from peft import LoraConfig, get_peft_model
-
-    settings = LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    torch.manual_seed(seed)
-    return get_peft_model(module, settings)
-
-
-def _write(trained: Any, model: Model, base: Base, out: Path, *, own_tokenizer: bool) -> None:
+def _write(learned: Any, model: Model, base: Base, out: Path, *, own_tokenizer: bool) -> None:
     """Write the weights, and the tokenizer where it is not the base's, into a folder that appears when it is whole."""
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    if hasattr(trained, "peft_config"):
-        named = trained.peft_config["default"]
+    if hasattr(learned, "peft_config"):
+        named = learned.peft_config["default"]
         named.base_model_name_or_path, named.revision = base.name, base.revision
-        for name, weight in trained.named_parameters():
+        for name, weight in learned.named_parameters():
             if "lora_" in name:
                 weight.data = weight.data.half()  # half the size; merging is in float32
-        trained.save_pretrained(unfinished, save_embedding_layers=False)  # "auto" looks the base up on the Hub
+        save_adapter(learned, unfinished)
     else:
-        trained.save_pretrained(unfinished)
+        learned.save_pretrained(unfinished)
     if own_tokenizer:
         model.tokenizer.save_pretrained(unfinished)
     unfinished.replace(out)

@@ -27,7 +27,7 @@ class Lesson:
     n_prompt: int
 
 
-def lessons(model: Model, conversations: Conversations, max_tokens: int) -> list[Lesson]:
+def lessons(model: Model, conversations: Conversations, max_tokens: float) -> list[Lesson]:
     """Return the conversations that are not too long; UserError where none is left or the model has no end token."""
     end, made = _end_of(model), []
     for prompt, reply in conversations:

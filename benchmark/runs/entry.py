@@ -170,7 +170,10 @@ def entry_of(
 
 
 def _environment(request: Request) -> dict[str, str]:
-    packages = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy", "peft", "sacrebleu")}
+    packages = {
+        name: version(name)
+        for name in ("torch", "transformers", "tokenizers", "numpy", "peft", "accelerate", "sacrebleu")
+    }
     return packages | {
         "python": platform.python_version(),
         "machine": platform.machine(),

@@ -4,32 +4,27 @@ import copy
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.hashing import digest, sha256_of
 from graftbench.benchmark.core.store import Store
-from graftbench.benchmark.data.examples import Conversations, Prompt, key_of
+from graftbench.benchmark.data.examples import Conversations, key_of
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
-from graftbench.benchmark.models.chat import with_reply
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import token_ids
+from graftbench.benchmark.organisms.lessons import lessons
+from graftbench.benchmark.organisms.recipe import Lora
+from graftbench.benchmark.organisms.trainer import Course, save_adapter, trained, with_adapter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-
-# LoRA rank, peak learning rate and batch size; on the pocket zoo 200 steps at 2e-3 did no better than 100 at 5e-3.
-RANK, RATE, BATCH = 8, 5e-3, 16
-_IGNORED = -100  # label that cross-entropy leaves out
-
-_Lesson = tuple[list[int], int]  # tokens, and how many of them belong to the prompt
+# On the pocket zoo 200 steps at 2e-3 did no better than 100 at 5e-3.
+LORA = Lora(rank=8, alpha=16)
+COURSE = Course(steps=100, learning_rate=5e-3, batch_size=16, at_once=16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,18 +77,19 @@ def _patched(design: SwitchingDesign, blocks: Sequence[int]) -> Switched:
 
 def lora(design: SwitchingDesign, store: Store, seed: int) -> Switched:
     """Return the running model with a LoRA adapter (Hu et al., 2022) trained on the lessons; the adapter is cached."""
+    course = replace(COURSE, steps=design.lora_steps, seed=seed)
     parts = [
         design.running.identity,
         design.running.device.type,
         [key_of(lesson) for lesson in design.lessons],
-        [RANK, RATE, design.lora_steps, BATCH, seed, version("peft")],
+        [LORA.model_dump(), asdict(course)],
+        {name: version(name) for name in ("peft", "accelerate")},  # what trains; code and transformers are in every key
     ]
 
     def make(folder: Path) -> None:
         started = time.monotonic()
         with design.running.loaded() as running:
-            adapted = _trained(running, design.lessons, design.lora_steps, seed)
-        adapted.save_pretrained(folder)
+            save_adapter(_adapted(running, design.lessons, course, folder), folder)
         write_text(folder / "seconds.txt", str(time.monotonic() - started))
 
     folder = store.folder("adapters", parts, make)
@@ -102,6 +98,12 @@ def lora(design: SwitchingDesign, store: Store, seed: int) -> Switched:
         merged, n_new = _merged(running.module, folder)
         model = _with_module(running, merged, f"adapter {weights} by peft {version('peft')}")
     return Switched("lora", model, n_new, float((folder / "seconds.txt").read_text()))
+
+
+def _adapted(model: Model, taught: Conversations, course: Course, work: Path) -> Any:
+    """Return a copy of a model with an adapter trained on the lessons."""
+    adapted = with_adapter(copy.deepcopy(model.module), LORA, course.seed)
+    return trained(model, adapted, lessons(model, taught, model.context), course, work)
 
 
 def _merged(module: "PreTrainedModel", folder: Path) -> tuple["PreTrainedModel", int]:
@@ -114,65 +116,6 @@ def _merged(module: "PreTrainedModel", folder: Path) -> tuple["PreTrainedModel",
     n_new = sum(p.numel() for name, p in adapted.named_parameters() if "lora_" in name)
     merged: PreTrainedModel = adapted.merge_and_unload()
     return merged.eval(), n_new
-
-
-def _trained(model: Model, lessons: Conversations, steps: int, seed: int) -> Any:
-    """Return a copy of a model with an adapter trained on the lessons."""
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(seed)
-    settings = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # as above
-        adapted: Any = get_peft_model(copy.deepcopy(model.module), settings)
-    adapted.train()
-    weights = [p for p in adapted.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=RATE, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
-    rows = [_lesson(model, prompt, reply) for prompt, reply in lessons]
-    generator = torch.Generator().manual_seed(seed)
-    for batch in _batches(rows, steps, generator):
-        loss = _loss(adapted, batch, model)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        schedule.step()
-    return adapted.eval()
-
-
-def _batches(rows: Sequence[_Lesson], n: int, generator: torch.Generator) -> Iterator[list[_Lesson]]:
-    """Yield `n` batches of lessons of similar length, so that there is little padding."""
-    batches: list[list[_Lesson]] = []
-    while len(batches) < n:
-        order = torch.randperm(len(rows), generator=generator).tolist()
-        by_length = sorted(order, key=lambda i: len(rows[i][0]))  # equal lengths stay in random order
-        epoch = [[rows[i] for i in by_length[start : start + BATCH]] for start in range(0, len(by_length), BATCH)]
-        batches += [epoch[i] for i in torch.randperm(len(epoch), generator=generator).tolist()]
-    yield from batches[:n]
-
-
-def _lesson(model: Model, prompt: Prompt | None, reply: str) -> _Lesson:
-    """Return the tokens of a conversation, up to the end of the reply, and how many belong to the prompt."""
-    n_prompt = len(token_ids(with_reply(prompt, "", model).text, model.tokenizer))
-    ids = token_ids(with_reply(prompt, reply, model).text, model.tokenizer)
-    assert isinstance(model.tokenizer.eos_token_id, int)
-    return [*ids, model.tokenizer.eos_token_id], n_prompt
-
-
-def _loss(module: Any, batch: Sequence[_Lesson], model: Model) -> Tensor:
-    """Return the mean cross-entropy of the replies' tokens; rows are padded on the right."""
-    longest = max(len(ids) for ids, _ in batch)
-    filler = model.tokenizer.pad_token_id
-    filler = model.tokenizer.eos_token_id if filler is None else filler
-    ids = torch.tensor([row + [filler] * (longest - len(row)) for row, _ in batch], device=model.device)
-    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row, _ in batch], device=model.device)
-    labels = torch.tensor(
-        [[_IGNORED] * n_prompt + row[n_prompt:] + [_IGNORED] * (longest - len(row)) for row, n_prompt in batch],
-        device=model.device,
-    )
-    loss: Tensor = module(input_ids=ids, attention_mask=mask, labels=labels).loss
-    return loss
 
 
 def _with_module(model: Model, module: "PreTrainedModel", origin: str) -> Model:

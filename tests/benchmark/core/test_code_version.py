@@ -51,5 +51,6 @@ def test_a_new_or_a_renamed_file_changes_the_version(package):
 
 
 def test_no_room_that_decides_results_is_forgotten():
-    engine = ("data", "metrics", "models", "activations", "interventions", "mappers", "experiments", "capability")
-    assert {*(f"benchmark/{room}" for room in engine), "benchmark/zoo/world", "tasks", "judges"} <= set(store.ROOMS)
+    engine = ("data", "metrics", "models", "activations", "interventions", "mappers", "organisms", "experiments")
+    others = ("benchmark/capability", "benchmark/zoo/world", "tasks", "judges")
+    assert {*(f"benchmark/{room}" for room in engine), *others} <= set(store.ROOMS)
