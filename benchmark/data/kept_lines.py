@@ -1,14 +1,14 @@
-"""Lines that are kept in memory while a dataset is read: some of each kind, however many there are."""
+"""Lines that are kept in memory while a dataset is read: as many of each kind as somebody asks for."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from graftbench.benchmark.data.examples import Split
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed
 from graftbench.benchmark.data.splits import SHARES, Overlaps, short_hash, split_of, text_key
 
-MAX_KEPT = 20_000  # lines of one kind
+USUAL = 20_000  # lines of one kind that are kept, however few are asked for, so that most files are read once
 
 
 class LineKind(NamedTuple):
@@ -28,14 +28,16 @@ Ranked = tuple[Rank, Placed]
 
 @dataclass
 class KeptLines:
-    """Up to 20,000 lines of each kind, with their splits.
+    """Up to `most` lines of each kind, with their splits.
 
-    Lines whose split is given keep their order, and the first are kept. The others are drawn by a hash of their
-    content, so that neither their order nor their number matters.
+    Lines whose split is given keep their order, and the first are kept. The others, and those of the splits `drawn`,
+    are drawn by a hash of their content, so that neither their order nor their number matters.
     """
 
     seed: int = 0
     shares: Mapping[Split, int] = field(default_factory=lambda: SHARES)
+    drawn: frozenset[Split] = frozenset()
+    most: int = USUAL
     by_kind: dict[LineKind, list[Ranked]] = field(default_factory=dict)
     _last: dict[LineKind, Rank] = field(default_factory=dict)  # beyond which no line is kept
 
@@ -43,23 +45,40 @@ class KeptLines:
         """Keep line `i` if it is among the first of its kind, and return its split."""
         line = placed.line
         split = line.split or split_of(line.content, self.seed, self.shares)
-        rank: Rank = (0, i, 0) if line.split else (1, short_hash(self.seed, *line.words), 0)
+        in_order = line.split is not None and line.split not in self.drawn
+        rank: Rank = (0, i, 0) if in_order else (1, short_hash(self.seed, *line.words), 0)
         kind = kind_of(line, split)
         if kind in self._last and rank > self._last[kind]:
             return split
-        if not line.split:  # lines that ask the same, in an order of their own
+        if not in_order:  # lines that ask the same, in an order of their own
             rank = (*rank[:2], short_hash(line.model_dump_json(exclude_defaults=True)))
         kept = self.by_kind.setdefault(kind, [])
         kept.append((rank, placed))
-        if len(kept) >= 2 * MAX_KEPT:
-            _keep_first(kept)
-            self._last[kind] = kept[-1][0]
+        if len(kept) >= self.most + USUAL:
+            self._keep_first(kind)
         return split
 
     def finish(self) -> None:
         """Put every kind in order, when all lines were added."""
-        for kept in self.by_kind.values():
-            _keep_first(kept)
+        for kind in self.by_kind:
+            self._keep_first(kind)
+
+    def _keep_first(self, kind: LineKind) -> None:
+        kept = self.by_kind[kind]
+        kept.sort(key=lambda each: each[0])
+        if len(kept) > self.most:
+            del kept[self.most :]
+            self._last[kind] = kept[-1][0]
+
+    @property
+    def whole(self) -> bool:
+        """Whether no line was left out."""
+        return not self._last
+
+    def first(self, most: int) -> "KeptLines":
+        """Return the first lines of each kind, as if so many had been kept."""
+        by_kind = {kind: kept[:most] for kind, kept in self.by_kind.items()}
+        return replace(self, most=most, by_kind=by_kind)
 
     def of(self, behaviour: str, **wanted: object) -> list[Line]:
         """Return the lines of a behaviour, and those of all behaviours, of the wanted kinds in order."""
@@ -91,22 +110,31 @@ def kind_of(line: Line, split: Split) -> LineKind:
     return LineKind(PairLine, behaviour, split)
 
 
-def _keep_first(kept: list[Ranked]) -> None:
-    kept.sort(key=lambda each: each[0])
-    del kept[MAX_KEPT:]
+@dataclass
+class LinesOnDemand:
+    """The first lines of each kind, which `read` keeps up to a number; more than before are read again."""
+
+    read: Callable[[int], KeptLines]
+    _kept: KeptLines | None = None
+
+    def first(self, n: int) -> KeptLines:
+        """Return the first `n` lines of each kind or the usual number, if that is more, whatever was asked before."""
+        most = max(n, USUAL)
+        if self._kept is None or (most > self._kept.most and not self._kept.whole):
+            self._kept = None  # not two of them in memory
+            self._kept = self.read(most)
+        return self._kept.first(most)
 
 
-def keep(
-    lines: Iterable[Placed], seed: int, shares: Mapping[Split, int], shared: frozenset[str]
-) -> tuple[KeptLines, Overlaps]:
-    """Read all lines once. `shared` names behaviours whose contents may stand in several splits."""
-    kept, overlaps = KeptLines(seed, shares), Overlaps()
+def keep(lines: Iterable[Placed], kept: KeptLines, shared: frozenset[str]) -> Overlaps:
+    """Read all lines once, and keep some. `shared` names behaviours whose contents may stand in several splits."""
+    overlaps = Overlaps()
     for i, placed in enumerate(lines):
         split = kept.add(i, placed)
         for text in distinct_texts(placed.line, shared):
             overlaps.add(split, text)
     kept.finish()
-    return kept, overlaps
+    return overlaps
 
 
 def distinct_texts(line: Line, shared: frozenset[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.data.dataset import About, Asked, Behaviour, Contrast
 from graftbench.benchmark.data.examples import Conversation, Conversations, Example, Prompt, Split, Track, Turn
-from graftbench.benchmark.data.kept_lines import KeptLines, keep, overlapping
+from graftbench.benchmark.data.kept_lines import KeptLines, LinesOnDemand, keep, overlapping
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed, span_of
 from graftbench.benchmark.data.rows import PublishedTable, missing_table
 from graftbench.benchmark.data.splits import SHARES
@@ -51,6 +51,7 @@ class LineDataset:
         deployed: How a user's words are put so that a behaviour shows; None of a behaviour: as they are.
         seed: Of the splits of lines that have none.
         shares: Of these splits, in percent of contents.
+        drawn: Given splits whose lines are drawn, too: those of one kind may stand together in the source.
         tables: Returns the published tables that it reads.
         not_here: Returns what else has to be done before it can be read, None where it is nothing.
 
@@ -66,6 +67,7 @@ class LineDataset:
     deployed: Mapping[str, Deployed] = field(default_factory=dict)
     seed: int = 0
     shares: Mapping[Split, int] = field(default_factory=lambda: SHARES)
+    drawn: frozenset[Split] = frozenset()
     tables: Callable[[], tuple[PublishedTable, ...]] = field(default=tuple, repr=False)
     not_here: Callable[[], str | None] = field(default=lambda: None, repr=False)
 
@@ -87,14 +89,15 @@ class LineDataset:
 
     def lines(self) -> Iterable[Placed]:
         """Return the lines that are kept, in the order in which they are drawn, with their splits."""
-        return self._kept.with_splits()
+        return self._kept.first(0).with_splits()
 
     def contrast(self, behaviour: str, n: int) -> Contrast:
         """Return the first `n` pairs; without pairs, the examples of the split `vector` with their clean turns.
 
         Where nothing brings a prompt to a normal answer, examples that show the behaviour stand against plain ones.
         """
-        pairs = [line for line in self._kept.of(behaviour, form=PairLine) if isinstance(line, PairLine)][:n]
+        lines = self._kept.first(n).of(behaviour, form=PairLine)
+        pairs = [line for line in lines if isinstance(line, PairLine)][:n]
         if pairs:
             desired, undesired = zip(*(pair.turns for pair in pairs), strict=True)
             return Contrast(desired, undesired)
@@ -123,16 +126,16 @@ class LineDataset:
 
         Without conversations in a split its examples stand for them, with the replies that they have.
         """
+        kept = self._kept.first(n)
         if track == "general":
-            lines = self._kept.of(behaviour, form=ConversationLine, split=split, general=True)
-            return _conversations(lines)[:n]
+            return _conversations(kept.of(behaviour, form=ConversationLine, split=split, general=True))[:n]
         unseen = {"shows": False} if track == "unseen" else {}
-        versions = self._versions(behaviour, split)
+        versions = self._versions(kept, behaviour, split)
         if not versions:
-            return self._from_examples(behaviour, split, track)[:n]
+            return _from_examples(kept.of(behaviour, form=ExampleLine, split=split), track)[:n]
         each = [
             _conversations(
-                self._kept.of(behaviour, form=ConversationLine, split=split, general=False, version=version, **unseen)
+                kept.of(behaviour, form=ConversationLine, split=split, general=False, version=version, **unseen)
             )
             for version in versions
         ]
@@ -142,17 +145,23 @@ class LineDataset:
         """Return conversations of the other version; where none is marked, those that do not show the behaviour."""
         wanted: dict[str, object] = {"form": ConversationLine, "split": "fit", "general": False}
         _, *other = self.behaviours[behaviour].versions
-        marked = self._kept.of(behaviour, version=other[0], **wanted) if other else []
-        return _conversations(marked or self._kept.of(behaviour, shows=False, **wanted))[:n]
+        kept = self._kept.first(n)
+        marked = kept.of(behaviour, version=other[0], **wanted) if other else []
+        return _conversations(marked or kept.of(behaviour, shows=False, **wanted))[:n]
 
     def as_deployed(self, behaviour: str, words: str) -> Prompt:
         """Return a user's words put so that the behaviour shows."""
         return self.deployed.get(behaviour, Deployed()).prompt(words)
 
     @cached_property
-    def _kept(self) -> KeptLines:
-        """The lines in memory; UserError where a text stands in two splits."""
-        kept, overlaps = keep(self._known(), self.seed, self.shares, self._shared)
+    def _kept(self) -> LinesOnDemand:
+        """The lines in memory."""
+        return LinesOnDemand(self._read)
+
+    def _read(self, most: int) -> KeptLines:
+        """Return up to `most` lines of each kind; UserError where a text stands in two splits."""
+        kept = KeptLines(self.seed, self.shares, self.drawn, most)
+        overlaps = keep(self._known(), kept, self._shared)
         for overlap in self.overlaps(overlaps.found()):
             raise UserError(
                 f"The dataset {self.name} has the same in two splits. {overlap}. Leave one of the lines out, or give "
@@ -189,35 +198,36 @@ class LineDataset:
             yield Placed(where, line)
 
     def _examples(self, behaviour: str, split: Split, n: int, *, shows: bool = True) -> tuple[Example, ...]:
-        lines = self._kept.of(behaviour, form=ExampleLine, split=split, shows=shows)
+        lines = self._kept.first(n).of(behaviour, form=ExampleLine, split=split, shows=shows)
         return tuple(line.example for line in lines[:n] if isinstance(line, ExampleLine))
 
-    def _versions(self, behaviour: str, split: Split) -> list[str | None]:
+    def _versions(self, kept: KeptLines, behaviour: str, split: Split) -> list[str | None]:
         """Return the versions that have conversations in a split, in the order of the behaviour; None: no one's."""
         marked = {
             kind.version
-            for kind in self._kept.by_kind
+            for kind in kept.by_kind
             if kind[:3] in ((ConversationLine, "", split), (ConversationLine, behaviour, split)) and not kind.general
         }
         known: tuple[str | None, ...] = (*self.behaviours[behaviour].versions, None)
         return [version for version in known if version in marked]
 
-    def _from_examples(self, behaviour: str, split: Split, track: Track) -> Conversations:
-        """Return the prompts of examples as conversations, each after its clean counterpart.
 
-        A clean turn that has the example's own prompt, with another reply so far, is no counterpart.
-        """
-        found: list[Conversation] = []
-        for line in self._kept.of(behaviour, form=ExampleLine, split=split):
-            assert isinstance(line, ExampleLine)
-            each = line.example
-            if each.clean is not None and each.clean.prompt.transcript != each.prompt.transcript:
-                found.append((each.clean.prompt, each.reference or ""))
-            if not line.shows:
-                found.append((each.prompt, each.reference or ""))
-            elif track == "task":
-                found.append((each.prompt, ""))
-        return list(dict.fromkeys(found))  # examples may have one clean counterpart
+def _from_examples(lines: Iterable[Line], track: Track) -> Conversations:
+    """Return the prompts of examples as conversations, each after its clean counterpart.
+
+    A clean turn that has the example's own prompt, with another reply so far, is no counterpart.
+    """
+    found: list[Conversation] = []
+    for line in lines:
+        assert isinstance(line, ExampleLine)
+        each = line.example
+        if each.clean is not None and each.clean.prompt.transcript != each.prompt.transcript:
+            found.append((each.clean.prompt, each.reference or ""))
+        if not line.shows:
+            found.append((each.prompt, each.reference or ""))
+        elif track == "task":
+            found.append((each.prompt, ""))
+    return list(dict.fromkeys(found))  # examples may have one clean counterpart
 
 
 def _conversations(lines: Iterable[Line]) -> list[Conversation]:

