@@ -12,6 +12,7 @@ from torch import Tensor
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.models.kv_cache import cache_for, select_rows
+from graftbench.benchmark.models.weights import reason_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _LENGTHS = (9, 5, 7)  # tokens of three rows
 _READ_ON = 2  # tokens that are read at once from the cache, before one more is read by the rows that stay
 _STAY = (2, 0)
-_FAULTS = (ValueError, TypeError, RuntimeError, IndexError, AttributeError)  # that a model may raise
 _MOST = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}  # differences, as shares of the largest logit
 
 
@@ -31,14 +31,12 @@ def check_cache(module: "PreTrainedModel") -> None:
     key = type(module).__name__, module.config.to_json_string(use_diff=False), str(module.dtype), module.device.type
     most = _MOST.get(module.dtype, _MOST[torch.bfloat16])
     if key not in _ERRORS:
-        rows = _rows(module)
         try:
+            rows = _rows(module)
             whole = [_logits(module, row) for row in rows]
             seen = _share(whole[0][:1], _logits(module, rows[0][:1]))
-        except _FAULTS as error:
-            raise UserError(
-                f"A {key[0]} cannot read a text ({type(error).__name__}: {error}): graftbench cannot use it."
-            ) from error
+        except Exception as error:  # a class may fail in any way
+            raise UserError(f"A {key[0]} cannot read a text ({reason_of(error)}): graftbench cannot use it.") from error
         if seen > most:
             raise UserError(
                 f"A {key[0]} sees tokens that come later (they change the logits of the first by {seen:.2g} of the "
@@ -57,10 +55,9 @@ def _largest_error(module: "PreTrainedModel", rows: tuple[Tensor, ...], whole: S
     """Return the largest difference between logits of the whole text and from a cache, as a share of the largest."""
     try:
         after, last = _read_on(module, rows)
-    except _FAULTS as error:
+    except Exception as error:  # as above
         raise UserError(
-            f"A {type(module).__name__} cannot read on from a KV cache ({type(error).__name__}: {error}): graftbench "
-            "cannot use it."
+            f"A {type(module).__name__} cannot read on from a KV cache ({reason_of(error)}): graftbench cannot use it."
         ) from error
     expected = [*(logits[-1 - _READ_ON : -1] for logits in whole), torch.stack([whole[row][-1] for row in _STAY])]
     return _share(torch.cat([*after, last]), torch.cat(expected))

@@ -65,8 +65,13 @@ def test_a_prompt_may_end_in_white_space(home):
 
 
 def test_a_model_is_held_to_transformers(home, base, capsys):
-    assert main(["model", "check", str(base)]) == 0
-    assert capsys.readouterr().out.count("passed") == 5
+    assert main(["model", "check", str(base), "--dtype", "bfloat16"]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("passed") == 5
+    first, *steps = said.err.splitlines()
+    assert first == f"reading {base} in bfloat16 ..."  # slow on a CPU: each step is named before it begins
+    assert len(steps) == 5
+    assert all(step.removesuffix(" ...") in said.out for step in steps)
     tiny("Olmo2ForCausalLM").save_pretrained(base)
     assert main(["model", "check", str(base), "--writers", "self_attn,mlp"]) == 1
     assert "FAILED" in capsys.readouterr().out

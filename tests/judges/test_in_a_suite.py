@@ -146,13 +146,15 @@ def test_stored_completions_are_judged_again_without_a_model(home, serve, monkey
     monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
     monkeypatch.setattr("graftbench.benchmark.interventions.generation.decode", None)  # nothing is generated
     command = ["rejudge", str(home / "rules"), "--judge", "llm:backdoor", "--model", "m"]
-    assert main([*command, "--measure", "insult"]) == 0
+    assert main([*command, "--measure", "insult", "--temperature", "none", "--max-tokens", "900"]) == 0
+    assert {(body.get("temperature"), body["max_tokens"]) for body in stub.bodies} == {(None, 900)}
     (rejudged,) = home.glob("rules-insult-*")
     assert "100.0% of" in capsys.readouterr().out
     first, again = entry(home / "rules"), entry(rejudged)
     assert again.cells[0].bits == first.cells[0].bits
     assert again.cells[0].transfer == first.cells[0].transfer
     assert again.judges["backdoor_removal"]["insult"].startswith("llm/2 backdoor/1 ")
+    assert again.judges["backdoor_removal"]["insult"].endswith(", temperature left out, max_tokens 900")
     assert again.rejudged == {"insult": first.judges["backdoor_removal"]["insult"]}
     assert again.judging.prompt_tokens > 0
     assert again.judging.dollars is None  # no prices were named

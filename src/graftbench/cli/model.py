@@ -21,6 +21,12 @@ def _check(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.interventions.model_check import checks_of
 
+    steps = Console(stderr=True)
+
+    def begins(step: str) -> None:
+        steps.print(f"{step} ...", highlight=False, markup=False, soft_wrap=True)
+
+    begins(f"reading {arguments.model} in {arguments.dtype}")
     model = load_model(arguments.model, arguments)
     kinds = dict.fromkeys(model.blocks.writers)
     writers = " or ".join(", ".join(names) or "none found" for names in kinds)
@@ -31,8 +37,7 @@ def _check(arguments: argparse.Namespace) -> int:
         highlight=False,
         soft_wrap=True,
     )
-    with console.status("") as status:
-        checks = checks_of(model, status.update)
+    checks = checks_of(model, begins)
     table = Table("check", "off by", "at most", "")
     for check in checks:
         table.add_row(check.name, f"{check.error:.1g}", f"{check.most:.1g}", "passed" if check.passed else "FAILED")

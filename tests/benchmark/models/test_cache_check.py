@@ -19,10 +19,22 @@ def test_an_encoder_is_told_apart():
         check_cache(module)
 
 
-def test_a_class_that_reads_nothing_is_one_sentence(monkeypatch):
+@pytest.mark.parametrize("error", [IndexError("no such row"), KeyError("cache"), AssertionError("a mask\nof 4 axes")])
+def test_a_class_that_reads_nothing_is_one_sentence(monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
     module = tiny("LlamaForCausalLM", vocab_size=317)  # another one than those that were checked in this process
-    monkeypatch.setattr(module.model.layers[0], "forward", lambda *_, **__: [][0])
-    with pytest.raises(UserError, match=r"A LlamaForCausalLM cannot read a text \(IndexError"):
+    monkeypatch.setattr(module.model.layers[0], "forward", fail)
+    with pytest.raises(UserError, match=rf"A LlamaForCausalLM cannot read a text \({type(error).__name__}: [^\n]*$"):
+        check_cache(module)
+
+
+def test_a_class_that_fails_with_a_cache_alone_is_one_sentence(monkeypatch):
+    module = tiny("LlamaForCausalLM", vocab_size=317)
+    plain = module.forward
+    monkeypatch.setattr(module, "forward", lambda **given: plain(**given) if not given["use_cache"] else {}["keys"])
+    with pytest.raises(UserError, match=r"cannot read on from a KV cache \(KeyError: 'keys'\)"):
         check_cache(module)
 
 

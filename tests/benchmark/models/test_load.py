@@ -225,6 +225,9 @@ def test_a_broken_file_is_one_sentence(folder, file, content):
         ({"model_type": "distilbert"}, "is a model of type distilbert, and that is no causal language model"),
         ({"model_type": ["llama"]}, "cannot be read"),
         ({"model_type": "t5", "architectures": 5}, "is a model of type t5"),
+        ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, "is a BertForMaskedLM, and that is no causal"),
+        ({"model_type": "roberta", "architectures": ["RobertaModel"]}, "is a RobertaModel, and that is no causal"),
+        ({"model_type": "bert", "architectures": None}, "is a model of type bert, and that is no causal"),
         ({"model_type": "mine", "auto_map": {"AutoModelForCausalLM": "m.Mine"}}, "needs Python code of its own"),
     ],
 )
@@ -241,6 +244,9 @@ def test_code_of_a_repository_does_not_matter_where_the_class_is_known(folder):
 
 
 def test_a_tokenizer_alone_is_no_model(folder):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"holds no weights of a model: .*\.safetensors"):
+        load(str(folder), device="cpu")
     (folder / "config.json").unlink()
     with pytest.raises(UserError, match="holds a tokenizer and no model: it has no config.json"):
         load(str(folder))
