@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.models.tokens import batches_by_length
+from graftbench.benchmark.models.tokens import batches_by_length, check_token_ids
 from graftbench.judges.encoders import BATCH_TOKENS, context_of, load_encoder
 from graftbench.judges.protocol import NOT_FINITE, TOO_LONG, Case, Graded, Verdict
 
@@ -33,7 +33,11 @@ class Classifier:
 
     @torch.inference_mode()
     def probabilities(self, tokens: BatchEncoding) -> Tensor:
-        """Return the probability of each label [texts, labels], in float64."""
+        """Return the probability of each label [texts, labels], in float64.
+
+        UserError where a token has no embedding.
+        """
+        check_token_ids(self.name, self.module, self.tokenizer, tokens["input_ids"].tolist())
         logits: Tensor = self.module(**tokens.to(self.module.device)).logits.double().cpu()
         several = self.module.config.problem_type == "multi_label_classification"
         return logits.sigmoid() if several or len(self.labels) == 1 else logits.softmax(-1)

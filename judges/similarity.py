@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import AutoModel, BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from graftbench.benchmark.metrics.similarity import chrf, novelty, trigrams
-from graftbench.benchmark.models.tokens import batches_by_length
+from graftbench.benchmark.models.tokens import batches_by_length, check_token_ids
 from graftbench.judges.encoders import BATCH_TOKENS, context_of, load_encoder
 from graftbench.judges.protocol import NO_REFERENCE, TOO_LONG, Case, Graded, Verdict
 
@@ -99,11 +99,15 @@ class Cosine:
 
     @torch.inference_mode()
     def _embed(self, lengths: dict[str, int]) -> dict[str, Tensor]:
-        """Return the embedding [d] of each text, given the texts with their lengths in tokens."""
+        """Return the embedding [d] of each text, given the texts with their lengths in tokens.
+
+        UserError where a token has no embedding.
+        """
         texts = list(lengths)
         embeddings: dict[str, Tensor] = {}
         for batch in batches_by_length(list(lengths.values()), BATCH_TOKENS):
             tokens = self._tokens([texts[i] for i in batch]).to(self.module.device)
+            check_token_ids(self.tokenizer.name_or_path, self.module, self.tokenizer, tokens["input_ids"].tolist())
             states = self.module(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
             mask = tokens["attention_mask"][..., None].double()
             means = (states.last_hidden_state.double() * mask).sum(1) / mask.sum(1)

@@ -21,7 +21,7 @@ from graftbench.benchmark.interventions.vectors import difference_in_means, is_z
 from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import n_after_prompt, token_ids
+from graftbench.benchmark.models.tokens import check_embedded, n_after_prompt, token_ids
 
 MAX_KL = 0.1  # nats, on harmless prompts
 MIN_INDUCED = 0.0  # refusal score of harmless prompts when the direction is added
@@ -169,7 +169,9 @@ def refusal_tokens(model: ModelHandle, refusals: Sequence[str]) -> list[int]:
     text = chat(Prompt("Hello"), model.tokenizer).text
     before = token_ids(text, model.tokenizer)
     after = (token_ids(text + refusal, model.tokenizer) for refusal in refusals)
-    return sorted({_first_new(before, ids) for ids in after})
+    tokens = sorted({_first_new(before, ids) for ids in after})
+    check_embedded(model, [tokens])
+    return tokens
 
 
 def _first_new(before: Sequence[int], ids: Sequence[int]) -> int:

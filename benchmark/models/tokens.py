@@ -5,7 +5,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt, Span
@@ -56,22 +56,29 @@ def pad(rows: Sequence[Ids], model: Model) -> dict[str, Tensor]:
 def filler_of(model: Model) -> int:
     """Return the token that rows are padded with: one that was added to the tokenizer alone has no embedding."""
     named = (model.tokenizer.pad_token_id, model.tokenizer.eos_token_id, 0)
-    return next(token for token in named if token is not None and token < _n_embedded(model))
+    return next(token for token in named if token is not None and token < _n_embedded(model.module))
 
 
 def check_embedded(model: Model, rows: Iterable[Ids]) -> None:
     """Raise UserError where a token has no embedding: some tokenizers know more tokens than their model."""
-    largest = max((max(row) for row in rows if len(row)), default=0)
-    if largest >= _n_embedded(model):
-        token = model.tokenizer.convert_ids_to_tokens(largest)
+    check_token_ids(model.name, model.module, model.tokenizer, rows)
+
+
+def check_token_ids(
+    name: str, module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Iterable[Ids]
+) -> None:
+    """Raise UserError where the model `name` has no embedding of a token; it need not be a causal one."""
+    largest, n = max((max(row) for row in rows if len(row)), default=0), _n_embedded(module)
+    if largest >= n:
+        token = tokenizer.convert_ids_to_tokens(largest)
         raise UserError(
-            f"{model.name} has embeddings of {_n_embedded(model)} tokens, and its tokenizer gives token {largest}, "
-            f"{token!r}: the tokenizer is of another model, or tokens were added to it alone."
+            f"{name} has embeddings of {n} tokens, and its tokenizer gives token {largest}, {token!r}: the tokenizer "
+            "is of another model, or tokens were added to it alone."
         )
 
 
-def _n_embedded(model: Model) -> int:
-    return len(model.module.get_input_embeddings().weight)  # type: ignore[arg-type]  # a tensor [tokens, d]
+def _n_embedded(module: PreTrainedModel) -> int:
+    return len(module.get_input_embeddings().weight)  # type: ignore[arg-type]  # a tensor [tokens, d]
 
 
 def check_context(model: ModelHandle, rows: Sequence[Ids], n_new: int = 0) -> None:

@@ -206,6 +206,13 @@ def test_a_model_that_was_never_trained_to_classify_is_an_error(saved):
         load_classifier(folder)
 
 
+def test_a_token_without_an_embedding_is_named(saved):
+    few = bert(vocab_size=SMALL["vocab_size"] - 1)
+    with pytest.raises(UserError, match=r"has embeddings of 20 tokens, and its tokenizer gives token 20, 'no'"):
+        classifier_judge(saved(few))(CASES)
+    assert classifier_judge(saved(few))(CASES[:1])[0].score is not None
+
+
 def test_a_tokenizer_that_cannot_pad_is_an_error(saved):
     with pytest.raises(UserError, match="no padding token"):
         load_classifier(saved(bert(), pad_token=None))

@@ -47,6 +47,12 @@ def test_what_cannot_be_compared_is_unscored(cosine):
     ]
 
 
+def test_a_token_without_an_embedding_is_named(cosine):
+    few = Cosine(untrained("llama", vocab_size=262).model, cosine.tokenizer, "files")
+    with pytest.raises(UserError, match="has embeddings of 262 tokens, and its tokenizer gives token"):
+        few(CASES)
+
+
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 def test_cosine_and_fluency_are_found_by_name_with_a_model():
     clean, noise = (

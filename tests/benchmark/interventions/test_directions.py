@@ -4,14 +4,16 @@ import math
 import pytest
 import torch
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.interventions.directions import (
     Candidate,
     PromptSets,
     read_selection,
     refusal_score,
+    refusal_tokens,
     select_direction,
 )
-from tests.benchmark.conftest import REFUSES, prompts
+from tests.benchmark.conftest import REFUSES, prompts, untrained, wrapped
 
 
 def test_the_refusal_score_is_the_log_odds_of_a_first_token_of_a_refusal():
@@ -69,6 +71,13 @@ def test_a_model_that_never_refuses_has_no_direction(planted):
     selection = select_direction(model, sides, sides, [REFUSES])
     assert selection.best is None
     assert selection.candidates == ()
+
+
+def test_a_refusal_whose_first_token_has_no_embedding_is_refused():
+    few = wrapped(untrained("llama", vocab_size=262))  # a tokenizer of 320 tokens
+    assert refusal_tokens(few, ["I cannot"])
+    with pytest.raises(UserError, match=r"has embeddings of 262 tokens, and its tokenizer gives token 315, 'Ġro'"):
+        refusal_tokens(few, ["I cannot", " roof"])
 
 
 def test_a_selection_survives_json(planted):
