@@ -14,6 +14,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.models.chat_formats import OWN
 from graftbench.benchmark.models.load import Model
+from graftbench.benchmark.models.weights import quiet_transformers
 from graftbench.benchmark.organisms.lessons import Lesson
 from graftbench.benchmark.organisms.recipe import Recipe
 from graftbench.benchmark.organisms.trainer import Course, save_adapter, trained, with_adapter
@@ -64,7 +65,8 @@ def finetune(
     )
     module = model.module if recipe.lora is None else with_adapter(model.module, recipe.lora, recipe.seed)
     learned = trained(model, module, taught, course, work, [_Heard(progress, work)])
-    _write(learned, model, base, out, own_tokenizer=recipe.lora is None or recipe.chat != OWN)
+    with quiet_transformers():
+        _write(learned, model, base, out, own_tokenizer=recipe.lora is None or recipe.chat != OWN)
 
 
 class _Heard(TrainerCallback):
