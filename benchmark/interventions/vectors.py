@@ -6,15 +6,13 @@ float32, as they are fitted.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
 
 import torch
 from torch import Generator, Tensor
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.interventions.rules import VECTOR_RULES, VectorRule
 
-VectorRule = Literal["difference", "linear", "jacobian", "direct"]
-VECTOR_RULES: tuple[VectorRule, ...] = get_args(VectorRule)
 Map = Callable[[Tensor], Tensor]  # float32 [..., d_source] -> [..., d_target]
 
 _ZERO_NORM = 1e-12

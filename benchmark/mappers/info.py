@@ -13,7 +13,7 @@ from graftbench.benchmark.core.files import is_file
 from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.core.names import MAPPER_NAME, MAPPER_NAME_RULE, SOURCE_FILE
 from graftbench.benchmark.core.plugins import nearest, package_files, plugin
-from graftbench.benchmark.interventions.vectors import VECTOR_RULES, VectorRule
+from graftbench.benchmark.interventions.rules import VECTOR_RULES, VectorRule
 from graftbench.benchmark.mappers.options import Value, parse_options
 from graftbench.benchmark.mappers.source_tree import OPTION_TYPES, WIDTHS, Option, SourceClass, read_classes
 
@@ -98,7 +98,7 @@ def installed_hash(kind: type, name: str) -> str:
     goes up when the same pairs would give another fit.
     """
     if _is_built_in(kind):
-        return hashlib.sha256(f"{name}/{vars(kind)['version']}".encode()).hexdigest()
+        return builtin_hash(name, vars(kind)["version"])
     own = [part for part in kind.__mro__ if part.__module__.partition(".")[0] not in ("torch", "builtins", "typing")]
     files = {Path(file) for part in own if not _is_built_in(part) and (file := _file_of(part))} | set(_package_of(kind))
     total = hashlib.sha256(f"{kind.__qualname__}\n".encode())
@@ -107,6 +107,11 @@ def installed_hash(kind: type, name: str) -> str:
     for path in sorted(files, key=lambda path: (path.name, path)):  # the same wherever they are installed
         total.update(path.read_bytes())
     return total.hexdigest()
+
+
+def builtin_hash(name: str, version: int) -> str:
+    """Return the identity of a built-in mapper."""
+    return hashlib.sha256(f"{name}/{version}".encode()).hexdigest()
 
 
 def _is_built_in(kind: type) -> bool:

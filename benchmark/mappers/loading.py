@@ -9,19 +9,21 @@ from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write
 from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.core.plugins import nearest, plugin
 from graftbench.benchmark.mappers.info import MapperInfo, check_class, installed_hash, submission_hash
-from graftbench.benchmark.mappers.protocol import Mapper
+
+if TYPE_CHECKING:
+    from graftbench.benchmark.mappers.protocol import Mapper
 
 _SUBMISSION = "graftbench_submission_"
 
 
-def make_mapper(info: MapperInfo, d_source: int, d_target: int) -> Mapper:
+def make_mapper(info: MapperInfo, d_source: int, d_target: int) -> "Mapper":
     """Return a mapper from width `d_source` to `d_target` that has not been fitted."""
     kind = mapper_class(info)
     widths = {"d_source": d_source, "d_target": d_target}
@@ -29,7 +31,7 @@ def make_mapper(info: MapperInfo, d_source: int, d_target: int) -> Mapper:
     return kind(**taken, **info.options)
 
 
-def mapper_class(info: MapperInfo) -> type[Mapper]:
+def mapper_class(info: MapperInfo) -> "type[Mapper]":
     """Import the class of a mapper; that of a submission runs its file.
 
     UserError where it cannot be imported, is no mapper, or is not the code that `info` was made from.
@@ -38,7 +40,7 @@ def mapper_class(info: MapperInfo) -> type[Mapper]:
 
 
 @cache
-def _loaded(source: str, name: str, sha256: str, file: Path | None) -> type[Mapper]:
+def _loaded(source: str, name: str, sha256: str, file: Path | None) -> "type[Mapper]":
     if file is None:
         kind = plugin("mappers", source)
         now = installed_hash(kind, name)

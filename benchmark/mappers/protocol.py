@@ -6,7 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from graftbench.benchmark.activations.pairs import Pairs
-from graftbench.benchmark.interventions.vectors import Map, VectorRule
+from graftbench.benchmark.interventions.rules import VectorRule
+from graftbench.benchmark.interventions.vectors import Map
 
 TrainingRecord = dict[str, Any]  # JSON values that are stored with a fit: epochs, steps, losses, ...
 

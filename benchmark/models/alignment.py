@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.data.examples import Span
 from graftbench.benchmark.models.chat import Chat
+from graftbench.benchmark.models.choices import Alignment as Alignment  # imported from here where tokens are aligned
 from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.tokens import offsets_of
-
-Alignment = Literal["ends", "index"]
 
 # Where a token ends: the index of its stretch of the conversation (the format before a message, the message, ...); the
 # distance in characters from the start of a message, 0 in the format; and the number of later tokens with the same

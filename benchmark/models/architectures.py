@@ -6,8 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from graftbench.benchmark.core.errors import UserError
-
-Sites = tuple[int, int]  # in the source and in the target
+from graftbench.benchmark.models.choices import Sites as Sites  # imported from here where blocks are named
 
 # Classes whose blocks take a row of every argument for each row of the batch, and count positions rather than slots of
 # the KV cache: only theirs are read once for equal prompts, or read on where tokens of the cache are masked.

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -18,6 +18,7 @@ from graftbench.benchmark.models.architectures import Blocks
 from graftbench.benchmark.models.block_search import blocks_of
 from graftbench.benchmark.models.cache_check import check_cache
 from graftbench.benchmark.models.chat_formats import OWN, template_of
+from graftbench.benchmark.models.choices import Dtype as Dtype  # imported from here where models are loaded
 from graftbench.benchmark.models.config_check import check_config
 from graftbench.benchmark.models.devices import device_of, free_by_gpu, is_spread
 from graftbench.benchmark.models.folders import folder_of, identity_of
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: dict[Dtype, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 

@@ -5,16 +5,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.results.entry_files import entry_text
-from graftbench.benchmark.results.rows import write_rows
 from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.runs.suite import SUITE, Suite
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ENTRY, ROWS, LEADERBOARD, TIMINGS = "entry.json", "rows.parquet", "leaderboard.json", "timings.json"
 MAPPERS = "mappers"  # the folder of fitted mappers
@@ -42,8 +44,10 @@ class Timings:
     cells: Mapping[str, Mapping[str, float]]
 
 
-def write_run(folder: Path, suite: Suite, entry: Entry, tables: Iterable[pa.Table], timings: Timings | None) -> None:
+def write_run(folder: Path, suite: Suite, entry: Entry, tables: "Iterable[pa.Table]", timings: Timings | None) -> None:
     """Write the files of a run folder, each atomically; a run that was judged again has no timings of its own."""
+    from graftbench.benchmark.results.rows import write_rows  # brings pyarrow, which those who only read do without
+
     write_text(folder / SUITE, suite.model_dump_json(indent=1) + "\n")
     write_rows(folder / ROWS, tables)
     if timings is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.escaping import escape_control
@@ -15,10 +15,12 @@ from graftbench.benchmark.data.checking import check_dataset
 from graftbench.benchmark.data.dataset import Asked, Dataset
 from graftbench.benchmark.data.examples import Prompt, Track
 from graftbench.benchmark.data.registry import dataset_named
-from graftbench.benchmark.experiments.protocol import Order, Task, TaskVariant
 from graftbench.benchmark.models.packaged import is_packaged, packaged_file
 from graftbench.benchmark.models.shipped import shipped_base
 from graftbench.benchmark.runs.suite import CellSpec, Suite
+
+if TYPE_CHECKING:
+    from graftbench.benchmark.experiments.protocol import Order, Task, TaskVariant
 
 _LOOKED_AT = 100  # prompts of a split; `graftbench dataset check` looks at all
 
@@ -60,8 +62,10 @@ class Cell:
         return digest(self.task, self.variant, self.pair, self.sites, settings, judges)[:16]
 
     @property
-    def order(self) -> Order:
+    def order(self) -> "Order":
         """The order that the task is given."""
+        from graftbench.benchmark.experiments.protocol import Order
+
         return Order(self.variant, *split_pair(self.pair), self.sites, dict(self.settings), dict(self.judges))
 
 
@@ -83,7 +87,7 @@ def judges_of_task(suite: Suite, task: str) -> dict[str, str]:
 
 
 @cache
-def task_named(name: str) -> Task:
+def task_named(name: str) -> "Task":
     """Return the installed task `name`; UserError where there is none."""
     task: Task = plugin("tasks", name)()
     return task
@@ -185,7 +189,7 @@ def _no_two_entries(cells: Sequence[CellSpec]) -> None:
             raise UserError(f"The suite has two entries for {variant} on {pair}; sites and tracks belong into one.")
 
 
-def _sites_given(task: Task, spec: CellSpec, dataset: Dataset) -> None:
+def _sites_given(task: "Task", spec: CellSpec, dataset: Dataset) -> None:
     chosen = task.chooses_sites(spec.variant, dataset)
     if chosen and spec.sites is not None:
         raise UserError(f"The task {task.name} chooses its sites itself: leave `sites` out at {spec.variant}.")
@@ -193,7 +197,7 @@ def _sites_given(task: Task, spec: CellSpec, dataset: Dataset) -> None:
         raise UserError(f"The task {task.name} needs `sites: [SOURCE, TARGET]` at {spec.variant} on {spec.pair}.")
 
 
-def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: TaskVariant) -> None:
+def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: "TaskVariant") -> None:
     """Raise a UserError where a dataset has nothing that a cell needs: examples to ask, a contrast, texts to fit on."""
     name, kind = variant.name, variant.behaviour.kind
     for split in get_args(Asked):
@@ -220,7 +224,7 @@ def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: TaskVariant
             raise UserError(f"The dataset {texts.name} has no conversation to fit on for the track {track}.{instead}")
 
 
-def _contrasted(dataset: Dataset, variant: TaskVariant) -> None:
+def _contrasted(dataset: Dataset, variant: "TaskVariant") -> None:
     """Raise a UserError where a dataset has no contrast of a behaviour, or one that its kind cannot use."""
     name, contrast = variant.name, dataset.contrast(variant.name, _LOOKED_AT)
     if not contrast.desired:
@@ -235,7 +239,7 @@ def _contrasted(dataset: Dataset, variant: TaskVariant) -> None:
     _triggers_marked(dataset, variant, [turn.prompt for turn in (*contrast.desired, *contrast.undesired)])
 
 
-def _triggers_marked(dataset: Dataset, variant: TaskVariant, prompts: Sequence[Prompt]) -> None:
+def _triggers_marked(dataset: Dataset, variant: "TaskVariant", prompts: Sequence[Prompt]) -> None:
     """Raise a UserError where a vector belongs at a trigger and a prompt has none."""
     for prompt in prompts:
         if variant.behaviour.positions == "trigger" and prompt.trigger is None:

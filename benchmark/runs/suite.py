@@ -4,23 +4,23 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from graftbench.benchmark.activations.cached import PairStorage
 from graftbench.benchmark.capability.measures import SideEffectsSpec
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.core.names import Word
 from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.data.examples import Track
-from graftbench.benchmark.models.alignment import Alignment
-from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat_formats import OWN, read_format
-from graftbench.benchmark.models.load import Dtype
+from graftbench.benchmark.models.choices import Alignment, Dtype, Sites
 from graftbench.benchmark.results.entry_files import read_bytes
+
+if TYPE_CHECKING:
+    from graftbench.benchmark.activations.cached import PairStorage
 
 SUITES = Path(__file__).parents[1] / "suites"  # those that ship
 SUITE = "suite.json"  # in the folder of a run
@@ -160,8 +160,10 @@ class Suite(_Part):
         return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
-    def pair_storage(self) -> PairStorage:
+    def pair_storage(self) -> "PairStorage":
         """How the pairs that mappers are fitted on are stored."""
+        from graftbench.benchmark.activations.cached import PairStorage
+
         return PairStorage(self.storage or self.dtype, self.pairs)
 
     def spec(self, family: str, version: str) -> ModelSpec:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from graftbench.benchmark.experiments.steering.design import SteeringDesign
     from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
-    from graftbench.benchmark.interventions.vectors import VectorRule
+    from graftbench.benchmark.interventions.rules import VectorRule
     from graftbench.benchmark.mappers.builtin.linear import Linear, Moments, moments_of
     from graftbench.benchmark.mappers.protocol import FittedMapper, Mapper, TrainingRecord
     from graftbench.benchmark.models.handle import ModelHandle

@@ -15,8 +15,9 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.model_check import check_once
+from graftbench.benchmark.interventions.rules import VectorRule
 from graftbench.benchmark.interventions.vector_files import About, SteeringVector
-from graftbench.benchmark.interventions.vectors import Map, VectorRule, is_zero, mapped_vector
+from graftbench.benchmark.interventions.vectors import Map, is_zero, mapped_vector
 from graftbench.benchmark.mappers.fitting import checked_map_on_device, fit_mapper
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.options import Value

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -56,6 +54,9 @@ Row = Mapping[str, Any]
 
 def first_draw_rows(path: Path) -> list[dict[str, Any]]:
     """Read the rows of test prompts, first draw only; UserError where the file cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     columns = ["task", "variant", "pair", "track", "seed", "split", "item", "prompt", "condition", "draw", "completion"]
     try:
         table = pq.read_table(path, columns=[*columns, "success"], filters=[("split", "=", "test"), ("draw", "=", 0)])
