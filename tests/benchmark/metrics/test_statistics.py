@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from graftbench.benchmark.metrics.statistics import difference, is_steerable, resample, transfer
+from graftbench.benchmark.metrics import statistics
+from graftbench.benchmark.metrics.statistics import Resamples, difference, is_steerable, resample, transfer
 
 
 def bits(*rows):
@@ -103,3 +104,33 @@ def test_a_condition_with_other_draws_than_the_baseline_has_no_rate():
     drawn = resample(["a", "b", "c"], 1, 0)
     with pytest.raises(ValueError, match="a condition has 40 draws, and the baseline 1"):
         drawn.rate(np.ones((40, 3)))
+
+
+def former_rates(clusters, rows, seed=0):
+    """Success rates of 2,000 resamples, counted prompt by prompt."""
+    rng, names = np.random.default_rng(seed), sorted(set(clusters))
+    counts = rng.multinomial(len(names) - 1, np.full(len(names), 1 / len(names)), size=2000)
+    draws = rng.multinomial(1, np.full(len(rows), 1 / len(rows)), size=2000).argmax(1)
+    weights = counts[:, [names.index(cluster) for cluster in clusters]]
+    return [(w * rows[draw]).sum() / w.sum() for w, draw in zip(weights, draws, strict=True)]
+
+
+def test_resamples_that_are_shared_give_every_condition_the_rates_that_it_had_alone():
+    rng = np.random.default_rng(2)
+    clusters = [f"{m:03}" for m in CLUSTERS]
+    conditions = [planted(rng, rate) for rate in (0.2, 0.5, 0.9)]
+    noise = np.concatenate([planted(rng, 0.15) for _ in range(16)])
+    shared = resample(clusters, 16, seed=0)
+    assert shared is resample(list(clusters), 16, seed=0)
+    for rows in (*conditions, noise, *conditions):  # the last from those that are kept
+        expected = former_rates(clusters, rows) if len(rows) > 1 else former_rates(clusters, np.repeat(rows, 16, 0))
+        assert shared.rate(rows).tolist() == expected
+
+
+def test_no_more_rates_are_kept_than_memory_is_for(monkeypatch):
+    monkeypatch.setattr(statistics, "_CACHED_RATES", 2)
+    drawn = Resamples(DRAWN.clusters, DRAWN.draws, DRAWN.member)
+    rows = [planted(np.random.default_rng(i), 0.5) for i in range(4)]
+    first = [drawn.rate(row).tolist() for row in rows]
+    assert len(drawn.cached) == 2
+    assert [drawn.rate(row).tolist() for row in rows] == first
