@@ -8,9 +8,9 @@ from graftbench.benchmark.results.rows import Answer, scored_everywhere
 from graftbench.benchmark.results.schema import CellResult, Entry, Rate
 from graftbench.benchmark.results.stored_rows import (
     answer_of_row,
+    is_of_cell,
     read_rows,
     row_numbers_by_experiment,
-    rows_of_cell,
     summary_of,
 )
 from graftbench.benchmark.results.summary import SuccessParts, Summary
@@ -21,11 +21,11 @@ _NEAR = 1e-4  # figures have four decimals
 def row_mismatches(entry: Entry, path: Path) -> list[str]:
     """Return where the cells of an entry do not follow from its rows, in one sentence each. UserError without rows."""
     rows = read_rows(path)
-    numbers = row_numbers_by_experiment(rows)
+    numbers, answers_of_all = row_numbers_by_experiment(rows), [answer_of_row(row) for row in rows]
     mismatches = []
     for cell in (cell for cell in entry.cells if cell.status == "ok"):
-        of_experiment = [rows[i] for i in numbers.get((cell.task, cell.variant, cell.pair), [])]
-        answers = [answer_of_row(row) for row in rows_of_cell(of_experiment, cell.track, cell.seed)]
+        of_experiment = numbers.get((cell.task, cell.variant, cell.pair), [])
+        answers = [answers_of_all[i] for i in of_experiment if is_of_cell(rows[i], cell.track, cell.seed)]
         name = cell_name(cell.task, cell.variant, cell.pair, cell.track, cell.seed)
         mismatches += [f"{name}: {mismatch}" for mismatch in _cell_mismatches(cell, answers)]
     return mismatches

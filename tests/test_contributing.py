@@ -10,7 +10,7 @@ import yaml
 
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.consistency import problems
-from graftbench.benchmark.results.schema import Entry
+from graftbench.benchmark.results.entry_files import read_entry
 
 GUIDE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 FILES = dict(re.findall(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)^```$", GUIDE.read_text(), flags=re.MULTILINE | re.DOTALL))
@@ -74,7 +74,7 @@ def test_its_suite_with_few_prompts_scores_the_mapper_on_the_task_by_the_judge(w
     (work / "few.yaml").write_text(yaml.safe_dump(suite))
     graftbench(work, "score", "with_offset", "--suite", "few.yaml", "--out", "run", "--workers", "1")
 
-    entry = Entry.model_validate_json((work / "run" / "entry.json").read_text())
+    entry = read_entry(work / "run" / "entry.json")
     assert (entry.mapper.name, entry.mapper.source) == ("with_offset", "with_offset")
     assert entry.judges["insulted_sums"]["sum"] == "right_sum/1"
     assert entry.judges["insulted_sums"]["insult"].startswith("phrase/")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from graftbench.benchmark.core.names import cell_name
 from graftbench.benchmark.metrics.statistics import Resamples
-from graftbench.benchmark.results.estimates import rate_of, resamples_of, steerable, transfer_of
+from graftbench.benchmark.results.estimates import draws_of, rate_of, resamples_of, steerable, transfer_of
 from graftbench.benchmark.results.schema import NOT_STEERABLE, CellResult, Entry, Rate
 from graftbench.benchmark.results.scores import CELLS_LEFT_OUT, headline
 
@@ -69,8 +69,8 @@ def _malformed(cell: CellResult) -> Iterator[str]:
         yield "prompts, clusters and their number differ, or there are none"
     if len(set(cell.prompt_ids)) != n:
         yield "a prompt is in it more than once"
-    for name, draws in cell.bits.items():
-        if not 0 < len(draws) <= MAX_DRAWS or any(len(row) != n or not set(row) <= {0, 1} for row in draws):
+    for name, draws in ((name, draws_of(cell.bits, name)) for name in cell.bits):
+        if not 0 < len(draws) <= MAX_DRAWS or any(len(draw) != n for draw in draws.strings):
             yield f"the bits of {name} are not a 0 or a 1 for each of {n} prompts in each draw"
         if name in ONE_DRAW and len(draws) != 1:
             yield f"{name} has {len(draws)} draws, and is one intervention"

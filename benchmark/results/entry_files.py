@@ -2,37 +2,60 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.core.names import MAPPER_NAME, MAPPER_NAME_RULE, SOURCE_FILE
+from graftbench.benchmark.results.packing import pack, unpack
 from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry
+from graftbench.benchmark.results.stored_entry import StoredEntry
 
-MAX_ENTRY_BYTES = 2**26  # an entry of the pocket suite has a few million
+MAX_ENTRY_BYTES = 2**26  # an entry of the pocket suite has a million; before version 3 it had a few
 
 
-def read_entry(path: Path) -> Entry:
-    """Read the entry in a file; UserError where it is none, or is of a newer schema."""
+class _Version(BaseModel):
+    """The version of the schema that a file is written in."""
+
+    schema_version: int
+
+
+def read_entry(path: Path | str) -> Entry:
+    """Read the entry in a file, of this or a former version; UserError where it is none, or is of a newer schema."""
+    path = Path(path)
     raw = read_bytes(path)
     try:
-        entry = Entry.model_validate_json(raw)
+        entry = _parsed(raw)
     except ValidationError as error:
         raise UserError(f"{path} is no entry: {_sentence(error)}") from error
     _refuse_duplicate_keys(path, raw)
-    if "schema_version" not in entry.model_fields_set:
-        raise UserError(f"{path} is no entry: it does not say which version of the schema it is written in.")
     if not MAPPER_NAME.fullmatch(entry.mapper.name):
         raise UserError(f"{path}: a mapper's name is {MAPPER_NAME_RULE}; {entry.mapper.name[:80]!r} is not.")
     for name in entry.mapper.files:
         if not SOURCE_FILE.fullmatch(name):
             raise UserError(f"{path}: {name[:80]!r} is no name of a source file of a mapper.")
     return entry
+
+
+def _parsed(raw: bytes) -> Entry:
+    try:
+        return unpack(StoredEntry.model_validate_json(raw))
+    except ValidationError:
+        if not _is_former(raw):
+            raise
+    return Entry.model_validate_json(raw)
+
+
+def _is_former(raw: bytes) -> bool:
+    """Return whether a file says that it is written in a former version of the schema."""
+    try:
+        return _Version.model_validate_json(raw).schema_version < SCHEMA_VERSION
+    except ValidationError:
+        return False
 
 
 def read_bytes(path: Path, most: int = MAX_ENTRY_BYTES) -> bytes:
@@ -63,27 +86,29 @@ def _refuse_duplicate_keys(path: Path, raw: bytes) -> None:
 
 
 def _sentence(error: ValidationError) -> str:
-    """Return the first fault of an entry, in one sentence."""
-    first = first_error(error)
-    if first.where == "schema_version":
-        stated = str(error.errors()[0]["input"])[:20]
-        return f"its schema has version {stated}, and versions 1 to {SCHEMA_VERSION} are read: take a newer graftbench."
-    return f"{first}."
+    """Return the first fault of an entry, in one sentence; the version of its schema comes before all others."""
+    of_version = [one for one in error.errors() if one["loc"] == ("schema_version",)]
+    if not of_version:
+        return f"{first_error(error)}."
+    if of_version[0]["type"] == "missing":
+        return "it does not say which version of the schema it is written in."
+    stated = str(of_version[0]["input"])[:20]
+    return f"its schema has version {stated}, and versions 1 to {SCHEMA_VERSION} are read: take a newer graftbench."
 
 
 def entry_text(entry: Entry) -> str:
-    """Return the JSON text of an entry, one line per cell: small, and easy to compare between versions."""
-    return "".join(_lines(entry)) + "\n"
+    """Return the JSON text of an entry, one line per cell and per shared value: small, and easy to compare."""
+    stored = pack(entry)
+    facts = {"schema_version": SCHEMA_VERSION} | stored.model_dump(mode="json", exclude={"shared", "cells"})
+    shared = stored.shared.model_dump(mode="json", exclude_defaults=True)
+    lists = ",\n".join(f"{_compact(kind)}: {_lines(values)}" for kind, values in shared.items())
+    cells = _lines([cell.model_dump(mode="json", exclude_defaults=True) for cell in stored.cells])
+    parts = [f"{_compact(name)}: {_compact(value)}" for name, value in facts.items()]
+    return "{\n" + ",\n".join([*parts, f'"shared": {{\n{lists}\n}}', f'"cells": {cells}']) + "\n}\n"
 
 
-def _lines(entry: Entry) -> Iterator[str]:
-    for name, value in entry.model_dump(mode="json").items():
-        yield f"{',' if name != 'schema_version' else '{'}\n{json.dumps(name)}: "
-        if isinstance(value, list):
-            yield "[\n" + ",\n".join(map(_compact, value)) + "\n]"
-        else:
-            yield _compact(value)
-    yield "\n}"
+def _lines(values: list[Any]) -> str:
+    return "[\n" + ",\n".join(map(_compact, values)) + "\n]"
 
 
 def _compact(value: object) -> str:

@@ -4,6 +4,7 @@ Bits are the success, 0 or 1, of every prompt in every draw of a condition: [dra
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,14 +19,18 @@ from graftbench.benchmark.metrics.statistics import (
     transfer,
     wilson,
 )
+from graftbench.benchmark.results.draws import Draws
 
 BOOTSTRAP_SEED = 0
-BitsByCondition = Mapping[str, list[list[int]]]
+BitsByCondition = Mapping[str, Draws | Sequence[Sequence[int]]]
+
+# Seeds, tracks and mappers share the bits of most conditions: what follows from bits is computed once for equal ones.
+_once = lru_cache(maxsize=2**14)
 
 
-def bits_of(bits: BitsByCondition, condition: str) -> Bits:
-    """Return the bits of a condition as an array [draws, prompts]."""
-    return np.array(bits[condition], dtype=float)
+def draws_of(bits: BitsByCondition, condition: str) -> Draws:
+    """Return the bits of a condition, packed; KeyError where it was not run."""
+    return Draws.of(bits[condition])
 
 
 def resamples_of(clusters: Sequence[str], bits: BitsByCondition, baseline: str) -> Resamples:
@@ -35,21 +40,35 @@ def resamples_of(clusters: Sequence[str], bits: BitsByCondition, baseline: str) 
 
 def rate_of(bits: BitsByCondition, condition: str, resamples: Resamples) -> Interval:
     """Return the success rate of a condition with its interval: Wilson's, or of the resamples where it has draws."""
-    successes = bits_of(bits, condition)
+    return _rate(draws_of(bits, condition), resamples)
+
+
+def transfer_of(bits: BitsByCondition, baseline: str, resamples: Resamples) -> Interval:
+    """Return the transfer of the mapped condition; ValueError where native is no better than the baseline."""
+    return _transfer(*(draws_of(bits, name) for name in ("mapped", "native", baseline)), resamples)
+
+
+def steerable(bits: BitsByCondition, baseline: str, resamples: Resamples) -> bool:
+    """Return whether native significantly beats the baseline; KeyError where either was not run."""
+    return _steerable(draws_of(bits, "native"), draws_of(bits, baseline), resamples)
+
+
+@_once
+def _rate(draws: Draws, resamples: Resamples) -> Interval:
+    successes = draws.array
     one_draw = len(successes) == 1
     low, high = wilson(int(successes.sum()), successes.size) if one_draw else _spread(successes, resamples)
     return _rounded(Interval(float(successes.mean()), low, high))
 
 
-def transfer_of(bits: BitsByCondition, baseline: str, resamples: Resamples) -> Interval:
-    """Return the transfer of the mapped condition; ValueError where native is no better than the baseline."""
-    mapped, native, base = (bits_of(bits, name) for name in ("mapped", "native", baseline))
-    return _rounded(transfer(mapped, native, base, resamples))
+@_once
+def _transfer(mapped: Draws, native: Draws, baseline: Draws, resamples: Resamples) -> Interval:
+    return _rounded(transfer(mapped.array, native.array, baseline.array, resamples))
 
 
-def steerable(bits: BitsByCondition, baseline: str, resamples: Resamples) -> bool:
-    """Return whether native significantly beats the baseline; KeyError where either was not run."""
-    return is_steerable(bits_of(bits, "native"), bits_of(bits, baseline), resamples)
+@_once
+def _steerable(native: Draws, baseline: Draws, resamples: Resamples) -> bool:
+    return is_steerable(native.array, baseline.array, resamples)
 
 
 def _spread(bits: Bits, resamples: Resamples) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The schema of an entry, one mapper's results on one suite; a public format that other tools read."""
+"""An entry, one mapper's results on one suite, and the parts that its file is made of."""
 
 import json
 from typing import Annotated, Any, Final, Literal, Self
@@ -18,13 +18,14 @@ from graftbench.benchmark.core.names import (
     SuiteHash,
     Word,
 )
+from graftbench.benchmark.results.draws import Draws
 
 UNSTEERED = "unsteered"
 NOT_STEERABLE = "not_steerable"  # the reason of a cell where native is no better than the baseline
-SCHEMA_VERSION: Final = 2  # version 1 had no `sweep` and no `examples`
+SCHEMA_VERSION: Final = 3  # 1 had no `sweep` and no `examples`; before 3, every cell held all its values itself
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """Base of all parts: immutable, without unknown fields or infinite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -35,14 +36,14 @@ def _all_or_none(*figures: float | None) -> None:
         raise ValueError("a figure stands with its interval, or neither does")
 
 
-class SuiteIdentity(_Part):
+class SuiteIdentity(Part):
     """Name of a suite, and the hash of all its settings that affect what is measured."""
 
     name: Word
     hash: SuiteHash
 
 
-class MapperRecord(_Part):
+class MapperRecord(Part):
     """Name, source and options of the mapper.
 
     `sha256` identifies its code: the hash of a submission's class and file, of the package of an installed mapper, or
@@ -60,7 +61,7 @@ class MapperRecord(_Part):
     vector_rule: Word
 
 
-class _Estimate(_Part):
+class _Estimate(Part):
     """A figure with its interval, or neither."""
 
     value: Figure | None
@@ -99,7 +100,7 @@ class Transfer(_Estimate):
     reason: Line | None
 
 
-class MapperCost(_Part):
+class MapperCost(Part):
     """Size of the fitted mapper, and of its training data."""
 
     parameters: Count
@@ -108,7 +109,7 @@ class MapperCost(_Part):
     share_aligned: Share
 
 
-class FitRecord(_Part):
+class FitRecord(Part):
     """Hash of the data a mapper was fitted on, and its training record."""
 
     data_hash: Word
@@ -124,14 +125,14 @@ class FitRecord(_Part):
         return record
 
 
-class Missing(_Part):
+class Missing(Part):
     """A missing quantity, with the reason."""
 
     value: None = None
     reason: Line
 
 
-class TaskMetric(_Part):
+class TaskMetric(Part):
     """A metric of an lm-eval task over `n` documents, and its difference from the unsteered model.
 
     The difference is paired by document; its interval is a 95 % bootstrap over documents.
@@ -144,7 +145,7 @@ class TaskMetric(_Part):
     high: Figure
 
 
-class SideEffect(_Part):
+class SideEffect(Part):
     """Side effects of a condition on the target: perplexities per token, KL in nats; null where not measured.
 
     `cut` is the number of documents of a task that were longer than the model's context. `reply_perplexity` is the
@@ -159,7 +160,7 @@ class SideEffect(_Part):
     reply_novelty: Share | None = None
 
 
-class SideEffects(_Part):
+class SideEffects(Part):
     """Side effects of every condition of a cell, `unsteered` among them, in two settings.
 
     `deployed`: texts carry the trigger, where there is one, and the intervention is that on the cell's prompts.
@@ -179,7 +180,7 @@ class SideEffects(_Part):
         return conditions
 
 
-class Judging(_Part):
+class Judging(Part):
     """Tokens and dollars that paid judges took, each completion counted once; dollars are null without prices."""
 
     prompt_tokens: Count = 0
@@ -187,7 +188,7 @@ class Judging(_Part):
     dollars: Annotated[float, Field(ge=0, le=MAX_FIGURE)] | None = 0.0
 
 
-class AtStrength(_Part):
+class AtStrength(Part):
     """Success rate of a condition at one strength, over `n` answers to validation prompts in all draws.
 
     Below zero the vector is subtracted, and success is that a behaviour shows less.
@@ -198,14 +199,14 @@ class AtStrength(_Part):
     n: Count
 
 
-class ShownReply(_Part):
+class ShownReply(Part):
     """A completion, and whether it is a success; null where it is unscored."""
 
     completion: str
     success: bool | None
 
 
-class ShownPrompt(_Part):
+class ShownPrompt(Part):
     """Replies to one test prompt under each condition, in its first draw; `reference` is a reply known to be good."""
 
     item: Word
@@ -214,19 +215,14 @@ class ShownPrompt(_Part):
     said: dict[Word, ShownReply]
 
 
-class CellResult(_Part):
-    """Result of one cell: a (task, variant, pair, track, seed) of one mapper."""
+class ExperimentFacts(Part):
+    """What the tracks and seeds of a (task, variant, pair) usually have in common."""
 
     task: Word
     task_version: Count
     variant: Word
     pair: Word
     check: bool
-    track: Literal["task", "unseen", "general"]
-    seed: Integer
-    status: Literal["ok", "failed", "timeout"]
-    reason: Line | None
-    traceback: str | None = None
     sites: tuple[Integer, Integer] | None  # null where the task would have chosen them and did not get that far
     positions: tuple[Word | Integer | None, Word | Integer | None] | None = None  # where the vector is read, likewise
     strength: Strength | None = None
@@ -234,21 +230,39 @@ class CellResult(_Part):
     n_prompts: Count | None = None
     n_validation: Count | None = None
     models: dict[Word, Line] = {}  # source and target: the hash of weights, configuration and tokenizer
-    prompt_ids: list[Word] = []
-    clusters: list[str] = []
-    bits: dict[Word, list[list[int]]] = {}
-    rates: dict[Word, Rate] = {}
-    sweep: dict[Word, list[AtStrength]] = {}
-    examples: list[ShownPrompt] = []
+
+
+class FitFacts(Part):
+    """What is said of an experiment with one fit of a mapper, on one track with one seed."""
+
+    track: Literal["task", "unseen", "general"]
+    seed: Integer
+    status: Literal["ok", "failed", "timeout"]
+    reason: Line | None
+    traceback: str | None = None
     transfer: Transfer | None = None
     steerable: bool | None = None
     fidelity: dict[Word, Figure | None] = {}
-    training: FitRecord | None = None
-    side_effects: SideEffects | Missing = Missing(reason="not_measured")
     cost: MapperCost | None = None
 
 
-class _Scored(_Part):
+NOT_MEASURED: Final = Missing(reason="not_measured")
+
+
+class CellResult(ExperimentFacts, FitFacts):
+    """Result of one cell: a (task, variant, pair, track, seed) of one mapper."""
+
+    prompt_ids: list[Word] = []
+    clusters: list[str] = []
+    bits: dict[Word, Draws] = {}
+    rates: dict[Word, Rate] = {}
+    sweep: dict[Word, list[AtStrength]] = {}
+    examples: list[ShownPrompt] = []
+    training: FitRecord | None = None
+    side_effects: SideEffects | Missing = NOT_MEASURED
+
+
+class _Scored(Part):
     """A score with its interval, or neither."""
 
     score: Figure | None
@@ -285,10 +299,9 @@ class Headline(Score):
     by_track: dict[Word, Score]
 
 
-class Entry(_Part):
-    """Results of one mapper on one suite."""
+class EntryFacts(Part):
+    """An entry without its cells."""
 
-    schema_version: Literal[1, 2] = SCHEMA_VERSION
     graftbench_version: Word
     suite: SuiteIdentity
     judges: dict[Word, dict[Word, Identity]]
@@ -298,4 +311,10 @@ class Entry(_Part):
     mapper: MapperRecord
     environment: dict[Word, Line]
     headline: Headline
+
+
+class Entry(EntryFacts):
+    """Results of one mapper on one suite."""
+
+    schema_version: Literal[1, 2, 3] = SCHEMA_VERSION
     cells: list[CellResult]

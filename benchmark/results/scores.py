@@ -2,17 +2,38 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 
-from graftbench.benchmark.metrics.statistics import RESAMPLES, Floats, Interval, interval, resample_counts
-from graftbench.benchmark.results.estimates import BOOTSTRAP_SEED, bits_of, resamples_of
+from graftbench.benchmark.metrics.statistics import RESAMPLES, Floats, Interval, Resamples, interval, resample_counts
+from graftbench.benchmark.results.draws import Draws
+from graftbench.benchmark.results.estimates import BOOTSTRAP_SEED, draws_of, resamples_of
 from graftbench.benchmark.results.schema import CellResult, Headline, Score, TaskScore
 
 CELLS_LEFT_OUT = "cells of the suite were left out"
 MIN_TEST_PROMPTS, MIN_VALIDATION_PROMPTS = 128, 64  # of a cell that counts
+
+
+class _Fit(NamedTuple):
+    """The bits of one fit of a mapper in one cell, with the resamples of its prompts."""
+
+    mapped: Draws
+    native: Draws
+    baseline: Draws
+    resamples: Resamples
+
+
+@dataclass(frozen=True)
+class _Gains:
+    """Rates of mapped and native above the baseline, with their resamples [resamples]."""
+
+    mapped: float
+    native: float
+    mapped_resamples: Floats
+    native_resamples: Floats
 
 
 def headline(cells: Sequence[CellResult], *, filtered: bool = False) -> Headline:
@@ -90,16 +111,6 @@ def _reason_for_none(counted: Sequence[CellResult]) -> str | None:
     return unmapped[0].rates["mapped"].reason if unmapped else None
 
 
-@dataclass(frozen=True)
-class _Gains:
-    """Rates of mapped and native above the baseline, with their resamples [resamples]."""
-
-    mapped: float
-    native: float
-    mapped_resamples: Floats
-    native_resamples: Floats
-
-
 def _task_score(cells: Sequence[CellResult]) -> tuple[TaskScore, tuple[float, Floats] | None]:
     """Return the score of one task, and the exact value with its resamples [resamples] where there is one."""
     steerable = [cell for cell in cells if cell.steerable and cell.status == "ok"]
@@ -125,13 +136,26 @@ def _by_fit(cells: Sequence[CellResult]) -> list[list[CellResult]]:
 
 
 def _over_seeds(fits: Sequence[CellResult]) -> _Gains:
+    """Return the mean gains over the mapper's seeds."""
+    return _mean_gains(tuple(_fit(cell) for cell in fits))
+
+
+def _fit(cell: CellResult) -> _Fit:
+    assert cell.transfer is not None
+    baseline = cell.transfer.baseline
+    mapped, native, base = (draws_of(cell.bits, name) for name in ("mapped", "native", baseline))
+    return _Fit(mapped, native, base, resamples_of(cell.clusters, cell.bits, baseline))
+
+
+@lru_cache(maxsize=2**11)  # the score over all, of each track and of each pair are over the same fits
+def _mean_gains(fits: tuple[_Fit, ...]) -> _Gains:
     """Average the gains over the mapper's seeds, which are resampled as prompts and draws are.
 
     Prompts and draws are shared by all mappers, and so are their resamples. The seeds of two mappers have nothing in
     common: their resamples are seeded by the bits of the fits.
     """
-    gains = [_gains(cell) for cell in fits]
-    seed = crc32(b"".join(bits_of(cell.bits, "mapped").astype(np.uint8).tobytes() for cell in fits))
+    gains = [_gains(fit) for fit in fits]
+    seed = crc32(b"".join(fit.mapped.array.astype(np.uint8).tobytes() for fit in fits))
     weights = resample_counts(np.random.default_rng((BOOTSTRAP_SEED, seed)), len(fits), RESAMPLES)
     shares = weights / weights.sum(1, keepdims=True)
     return _Gains(
@@ -142,17 +166,14 @@ def _over_seeds(fits: Sequence[CellResult]) -> _Gains:
     )
 
 
-def _gains(cell: CellResult) -> _Gains:
-    assert cell.transfer is not None
-    baseline = cell.transfer.baseline
-    resamples = resamples_of(cell.clusters, cell.bits, baseline)
-    mapped, native, base = (bits_of(cell.bits, name) for name in ("mapped", "native", baseline))
-    base_rates = resamples.rate(base)
+def _gains(fit: _Fit) -> _Gains:
+    mapped, native, base = fit.mapped.array, fit.native.array, fit.baseline.array
+    base_rates = fit.resamples.rate(base)
     return _Gains(
         float(mapped.mean() - base.mean()),
         float(native.mean() - base.mean()),
-        resamples.rate(mapped) - base_rates,
-        resamples.rate(native) - base_rates,
+        fit.resamples.rate(mapped) - base_rates,
+        fit.resamples.rate(native) - base_rates,
     )
 
 

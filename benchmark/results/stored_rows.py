@@ -54,7 +54,12 @@ def row_numbers_by_experiment(rows: Sequence[StoredRow]) -> dict[ExperimentKey, 
 
 def rows_of_cell(rows: Sequence[StoredRow], track: str, seed: int) -> list[StoredRow]:
     """Return the rows of one cell among those of its experiment, with those that all of its cells share."""
-    return [row for row in rows if row["track"] is None or (row["track"], row["seed"]) == (track, seed)]
+    return [row for row in rows if is_of_cell(row, track, seed)]
+
+
+def is_of_cell(row: StoredRow, track: str, seed: int) -> bool:
+    """Return whether a row of an experiment is of this cell, or shared by all of its cells."""
+    return row["track"] is None or (row["track"], row["seed"]) == (track, seed)
 
 
 def answer_of_row(row: StoredRow) -> Answer:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from graftbench.benchmark.results.entry_files import entry_text
 from graftbench.cli.main import main
 from tests.benchmark.runs.test_entry import result
 from tests.leaderboard.paper_runs import cell, scored, suite
@@ -63,7 +64,7 @@ def test_a_run_without_the_paper_s_cells_is_one_sentence(tmp_path, capsys):
 
 def test_what_is_no_run_is_one_sentence(tmp_path, capsys):
     assert main(["compare-paper", str(tmp_path / "nowhere")]) == 2
-    (tmp_path / "mine.json").write_text(scored(cell()).model_dump_json())
+    (tmp_path / "mine.json").write_text(entry_text(scored(cell())))
     assert main(["compare-paper", str(tmp_path / "mine.json")]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert "nowhere cannot be read" in first

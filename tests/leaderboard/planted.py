@@ -1,5 +1,7 @@
 """Entries and run folders with planted success rates."""
 
+import json
+
 import pyarrow.parquet as pq
 
 from graftbench.benchmark.core.hashing import digest
@@ -34,6 +36,11 @@ def entry(name, *cells, sha256="0" * 64, suite=SUITE, dtype="float32", judges=No
         headline=headline(cells),
         cells=list(cells),
     )
+
+
+def former(submission):
+    """The record of an entry as it was written before cells shared their values."""
+    return json.loads(submission.model_copy(update={"schema_version": 2}).model_dump_json())
 
 
 def of(mapped):

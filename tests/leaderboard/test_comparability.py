@@ -2,6 +2,7 @@
 
 import pytest
 
+from graftbench.benchmark.results.entry_files import entry_text
 from graftbench.benchmark.results.schema import Rate
 from graftbench.leaderboard.comparability import comparison_problems
 from graftbench.leaderboard.verify import verify
@@ -93,5 +94,5 @@ def test_an_entry_with_a_failed_cell_is_no_part_of_a_leaderboard(tmp_path):
     path.parent.mkdir(parents=True)
     (tmp_path / "board" / "suites").mkdir()
     (tmp_path / "board" / "suites" / "pocket.json").write_text(SUITE.model_dump_json())
-    path.write_text(entry("mine", *cells).model_dump_json())
+    path.write_text(entry_text(entry("mine", *cells)))
     assert "it has no score, for 1 of 2 cells failed" in verify(path, tmp_path / "board").wrong

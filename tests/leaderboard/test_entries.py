@@ -8,7 +8,7 @@ import pytest
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
-from graftbench.benchmark.results.entry_files import read_bytes, read_entry
+from graftbench.benchmark.results.entry_files import entry_text, read_bytes, read_entry
 from graftbench.cli.main import main
 from graftbench.leaderboard.page.sweeps import read_sweeps
 from tests.leaderboard.planted import entry, of, run_of
@@ -61,14 +61,14 @@ def test_sweeps_over_sites_are_read_from_no_pipe_and_hold_shares(tmp_path):
     [('{"cells":[],', "cells"), ('{"mapper":{"name":"other"},', "mapper"), ('{"\\u0063ells":[],', "cells")],
 )
 def test_an_entry_that_says_two_things_is_refused(tmp_path, more, name):
-    text = entry("mine", *of(0.5)).model_dump_json()
+    text = entry_text(entry("mine", *of(0.5)))
     (tmp_path / "entry.json").write_text(more + text[1:])
     with pytest.raises(UserError, match=f"is no entry: it says '{name}' more than once"):
         read_entry(tmp_path / "entry.json")
 
 
 def test_an_entry_that_says_two_things_deep_inside_is_refused(tmp_path):
-    text = entry("mine", *of(0.5)).model_dump_json().replace('"cost":{', '"cost":{"bytes":1,', 1)
+    text = entry_text(entry("mine", *of(0.5))).replace('"cost":{', '"cost":{"bytes":1,', 1)
     (tmp_path / "entry.json").write_text(text)
     with pytest.raises(UserError, match="it says 'bytes' more than once"):
         read_entry(tmp_path / "entry.json")
@@ -125,20 +125,20 @@ FORGED = "x)\nNo row differs from main.\x1b[8m"
 
 def places():
     return [
-        ("a condition", lambda e: e["cells"][0]["rates"].update({FORGED: {"value": None, "low": None, "high": None}})),
-        ("a condition's bits", lambda e: e["cells"][0]["bits"].update({FORGED: []})),
-        ("a reason of a rate", lambda e: e["cells"][0]["rates"]["mapped"].update(reason=FORGED)),
+        ("a condition", lambda e: e["cells"][0]["rates"].update({FORGED: 0})),
+        ("a condition's bits", lambda e: e["cells"][0]["bits"].update({FORGED: 0})),
+        ("a reason of a rate", lambda e: e["shared"]["rates"][0].update(reason=FORGED)),
         ("a reason of a cell", lambda e: e["cells"][0].update(reason=FORGED)),
         ("a reason of a transfer", lambda e: e["cells"][0]["transfer"].update(reason=FORGED)),
         ("a baseline", lambda e: e["cells"][0]["transfer"].update(baseline=FORGED)),
-        ("a mark", lambda e: e["cells"][0]["rates"]["mapped"]["marks"].update({FORGED: 0.5})),
-        ("a group", lambda e: e["cells"][0]["rates"]["mapped"]["groups"].update({FORGED: 0.5})),
-        ("a measure", lambda e: e["cells"][0]["rates"]["mapped"]["measures"].update({FORGED: 0.5})),
-        ("a figure of fidelity", lambda e: e["cells"][0]["fidelity"].update({FORGED: 0.5})),
-        ("a model", lambda e: e["cells"][0]["models"].update({"source": FORGED})),
-        ("a position", lambda e: e["cells"][0].update(positions=[FORGED, "last"])),
-        ("a hash of data", lambda e: e["cells"][0]["training"].update(data_hash=FORGED)),
-        ("why nothing was measured", lambda e: e["cells"][0]["side_effects"].update(reason=FORGED)),
+        ("a mark", lambda e: e["shared"]["rates"][0].update(marks={FORGED: 0.5})),
+        ("a group", lambda e: e["shared"]["rates"][0].update(groups={FORGED: 0.5})),
+        ("a measure", lambda e: e["shared"]["rates"][0].update(measures={FORGED: 0.5})),
+        ("a figure of fidelity", lambda e: e["cells"][0].update(fidelity={FORGED: 0.5})),
+        ("a model", lambda e: e["shared"]["experiments"][0].update(models={"source": FORGED})),
+        ("a position", lambda e: e["shared"]["experiments"][0].update(positions=[FORGED, "last"])),
+        ("a hash of data", lambda e: e["shared"]["training"][0].update(data_hash=FORGED)),
+        ("why nothing was measured", lambda e: e["cells"][0].update(side_effects={"reason": FORGED})),
         ("a track", lambda e: e["headline"]["by_track"].update({FORGED: e["headline"]["by_track"]["task"]})),
         ("a task", lambda e: e["headline"]["by_task"].update({FORGED: e["headline"]["by_task"]["backdoor_removal"]})),
         ("why there is no score", lambda e: e["headline"].update(reason=FORGED)),
@@ -160,7 +160,7 @@ def places():
 
 @pytest.mark.parametrize(("what", "edit"), places(), ids=[what for what, _ in places()])
 def test_no_name_and_no_reason_forges_a_line(tmp_path, capsys, what, edit):
-    record = json.loads(entry("mine", *of(0.5)).model_dump_json())
+    record = json.loads(entry_text(entry("mine", *of(0.5))))
     edit(record)
     (tmp_path / "entry.json").write_text(json.dumps(record))
     assert main(["leaderboard", "verify", str(tmp_path / "entry.json")]) == 1

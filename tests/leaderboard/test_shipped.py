@@ -16,6 +16,12 @@ def test_every_entry_follows_from_its_files_and_the_leaderboard_from_the_entries
     assert [one.report for one in verify_all(FOLDER) if one.wrong] == []
 
 
+def test_no_entry_is_large_and_all_are_of_the_newest_schema():
+    files = list((FOLDER / "entries").iterdir())
+    assert max(file.stat().st_size for file in files) <= 1_500_000
+    assert all(file.read_bytes().startswith(b'{\n"schema_version": 3,') for file in files)
+
+
 @pytest.mark.parametrize("file", sorted((FOLDER / "suites").iterdir()), ids=lambda file: file.stem)
 def test_a_suite_on_it_that_has_the_name_of_one_that_ships_is_the_one_that_ships(file):
     stored = read_suite_file(file)

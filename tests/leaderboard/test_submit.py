@@ -104,7 +104,7 @@ def test_entries_with_other_references_are_refused(tmp_path, board, capsys, cell
 
 
 def test_a_control_that_is_not_there_is_found(tmp_path, board, capsys):
-    record = json.loads(entry("mine", *of(0.9)).model_dump_json())
+    record = json.loads(entry_text(entry("mine", *of(0.9))))
     del record["cells"][0]["bits"]["native"]
     (tmp_path / "entry.json").write_text(json.dumps(record))
     assert main(["leaderboard", "verify", str(tmp_path / "entry.json")]) == 1
@@ -370,7 +370,7 @@ def test_what_changed_since_another_revision_is_reported_row_by_row(tmp_path, bo
     assert "pocket, task: ours (00000000): rank 1, 87.5" in message
     assert "became rank 2, 25.0" in message
     assert f"entries/{file_name(entry('gone', *of(0.5)))} is gone" in message
-    assert f"entries/{file_name(ours)} changed: 3 lines added, 3 removed" in message
+    assert f"entries/{file_name(ours)} changed: 5 lines added, 5 removed" in message
     assert "/cell/mapper.safetensors is new" in message
     assert verified(board, "--against", "nowhere") == 2
     assert "There is no leaderboard.json in" in capsys.readouterr().err

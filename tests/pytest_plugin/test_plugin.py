@@ -13,7 +13,7 @@ import yaml
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.benchmark.results.schema import Entry
+from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.results.scores import CELLS_LEFT_OUT
 from graftbench.benchmark.runs.parts import Parts
 from graftbench.benchmark.runs.run import gather
@@ -119,7 +119,7 @@ def alone(busy, run):
 
 def entry_in(repository, mapper):
     (file,) = repository.glob(f"runs/small-{mapper}-*/entry.json")
-    return Entry.model_validate_json(file.read_text())
+    return read_entry(file)
 
 
 def ranking_in(repository):

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.benchmark.results.schema import Entry
+from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.cli.main import main
 from tests.in_process import in_process
 
@@ -61,7 +61,7 @@ def cells(tmp_path_factory):
             assert main([*command, str(home / "run")]) == 0
             assert main([*command, str(home / "again")]) == 0
     assert (home / "again" / "entry.json").read_text() == (home / "run" / "entry.json").read_text()
-    return Entry.model_validate_json((home / "run" / "entry.json").read_text()).cells
+    return read_entry(home / "run" / "entry.json").cells
 
 
 def test_every_condition_has_its_costs_in_both_settings(scored):

@@ -17,7 +17,7 @@ from rich.console import Console
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.benchmark.results.schema import Entry
+from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.runs.jobs import _spread
 from graftbench.benchmark.runs.plan import planned
 from graftbench.benchmark.runs.request import Request
@@ -91,7 +91,7 @@ def cached(home, monkeypatch):
 
 def score_on_workers(home, mapper, out, *more):
     status = main(["score", mapper, "--suite", str(home / "small.yaml"), "--out", str(home / out), *more])
-    return status, Entry.model_validate_json((home / out / "entry.json").read_text())
+    return status, read_entry(home / out / "entry.json")
 
 
 def score(home, mapper, out, *more):
@@ -207,7 +207,7 @@ def test_a_run_that_was_killed_twice_goes_on_from_the_cell_that_ended_and_gives_
     marked = json.loads(part.read_text()) | {"seconds": {"total": 12345.0}}
     part.write_text(json.dumps(marked))
     assert subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
-    assert bits(Entry.model_validate_json((home / "killed" / "entry.json").read_text())) == bits(ridge)
+    assert bits(read_entry(home / "killed" / "entry.json")) == bits(ridge)
     seconds = json.loads((home / "killed" / "timings.json").read_text())["cells"]
     assert [cell["total"] == 12345.0 for cell in seconds.values()] == [True, False]
     assert not (home / "killed" / "parts").exists()
@@ -284,7 +284,7 @@ def test_fits_elsewhere_and_at_several_sites_are_scored_and_put_on_record(home, 
     out = home / "more"
     with in_process():
         assert main(["score", "ridge", "--suite", str(home / "more.yaml"), "--out", str(out)]) == 0
-    entry = Entry.model_validate_json((out / "entry.json").read_text())
+    entry = read_entry(out / "entry.json")
     embeddings, several = entry.cells
     assert embeddings.sites == (2, 2)
     assert embeddings.fidelity["fvu"] == pytest.approx(0, abs=1e-4)  # of embeddings, which are rotated alike
@@ -348,7 +348,7 @@ def test_a_finished_run_of_another_mapper_is_not_written_over(home, ridge, capsy
     command = ["score", "identity", "--suite", str(home / "small.yaml"), "--out", str(home / "ridge")]
     assert main(command) == 2
     assert "holds a run of ridge on small, which would be lost" in " ".join(capsys.readouterr().err.split())
-    assert bits(Entry.model_validate_json((home / "ridge" / "entry.json").read_text())) == bits(ridge)
+    assert bits(read_entry(home / "ridge" / "entry.json")) == bits(ridge)
 
 
 @pytest.mark.parametrize(

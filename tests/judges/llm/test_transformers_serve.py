@@ -18,7 +18,7 @@ import yaml
 from transformers import AutoTokenizer
 
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.benchmark.results.schema import Entry
+from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.cli.main import main
 from graftbench.judges.llm.judge import LLMJudge
 from graftbench.judges.llm.reply_cache import ReplyCache
@@ -182,7 +182,7 @@ def test_a_task_whose_every_measure_is_judged_on_such_a_server_runs_to_its_end(s
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(suite(judges)))
     command = ["score", "ridge", "--suite", str(tmp_path / "suite.yaml"), "--out", str(tmp_path / "run")]
     assert main([*command, "--workers", "1"]) == 0
-    scored = Entry.model_validate_json((tmp_path / "run" / "entry.json").read_text())
+    scored = read_entry(tmp_path / "run" / "entry.json")
     assert scored.cells[0].status == "ok"
     assert scored.cells[0].rates["native"].good == 1
     assert {0.0, 1.0} >= {float(row["gone"]) for row in pq.read_table(tmp_path / "run" / "rows.parquet").to_pylist()}
