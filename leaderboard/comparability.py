@@ -74,22 +74,35 @@ def _cell_mismatches(cell: CellResult, other: CellResult) -> Iterator[str]:
     if baselines[0] != baselines[1]:
         yield f"the baselines are {baselines[0]} and {baselines[1]}"
         return
-    clusters = [dict(zip(one.prompt_ids, one.clusters, strict=False)) for one in (cell, other)]
-    shared = [item for item in clusters[0] if item in clusters[1]]
-    if any(len(shared) < (1 - MAX_PROMPT_MISMATCHES) * len(one.prompt_ids) for one in (cell, other)):
-        yield "the prompts differ"
+    shared, mismatch = _shared_prompts(cell, other)
+    if mismatch is not None:
+        yield mismatch
+    if shared is None:
         return
-    if any(clusters[0][item] != clusters[1][item] for item in shared):
-        yield "the clusters of prompts differ"
     yield from _answer_mismatches(cell, other, shared)
     if (cell.steerable, cell.reason) != (other.steerable, other.reason):  # their scores are over other cells then
         reasons = f"{cell.reason or 'steerable'}, {other.reason or 'steerable'}"
         yield f"it can be steered in one and not in the other ({reasons})"
 
 
+def _shared_prompts(cell: CellResult, other: CellResult) -> tuple[Sequence[str] | None, str | None]:
+    """Return the prompts of both cells, None where these are too few, and what differs, if anything."""
+    if (cell.prompt_ids, cell.clusters) == (other.prompt_ids, other.clusters):
+        return cell.prompt_ids, None
+    clusters = [dict(zip(one.prompt_ids, one.clusters, strict=False)) for one in (cell, other)]
+    shared = [item for item in clusters[0] if item in clusters[1]]
+    if any(len(shared) < (1 - MAX_PROMPT_MISMATCHES) * len(one.prompt_ids) for one in (cell, other)):
+        return None, "the prompts differ"
+    same_clusters = all(clusters[0][item] == clusters[1][item] for item in shared)
+    return shared, None if same_clusters else "the clusters of prompts differ"
+
+
 def _answer_mismatches(cell: CellResult, other: CellResult, shared: Sequence[str]) -> Iterator[str]:
     """Yield the reference conditions under which too many answers to shared prompts differ."""
+    same_prompts = cell.prompt_ids == other.prompt_ids
     for condition in sorted({*cell.bits, *other.bits} - OF_MAPPERS - TRAINED):
+        if same_prompts and cell.bits.get(condition) == other.bits.get(condition):
+            continue
         mine, theirs = (bits_on(shared, one, condition) for one in (cell, other))
         if len(mine) != len(theirs):
             yield f"{condition} has another number of draws"

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from graftbench.benchmark.core.names import cell_name
-from graftbench.benchmark.core.plugins import plugin, plugin_names
+from graftbench.benchmark.core.plugins import plugin_names
 from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.runs.plan import Cell, listed
 from graftbench.benchmark.runs.suite import Suite
+from graftbench.leaderboard.installed import task_version
 
 Key = tuple[str, str, str, str, int, bool]  # task, variant, pair, track, seed, check
 
@@ -32,8 +33,8 @@ def suite_mismatches(suite: Suite, entry: Entry) -> list[str]:
 def _version_mismatches(entry: Entry) -> Iterator[str]:
     """Yield the tasks whose version is not the installed one; a task that is not installed is passed over."""
     for name, version in sorted({(cell.task, cell.task_version) for cell in entry.cells}):
-        if name in plugin_names("tasks") and plugin("tasks", name)().version != version:
-            yield f"{name} was of version {version}, and is of {plugin('tasks', name)().version} here: score it again"
+        if name in plugin_names("tasks") and task_version(name) != version:
+            yield f"{name} was of version {version}, and is of {task_version(name)} here: score it again"
 
 
 def _cell_mismatches(suite: Suite, entry: Entry) -> Iterator[str]:

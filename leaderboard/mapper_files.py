@@ -12,6 +12,7 @@ from graftbench.benchmark.mappers.loading import SOURCE, check_files, copy_files
 from graftbench.benchmark.results.schema import Entry, MapperRecord
 from graftbench.benchmark.runs.folder import ENTRY, MAPPERS
 from graftbench.leaderboard.entries import file_name
+from graftbench.leaderboard.installed import mapper_statement
 from graftbench.leaderboard.source_check import source_mismatches
 
 MAX_FILES = 5000  # and folders, in a folder: a fitted mapper has two files for each cell
@@ -25,11 +26,10 @@ def identity_mismatches(entry: Entry) -> list[str]:
         return _submission_mismatches(mapper)
     if not is_builtin("mappers", mapper.source):
         return []
-    installed = describe(mapper.source)
     claimed = (mapper.name, mapper.sha256, mapper.deterministic, mapper.vector_rule)
-    if claimed != (installed.name, installed.sha256, installed.deterministic, installed.vector_rule):
+    if claimed != mapper_statement(mapper.source):
         return [f"it is not of the mapper {mapper.source} that comes with this graftbench: score it again"]
-    return _option_mismatches(mapper)
+    return _option_mismatches(mapper) if mapper.options else []
 
 
 def _submission_mismatches(mapper: MapperRecord) -> list[str]:

@@ -3,20 +3,22 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
-from itertools import combinations, compress
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
-from graftbench.benchmark.metrics.statistics import Floats
+from graftbench.benchmark.metrics.statistics import Floats, quantiles
+from graftbench.benchmark.results.estimates import draws_of
 from graftbench.benchmark.results.schema import SCHEMA_VERSION, CellResult, Entry
 from graftbench.benchmark.results.scores import score_of, score_resamples
 from graftbench.leaderboard.columns import cost, fidelity, side_effects
 from graftbench.leaderboard.entries import by_suite
 
+Experiment = tuple[str, str, str]  # task, variant, pair
 _FORMER_DATASET = "pocket/1"
 LOOKUP = "lookup"  # the nearest-neighbour control, whose score is reported with every score of the `task` track
 
@@ -113,16 +115,43 @@ def _lookup(on_track: Sequence[Entry], track: str) -> dict[str, Any]:
     return {"lookup": None, "lookup_reason": "there is no entry of lookup"}
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """The cells of one mapper, and its score in every resample [resamples]."""
+
+    cells: list[CellResult]
+    scores: Floats
+
+    @cached_property
+    def prompts(self) -> dict[Experiment, tuple[tuple[str, ...], ...]]:
+        """The prompts of each experiment, once where all seeds have the same."""
+        of: dict[Experiment, dict[tuple[str, ...], None]] = {}
+        for cell in self.cells:
+            of.setdefault(_experiment(cell), {})[_same_object(tuple(cell.prompt_ids))] = None
+        return {experiment: tuple(prompts) for experiment, prompts in of.items()}
+
+    @cached_property
+    def same_in_all_seeds(self) -> bool:
+        """True where the seeds of every experiment have the same prompts."""
+        return all(len(prompts) == 1 for prompts in self.prompts.values())
+
+
+@lru_cache(maxsize=2**10)
+def _same_object(prompts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first tuple that was equal: comparing an object with itself takes no time."""
+    return prompts
+
+
 def _ranks(mappers: Sequence[list[CellResult] | None]) -> list[int | None]:
     """Return a rank for each mapper, given its cells; None for those without a score."""
     scored = {
-        i: (cells, scores)
+        i: _Scored(cells, scores)
         for i, cells in enumerate(mappers)
         if cells is not None and (scores := score_resamples(cells)) is not None
     }
     better = Counter[int]()  # how many mappers are better than each
     for (i, one), (j, other) in combinations(scored.items(), 2):
-        on_same = _scores_on_same(*one, *other)
+        on_same = _scores_on_same(one, other)
         if on_same is not None:
             first, second = on_same
             better[i] += _significantly_higher(second, first)
@@ -130,23 +159,22 @@ def _ranks(mappers: Sequence[list[CellResult] | None]) -> list[int | None]:
     return [1 + better[i] if i in scored else None for i in range(len(mappers))]
 
 
-def _scores_on_same(
-    one: list[CellResult], scores: Floats, other: list[CellResult], their_scores: Floats
-) -> tuple[Floats, Floats] | None:
+def _scores_on_same(one: _Scored, other: _Scored) -> tuple[Floats, Floats] | None:
     """Return the scores [resamples] of two mappers on the prompts that both have; None where they share none."""
-    if [cell.prompt_ids for cell in one] == [cell.prompt_ids for cell in other]:
-        return scores, their_scores
-    return _scores_on_shared(one, other)
+    both = one.prompts.keys() & other.prompts.keys()
+    if one.same_in_all_seeds and other.same_in_all_seeds and all(one.prompts[e] == other.prompts[e] for e in both):
+        return one.scores, other.scores
+    return _scores_on_shared(one.cells, other.cells)
 
 
 def _significantly_higher(one: Floats, other: Floats) -> bool:
     """Return whether paired scores, each [resamples], are higher in 97.5 % of resamples."""
-    return float(np.nanquantile(one - other, 0.025)) > 0
+    return quantiles(one - other, [0.025], skip_nan=True)[0] > 0
 
 
 def _scores_on_shared(one: list[CellResult], other: list[CellResult]) -> tuple[Floats, Floats] | None:
     """Resample the scores of two mappers on the prompts that both have in each cell; None where they share none."""
-    shared: dict[tuple[str, str, str], set[str]] = {}
+    shared: dict[Experiment, set[str]] = {}
     for cell in (*one, *other):  # of every seed of both
         shared[_experiment(cell)] = shared.get(_experiment(cell), set(cell.prompt_ids)) & set(cell.prompt_ids)
     reduced = [[_reduced(cell, shared[_experiment(cell)]) for cell in cells] for cells in (one, other)]
@@ -156,20 +184,20 @@ def _scores_on_shared(one: list[CellResult], other: list[CellResult]) -> tuple[F
     return None if first is None or second is None else (first, second)
 
 
-def _experiment(cell: CellResult) -> tuple[str, str, str]:
+def _experiment(cell: CellResult) -> Experiment:
     return cell.task, cell.variant, cell.pair
 
 
 def _reduced(cell: CellResult, items: set[str]) -> CellResult:
     """Return a cell with only some of its prompts."""
-    kept = [item in items for item in cell.prompt_ids]
-    if all(kept):
+    kept = [i for i, item in enumerate(cell.prompt_ids) if item in items]
+    if len(kept) == len(cell.prompt_ids):
         return cell
     return cell.model_copy(
         update={
-            "prompt_ids": list(compress(cell.prompt_ids, kept)),
-            "clusters": list(compress(cell.clusters, kept)),
-            "bits": {name: [list(compress(draw, kept)) for draw in draws] for name, draws in cell.bits.items()},
+            "prompt_ids": [cell.prompt_ids[i] for i in kept],
+            "clusters": [cell.clusters[i] for i in kept],
+            "bits": {name: draws_of(cell.bits, name).kept(kept) for name in cell.bits},
         }
     )
 

@@ -22,7 +22,6 @@ from graftbench.leaderboard.mapper_files import (
     stray_mappers,
 )
 from graftbench.leaderboard.ranking import as_json
-from graftbench.leaderboard.row_check import row_mismatches
 from graftbench.leaderboard.suites import stored_suite, stray_suites, suite_conflicts
 
 Check = tuple[str, list[str]]  # what the entry was checked against, and what is wrong
@@ -76,6 +75,8 @@ def _run_checks(entry: Entry, path: Path) -> Iterator[Check]:
     yield "source", run_source_mismatches(entry, path.parent)
     rows, suite = path.with_name(ROWS), path.with_name(SUITE)
     if rows.exists():
+        from graftbench.leaderboard.row_check import row_mismatches  # brings pandas, by way of pyarrow
+
         yield "rows", row_mismatches(entry, rows)
     if suite.exists():
         yield f"suite {entry.suite.name}", suite_mismatches(read_suite_file(suite), entry)

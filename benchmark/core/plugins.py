@@ -47,6 +47,16 @@ def is_builtin(kind: Kind, name: str) -> bool:
     return any(value.startswith(_OWN) for value in _points(kind).get(name, {}))
 
 
+def builtin_source(kind: Kind, name: str) -> tuple[Path, str] | None:
+    """Return the file and the class of a plugin that comes with this package, without importing it; None for others."""
+    values = _points(kind).get(name, {})
+    if len(values) != 1 or not is_builtin(kind, name):
+        return None
+    module, _, class_name = next(iter(values)).partition(":")
+    spec = find_spec(module)
+    return None if spec is None or spec.origin is None else (Path(spec.origin), class_name)
+
+
 def third_party_sources() -> list[Path]:
     """List the Python files of other packages that bring tasks, datasets or judges."""
     kinds: tuple[Kind, ...] = ("tasks", "datasets", "judges")

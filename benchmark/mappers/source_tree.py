@@ -46,6 +46,14 @@ class SourceClass:
                 return value.value if plain else default  # type: ignore[attr-defined]
         return default
 
+    def number(self, name: str) -> int | None:
+        """Return the plain integer that the class assigns to `name`; None where it assigns none."""
+        for node in self.lineage:
+            value = _last_binding(node, name)
+            if value is not None:
+                return value.value if isinstance(value, ast.Constant) and type(value.value) is int else None
+        return None
+
     def method(self, name: str) -> ast.FunctionDef | None:
         """Return the definition of a method, None where the file has none."""
         for node in self.lineage:
