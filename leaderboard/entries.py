@@ -1,6 +1,8 @@
 """Files of the entries of a leaderboard, and the refusal of those that are wrong."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
@@ -21,6 +23,18 @@ def entry_files(folder: Path) -> list[Path]:
             f"{entries} holds no entry: `graftbench submit RUN` adds one; --leaderboard names another folder."
         )
     return files
+
+
+@contextmanager
+def while_reading() -> Iterator[None]:
+    """Keep the collector of cycles off: entries have none, and it would look at all their parts again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def file_name(entry: Entry) -> str:

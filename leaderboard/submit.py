@@ -16,7 +16,7 @@ from graftbench.benchmark.runs.folder import ENTRY, MAPPERS, ROWS
 from graftbench.benchmark.runs.suite import SUITE, Suite, read_suite_file
 from graftbench.leaderboard.comparability import comparison_problems
 from graftbench.leaderboard.completeness import suite_mismatches, unranked_reasons
-from graftbench.leaderboard.entries import ENTRIES, file_name, refuse
+from graftbench.leaderboard.entries import ENTRIES, file_name, refuse, while_reading
 from graftbench.leaderboard.mapper_files import (
     copy_mapper,
     file_mismatches,
@@ -121,7 +121,8 @@ def _same_mapper(one: Entry, other: Entry) -> bool:
 
 def _present(folder: Path) -> list[Entry]:
     """Return the entries of a leaderboard; UserError where a file has another name than it should."""
-    entries = {path: read_entry(path) for path in sorted((folder / ENTRIES).glob("*.json"))}
+    with while_reading():
+        entries = {path: read_entry(path) for path in sorted((folder / ENTRIES).glob("*.json"))}
     for path, entry in entries.items():
         if path.name != file_name(entry):
             raise UserError(f"{path} should be called {file_name(entry)}: put that right first.")

@@ -14,7 +14,7 @@ from graftbench.benchmark.runs.folder import LEADERBOARD, MAPPERS, ROWS
 from graftbench.benchmark.runs.suite import SUITE, Suite, read_suite_file
 from graftbench.leaderboard.comparability import comparison_problems
 from graftbench.leaderboard.completeness import suite_mismatches, unranked_reasons
-from graftbench.leaderboard.entries import ENTRIES, entry_files, file_name, refuse
+from graftbench.leaderboard.entries import ENTRIES, entry_files, file_name, refuse, while_reading
 from graftbench.leaderboard.mapper_files import (
     identity_mismatches,
     run_source_mismatches,
@@ -126,7 +126,8 @@ def _incompatible(entries: Sequence[Entry]) -> list[str]:
 
 
 def _verified_entries(folder: Path) -> list[Verified]:
-    return [verify(path, folder) for path in entry_files(folder)]
+    with while_reading():
+        return [verify(path, folder) for path in entry_files(folder)]
 
 
 def _board_mismatches(board: Path, entries: Sequence[Entry]) -> list[str]:

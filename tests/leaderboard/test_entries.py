@@ -1,5 +1,6 @@
 """Files that anybody may submit are read, or refused in one sentence, whatever their kind, content or name."""
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.results.entry_files import entry_text, read_bytes, read_entry
 from graftbench.cli.main import main
+from graftbench.leaderboard.entries import while_reading
 from graftbench.leaderboard.page.sweeps import read_sweeps
 from tests.leaderboard.planted import entry, of, run_of
 
@@ -72,6 +74,12 @@ def test_an_entry_that_says_two_things_deep_inside_is_refused(tmp_path):
     (tmp_path / "entry.json").write_text(text)
     with pytest.raises(UserError, match="it says 'bytes' more than once"):
         read_entry(tmp_path / "entry.json")
+
+
+def test_the_collector_of_cycles_is_on_again_after_reading():
+    with while_reading():
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 LONG = "x" * 300

@@ -60,8 +60,7 @@ def refused(tmp_path, edit):
     return str(error.value)
 
 
-KINDS = {"experiments": 2, "prompts": 1, "bits": 5, "rates": 5, "sweep": 1, "replies": 1, "examples": 1}
-KINDS |= {"training": 1, "side_effects": 1}
+KINDS = ("experiments", "prompts", "bits", "rates", "sweep", "replies", "examples", "training", "side_effects")
 
 
 @pytest.mark.parametrize("kind", KINDS)
