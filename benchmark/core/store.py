@@ -7,6 +7,8 @@ was converted, does without it), and never a name.
 import hashlib
 import json
 import logging
+import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from graftbench.benchmark.core.errors import UserError, cache_folder
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.hashing import digest, sha256_of
 from graftbench.benchmark.core.plugins import third_party_sources
+from graftbench.benchmark.core.remote import Remote, is_address
 
 _log = logging.getLogger("graftbench.store")
 _MANIFEST, _UNFINISHED = "manifest.json", ".unfinished-"
@@ -69,17 +72,36 @@ def package_version() -> str:
 
 
 class Store:
-    """A cache of folders and JSON values under `root`, by default in the user's cache."""
+    """A cache of folders and JSON values under `root`, by default in the user's cache.
 
-    def __init__(self, root: Path | None = None) -> None:
+    Several machines may share it: the folder itself, or an address (`GRAFTBENCH_REMOTE_CACHE` by default) from which
+    each of them fetches what its own folder lacks, and to which it puts what it makes.
+    """
+
+    def __init__(self, root: Path | None = None, address: str | None = None) -> None:
+        """Raise UserError where the address cannot be used."""
+        if root is None and address is None:
+            address = os.environ.get("GRAFTBENCH_REMOTE_CACHE") or None
         self.root = root or cache_folder() / "work"
+        self._remote = Remote(address) if address else None
+
+    @classmethod
+    def at(cls, place: str) -> "Store":
+        """Return the store at a place: the address that machines share, or a folder."""
+        return cls(address=place) if is_address(place) else cls(Path(place))
+
+    @property
+    def place(self) -> str:
+        """The address that machines share, or else the folder."""
+        return str(self.root) if self._remote is None else self._remote.address
 
     def folder(self, kind: str, parts: Any, make: Callable[[Path], None], *, by_code: bool = True) -> Path:
         """Return the cached folder that `make` fills, calling it only where the folder is missing or damaged.
 
-        The folder appears atomically, and another process that wants the same one waits. The log reports damage. What
-        does not depend on the code that decides results is not `by_code`: another version of it uses the folder on.
-        UserError where the disk is full or cannot be written to.
+        The folder appears atomically, and another process that wants the same one waits, where the disk knows locks;
+        elsewhere the work is done twice, and the first folder stays. The log reports damage. What does not depend on
+        the code that decides results is not `by_code`: another version of it uses the folder on. UserError where the
+        disk is full or cannot be written to, or the address cannot be reached.
         """
         key = digest(kind, code_version() if by_code else "", parts)
         folder = self.root / kind / key[:2] / key
@@ -91,7 +113,7 @@ class Store:
             lock.acquire()
         try:
             if not _intact(folder):
-                self._make(folder, make)
+                self._obtain(folder, make)
         finally:
             lock.release()  # its file stays: another process may hold it by now
         return folder
@@ -103,20 +125,45 @@ class Store:
         )
         return json.loads((folder / "value.json").read_text(encoding="utf-8"))
 
-    def _make(self, folder: Path, make: Callable[[Path], None]) -> None:
+    def _obtain(self, folder: Path, make: Callable[[Path], None]) -> None:
+        """Fetch a folder, or make it and put it where other machines find it."""
+        name = folder.relative_to(self.root).as_posix()
+        if self._remote is not None:
+            with self._unfinished(folder) as unfinished:
+                if self._remote.fetch(name, unfinished):
+                    self._finish(unfinished, folder)
+                    return
+        with self._unfinished(folder) as unfinished:
+            make(unfinished)
+            files = self._finish(unfinished, folder)
+        if self._remote is not None:
+            self._remote.put(name, folder, files)
+
+    @contextmanager
+    def _unfinished(self, folder: Path) -> Iterator[Path]:
+        """Yield an empty folder next to `folder`, in place of what is damaged there; it is gone after the block."""
         with self._writable():
-            unfinished = folder.with_name(f"{_UNFINISHED}{folder.name}")
+            # Each machine has its own: on a shared disk without locks, another may be making the same folder.
+            unfinished = folder.with_name(f"{_UNFINISHED}{folder.name}-{platform.node()}")
             for stale in (folder, unfinished):  # a damaged folder, and one that a killed process left
                 shutil.rmtree(stale, ignore_errors=True)
             unfinished.mkdir()
         try:
-            make(unfinished)
-            with self._writable():
-                files = {str(file.relative_to(unfinished)): sha256_of(file) for file in sorted(unfinished.rglob("*"))}
-                write_text(unfinished / _MANIFEST, json.dumps(files))
-                unfinished.replace(folder)
+            yield unfinished
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _finish(self, unfinished: Path, folder: Path) -> dict[str, str]:
+        """Move a folder to its place with a manifest of its files, and return their hashes."""
+        with self._writable():
+            files = {str(file.relative_to(unfinished)): sha256_of(file) for file in sorted(unfinished.rglob("*"))}
+            write_text(unfinished / _MANIFEST, json.dumps(files))
+            try:
+                unfinished.replace(folder)
+            except OSError:
+                if not _intact(folder):  # else another machine was faster, where the disk knows no locks
+                    raise
+        return files
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
