@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 import pytest
 
-RUNNERS = ("runs.run", "runs.sweeps.fits", "runs.sweeps.native", "runs.transfer.site_choice")
-
 
 @contextmanager
 def in_process() -> Iterator[None]:
@@ -14,6 +12,5 @@ def in_process() -> Iterator[None]:
     from graftbench.benchmark.runs.executors.inline import Inline
 
     with pytest.MonkeyPatch.context() as patch:
-        for runner in RUNNERS:
-            patch.setattr(f"graftbench.benchmark.{runner}.Local", lambda _, threads: Inline(threads))
+        patch.setattr("graftbench.benchmark.runs.executors.choose.Local", lambda _, threads: Inline(threads))
         yield

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -31,7 +30,7 @@ class Settings:
     Args:
         suite: The suite as JSON.
         device: Such as `cpu` or `cuda:0`.
-        cache: The folder of the store.
+        cache: The folder of the store, or the address that machines share.
         datasets: The identities of the suite's datasets.
         budget: What judges behind a server may spend, over all processes.
         workers: Cells that run at a time on a CPU; its memory is shared among them.
@@ -121,4 +120,4 @@ class RunContext:
 @lru_cache(maxsize=1)  # of the run that is going on: its models fill the memory
 def context_of(settings: Settings) -> RunContext:
     """Return the context of a run in this process."""
-    return RunContext(settings, Suite.model_validate_json(settings.suite), Store(Path(settings.cache)))
+    return RunContext(settings, Suite.model_validate_json(settings.suite), Store.at(settings.cache))

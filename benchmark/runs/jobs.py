@@ -1,7 +1,10 @@
 """The jobs of a run: each cell after the reference that it shares with others; both write parts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.mappers.info import MapperInfo
@@ -10,26 +13,34 @@ from graftbench.benchmark.runs.cell import run_reference, score_cell
 from graftbench.benchmark.runs.context import Settings, context_of
 from graftbench.benchmark.runs.entry import cell_result
 from graftbench.benchmark.runs.executors.inline import Inline, Silent
-from graftbench.benchmark.runs.executors.protocol import Failure, Job, Results
+from graftbench.benchmark.runs.executors.protocol import Failure, Job, Needs, Results
 from graftbench.benchmark.runs.parts import Parts
 from graftbench.benchmark.runs.plan import Cell
 
 
 def jobs_of(
-    cells: Sequence[Cell], settings: Settings, info: MapperInfo, parts: Parts, timeout: float | None = None
+    cells: Sequence[Cell],
+    settings: Settings,
+    info: MapperInfo,
+    parts: Parts,
+    timeout: float | None = None,
+    needs: Mapping[str, Needs] = MappingProxyType({}),
 ) -> list[Job]:
     """Return the jobs that are left to do: those whose parts are not there, or are incomplete.
 
-    The cells of a reference follow it, so that a mapper's first result, or its error, is there early.
+    The cells of a reference follow it, so that a mapper's first result, or its error, is there early. `needs` is by
+    reference.
     """
+    folders = (parts.folder, parts.references)
     jobs = []
     for first in _spread(cells):
+        takes = needs.get(first.reference, Needs())
         after: tuple[str, ...] = ()
         if not _has_reference(first, parts):
             after = (first.reference,)
-            jobs.append(Job(first.reference, reference_job, (first, settings, parts), timeout=timeout))
+            jobs.append(Job(first.reference, reference_job, (first, settings), (), timeout, (), folders, takes))
         jobs += [
-            Job(cell.name, cell_job, (cell, settings, info, parts), after=after, timeout=timeout)
+            Job(cell.name, cell_job, (cell, settings, info), after, timeout, info.files, folders, takes)
             for cell in cells
             if cell.reference == first.reference and not is_finished(cell, parts)
         ]
@@ -50,15 +61,21 @@ def record_failures(cells: Sequence[Cell], results: Results, parts: Parts) -> No
             parts.add(cell, cell_result(cell, failure), failure)
 
 
-def reference_job(cell: Cell, settings: Settings, parts: Parts) -> None:
+def reference_job(cell: Cell, settings: Settings, folder: Path, references: Path) -> None:
     """Run the reference of a cell, and write its part."""
-    parts.add_reference(cell, run_reference(cell, context_of(settings)))
+    Parts(folder, references).add_reference(cell, run_reference(cell, context_of(settings)))
 
 
-def cell_job(cell: Cell, settings: Settings, info: MapperInfo, parts: Parts) -> None:
-    """Score a cell, and write its part."""
-    outcome = score_cell(cell, context_of(settings), info, parts.folder)
-    parts.add(cell, cell_result(cell, outcome), outcome)
+def cell_job(cell: Cell, settings: Settings, info: MapperInfo, *paths: Path) -> None:
+    """Score a cell, and write its part; `paths` are the mapper's files, the folder of parts and that of references."""
+    *files, folder, references = paths
+    outcome = score_cell(cell, context_of(settings), with_files(info, files), folder)
+    Parts(folder, references).add(cell, cell_result(cell, outcome), outcome)
+
+
+def with_files(info: MapperInfo, files: Sequence[Path]) -> MapperInfo:
+    """Return a mapper whose files lie elsewhere, as on another machine."""
+    return replace(info, file=files[0]) if files else info
 
 
 def _has_reference(cell: Cell, parts: Parts) -> bool:

@@ -9,12 +9,15 @@ from functools import cache
 
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.models.sizes import n_parameters
+from graftbench.benchmark.runs.context import Settings
 from graftbench.benchmark.runs.disk import activations_on_disk, size_here
+from graftbench.benchmark.runs.executors.protocol import Needs
 from graftbench.benchmark.runs.model_files import base_here
 from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
 from graftbench.benchmark.runs.suite import ModelSpec, Suite
 
 _GIB = 2**30
+PROCESS = round(1.8 * _GIB)  # bytes that a process holds beside its models: Python, torch, activations and logits
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -57,6 +60,15 @@ def outlook(suite: Suite, cells: Sequence[Cell]) -> Outlook:
         round(activations_on_disk(suite, cells, size_here).n_bytes),
         tuple(str(name) for name, spec in models.items() if not _n_parameters(spec)),
     )
+
+
+def needs_of(suite: Suite, cells: Sequence[Cell], settings: Settings) -> dict[str, Needs]:
+    """Return by reference what each of its jobs takes up; a GPU is not shared."""
+    firsts = {cell.reference: cell for cell in cells}
+    return {
+        reference: Needs(settings.threads, 1.0 if settings.on_gpu else 0.0, PROCESS + _weights(suite, cell))
+        for reference, cell in firsts.items()
+    }
 
 
 def _models(suite: Suite, cell: Cell) -> list[tuple[ModelSpec, int]]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,8 +11,8 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.info import MapperInfo
-from graftbench.benchmark.models.devices import device_of
 from graftbench.benchmark.runs.context import MOST_ROWS, BatchSize, Settings
+from graftbench.benchmark.runs.executors.choose import WORKERS, Where
 from graftbench.benchmark.runs.foresight import check_sites
 from graftbench.benchmark.runs.plan import Cell, dataset_identities, planned
 from graftbench.benchmark.runs.suite import Suite
@@ -27,6 +27,7 @@ class Request:
     Args:
         tasks, pairs: Run these alone; all where none is named.
         only: Run the cells with these names alone; all where none is named.
+        where: The executor, and how many cells it runs at a time.
         seed: The mapper's first seed.
         cell_timeout: Seconds after which a cell is stopped.
         out: The run's folder; by default one below `runs/`.
@@ -43,7 +44,7 @@ class Request:
     seed: int = 0
     batch_size: BatchSize = MOST_ROWS
     device: str = "auto"
-    workers: int = 2
+    where: Where = field(default_factory=Where)
     cell_timeout: float | None = None
     out: Path | None = None
     cache: Path | None = None
@@ -51,12 +52,18 @@ class Request:
     judge_dollars: float | None = None
 
     def __post_init__(self) -> None:
-        """Raise UserError where a number makes no sense: without a worker, say, nothing would ever end."""
-        for name, n in (("number of workers", self.workers), ("batch size", self.batch_size)):
-            if n != "auto" and n < 1:
-                raise UserError(f"The {name} is at least 1, not {n}.")
+        """Raise UserError where a number makes no sense, or this process would have to stop its own cells."""
+        if self.batch_size != "auto" and self.batch_size < 1:
+            raise UserError(f"The batch size is at least 1, not {self.batch_size}.")
+        if self.cell_timeout is not None and self.where.executor == "inline":
+            raise UserError("--executor inline stops no cell: leave out --cell-timeout, or take --executor local.")
         if self.cell_timeout is not None and not 0 < self.cell_timeout < math.inf:
             raise UserError(f"A cell is stopped after a number of seconds above 0, not after {self.cell_timeout:g}.")
+
+    @property
+    def workers(self) -> int:
+        """Cells at a time on one machine."""
+        return WORKERS if self.where.workers is None else self.where.workers
 
     def cells(self) -> list[Cell]:
         """Return the cells in the order in which they run; UserError where one cannot be."""
@@ -68,10 +75,10 @@ class Request:
     def settings(self) -> Settings:
         """Return the settings of one execution, with a budget of its own for the judges."""
         budget = Budget(uuid4().hex, self.judge_requests, self.judge_dollars)
-        device, cache = device_of(self.device), Store(self.cache).root
+        device, cache = self.where.device(self.device), Store(self.cache).place
         datasets = tuple(dataset_identities(self.suite, self.tasks or self.suite.tasks).values())
-        suite = self.suite.model_dump_json()
-        return Settings(suite, self.batch_size, str(device), str(cache), datasets, budget, self.workers)
+        suite, workers = self.suite.model_dump_json(), self.where.on_one_machine
+        return Settings(suite, self.batch_size, device, cache, datasets, budget, workers)
 
     def left_out(self, chosen: Sequence[Cell]) -> list[Cell]:
         """Return the cells of the suite that count and are not among the chosen ones."""

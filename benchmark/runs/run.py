@@ -8,14 +8,15 @@ from rich.console import Console
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import copy_into
+from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.loading import copy_source
 from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.runs.disk import check_disk
 from graftbench.benchmark.runs.entry import cell_result, entry_of
-from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Failure
 from graftbench.benchmark.runs.folder import ENTRY, MAPPERS, FinishedRun, Timings, locked, write_run
 from graftbench.benchmark.runs.jobs import jobs_of, record_failures
+from graftbench.benchmark.runs.outlook import needs_of
 from graftbench.benchmark.runs.parts import Parts, parts_folder, remove_parts
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.progress import Bars
@@ -32,18 +33,19 @@ def run(request: Request, console: Console) -> FinishedRun:
     folder.
     """
     cells, settings = request.cells(), request.settings()
-    check_disk(request.suite, cells, Path(settings.cache))
+    check_disk(request.suite, cells, Store.at(settings.cache).root)
     folder = request.folder(cells)
     place = parts_folder(folder, settings, request.mapper)
     parts = Parts(place, place / "references")
     with locked(folder):
         _not_another(request, folder)
         started = time.monotonic()
-        jobs = jobs_of(cells, settings, request.mapper, parts, request.cell_timeout)
-        workers = 1 if settings.on_gpu else request.workers  # a GPU is not shared
+        needs = needs_of(request.suite, cells, settings)
+        jobs = jobs_of(cells, settings, request.mapper, parts, request.cell_timeout, needs)
+        executor = request.where.executor_for(settings)
         references = {cell.reference: cell.reference_name for cell in cells}
         with Bars(cells, jobs, console, references) as bars:
-            record_failures(cells, Local(workers, settings.threads).run(jobs, bars), parts)
+            record_failures(cells, executor.run(jobs, bars), parts)
         finished = _write(request, cells, parts, time.monotonic() - started)
         remove_parts(folder)
     return finished

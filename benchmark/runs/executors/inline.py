@@ -43,7 +43,7 @@ class Silent:
 
 def _result(job: Job) -> Any:
     try:
-        return call(job.name, job.function, job.arguments)
+        return call(job.name, job.function, job.all_arguments)
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 (whatever a job raises is its result)

@@ -21,8 +21,8 @@ from graftbench.benchmark.runs.executors.protocol import (
     Listener,
     Results,
     failure_of,
-    inherited_failure,
 )
+from graftbench.benchmark.runs.executors.schedule import Schedule
 from graftbench.benchmark.runs.executors.worker import Message, call, start
 
 
@@ -42,48 +42,36 @@ class Local:
             queue: Queue[Message] = manager.Queue()
             workers = max(1, min(self.workers, _at_once(jobs)))  # one that waits all the time is not started
             with ProcessPool(workers, initializer=start, initargs=(queue, self.threads), context=context) as pool:
-                return _Scheduling(pool, workers, queue, list(jobs), listener).run()
+                return _Scheduling(pool, workers, queue, jobs, listener).run()
 
 
 class _Scheduling:
-    """The jobs of one run: which wait, which run, and what came of the others."""
+    """The jobs of one run on a pool of processes."""
 
-    def __init__(self, pool: Any, workers: int, queue: "Queue[Message]", jobs: list[Job], listener: Listener) -> None:
+    def __init__(
+        self, pool: Any, workers: int, queue: "Queue[Message]", jobs: Sequence[Job], listener: Listener
+    ) -> None:
         self._pool, self._workers, self._queue, self._listener = pool, workers, queue, listener
-        self._waiting, self._running = jobs, dict[Future[Any], str]()
-        self._results: dict[str, Any] = {}
+        self._schedule, self._running = Schedule(jobs, listener), dict[Future[Any], str]()
 
     def run(self) -> Results:
         try:
-            while self._waiting or self._running:
+            while self._schedule.waiting or self._running:
                 self._submit()
                 over = wait(self._running, timeout=0.2, return_when=FIRST_COMPLETED).done
                 self._hear()
                 for future in over:
-                    self._end(self._running.pop(future), _result(future))
+                    self._schedule.end(self._running.pop(future), _result(future))
         except BaseException:
             self._pool.stop()
             raise
-        return self._results
+        return self._schedule.results
 
     def _submit(self) -> None:
         """Give the free workers the first jobs that wait for nothing: those named early go first."""
-        for job in list(self._waiting):
-            if len(self._running) == self._workers:
-                return
-            if any(name not in self._results for name in job.after):
-                continue
-            self._waiting.remove(job)
-            failure = inherited_failure(job, self._results)
-            if failure is not None:
-                self._end(job.name, failure)
-            else:
-                arguments = (job.name, job.function, job.arguments)
-                self._running[self._pool.schedule(call, args=arguments, timeout=job.timeout)] = job.name
-
-    def _end(self, job: str, result: Any) -> None:
-        self._results[job] = result
-        self._listener.ended(job, result)
+        while len(self._running) < self._workers and (job := self._schedule.take()) is not None:
+            arguments = (job.name, job.function, job.all_arguments)
+            self._running[self._pool.schedule(call, args=arguments, timeout=job.timeout)] = job.name
 
     def _hear(self) -> None:
         while True:

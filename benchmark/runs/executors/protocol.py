@@ -3,20 +3,49 @@
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
 
 from graftbench.benchmark.core.errors import UserError
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a job takes up while it runs: CPU cores, GPUs (0.5: two such jobs share one), and bytes of memory."""
+
+    cpus: int = 1
+    gpus: float = 0.0
+    memory: int = 0
+
+
+@dataclass(frozen=True)
 class Job:
-    """A function to call in a worker, after the jobs that it names; `timeout` is in seconds."""
+    """A function to call in a worker.
+
+    The function gets `files` and `folders` after its arguments. An executor on other machines hands it copies of the
+    files, and brings back what it wrote into the folders.
+
+    Args:
+        after: The names of jobs that have to end first.
+        timeout: Seconds after which it is stopped.
+        files: Files that it reads and that only this machine may have.
+        folders: Folders that it writes into.
+
+    """
 
     name: str
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     after: tuple[str, ...] = ()
     timeout: float | None = None
+    files: tuple[Path, ...] = ()
+    folders: tuple[Path, ...] = ()
+    needs: Needs = Needs()
+
+    @property
+    def all_arguments(self) -> tuple[Any, ...]:
+        """The arguments, the files and the folders."""
+        return (*self.arguments, *self.files, *self.folders)
 
 
 @dataclass(frozen=True)
@@ -28,6 +57,8 @@ class Failure:
     trace: str
 
 
+ExecutorName = Literal["inline", "local", "ray"]
+EXECUTORS: tuple[ExecutorName, ...] = get_args(ExecutorName)
 Results = Mapping[str, Any]  # by job: what its function returned, or a Failure
 
 

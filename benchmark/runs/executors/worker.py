@@ -3,13 +3,21 @@
 import ctypes
 import sys
 from collections.abc import Callable
-from queue import Queue
-from typing import Any
+from typing import Any, Protocol
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt(3)
 _NEVER = 2**31 - 1  # bytes at the end of the heap: the most that mallopt takes
 
 Message = tuple[str, str, int, int]  # job, what it does, done, of how many (0: not known)
+
+
+class Sink(Protocol):
+    """Where reports of a worker go: a queue, or what stands for one."""
+
+    def put(self, message: Message) -> None:
+        """Pass a message on."""
+
+
 _send: Callable[[Message], None] = lambda _: None  # noqa: E731 (replaced when the process becomes a worker)
 _job = ""
 
@@ -33,7 +41,7 @@ def send_to(send: Callable[[Message], None]) -> Callable[[Message], None]:
     return before
 
 
-def start(queue: "Queue[Message]", threads: int) -> None:
+def start(sink: Sink, threads: int) -> None:
     """Make this process a worker: with its log, its memory, and `threads` threads of torch."""
     import torch  # in the worker alone
     import transformers
@@ -42,7 +50,7 @@ def start(queue: "Queue[Message]", threads: int) -> None:
 
     log_to_file()
     keep_freed_memory()
-    send_to(queue.put)
+    send_to(sink.put)
     torch.set_num_threads(threads)
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()

@@ -17,13 +17,14 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write, write_text
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.info import MapperInfo
-from graftbench.benchmark.models.devices import device_of
 from graftbench.benchmark.results.schema import CellResult, Rate, Transfer
 from graftbench.benchmark.runs.cell import run_reference, score_cell
 from graftbench.benchmark.runs.context import BatchSize, Settings, context_of
 from graftbench.benchmark.runs.entry import cell_result
-from graftbench.benchmark.runs.executors.local import Local
-from graftbench.benchmark.runs.executors.protocol import Job, stop_at_failure
+from graftbench.benchmark.runs.executors.choose import Where
+from graftbench.benchmark.runs.executors.protocol import Job, Needs, stop_at_failure
+from graftbench.benchmark.runs.jobs import with_files
+from graftbench.benchmark.runs.outlook import needs_of
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.progress import Bars
 from graftbench.benchmark.runs.suite import Suite
@@ -80,19 +81,20 @@ def refit(
     *,
     batch_size: BatchSize,
     device: str,
-    workers: int,
+    where: Where,
 ) -> list[MappedSweep]:
     """Fit the mapper anew for every cell that counts; print a table, and write it with a plot into `out`."""
     if over == "seed" and info.deterministic:
         raise UserError(f"{info.name} is deterministic: every seed gives the same fit.")
     suite = suite.model_copy(update={"side_effects": None})  # they do not vary with the fit alone
-    settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root), workers=workers)
+    workers = where.on_one_machine
+    settings = Settings(suite.model_dump_json(), batch_size, where.device(device), Store().place, workers=workers)
     firsts = list({replace(cell, seed=0).name: replace(cell, seed=0) for cell in cells if not cell.check}.values())
     if not firsts:
         raise UserError("Nothing is left to sweep: the cells that were named are checks.")
-    jobs = _jobs(firsts, over, settings, info, out)
+    jobs = _jobs(firsts, over, settings, info, out, needs_of(suite, firsts, settings))
     with Bars([job for job in jobs if job.after], jobs, console) as bars:
-        results = Local(1 if settings.on_gpu else workers, settings.threads).run(jobs, bars)
+        results = where.executor_for(settings).run(jobs, bars)
     stop_at_failure("The sweep", results)
     sweeps = [_sweep(cell, info, over, results) for cell in firsts]
     _print(sweeps, console)
@@ -107,14 +109,17 @@ def _variations(over: Over) -> list[tuple[float, int]]:
     return [(share, 0) for share in SHARES] if over == "fit-size" else [(1.0, seed) for seed in range(SEEDS)]
 
 
-def _jobs(cells: Sequence[Cell], over: Over, settings: Settings, info: MapperInfo, out: Path) -> list[Job]:
+def _jobs(
+    cells: Sequence[Cell], over: Over, settings: Settings, info: MapperInfo, out: Path, needs: Mapping[str, Needs]
+) -> list[Job]:
     jobs: dict[str, Job] = {}
     for cell in cells:
-        jobs.setdefault(cell.reference, Job(cell.reference, reference, (cell, settings)))
+        takes = needs[cell.reference]
+        jobs.setdefault(cell.reference, Job(cell.reference, reference, (cell, settings), needs=takes))
         for share, seed in _variations(over):
             name, folder = _name(cell, share, seed), out / f"share-{share:g}"
-            work = (replace(cell, seed=seed), settings, info, folder, share)
-            jobs[name] = Job(name, refit_cell, work, after=(cell.reference,))
+            work = (replace(cell, seed=seed), settings, info, share)
+            jobs[name] = Job(name, refit_cell, work, (cell.reference,), None, info.files, (folder,), takes)
     return list(jobs.values())
 
 
@@ -127,9 +132,10 @@ def reference(cell: Cell, settings: Settings) -> None:
     run_reference(cell, context_of(settings))
 
 
-def refit_cell(cell: Cell, settings: Settings, info: MapperInfo, folder: Path, share: float) -> Refit:
-    """Fit a mapper on a share of a cell's texts, and score it."""
-    outcome = score_cell(cell, context_of(settings), info, folder, share)
+def refit_cell(cell: Cell, settings: Settings, info: MapperInfo, share: float, *paths: Path) -> Refit:
+    """Fit a mapper on a share of a cell's texts, and score it; `paths` are its files, and the folder of fits."""
+    *files, folder = paths
+    outcome = score_cell(cell, context_of(settings), with_files(info, files), folder, share)
     return _refit(share, cell.seed, cell_result(cell, outcome))
 
 

@@ -21,11 +21,11 @@ from graftbench.benchmark.core.files import atomic_write, write_text
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.experiments.protocol import OWN, SweepPoint
-from graftbench.benchmark.models.devices import device_of
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.runs.context import BatchSize, RunContext, Settings, context_of
-from graftbench.benchmark.runs.executors.local import Local
+from graftbench.benchmark.runs.executors.choose import Where
 from graftbench.benchmark.runs.executors.protocol import Job, stop_at_failure
+from graftbench.benchmark.runs.outlook import needs_of
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.progress import Bars
 from graftbench.benchmark.runs.suite import Suite
@@ -119,14 +119,16 @@ def sweep(
     *,
     batch_size: BatchSize,
     device: str,
-    workers: int,
+    where: Where,
 ) -> list[NativeSweep]:
     """Sweep every model of the cells in every variant; print a table, and write it with a plot into `out`."""
-    settings = Settings(suite.model_dump_json(), batch_size, str(device_of(device)), str(Store().root), workers=workers)
+    workers = where.on_one_machine
+    settings = Settings(suite.model_dump_json(), batch_size, where.device(device), Store().place, workers=workers)
     swept = _models(cells, over)
-    jobs = [Job(cell.name, try_cell, (cell, over, settings)) for cell in swept]
+    needs = needs_of(suite, swept, settings)
+    jobs = [Job(cell.name, try_cell, (cell, over, settings), needs=needs[cell.reference]) for cell in swept]
     with Bars(swept, jobs, console) as bars:
-        results = Local(1 if settings.on_gpu else workers, settings.threads).run(jobs, bars)
+        results = where.executor_for(settings).run(jobs, bars)
     stop_at_failure("The sweep", results)
     found = [_swept(cell, over, *results[cell.name]) for cell in swept]
     _print(found, console)

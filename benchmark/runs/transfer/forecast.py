@@ -20,6 +20,7 @@ from graftbench.benchmark.models.load import Model, load
 from graftbench.benchmark.models.pool import grant_of
 from graftbench.benchmark.models.tokens import token_ids
 from graftbench.benchmark.runs.disk import Size, activations_on_disk, check_room
+from graftbench.benchmark.runs.outlook import PROCESS
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.transfer.pair_suite import STEERING, ModelNamed, PairOrder
 from graftbench.benchmark.runs.transfer.site_choice import N_PROMPTS, N_VECTOR
@@ -27,7 +28,6 @@ from graftbench.benchmark.runs.transfer.site_choice import N_PROMPTS, N_VECTOR
 GIB = 2**30
 _ROWS, _TOKENS = 8, 64  # of the measurement
 _EXAMPLES = 4
-_PROCESS = 1.8 * GIB  # what a process holds beside its models: Python, torch, activations and logits
 _FLOAT32 = 4  # bytes
 
 
@@ -125,7 +125,7 @@ def forecast(order: PairOrder, request: Request, models: Mapping[str, Measured],
     sizes = {each.name: each.n_bytes for each in (source, target)}.values()
     device = device_of(request.device)
     on_gpu, free = device.type == "cuda", free_memory(device)
-    beside = _PROCESS + _pairs(request, source, target)
+    beside = PROCESS + _pairs(request, source, target)
     at_once = sum(sizes) if order.side_effects else max(sizes)  # the target follows the source in full replacement
     memory = beside + at_once
     workers = min(1 if on_gpu else request.workers, int(free // memory))

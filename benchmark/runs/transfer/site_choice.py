@@ -15,7 +15,6 @@ from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.devices import device_of
 from graftbench.benchmark.runs.context import Settings, context_of
-from graftbench.benchmark.runs.executors.local import Local
 from graftbench.benchmark.runs.executors.protocol import Job, stop_at_failure
 from graftbench.benchmark.runs.plan import Cell, dataset_identities, listed
 from graftbench.benchmark.runs.progress import Bars
@@ -82,7 +81,7 @@ def _leads(
     settings = _settings(order, request)
     jobs = [Job(cell.name, lead_of, (cell, settings)) for cell in cells]
     with Bars(cells, jobs, console) as bars:
-        results = Local(1 if settings.on_gpu else request.workers, settings.threads).run(jobs, bars)
+        results = request.where.executor_for(settings).run(jobs, bars)
     stop_at_failure("The choice of sites", results)
     by_site: dict[tuple[str, int], list[float]] = {}
     for cell in cells:
@@ -118,7 +117,7 @@ def _settings(order: PairOrder, request: Request) -> Settings:
     suite = order.suite((0, 0))
     identities = tuple(dataset_identities(suite, suite.tasks).values())
     device = device_of(request.device)
-    cache, workers = request.settings().cache, request.workers
+    cache, workers = request.settings().cache, request.where.on_one_machine
     return Settings(suite.model_dump_json(), request.batch_size, str(device), cache, identities, workers=workers)
 
 

@@ -19,6 +19,8 @@ from graftbench.benchmark.mappers.options import Value
 from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.results.schema import CellResult, Entry, Score, TaskScore
 from graftbench.benchmark.runs.context import BatchSize
+from graftbench.benchmark.runs.executors.choose import Where
+from graftbench.benchmark.runs.executors.protocol import ExecutorName
 from graftbench.benchmark.runs.folder import ENTRY, LEADERBOARD, ROWS
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.run import run
@@ -98,7 +100,9 @@ def score(
     seed: int = 0,
     batch_size: BatchSize = 256,
     device: str = "auto",
-    workers: int = 2,
+    workers: int | None = None,
+    executor: ExecutorName = "local",
+    address: str | None = None,
     cell_timeout: float | None = None,
     out: str | Path | None = None,
     judge_requests: int | None = None,
@@ -124,7 +128,9 @@ def score(
         seed: The mapper's first seed.
         batch_size: Rows at a time; `auto` begins with as many as the free memory holds.
         device: cpu, cuda, cuda:1, ...; `auto` is the GPU where there is one.
-        workers: Cells at a time, on a CPU.
+        workers: Cells at a time, on a CPU; two where it is not said, and on a cluster as many as it has room for.
+        executor: `inline`, in this process; `local`, in worker processes; `ray`, on the nodes of a cluster.
+        address: The address of the Ray cluster; where there is none, Ray runs on this machine alone.
         cell_timeout: Seconds after which a cell is stopped.
         out: The run's folder, one below `runs/` where none is given.
         judge_requests: Requests to a server after which judges stop.
@@ -146,7 +152,7 @@ def score(
         seed=seed,
         batch_size=batch_size,
         device=device,
-        workers=workers,
+        where=Where(executor, address, workers),
         cell_timeout=cell_timeout,
         out=None if out is None else Path(out),
         judge_requests=judge_requests,

@@ -9,10 +9,12 @@ from uuid import uuid4
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import is_file
+from graftbench.benchmark.runs.executors.protocol import EXECUTORS
 
 if TYPE_CHECKING:
     from graftbench.benchmark.models.load import Model
     from graftbench.benchmark.runs.context import BatchSize
+    from graftbench.benchmark.runs.executors.choose import Where
 
 _JUDGE = ("judge", "model", "base_url", "at_least")
 _JUDGE_OR_NONE = ("temperature", "max_tokens")  # None is a value of theirs
@@ -86,7 +88,30 @@ def add_suite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pair", action="append", default=[], help="run this pair alone (may be repeated)")
     add_batch_size(parser, 256)
     add_device(parser)
-    parser.add_argument("--workers", type=positive, default=2, help="cells at a time, on a CPU (default 2)")
+    add_executor(parser)
+
+
+def add_executor(parser: argparse.ArgumentParser) -> None:
+    """Add where jobs run, and how many at a time."""
+    parser.add_argument(
+        "--executor",
+        choices=EXECUTORS,
+        default="local",
+        help="where cells run: in this process, in workers of this machine (default), or on the nodes of a Ray cluster",
+    )
+    parser.add_argument("--address", help="of the Ray cluster: auto, or HOST:PORT (default: Ray on this machine alone)")
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        help="cells at a time, on a CPU (default 2; on a cluster as many as it has room for)",
+    )
+
+
+def where_of(arguments: argparse.Namespace) -> "Where":
+    """Return what the arguments of `add_executor` say."""
+    from graftbench.benchmark.runs.executors.choose import Where
+
+    return Where(arguments.executor, arguments.address, arguments.workers)
 
 
 def add_batch_size(parser: argparse.ArgumentParser, default: int) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from graftbench.cli.fetch import print_needed
-from graftbench.cli.options import add_budget, add_mapper, add_suite, not_negative
+from graftbench.cli.options import add_budget, add_mapper, add_suite, not_negative, where_of
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,7 +45,7 @@ def _score(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         batch_size=arguments.batch_size,
         device=arguments.device,
-        workers=arguments.workers,
+        where=where_of(arguments),
         cell_timeout=arguments.cell_timeout,
         out=arguments.out,
         judge_requests=arguments.judge_requests,

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.cli.options import add_mapper_options, add_suite
+from graftbench.cli.options import add_mapper_options, add_suite, where_of
 
 _OVER_NATIVE = ("site", "strength", "position")
 _OVER_FITS = ("fit-size", "seed")
@@ -36,7 +36,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     _check_mapper_options(arguments)
     suite, console = read_suite(arguments.suite), Console()
     cells = planned(suite, deterministic=True, tasks=arguments.task, pairs=arguments.pair)
-    settings = {"batch_size": arguments.batch_size, "device": arguments.device, "workers": arguments.workers}
+    settings = {"batch_size": arguments.batch_size, "device": arguments.device, "where": where_of(arguments)}
     default = Path("runs/sweep") / f"{suite.name}-{digest(suite.hash, [cell.name for cell in cells])[:8]}"
     if arguments.mapper:
         info = describe(arguments.mapper, arguments.option)

@@ -55,6 +55,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from graftbench.benchmark.mappers.info import describe
+    from graftbench.benchmark.runs.executors.choose import Where
     from graftbench.benchmark.runs.folder import LEADERBOARD
     from graftbench.benchmark.runs.foresight import shortages
     from graftbench.benchmark.runs.request import Request
@@ -71,7 +72,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         batch_size=arguments.batch_size,
         device=arguments.device,
-        workers=arguments.workers,
+        where=Where(workers=arguments.workers),
         out=arguments.out,
     )
     cells = request.cells()  # a mistake is told before models are loaded
@@ -87,7 +88,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
     _print_plan(order, request, models, plan, n_sites, console)
     if arguments.dry_run:
         return 0
-    request = replace(request, workers=plan.workers)
+    request = replace(request, where=Where(workers=plan.workers))
     if n_sites:
         sites = _chosen(order, request, models, n_sites, console)
     request = replace(request, suite=order.suite(sites))

@@ -354,7 +354,6 @@ def test_a_finished_run_of_another_mapper_is_not_written_over(home, ridge, capsy
 @pytest.mark.parametrize(
     ("number", "told"),
     [
-        ({"workers": 0}, "number of workers is at least 1"),
         ({"batch_size": 0}, "batch size is at least 1"),
         ({"cell_timeout": -1.0}, "seconds above 0"),
         ({"cell_timeout": float("inf")}, "seconds above 0"),

@@ -7,6 +7,7 @@ import pytest
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.mappers.info import describe
+from graftbench.benchmark.runs.executors.choose import Where
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.transfer.forecast import GIB, Measured, forecast, measure
 from graftbench.benchmark.runs.transfer.pair_suite import ModelNamed, PairOrder
@@ -20,7 +21,7 @@ MODELS = {
 
 
 def request(workers=2):
-    return Request(ORDER.suite((0, 0)), describe("ridge"), workers=workers)
+    return Request(ORDER.suite((0, 0)), describe("ridge"), where=Where(workers=workers))
 
 
 @pytest.fixture
