@@ -44,11 +44,17 @@ class Timings:
     cells: Mapping[str, Mapping[str, float]]
 
 
+def suite_text(suite: Suite) -> str:
+    """Return a suite as the text of its file in a run folder."""
+    return suite.model_dump_json(indent=1) + "
+"
+
+
 def write_run(folder: Path, suite: Suite, entry: Entry, tables: "Iterable[pa.Table]", timings: Timings | None) -> None:
     """Write the files of a run folder, each atomically; a run that was judged again has no timings of its own."""
     from graftbench.benchmark.results.rows import write_rows  # brings pyarrow, which those who only read do without
 
-    write_text(folder / SUITE, suite.model_dump_json(indent=1) + "\n")
+    write_text(folder / SUITE, suite_text(suite))
     write_rows(folder / ROWS, tables)
     if timings is not None:
         write_text(folder / TIMINGS, json.dumps(vars(timings), indent=1) + "\n")

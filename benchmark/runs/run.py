@@ -16,6 +16,7 @@ from graftbench.benchmark.runs.entry import cell_result, entry_of
 from graftbench.benchmark.runs.executors.protocol import Failure
 from graftbench.benchmark.runs.folder import ENTRY, MAPPERS, FinishedRun, Timings, locked, write_run
 from graftbench.benchmark.runs.jobs import jobs_of, record_failures
+from graftbench.benchmark.runs.order import former_seconds, longest_first
 from graftbench.benchmark.runs.outlook import needs_of
 from graftbench.benchmark.runs.parts import Parts, parts_folder, remove_parts
 from graftbench.benchmark.runs.plan import Cell
@@ -42,6 +43,7 @@ def run(request: Request, console: Console) -> FinishedRun:
         started = time.monotonic()
         needs = needs_of(request.suite, cells, settings)
         jobs = jobs_of(cells, settings, request.mapper, parts, request.cell_timeout, needs)
+        jobs = longest_first(jobs, former_seconds(folder, request.suite, cells))
         executor = request.where.executor_for(settings)
         references = {cell.reference: cell.reference_name for cell in cells}
         with Bars(cells, jobs, console, references) as bars:
