@@ -20,6 +20,7 @@ from tests.benchmark.runs.test_run import MINE, SUITE
 from tests.in_process import in_process
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.cluster,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="graftbench[ray] is not installed"),
     pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it"),
