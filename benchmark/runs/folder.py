@@ -46,8 +46,7 @@ class Timings:
 
 def suite_text(suite: Suite) -> str:
     """Return a suite as the text of its file in a run folder."""
-    return suite.model_dump_json(indent=1) + "
-"
+    return suite.model_dump_json(indent=1) + "\n"
 
 
 def write_run(folder: Path, suite: Suite, entry: Entry, tables: "Iterable[pa.Table]", timings: Timings | None) -> None:

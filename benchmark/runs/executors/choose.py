@@ -39,7 +39,7 @@ class Where:
 
     @property
     def on_one_machine(self) -> int:
-        """Jobs that a machine does at a time, at the most: they share its memory. A node is taken to be like this one."""
+        """Jobs that a machine does at a time, at the most, and that share its memory; nodes are taken to be like it."""
         if self.executor == "ray":
             return os.cpu_count() or 1
         return 1 if self.executor == "inline" else self.workers or WORKERS
