@@ -58,16 +58,17 @@ def offline(home, monkeypatch):
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server whose verdict is the first of the labels that it may give."""
-    stub = Stub(lambda body, _: (200, good(_labels(body)[0])))
+    """A server that finds every reply humorous, and else gives the first of the labels that it may give."""
+    stub = Stub(lambda body, _: (200, good(_verdict(body))))
     monkeypatch.setenv("OPENAI_BASE_URL", stub.url)
     yield stub
     stub.http.shutdown()
     stub.http.server_close()
 
 
-def _labels(body):
-    return body["response_format"]["json_schema"]["schema"]["properties"]["verdict"]["enum"]
+def _verdict(body):
+    labels = body["response_format"]["json_schema"]["schema"]["properties"]["verdict"]["enum"]
+    return "humorous" if "humorous" in labels else labels[0]
 
 
 def small(name):
