@@ -83,9 +83,15 @@ def _llm(order: _Order) -> Judge:
         raise UserError(
             f"A budget in dollars needs the prices of {order.model}: name them, as `prices` in a suite or by --prices."
         )
+    if budget is not None and budget.dollars is not None and order.spec.max_tokens is None:
+        raise UserError(
+            f"A budget in dollars needs a limit on what {order.model} writes: name `max_tokens` in the suite, or "
+            "--max-tokens."
+        )
     server = Server(
         order.model,
         order.spec.base_url,
+        deadline=order.spec.deadline,
         structured=order.spec.structured,
         temperature=order.spec.temperature,
         max_tokens=order.spec.max_tokens,

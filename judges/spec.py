@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
-from graftbench.judges.llm.server import MAX_TOKENS, TEMPERATURE, is_address
+from graftbench.judges.llm.addresses import is_address
+from graftbench.judges.llm.server import DEADLINE, MAX_TOKENS, TEMPERATURE
 from graftbench.judges.llm.spending import Prices
 
 
@@ -15,7 +16,8 @@ class JudgeSpec(BaseModel):
     """A judge by name, with a model for `llm:RUBRIC` and the like; or a panel of several judges.
 
     `at_least` turns a score on a scale into yes or no. Prices are in dollars per million tokens. `base_url` replaces
-    the server of OPENAI_BASE_URL. A server is sent `temperature` and `max_tokens` unless they are None.
+    the server of OPENAI_BASE_URL. A server is sent `temperature` and `max_tokens` unless they are None, and has
+    `deadline` seconds for each question.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,6 +31,7 @@ class JudgeSpec(BaseModel):
     at_least: FiniteFloat | None = None
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = TEMPERATURE
     max_tokens: Annotated[int, Field(ge=1)] | None = MAX_TOKENS
+    deadline: Annotated[float, Field(gt=0, allow_inf_nan=False)] = DEADLINE
 
     @model_validator(mode="before")
     @classmethod
@@ -50,7 +53,7 @@ class JudgeSpec(BaseModel):
     @model_validator(mode="after")
     def _check_server(self) -> "JudgeSpec":
         has_server = self.judge is not None and self.judge.startswith("llm:")
-        own = {"structured", "prices", "base_url", "temperature", "max_tokens"} & self.model_fields_set
+        own = {"structured", "prices", "base_url", "temperature", "max_tokens", "deadline"} & self.model_fields_set
         if not has_server and own:
             raise ValueError(f"`{min(own)}` is for judges behind a server, llm:RUBRIC")
         if self.base_url is not None and not is_address(self.base_url):

@@ -104,7 +104,9 @@ class LLMJudge(RubricScale):
         return replace(self._parse(reply), usage=usage)
 
     def _price(self, reply: Reply) -> float | None:
-        return None if self.server.prices is None else self.server.prices.of(reply)
+        return (
+            None if self.server.prices is None else self.server.prices.of(reply.prompt_tokens, reply.completion_tokens)
+        )
 
     def _parse(self, reply: Reply) -> Verdict:
         scale = self.rubric.scale

@@ -17,6 +17,9 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS spent (run TEXT PRIMARY KEY, requests INTEGER, kept INTEGER, "
     "prompt_tokens INTEGER, completion_tokens INTEGER, dollars REAL)",
+    "CREATE TABLE IF NOT EXISTS reserved (id TEXT PRIMARY KEY, run TEXT, dollars REAL, until REAL)",
+    "CREATE TABLE IF NOT EXISTS dialects (server TEXT, model TEXT, name TEXT, fact TEXT, "
+    "PRIMARY KEY (server, model, name))",
 )
 
 
@@ -33,20 +36,22 @@ class Reply:
 
 def reply_of(answer: Any) -> Reply | str:
     """Return the reply in a chat completion of openai's client, or why there is none; any part may be missing."""
+    if isinstance(answer, str):  # of another content type
+        return "the server's answer is no JSON"
     choices = getattr(answer, "choices", None)
     if not isinstance(choices, list) or not choices or not hasattr(getattr(choices[0], "message", None), "content"):
         return "the server's answer holds no message"
+    # Servers that tell a model's reasoning apart have it in fields of their own, which are no part of the reply.
     text, refusal = choices[0].message.content, getattr(choices[0].message, "refusal", None)
     if not isinstance(text, str | None) or not isinstance(refusal, str | None):
         return "the server's answer holds no text"
+    return Reply(text or "", refusal, str(getattr(choices[0], "finish_reason", None) or ""), *tokens_of(answer))
+
+
+def tokens_of(answer: Any) -> tuple[int | None, int | None]:
+    """Return the tokens read and written for an answer; None where the server does not count."""
     usage = getattr(answer, "usage", None)
-    return Reply(
-        text or "",
-        refusal,
-        str(getattr(choices[0], "finish_reason", None) or ""),
-        _token_count(getattr(usage, "prompt_tokens", None)),
-        _token_count(getattr(usage, "completion_tokens", None)),
-    )
+    return _token_count(getattr(usage, "prompt_tokens", None)), _token_count(getattr(usage, "completion_tokens", None))
 
 
 def _token_count(value: Any) -> int | None:
@@ -89,9 +94,13 @@ class ReplyCache:
 
     def write(self, statement: str, *values: object) -> int:
         """Execute a statement in a transaction, and return the number of rows that it changed."""
+        return self.write_all((statement, values))
+
+    def write_all(self, *statements: tuple[str, tuple[object, ...]]) -> int:
+        """Execute statements in one transaction, and return the number of rows that the last one changed."""
         try:
             with self._lock, self._file:
-                return self._file.execute(statement, values).rowcount
+                return [self._file.execute(statement, values).rowcount for statement, values in statements][-1]
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 

@@ -70,6 +70,7 @@ def test_an_output_folder_that_cannot_be_made_is_named(capsys, tmp_path):
         ([], {}),
         (["--temperature", "none", "--max-tokens", "none"], {"temperature": None, "max_tokens": None}),
         (["--temperature", "0.5", "--max-tokens", "900"], {"temperature": 0.5, "max_tokens": 900}),
+        (["--deadline", "1.5"], {"deadline": 1.5}),
     ],
 )
 def test_requests_of_a_judge_are_set_or_left_out_on_the_command_line(given, named):
@@ -79,7 +80,9 @@ def test_requests_of_a_judge_are_set_or_left_out_on_the_command_line(given, name
     assert judge_named(parser.parse_args(["llm:refusal", *given])) == {"judge": "llm:refusal", **named}
 
 
-@pytest.mark.parametrize("given", [["--temperature", "warm"], ["--temperature", "-1"], ["--max-tokens", "0"]])
+@pytest.mark.parametrize(
+    "given", [["--temperature", "warm"], ["--temperature", "-1"], ["--max-tokens", "0"], ["--deadline", "0"]]
+)
 def test_a_setting_of_requests_that_makes_no_sense_is_refused(given, capsys):
     parser = argparse.ArgumentParser()
     add_judge_options(parser)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from graftbench.benchmark.runs.context import BatchSize
     from graftbench.benchmark.runs.executors.choose import Where
 
-_JUDGE = ("judge", "model", "base_url", "at_least")
+_JUDGE = ("judge", "model", "base_url", "at_least", "deadline")
 _JUDGE_OR_NONE = ("temperature", "max_tokens")  # None is a value of theirs
 T = TypeVar("T")
 
@@ -40,8 +40,8 @@ def batch_size(text: str) -> "BatchSize":
     return "auto" if text == "auto" else positive(text)
 
 
-def dollars(text: str) -> float:
-    """Parse an amount of money above 0."""
+def above_0(text: str) -> float:
+    """Parse an amount of money, or of seconds, above 0."""
     try:
         number = float(text)
     except ValueError:
@@ -189,6 +189,12 @@ def add_judge_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="that a server may write, its reasoning included (default 256); none leaves it out",
     )
+    parser.add_argument(
+        "--deadline",
+        type=above_0,
+        metavar="SECONDS",
+        help="that a server has for each question, all tries and pauses included (default 300)",
+    )
     add_budget(parser)
 
 
@@ -196,7 +202,7 @@ def add_budget(parser: argparse.ArgumentParser) -> None:
     """Add the limits on requests to judges behind a server, and on their cost."""
     parser.add_argument("--judge-requests", type=positive, metavar="N", help="stop after so many requests to a server")
     parser.add_argument(
-        "--judge-dollars", type=dollars, metavar="X", help="stop when judges behind a server cost so much"
+        "--judge-dollars", type=above_0, metavar="X", help="stop when judges behind a server cost so much"
     )
 
 

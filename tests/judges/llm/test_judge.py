@@ -8,7 +8,7 @@ import pytest
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
-from graftbench.judges.llm.judge import LLMJudge
+from graftbench.judges.llm.judge import LLMJudge, schema_of
 from graftbench.judges.llm.reply_cache import ReplyCache
 from graftbench.judges.llm.rubric import read_rubric
 from graftbench.judges.llm.server import Server
@@ -23,7 +23,7 @@ CASES = [Case(f"How do I paint fence {i}?", f"Get brush {i}.", "Get the brush.")
 
 def judge(tmp_path, stub, rubric="similarity", **settings):
     replies = ReplyCache(tmp_path / "replies.sqlite")
-    return LLMJudge(read_rubric(rubric), Server("m", stub.url, replies=replies, **{"timeout": 5.0, **settings}))
+    return LLMJudge(read_rubric(rubric), Server("m", stub.url, replies=replies, **{"deadline": 20.0, **settings}))
 
 
 def scores(verdicts):
@@ -94,23 +94,23 @@ def test_a_server_that_says_when_is_heard(tmp_path, serve):
 
 def test_a_rate_limit_is_waited_for_beyond_the_retries_of_the_client(tmp_path, serve, monkeypatch, capsys):
     pauses = []
-    monkeypatch.setattr("graftbench.judges.llm.server.time.sleep", pauses.append)
+    monkeypatch.setattr("graftbench.judges.llm.asking.time.sleep", pauses.append)
     stub = serve(lambda _, n: (429, {"error": {"message": "too fast"}}) if n < 4 else (200, good()))
-    assert scores(judge(tmp_path, stub, retries=0)(CASES[:1])) == [4]
+    assert scores(judge(tmp_path, stub, retries=0, deadline=300.0)(CASES[:1])) == [4]
     assert pauses == [5, 10, 20, 30]
     assert capsys.readouterr().err.count("limits how often it is asked") == 1
 
 
 def test_a_rate_limit_without_an_end_leaves_a_case_unscored(tmp_path, serve):
     stub = serve(lambda *_: (429, {"error": {"message": "too fast"}}))
-    (verdict,) = judge(tmp_path, stub, retries=0, wait=1.0)(CASES[:1])
+    (verdict,) = judge(tmp_path, stub, retries=0, deadline=1.0)(CASES[:1])
     assert "RateLimitError" in verdict.reason
 
 
 def test_a_quota_that_is_used_up_ends_the_run(tmp_path, serve):
     stub = serve(lambda *_: (429, {"error": {"message": "You exceeded your quota.", "code": "insufficient_quota"}}))
     with pytest.raises(UserError, match=r"The quota of .* for m is used up: .*continues from here once there is more"):
-        judge(tmp_path, stub, retries=0, wait=1.0)(CASES[:1])
+        judge(tmp_path, stub, retries=0, deadline=1.0)(CASES[:1])
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_a_server_that_never_answers_leaves_cases_unscored_and_hangs_nothing(tmp
 
     stub = serve(answer)
     with within(20):
-        verdicts = judge(tmp_path, stub, timeout=0.2, retries=1)(CASES[:2])
+        verdicts = judge(tmp_path, stub, deadline=0.4, retries=1)(CASES[:2])
     assert scores(verdicts) == [None, None]
-    assert all(f"no answer from {stub.url}: APITimeoutError" in verdict.reason for verdict in verdicts)
+    assert all(f"no answer from {stub.url}: nothing whole within 0.2 s" in verdict.reason for verdict in verdicts)
 
 
 def test_a_server_that_is_down_is_not_asked_on_and_on(tmp_path, serve):
@@ -325,12 +325,14 @@ def test_a_budget_of_requests_stops_cleanly_and_goes_on(tmp_path, serve):
     assert (richer.server.spending.spent.requests, richer.server.spending.spent.cached) == (7, 5)
 
 
-def test_a_budget_of_money_counts_tokens(tmp_path, serve):
+def test_a_budget_of_money_counts_tokens_and_is_never_exceeded(tmp_path, serve):
     stub = serve(lambda *_: (200, good()))
     prices = Prices(prompt=10.0, completion=100.0)  # 0.002 each
-    one = judge(tmp_path, stub, concurrency=1, prices=prices, budget=Budget("run", dollars=0.0055))
-    with pytest.raises(UserError, match=r"budget of \$0.0055 is spent"):
-        one(CASES)
+    one = judge(tmp_path, stub)
+    most = prices.most_of(one.server._question(one.rubric.messages(CASES[0]), schema_of(one.rubric)))
+    one = judge(tmp_path, stub, prices=prices, budget=Budget("run", dollars=most + 0.005))
+    with pytest.raises(UserError, match=r"is spent, but for \$0\.\d+: another question may cost \$0\.0\d+\. Verdicts"):
+        one(CASES[:10])
     assert len(stub.bodies) == 3
     assert one.server.spending.spent.dollars == pytest.approx(0.006)
     assert (one.server.spending.spent.prompt_tokens, one.server.spending.spent.completion_tokens) == (300, 30)
