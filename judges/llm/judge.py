@@ -15,6 +15,8 @@ _LABEL = rf"(?:verdict|score|rating){_MARKS}[:=]{_MARKS}([\w.-]+)"
 # A line that begins with `>` is a quotation, and somebody else's verdict.
 _LINE = re.compile(rf"^[\s#-]*{_MARKS}{_LABEL}{_MARKS}\.?\s*$", re.IGNORECASE)
 _FENCED = re.compile(r"^```\w*\n(.*)\n```$", re.DOTALL)
+_THOUGHT, _SAID = "<think>", "</think>"
+_ENDED = re.compile(rf"{_SAID}[ \t]*$", re.MULTILINE)
 _QUOTED = 80  # characters of a reply that is no verdict
 
 
@@ -44,8 +46,20 @@ def parse_verdict(reply: str, rubric: Rubric) -> Verdict:
     return Verdict(score, reply, "", rubric.scale)
 
 
-def _word_in(reply: str) -> str | None:
+def without_reasoning(reply: str) -> str:
+    """Return a reply without what a reasoning model thought before it: nothing where the thought has no end.
+
+    Chat templates may write the first mark themselves. Marks further on are quotations of the judged text.
+    """
     text = reply.strip()
+    if text.startswith(_THOUGHT):
+        return text.partition(_SAID)[2].strip()
+    ended = None if _THOUGHT in text else _ENDED.search(text)
+    return text[ended.end() :].strip() if ended else text
+
+
+def _word_in(reply: str) -> str | None:
+    text = without_reasoning(reply)
     if fenced := _FENCED.match(text):
         text = fenced[1].strip()
     if text.startswith("{"):
@@ -116,4 +130,6 @@ class LLMJudge(RubricScale):
             return Verdict(None, reply.text, "the judge's reply was cut off", scale)
         if not reply.text.strip():
             return Verdict(None, "", "the judge's reply was empty", scale)
+        if not without_reasoning(reply.text):
+            return Verdict(None, reply.text, "the judge's reply was nothing but its reasoning", scale)
         return parse_verdict(reply.text, self.rubric)
