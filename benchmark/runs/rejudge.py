@@ -54,7 +54,8 @@ def rejudge(run: Path, measure: str, judge: Mapping[str, Any], out: Path, budget
     judges = {task: judges_of_task(suite, task) for task in stored.entry.judges}
     tasks = _worth_judging(stored, measure, judges)
     rows = _new_rows(stored, suite, measure, tasks, budget)
-    entry = _new_entry(stored, suite, measure, {task: judges[task] for task in tasks}, rows)
+    judged_by = {task: judges_of_task(suite, task) for task in tasks}  # a server's refusals are known by now
+    entry = _new_entry(stored, suite, measure, judged_by, rows)
     write_run(out, suite, entry, [table_of(rows)], timings=None)
     pairs = [(a, b) for a, b in zip(stored.rows, rows, strict=True) if a["task"] in tasks and a["split"] != CLEAN]
     return Rejudged(entry, tuple(tasks), agreement_of(measure, pairs))
