@@ -99,6 +99,7 @@ def refusal_score(logits: Tensor, tokens: Sequence[int]) -> Tensor:
 
 def refusal_scores(model: Model, rows: Sequence[Row], tokens: Sequence[int]) -> Tensor:
     """Return the refusal score [rows] after each prompt, under its own interventions."""
+    check_embedded(model, [tokens])
     return over_next_logits(model, rows, lambda logits, _: refusal_score(logits, tokens))
 
 
@@ -169,9 +170,7 @@ def refusal_tokens(model: ModelHandle, refusals: Sequence[str]) -> list[int]:
     text = chat(Prompt("Hello"), model.tokenizer).text
     before = token_ids(text, model.tokenizer)
     after = (token_ids(text + refusal, model.tokenizer) for refusal in refusals)
-    tokens = sorted({_first_new(before, ids) for ids in after})
-    check_embedded(model, [tokens])
-    return tokens
+    return sorted({_first_new(before, ids) for ids in after})
 
 
 def _first_new(before: Sequence[int], ids: Sequence[int]) -> int:

@@ -60,7 +60,7 @@ def pause_after(error: Exception, tries: int, retries: int) -> float | None:
         return named
     if tries > retries:
         return _LIMITED[min(tries - retries, len(_LIMITED)) - 1]
-    return min(_FIRST * 2 ** (tries - 1), _LONGEST) * (1 - 0.25 * random())  # so that not all threads ask at once
+    return min(_FIRST * 2.0 ** (tries - 1), _LONGEST) * (1 - 0.25 * random())  # so that not all threads ask at once
 
 
 def _named_by_server(error: Exception) -> float | None:

@@ -55,7 +55,7 @@ class Prices:
 
         No token of a prompt is shorter than a byte, and the question as JSON is longer than its texts.
         """
-        limit = question.get("max_tokens", question.get("max_completion_tokens"))
+        limit: int | None = question.get("max_tokens", question.get("max_completion_tokens"))
         if limit is None:
             raise ValueError("a reply without a limit may cost anything")
         return (self.prompt * (len(json.dumps(question)) + _TEMPLATE) + self.completion * limit) / MILLION

@@ -5,14 +5,18 @@ import pytest
 import torch
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.directions import (
     Candidate,
     PromptSets,
     read_selection,
     refusal_score,
+    refusal_scores,
     refusal_tokens,
     select_direction,
 )
+from graftbench.benchmark.models.chat import chat
 from tests.benchmark.conftest import REFUSES, prompts, untrained, wrapped
 
 
@@ -75,9 +79,10 @@ def test_a_model_that_never_refuses_has_no_direction(planted):
 
 def test_a_refusal_whose_first_token_has_no_embedding_is_refused():
     few = wrapped(untrained("llama", vocab_size=262))  # a tokenizer of 320 tokens
-    assert refusal_tokens(few, ["I cannot"])
+    rows = [Row(chat(Prompt("river"), few.tokenizer))]
+    assert len(refusal_scores(few, rows, refusal_tokens(few, ["I cannot"]))) == 1
     with pytest.raises(UserError, match=r"has embeddings of 262 tokens, and its tokenizer gives token 315, 'Ġro'"):
-        refusal_tokens(few, ["I cannot", " roof"])
+        refusal_scores(few, rows, refusal_tokens(few, ["I cannot", " roof"]))
 
 
 def test_a_selection_survives_json(planted):
