@@ -77,7 +77,7 @@ def _rate(rate: Rate | None) -> str:
 
 def _shift(rate: Rate | None) -> str:
     shift = None if rate is None else rate.marks.get("shift")
-    return "–" if shift is None else f"{shift:z+.2f}"
+    return "–" if shift is None else f"{shift:+z.2f}"
 
 
 def _effect(effect: SideEffect | None) -> str:
