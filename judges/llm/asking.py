@@ -51,7 +51,8 @@ class Asker:
         """
         deadline, question, setting, complaint = Deadline(self.seconds), whole, "", ""
         while True:
-            reply = (self.cached(question) if setting else None) or self._ask(question, deadline)
+            cached = self.cached(question) if setting else None
+            reply = cached or self._ask(question, deadline)
             if not isinstance(reply, openai.APIStatusError):
                 return question, self._settled(whole, question, reply)
             if reply.message == complaint:
