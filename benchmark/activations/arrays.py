@@ -4,7 +4,7 @@ import math
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.models.load import DTYPES, Dtype
+
+if TYPE_CHECKING:
+    from graftbench.benchmark.models.load import Dtype
 
 _GIB = 2**30
-ON_DISK: dict[Dtype, str] = {"float32": "<f4", "bfloat16": "<i2", "float16": "<f2"}  # NumPy lacks bfloat16: its bits
+ON_DISK: "dict[Dtype, str]" = {"float32": "<f4", "bfloat16": "<i2", "float16": "<f2"}  # NumPy lacks bfloat16: its bits
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,10 @@ def row_bytes(rows: Rows) -> int:
     return int(rows.shape[1]) * np.dtype(rows.dtype).itemsize
 
 
-def as_stored(rows: Tensor, dtype: Dtype) -> NDArray[Any]:
+def as_stored(rows: Tensor, dtype: "Dtype") -> NDArray[Any]:
     """Return rows [n, d] of a tensor as a file holds them."""
+    from graftbench.benchmark.models.load import DTYPES  # who only reads rows needs no transformers
+
     kept = rows.detach().to(DTYPES[dtype]).cpu().contiguous()
     return (kept.view(torch.int16) if dtype == "bfloat16" else kept).numpy()
 

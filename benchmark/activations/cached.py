@@ -8,7 +8,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from graftbench.benchmark.activations.pairs import StreamedTexts, write_pairs
+from graftbench.benchmark.activations.pair_writing import StreamedTexts, write_pairs
 from graftbench.benchmark.activations.sampled import SEED, Side, write_sampled_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.core.hashing import digest

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from graftbench.benchmark.activations.pairs import nothing_aligned, save_shape
+from graftbench.benchmark.activations.pair_writing import nothing_aligned, save_shape
 from graftbench.benchmark.activations.stream import RaggedInts, write_states
 from graftbench.benchmark.data.examples import Conversations
 from graftbench.benchmark.models.alignment import Alignment, Pairing, align, token_ends

@@ -180,7 +180,8 @@ import torch
 from pathlib import Path
 torch.set_num_threads(1)
 from graftbench.benchmark.mappers.builtin.closed_forms import Ridge
-from graftbench.benchmark.activations.pairs import StreamedTexts, read_pairs, write_pairs
+from graftbench.benchmark.activations.pair_writing import StreamedTexts, write_pairs
+from graftbench.benchmark.activations.pairs import read_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.models.chat import Chat
 from tests.benchmark.conftest import untrained, wrapped

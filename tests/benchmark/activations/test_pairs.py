@@ -8,7 +8,8 @@ import torch
 
 from graftbench.benchmark.activations.arrays import as_memmap, as_tensor, open_npy
 from graftbench.benchmark.activations.capture import residuals
-from graftbench.benchmark.activations.pairs import ActivationPairs, StreamedTexts, read_pairs, write_pairs
+from graftbench.benchmark.activations.pair_writing import StreamedTexts, write_pairs
+from graftbench.benchmark.activations.pairs import ActivationPairs, read_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt

@@ -7,7 +7,8 @@ import torch
 
 from graftbench.benchmark.activations import sampled, stream
 from graftbench.benchmark.activations.capture import capture_rows
-from graftbench.benchmark.activations.pairs import StreamedTexts, read_pairs, write_pairs
+from graftbench.benchmark.activations.pair_writing import StreamedTexts, write_pairs
+from graftbench.benchmark.activations.pairs import read_pairs
 from graftbench.benchmark.activations.sampled import Side, sample, write_sampled_pairs
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
