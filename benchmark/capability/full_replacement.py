@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from graftbench.benchmark.activations.cached import cached_pairs
-from graftbench.benchmark.activations.pairs import read_pairs
 from graftbench.benchmark.capability.measures import corpus
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
@@ -15,9 +14,10 @@ from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.cross_model import Follow, Link
 from graftbench.benchmark.interventions.model_check import check_once
 from graftbench.benchmark.mappers import saving
-from graftbench.benchmark.mappers.fitting import checked_map_on_device, fit_mapper
+from graftbench.benchmark.mappers.fitting import fit_mapper
+from graftbench.benchmark.mappers.host import CheckedMap, MapperHost
+from graftbench.benchmark.mappers.hosts import host_of, isolation_of
 from graftbench.benchmark.mappers.info import describe
-from graftbench.benchmark.mappers.protocol import Mapper
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.chat import Chat
 from graftbench.benchmark.models.load import Dtype, Model, check_site, load
@@ -46,7 +46,7 @@ def full_replacement(
         check_site(model, site)
     folder = Path(mapper)
     fitted = folder if (folder / saving.RECORD_FILE).is_file() else _fitted(mapper, source, target, places, fitted_on)
-    carry = checked_map_on_device(_loaded(fitted, source, target), target.d, str(target.device))
+    carry = CheckedMap(_loaded(fitted, source, target), target.d)
     identity = f"{source.identity} {sha256_of(fitted / saving.TENSORS_FILE)} {sha256_of(fitted / saving.RECORD_FILE)}"
     follow = Follow(source, (Link(*places, carry),), identity)
 
@@ -68,8 +68,7 @@ def _fitted(mapper: str, source: Model, target: Model, sites: Sites, fitted_on: 
     store, info = Store(), describe(mapper)
     texts = _chats(fitted_on)
     folder, data_hash = cached_pairs(store, source, target, sites, texts, "ends", lambda *_: None)
-    pairs = read_pairs(folder, str(target.device)).pairs
-    return fit_mapper(store, info, pairs, data_hash, 0, str(target.device)).folder
+    return fit_mapper(store, info, folder, data_hash, 0, str(target.device), isolation_of(info)).folder
 
 
 def _chats(name: str) -> list[tuple[Prompt, str]]:
@@ -80,7 +79,7 @@ def _chats(name: str) -> list[tuple[Prompt, str]]:
     return chats
 
 
-def _loaded(folder: Path, source: Model, target: Model) -> Mapper:
+def _loaded(folder: Path, source: Model, target: Model) -> MapperHost:
     record = json.loads((folder / saving.RECORD_FILE).read_text(encoding="utf-8"))
     widths = record["d_source"], record["d_target"]
     if widths != (source.d, target.d):
@@ -88,4 +87,7 @@ def _loaded(folder: Path, source: Model, target: Model) -> Mapper:
             f"The mapper in {folder} maps width {widths[0]} to {widths[1]}; {source.name} has {source.d} and "
             f"{target.name} {target.d}."
         )
-    return saving.load(describe(record["name"]), folder)
+    info = describe(record["name"])
+    host = host_of(info, str(target.device), isolation_of(info))
+    host.load(folder)
+    return host

@@ -6,6 +6,7 @@ float32, as they are fitted.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor
@@ -14,6 +15,18 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.interventions.rules import VECTOR_RULES, VectorRule
 
 Map = Callable[[Tensor], Tensor]  # float32 [..., d_source] -> [..., d_target]
+
+
+@runtime_checkable
+class MapWithDerivative(Protocol):
+    """A map that knows its derivative; of any other, torch computes it."""
+
+    def __call__(self, source: Tensor) -> Tensor:
+        """Map [..., d_source] to [..., d_target]."""
+
+    def derivative(self, at: Tensor, along: Tensor) -> Tensor:
+        """Return the directional derivative [..., d_target] at `at` along `along`, both [..., d_source]."""
+
 
 _ZERO_NORM = 1e-12
 _ROUNDING = 1e-6  # times a vector's norm: a position with a smaller norm holds nothing but rounding errors
@@ -41,6 +54,8 @@ def mapped_vector(mapper: Map, desired: Tensor, undesired: Tensor, rule: VectorR
         return (mapper(vector) - mapper(torch.zeros_like(vector))).double()
     if rule == "jacobian":
         base = undesired.mean(0).float()
+        if isinstance(mapper, MapWithDerivative):
+            return mapper.derivative(base, vector).double()
         derivative: Tensor = torch.func.jvp(mapper, (base,), (vector,))[1]
         return derivative.double()
     if rule == "direct":

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from torch import Tensor, nn
+from torch import Tensor
 
-from graftbench.benchmark.activations.pairs import ActivationPairs
-from graftbench.benchmark.mappers import saving
+from graftbench.benchmark.activations.arrays import in_memory
+from graftbench.benchmark.activations.pairs import PAIR_FILES, ActivationPairs
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.mappers.host import MapperError, MapperHost
+from graftbench.benchmark.mappers.hosts import host_of
 from graftbench.benchmark.mappers.info import MapperInfo
-from graftbench.benchmark.mappers.loading import make_mapper, mapper_class
-from graftbench.benchmark.mappers.protocol import Mapper
 from graftbench.benchmark.metrics.fidelity import fidelity
 
 D_SOURCE, D_TARGET, TEXTS, TOKENS = 24, 32, 200, 20
@@ -38,17 +39,20 @@ def planted(seed: int = 0) -> ActivationPairs:
     return ActivationPairs(source.astype(np.float32), target.astype(np.float32), starts)
 
 
-def check_mapper(info: MapperInfo, console: Console) -> int:
-    """Run all checks and print their results; return 1 where one fails."""
-    mapper_class(info)  # one that cannot be imported is one sentence, and no failed check
-    tested = _MapperUnderTest(info)
+def check_mapper(info: MapperInfo, isolation: str | None, console: Console) -> int:
+    """Run all checks and print their results; return 1 where one fails.
+
+    `isolation` says where the mapper's code runs. UserError where it cannot be imported.
+    """
     failed = False
-    for name, check in CHECKS.items():
-        problem = _run(tested, check)
-        failed |= problem is not None
-        console.print(f"{'FAILED' if problem else 'ok':>7} {name}" + (f": {problem}" if problem else ""), markup=False)
-        if problem and name in PREREQUISITES:  # later checks would fail for the same reason
-            break
+    with _MapperUnderTest(info, isolation) as tested:
+        for name, check in CHECKS.items():
+            problem = _run(tested, check)
+            failed |= problem is not None
+            told = f"{'FAILED' if problem else 'ok':>7} {name}" + (f": {problem}" if problem else "")
+            console.print(told, markup=False)
+            if problem and name in PREREQUISITES:  # later checks would fail for the same reason
+                break
     console.print("It does not keep to the protocol yet." if failed else "It keeps to the protocol.")
     return int(failed)
 
@@ -57,6 +61,10 @@ def _run(tested: "_MapperUnderTest", check: Check) -> str | None:
     """Run a check, and return the problem in words; an exception of the mapper is one."""
     try:
         return check(tested)
+    except UserError:
+        raise
+    except MapperError as error:
+        return str(error)
     except Exception as error:  # noqa: BLE001 (a submission may raise anything, which is then the problem)
         last = traceback.extract_tb(error.__traceback__)[-1]
         return f"{type(error).__name__}: {error} (line {last.lineno} of {last.filename})"
@@ -65,25 +73,48 @@ def _run(tested: "_MapperUnderTest", check: Check) -> str | None:
 class _MapperUnderTest:
     """A mapper on planted pairs, fitted on first use."""
 
-    def __init__(self, info: MapperInfo) -> None:
-        self.info = info
-        self._mapper: Mapper | None = None
+    def __init__(self, info: MapperInfo, isolation: str | None) -> None:
+        self.info, self._isolation = info, isolation
+        self._folder = tempfile.TemporaryDirectory()
+        self._mapper: MapperHost | None = None
         self.record: object = None
 
-    def fitted(self, seed: int = 0) -> Mapper:
-        """Fit a new mapper with this seed."""
-        mapper = make_mapper(self.info, D_SOURCE, D_TARGET)
-        torch.manual_seed(seed)
-        with torch.enable_grad():
-            self.record = mapper.fit(planted(), seed=seed)
-        return mapper.eval() if isinstance(mapper, nn.Module) else mapper
+    def __enter__(self) -> "_MapperUnderTest":
+        write(planted(), self.folder / "pairs")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
 
     @property
-    def mapper(self) -> Mapper:
+    def folder(self) -> Path:
+        """A folder for this check."""
+        return Path(self._folder.name)
+
+    def new(self) -> MapperHost:
+        """Return a mapper that has not been fitted."""
+        return host_of(self.info, "cpu", self._isolation)
+
+    def fitted(self, seed: int = 0) -> MapperHost:
+        """Fit a new mapper with this seed."""
+        mapper = self.new()
+        self.record = mapper.fit(self.folder / "pairs", seed).record
+        return mapper
+
+    @property
+    def mapper(self) -> MapperHost:
         """Mapper fitted with seed 0."""
         if self._mapper is None:
             self._mapper = self.fitted()
         return self._mapper
+
+
+def write(pairs: ActivationPairs, folder: Path) -> None:
+    """Write pairs in memory into a folder, as models' pairs are."""
+    folder.mkdir()
+    arrays = (in_memory(pairs.source), in_memory(pairs.target), pairs.starts, np.array(1.0))
+    for name, array in zip(PAIR_FILES, arrays, strict=True):
+        np.save(folder / name, array, allow_pickle=False)
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
@@ -104,14 +135,14 @@ def _fit(tested: _MapperUnderTest) -> str | None:
 
 @torch.no_grad()
 def _call(tested: _MapperUnderTest) -> str | None:
-    tested.mapper(_rows())
+    tested.mapper.carry(_rows())
     return None
 
 
 @torch.no_grad()
 def _shapes(tested: _MapperUnderTest) -> str | None:
     for shape in ((D_SOURCE,), (5, D_SOURCE), (2, 3, D_SOURCE)):
-        made = tuple(tested.mapper(torch.randn(shape)).shape)
+        made = tuple(tested.mapper.carry(torch.randn(shape)).shape)
         if made != (*shape[:-1], D_TARGET):
             return f"it makes {made} of activations {shape}, not {(*shape[:-1], D_TARGET)}"
     return None
@@ -120,7 +151,7 @@ def _shapes(tested: _MapperUnderTest) -> str | None:
 @torch.no_grad()
 def _finite(tested: _MapperUnderTest) -> str | None:
     for rows in (_rows(), torch.zeros(2, D_SOURCE), 1e3 * _rows()):
-        if not tested.mapper(rows).isfinite().all():
+        if not tested.mapper.carry(rows).isfinite().all():
             return "it gives values that are not finite"
     return None
 
@@ -128,7 +159,7 @@ def _finite(tested: _MapperUnderTest) -> str | None:
 @torch.no_grad()
 def _independent_rows(tested: _MapperUnderTest) -> str | None:
     rows = _rows()
-    together, alone = tested.mapper(rows), torch.stack([tested.mapper(row[None])[0] for row in rows])
+    together, alone = tested.mapper.carry(rows), torch.stack([tested.mapper.carry(row[None])[0] for row in rows])
     if not _close(together, alone):
         return "a row is carried differently when other rows are in the batch"
     return None
@@ -137,21 +168,19 @@ def _independent_rows(tested: _MapperUnderTest) -> str | None:
 @torch.no_grad()
 def _deterministic(tested: _MapperUnderTest) -> str | None:
     rows = _rows()
-    if not _close(tested.fitted()(rows), tested.mapper(rows)):
+    if not _close(tested.fitted().carry(rows), tested.mapper.carry(rows)):
         return "two fits with the same seed differ"
-    if tested.info.deterministic and not _close(tested.fitted(seed=1)(rows), tested.mapper(rows)):
+    if tested.info.deterministic and not _close(tested.fitted(seed=1).carry(rows), tested.mapper.carry(rows)):
         return "it is declared deterministic, and another seed changes it"
     return None
 
 
 @torch.no_grad()
 def _saved(tested: _MapperUnderTest) -> str | None:
-    with tempfile.TemporaryDirectory() as folder:
-        saving.save(tested.mapper, tested.info, (D_SOURCE, D_TARGET), Path(folder))
-        again = saving.load(tested.info, Path(folder))
-    if isinstance(again, torch.nn.Module):
-        again.eval()  # as it is used: dropout is for training
-    if not torch.equal(again(_rows()), tested.mapper(_rows())):
+    folder, again = tested.folder / "fitted", tested.new()
+    tested.mapper.save(folder)
+    again.load(folder)
+    if not torch.equal(again.carry(_rows()), tested.mapper.carry(_rows())):
         return "it maps activations differently after it was saved and loaded"
     return None
 
@@ -160,7 +189,7 @@ def _saved(tested: _MapperUnderTest) -> str | None:
 def _planted(tested: _MapperUnderTest) -> str | None:
     def mapped() -> Iterator[tuple[Tensor, Tensor]]:
         for source, target in planted(seed=2):
-            yield tested.mapper(source), target
+            yield tested.mapper.carry(source), target
 
     fvu = fidelity(mapped()).fvu
     assert fvu is not None

@@ -1,13 +1,10 @@
 """The class of a mapper, imported where its code is to run."""
 
 import hashlib
-import inspect
-import sys
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +13,7 @@ from graftbench.benchmark.core.files import atomic_write
 from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.core.plugins import nearest, plugin
 from graftbench.benchmark.mappers.info import MapperInfo, check_class, installed_hash, submission_hash
+from graftbench.benchmark.mappers.running import instance_of, run_source
 
 if TYPE_CHECKING:
     from graftbench.benchmark.mappers.protocol import Mapper
@@ -25,10 +23,41 @@ _SUBMISSION = "graftbench_submission_"
 
 def make_mapper(info: MapperInfo, d_source: int, d_target: int) -> "Mapper":
     """Return a mapper from width `d_source` to `d_target` that has not been fitted."""
-    kind = mapper_class(info)
-    widths = {"d_source": d_source, "d_target": d_target}
-    taken = {name: width for name, width in widths.items() if name in inspect.signature(kind).parameters}
-    return kind(**taken, **info.options)
+    return instance_of(mapper_class(info), info.options, d_source, d_target)
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code of a mapper, as a process of its own runs it.
+
+    Args:
+        file: The name of a submission's file, None where the mapper is installed.
+        source: What is in the file.
+        name: The class in the file, or `module:Class` of an installed one.
+        package: The package of an installed one.
+
+    """
+
+    file: str | None
+    source: bytes
+    name: str
+    package: str | None
+
+
+def code_of(info: MapperInfo) -> Code:
+    """Read the code of a mapper, and run nothing of a submission; UserError where it is not that of `info`."""
+    if info.file is None:
+        kind = mapper_class(info)
+        top = kind.__module__.partition(".")[0]
+        return Code(None, b"", f"{kind.__module__}:{kind.__qualname__}", top)
+    source, name = info.file.read_bytes(), info.source.rpartition(":")[2]
+    if submission_hash(name, hashlib.sha256(source).hexdigest()) != info.sha256:
+        raise _changed(info.source)
+    return Code(info.file.name, source, name, None)
+
+
+def _changed(source: str) -> UserError:
+    return UserError(f"{source} was changed while the run was going on. Start it again.")
 
 
 def mapper_class(info: MapperInfo) -> "type[Mapper]":
@@ -49,35 +78,21 @@ def _loaded(source: str, name: str, sha256: str, file: Path | None) -> "type[Map
         now = submission_hash(class_name, sha256_of(file))
         kind = _class_in(_executed(file), class_name, file) if now == sha256 else None
     if now != sha256:
-        raise UserError(f"{source} was changed while the run was going on. Start it again.")
+        raise _changed(source)
     check_class(kind, source)
     checked: type[Mapper] = kind
     return checked
 
 
-class _IgnoreByteCode(SourceFileLoader):
-    """Load a file from its source: byte code next to it may be of something else, and none is written."""
-
-    def path_stats(self, path: str) -> Mapping[str, Any]:  # noqa: ARG002 (as importlib has it)
-        """Raise OSError, which makes importlib leave byte code alone."""
-        raise OSError
-
-
 def _executed(file: Path) -> dict[str, Any]:
     """Run a file and return the names that it defines."""
     module_name = f"{_SUBMISSION}{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
-    loader = _IgnoreByteCode(module_name, str(file))
-    spec = spec_from_file_location(module_name, file, loader=loader)
-    assert spec is not None
-    module = module_from_spec(spec)
-    sys.modules[module_name] = module  # dataclasses look their module up
     try:
-        loader.exec_module(module)
+        return run_source(file.read_bytes(), str(file), module_name)
     except (Exception, SystemExit) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f" (line {last.lineno} of {last.filename})"
         raise UserError(f"{file} cannot be imported: {type(error).__name__}: {error}{where}.") from error
-    return vars(module)
 
 
 def _class_in(names: Mapping[str, Any], class_name: str, file: Path) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graftbench.benchmark.experiments.protocol import Experiment, Scored
+from graftbench.benchmark.mappers.hosts import prepare_host
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.results.estimates import resamples_of, steerable
@@ -54,6 +55,7 @@ def score_cell(cell: Cell, context: RunContext, info: MapperInfo, folder: Path, 
     The fitted mapper is written into `folder`.
     """
     started = time.monotonic()
+    prepare_host(info, context.settings.device, context.settings.isolation)
     experiment = context.experiment(cell)
     sites = experiment.fit_data.sites or experiment.sites
     if sites is None:

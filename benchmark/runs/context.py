@@ -34,6 +34,7 @@ class Settings:
         datasets: The identities of the suite's datasets.
         budget: What judges behind a server may spend, over all processes.
         workers: Cells that run at a time on a CPU; its memory is shared among them.
+        isolation: How mappers that do not come with graftbench are kept apart; None where there are none.
 
     """
 
@@ -44,6 +45,7 @@ class Settings:
     datasets: tuple[str, ...] = ()
     budget: Budget | None = None
     workers: int = 1
+    isolation: str | None = None
 
     @property
     def n_rows(self) -> int:

@@ -174,10 +174,15 @@ def _environment(request: Request) -> dict[str, str]:
         name: version(name)
         for name in ("torch", "transformers", "tokenizers", "numpy", "peft", "accelerate", "sacrebleu")
     }
-    return packages | {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "device": str(device_of(request.device)),
-        "dtype": request.suite.dtype,
-        "batch_size": str(request.batch_size),
-    }
+    isolation = {} if request.isolation is None else {"isolation": request.isolation}
+    return (
+        packages
+        | isolation
+        | {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "device": str(device_of(request.device)),
+            "dtype": request.suite.dtype,
+            "batch_size": str(request.batch_size),
+        }
+    )

@@ -18,7 +18,8 @@ from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.experiments.protocol import Experiment
 from graftbench.benchmark.experiments.replacement import Replacement, replacement_fidelity
 from graftbench.benchmark.mappers import saving
-from graftbench.benchmark.mappers.fitting import checked_map_on_device, copy_fitted_mapper, fit_mapper
+from graftbench.benchmark.mappers.fitting import copy_fitted_mapper, fit_mapper
+from graftbench.benchmark.mappers.host import CheckedMap
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import fidelity
@@ -66,13 +67,14 @@ def fit_at(
     pairs_folder, data_hash = _captured(experiment, sites, texts, context, shown=True)
     read = read_pairs(pairs_folder, str(experiment.target.device))
     report("fit")
-    fit = fit_mapper(context.store, info, read.pairs, data_hash, cell.seed, context.settings.device)
+    fit = fit_mapper(
+        context.store, info, pairs_folder, data_hash, cell.seed, context.settings.device, context.settings.isolation
+    )
     copy_fitted_mapper(fit.folder, folder)
     held_out, _ = _captured(experiment, sites, experiment.fit_data.held_out, context, shown=False)
     held_out_pairs = read_pairs(held_out, str(experiment.target.device)).pairs
-    carry = checked_map_on_device(fit.mapper, read.pairs.d_target, read.pairs.device)
-    mapper = FittedMapper(carry, info.vector_rule, fit.identity, held_out_pairs)
-    parameters, size = saving.n_parameters(fit.mapper), saving.n_bytes(fit.mapper)
+    mapper = FittedMapper(CheckedMap(fit.host, read.pairs.d_target), info.vector_rule, fit.identity, held_out_pairs)
+    parameters, size = saving.size_of(fit.folder)
     fitted = Fitted(fit.record, data_hash, len(read.pairs), read.share_aligned, parameters, size)
     return SiteFit(mapper, fitted, fit.seconds)
 

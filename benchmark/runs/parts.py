@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import package_version
+from graftbench.benchmark.mappers.hosts import comes_with_graftbench
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.results.rows import Answer, row_of, table_of, write_rows
 from graftbench.benchmark.results.schema import CellResult
@@ -120,6 +121,7 @@ def parts_folder(run: Path, settings: Settings, info: MapperInfo) -> Path:
         info.sha256,
         info.options,
         package_version(),
+        *([] if comes_with_graftbench(info) else [settings.isolation]),
     ]
     return run / PARTS / digest(*parts)[:16]
 

@@ -10,6 +10,7 @@ from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.mappers.hosts import isolation_of
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.runs.context import MOST_ROWS, BatchSize, Settings
 from graftbench.benchmark.runs.executors.choose import WORKERS, Where
@@ -33,6 +34,7 @@ class Request:
         out: The run's folder; by default one below `runs/`.
         cache: The folder of the store; by default in the user's cache.
         judge_requests, judge_dollars: What judges behind a server may spend.
+        isolate: Whether a mapper that does not come with graftbench runs in an isolated process.
 
     """
 
@@ -50,6 +52,7 @@ class Request:
     cache: Path | None = None
     judge_requests: int | None = None
     judge_dollars: float | None = None
+    isolate: bool = True
 
     def __post_init__(self) -> None:
         """Raise UserError where a number makes no sense, or this process would have to stop its own cells."""
@@ -78,7 +81,12 @@ class Request:
         device, cache = self.where.device(self.device), Store(self.cache).place
         datasets = tuple(dataset_identities(self.suite, self.tasks or self.suite.tasks).values())
         suite, workers = self.suite.model_dump_json(), self.where.on_one_machine
-        return Settings(suite, self.batch_size, device, cache, datasets, budget, workers)
+        return Settings(suite, self.batch_size, device, cache, datasets, budget, workers, self.isolation)
+
+    @property
+    def isolation(self) -> str | None:
+        """How the mapper's code is kept apart, as the entry says it; None where it comes with graftbench."""
+        return isolation_of(self.mapper, isolate=self.isolate)
 
     def left_out(self, chosen: Sequence[Cell]) -> list[Cell]:
         """Return the cells of the suite that count and are not among the chosen ones."""

@@ -102,7 +102,9 @@ def test_texts_may_have_replies(model, twin):
 
 
 def test_a_mapper_is_also_a_class_and_takes_options(model, twin):
-    padded = gb.fit(Padded, model, twin, TEXTS, sites=(1, 2), options={"width": 3})
+    with pytest.raises(gb.UserError, match="'tests' .* Isolated, it imports installed packages alone"):
+        gb.fit(Padded, model, twin, TEXTS, sites=(1, 2), options={"width": 3})
+    padded = gb.fit(Padded, model, twin, TEXTS, sites=(1, 2), options={"width": 3}, isolate=False)
     assert (padded.name, padded(torch.ones(2, 16)).shape) == ("padded", (2, 16))
     penalised = gb.fit("low_rank", model, twin, TEXTS, sites=(2, 2), options={"rank": 1})
     assert torch.linalg.matrix_rank(penalised(torch.eye(16)) - penalised(torch.zeros(16, 16)), atol=1e-3) == 1

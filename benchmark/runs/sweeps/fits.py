@@ -16,6 +16,7 @@ from rich.table import Table
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write, write_text
 from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.mappers.hosts import isolation_of
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.results.schema import CellResult, Rate, Transfer
 from graftbench.benchmark.runs.cell import run_reference, score_cell
@@ -87,8 +88,14 @@ def refit(
     if over == "seed" and info.deterministic:
         raise UserError(f"{info.name} is deterministic: every seed gives the same fit.")
     suite = suite.model_copy(update={"side_effects": None})  # they do not vary with the fit alone
-    workers = where.on_one_machine
-    settings = Settings(suite.model_dump_json(), batch_size, where.device(device), Store().place, workers=workers)
+    settings = Settings(
+        suite.model_dump_json(),
+        batch_size,
+        where.device(device),
+        Store().place,
+        workers=where.on_one_machine,
+        isolation=isolation_of(info),
+    )
     firsts = list({replace(cell, seed=0).name: replace(cell, seed=0) for cell in cells if not cell.check}.values())
     if not firsts:
         raise UserError("Nothing is left to sweep: the cells that were named are checks.")

@@ -18,7 +18,9 @@ from graftbench.benchmark.interventions.model_check import check_once
 from graftbench.benchmark.interventions.rules import VectorRule
 from graftbench.benchmark.interventions.vector_files import About, SteeringVector
 from graftbench.benchmark.interventions.vectors import Map, is_zero, mapped_vector
-from graftbench.benchmark.mappers.fitting import checked_map_on_device, fit_mapper
+from graftbench.benchmark.mappers.fitting import fit_mapper
+from graftbench.benchmark.mappers.host import CheckedMap
+from graftbench.benchmark.mappers.hosts import isolation_of
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.options import Value
 from graftbench.benchmark.models.architectures import Sites
@@ -85,6 +87,7 @@ def fit(
     *,
     seed: int = 0,
     options: Mapping[str, Value] | None = None,
+    isolate: bool = True,
 ) -> CrossModelMap:
     """Fit a mapper on the activations of two models that read the same texts.
 
@@ -105,6 +108,8 @@ def fit(
         sites: The site in the source and the site in the target.
         seed: Seed of the mapper.
         options: Options of the mapper, by name.
+        isolate: Whether a mapper that does not come with graftbench runs in an isolated process; False for your own
+            code in a debugger.
 
     Raises:
         UserError: There are not two texts, a model has no such site, no token has a partner, or the mapper or an option
@@ -124,7 +129,7 @@ def fit(
         check_once(store, model)
     folder, data_hash = cached_pairs(store, *models, sites, conversations, "ends", lambda *_: None)
     pairs = read_pairs(folder, device).pairs
-    fitted = fit_mapper(store, info, pairs, data_hash, seed, device)
+    fitted = fit_mapper(store, info, folder, data_hash, seed, device, isolation_of(info, isolate=isolate))
     return CrossModelMap(
         info.name,
         (sites[0], sites[1]),
@@ -134,7 +139,7 @@ def fit(
         fitted.record,
         fitted.seconds,
         fitted.folder,
-        checked_map_on_device(fitted.mapper, pairs.d_target, device),
+        CheckedMap(fitted.host, pairs.d_target),
     )
 
 
@@ -181,7 +186,7 @@ def transfer(
         )
     used = mapper.rule if rule is None else rule
     desired, undesired = _states(vector, states, used)
-    carried = mapped_vector(mapper, desired, undesired, used).float()
+    carried = mapped_vector(mapper._map, desired, undesired, used).float()
     if is_zero(carried):
         raise UserError(f"Nothing is left of the vector: {mapper.name} maps it to zero.")
     return SteeringVector(carried.reshape(*vector.vector.shape[:-1], -1), _about(vector.about, mapper.sites[1]))

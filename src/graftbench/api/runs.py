@@ -14,6 +14,7 @@ from graftbench.api.sources import source_of
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.mappers.checking import check_mapper
+from graftbench.benchmark.mappers.hosts import isolation_of
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.options import Value
 from graftbench.benchmark.results.entry_files import read_entry
@@ -107,6 +108,7 @@ def score(
     out: str | Path | None = None,
     judge_requests: int | None = None,
     judge_dollars: float | None = None,
+    isolate: bool = True,
     progress: bool | None = None,
 ) -> Run:
     """Score a mapper on a suite, as `graftbench score` does.
@@ -135,6 +137,8 @@ def score(
         out: The run's folder, one below `runs/` where none is given.
         judge_requests: Requests to a server after which judges stop.
         judge_dollars: Costs at which judges behind a server stop.
+        isolate: Whether a mapper that does not come with graftbench runs in an isolated process; False for your own
+            code in a debugger.
         progress: Whether to show progress bars; where it is not said, in a terminal and not in a notebook.
 
     Raises:
@@ -157,13 +161,20 @@ def score(
         out=None if out is None else Path(out),
         judge_requests=judge_requests,
         judge_dollars=judge_dollars,
+        isolate=isolate,
     )
     finished = run(request, _console(progress))
     write_leaderboard(finished.folder / LEADERBOARD, [finished.entry])
     return Run(finished.folder, finished.entry)
 
 
-def check(mapper: str | type, *, options: Mapping[str, Value] | None = None, progress: bool = True) -> bool:
+def check(
+    mapper: str | type,
+    *,
+    options: Mapping[str, Value] | None = None,
+    isolate: bool = True,
+    progress: bool = True,
+) -> bool:
     """Return whether a mapper keeps to the protocol, tried on planted pairs in seconds.
 
     >>> import graftbench as gb
@@ -173,13 +184,16 @@ def check(mapper: str | type, *, options: Mapping[str, Value] | None = None, pro
     Args:
         mapper: Name of an installed mapper, `path/to/file.py:Class`, or a class.
         options: Options of the mapper, by name.
+        isolate: Whether a mapper that does not come with graftbench runs in an isolated process; False for your own
+            code in a debugger.
         progress: Whether to print what passes and what does not.
 
     Raises:
         UserError: There is no such mapper, it lacks a method, or an option makes no sense.
 
     """
-    return check_mapper(describe(source_of(mapper), options or {}), Console(quiet=not progress)) == 0
+    info = describe(source_of(mapper), options or {})
+    return check_mapper(info, isolation_of(info, isolate=isolate), Console(quiet=not progress)) == 0
 
 
 def _console(progress: bool | None) -> Console:

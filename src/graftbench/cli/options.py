@@ -81,6 +81,12 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the mapper")
 
 
+def add_isolation(parser: argparse.ArgumentParser) -> None:
+    """Add whether the mapper's code is kept apart; `isolate` is True unless it is given."""
+    told = "run a mapper of your own in graftbench's process, as for a debugger; the entry says so"
+    parser.add_argument("--no-isolation", dest="isolate", action="store_false", help=told)
+
+
 def add_suite(parser: argparse.ArgumentParser) -> None:
     """Add the suite, the cells to select from it, and how to run them."""
     parser.add_argument("--suite", default="pocket", help="a suite that ships, or a YAML file (default pocket)")

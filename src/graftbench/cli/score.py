@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from graftbench.cli.fetch import print_needed
-from graftbench.cli.options import add_budget, add_mapper, add_suite, not_negative, where_of
+from graftbench.cli.options import add_budget, add_isolation, add_mapper, add_suite, not_negative, where_of
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -12,6 +12,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     score = commands.add_parser("score", help="score a mapper on a suite")
     add_mapper(score)
     add_suite(score)
+    add_isolation(score)
     score.add_argument("--seed", type=not_negative, default=0, help="the mapper's first seed (default 0)")
     score.add_argument("--cell-timeout", type=float, metavar="SECONDS", help="stop a cell that takes longer")
     score.add_argument("--out", type=Path, metavar="DIR", help="where the run is written")
@@ -50,6 +51,7 @@ def _score(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         judge_requests=arguments.judge_requests,
         judge_dollars=arguments.judge_dollars,
+        isolate=arguments.isolate,
     )
     if arguments.dry_run:
         print_needed(request.suite, console)  # first: where something is missing, the plan ends with what to do

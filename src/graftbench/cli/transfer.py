@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.cli.options import add_batch_size, add_device, add_mapper, not_negative, positive
+from graftbench.cli.options import add_batch_size, add_device, add_isolation, add_mapper, not_negative, positive
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +44,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     add_batch_size(transfer, 32)
     add_device(transfer)
+    add_isolation(transfer)
     transfer.add_argument("--workers", type=positive, default=2, help="cells at a time, on a CPU (default 2)")
     transfer.add_argument("--seed", type=not_negative, default=0, help="the mapper's first seed (default 0)")
     transfer.add_argument("--out", type=Path, metavar="DIR", help="where the run is written")
@@ -74,6 +75,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         where=Where(workers=arguments.workers),
         out=arguments.out,
+        isolate=arguments.isolate,
     )
     cells = request.cells()  # a mistake is told before models are loaded
     n_sites = arguments.sweep if sites is None and order.needs_sites() else 0

@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.runs.context import Settings
 from graftbench.benchmark.runs.executors.inline import default_warnings
 from graftbench.benchmark.runs.parts import Parts
 from graftbench.benchmark.runs.plan import Cell
@@ -36,7 +38,7 @@ def begin(
     """
     try:
         planned = planned_mappers(mappers, suite, tasks)
-        settings = planned[0].request.settings()
+        settings = _settings(planned)
     except UserError as error:
         raise pytest.UsageError(str(error)) from error
     worker: dict[str, str] | None = getattr(config, "workerinput", None)  # xdist sets it in its workers alone
@@ -45,6 +47,12 @@ def begin(
     config.pluginmanager.register(Collecting(planned, scoring, wanted), "graftbench-collecting")
     if not worker:
         config.pluginmanager.register(Closing(planned, scoring), "graftbench-closing")
+
+
+def _settings(planned: Sequence[PlannedMapper]) -> Settings:
+    """Return the settings of all mappers, with the isolation of those that do not come with graftbench."""
+    isolations = (mapper.request.isolation for mapper in planned)
+    return replace(planned[0].request.settings(), isolation=next(filter(None, isolations), None))
 
 
 def _temporary(config: pytest.Config) -> Path:

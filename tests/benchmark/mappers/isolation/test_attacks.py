@@ -1,0 +1,245 @@
+"""A hostile mapper gets nowhere: what it tries is refused or harmless, and is told in one sentence."""
+
+import socket
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+import graftbench
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.mappers.checking import planted, write
+from graftbench.benchmark.mappers.host import NOT_ISOLATED, CheckedMap, MapperError
+from graftbench.benchmark.mappers.hosts import host_of
+from graftbench.benchmark.mappers.info import describe
+from graftbench.benchmark.mappers.isolation import sandbox
+from graftbench.benchmark.mappers.isolation.limits import Limits
+from graftbench.benchmark.mappers.isolation.sandbox import SandboxError, tried
+from tests.benchmark.mappers.isolation.hostile import TRIES, mine
+
+SECRET = "sk-of-whoever-runs-it"
+LIMITS = Limits(memory=2**29, fit_seconds=3, call_seconds=3, file_size=2**20, open_files=64, tasks=64)
+WALLS = ("bwrap", "namespaces", "")  # the last is none: what Landlock, seccomp and limits do by themselves
+
+
+def walls_here(wall):
+    """What there is on this machine behind a wall; the test is skipped where it cannot be set up."""
+    if wall == "bwrap" and sandbox.bwrap.program() is None:
+        pytest.skip("bubblewrap is not installed")
+    try:
+        here = tried(wall)
+    except SandboxError as error:
+        pytest.skip(f"{wall or 'a process'} cannot be set up here: {error}")
+    if not set(here) & sandbox.WALLS_OF_FILES:
+        pytest.skip("nothing here hides files: Landlock is missing")
+    return here
+
+
+@pytest.fixture(scope="module")
+def best():
+    return next(iter_walls())
+
+
+def iter_walls():
+    for wall in WALLS:
+        try:
+            yield walls_here(wall)
+        except pytest.skip.Exception:
+            continue
+    pytest.skip("nothing here keeps a mapper apart")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "pairs"
+    write(planted(), folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setattr(sandbox, "LIMITS", LIMITS)
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "states.safetensors").write_bytes(b"of the target on test prompts")
+    return tmp_path
+
+
+@pytest.fixture
+def submitted(home):
+    def submitted(code, isolation, **options):
+        file = home / "mine.py"
+        file.write_text(code)
+        kept = isolation if isinstance(isolation, str) else "+".join(isolation)
+        return host_of(describe(f"{file}:Mine", options), "cpu", kept)
+
+    return submitted
+
+
+@contextmanager
+def listening():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def tries(submitted, pairs, home, isolation, **more):
+    with listening() as port:
+        where = {"home": str(home), "package": str(Path(graftbench.__file__).parent), "port": port}
+        return submitted(TRIES, isolation, **where, **more).fit(pairs, 0).record
+
+
+@pytest.mark.parametrize("wall", WALLS)
+def test_whatever_it_tries_behind_a_wall_is_refused(submitted, pairs, home, wall):
+    here = walls_here(wall)
+    record = tries(submitted, pairs, home, here, careful="seccomp" not in here)
+    done = {name for name, outcome in record.items() if outcome == "done"}
+    by_seccomp = {"local_socket", "fork", "program", "outlive", "namespace", "memory_file"}
+    assert done <= (set() if "seccomp" in here else by_seccomp)
+    assert len(record) == 20 if "seccomp" in here else 18
+    assert not (home / "written").exists()
+
+
+def test_without_isolation_the_same_mapper_succeeds(submitted, pairs, home):
+    record = tries(submitted, pairs, home, NOT_ISOLATED, harmless=True)
+    assert set(record.values()) == {"done"}
+    assert (home / "written").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (mine("torch.ones(2**28).sum()"), "RuntimeError: .* can.t allocate memory"),  # a GiB
+        (mine("held = [bytearray(2**20) for _ in range(2**12)]"), "MemoryError"),
+        (mine("open('large', 'wb').write(bytes(2**21))"), "OSError: .* File too large"),
+        (mine("[open(str(i), 'wb').write(bytes(2**18)) for i in range(64)]; time.sleep(2)"), "space left|more than"),
+        (mine("time.sleep(100)"), "it gave no answer within 3 s"),
+        (mine("os._exit(7)"), "its process ended with status 7"),
+        (mine("import ctypes; ctypes.string_at(0)"), "its process was ended by SIGSEGV"),
+        (mine("os.closerange(3, 100); time.sleep(9)"), "its process broke the connection"),
+        (mine("sys.exit('enough')"), "SystemExit: enough"),
+        (mine("raise ValueError('\\x1b[2J' + 'x' * 5000)"), r"ValueError: \\x1b\[2Jx*"),
+        (mine("return {'a': object()}"), "TypeError: Object of type object is not JSON"),
+        (mine("return [1]"), "its fit returned something else than a dictionary"),
+        (mine("return {'words': 'x' * 2**21}"), "which is more than was asked for"),
+    ],
+    ids=[
+        "a tensor",
+        "memory",
+        "file",
+        "disk",
+        "hangs",
+        "leaves",
+        "crash",
+        "closes",
+        "exit",
+        "control",
+        "object",
+        "list",
+        "large",
+    ],
+)
+def test_what_stops_it_is_told_in_one_sentence(submitted, pairs, best, code, told):
+    with pytest.raises(MapperError, match=told) as error:
+        submitted(code, best).fit(pairs, 0)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 1200
+    host = submitted(mine(), best)  # others go on
+    assert host.fit(pairs, 0).record == {}
+
+
+def test_control_characters_do_not_reach_the_terminal(submitted, pairs, best, capfd):
+    submitted(mine("print('\\x1b]0;owned\\x07 and on', flush=True); os.write(2, b'\\x9b2J')"), best).fit(pairs, 0)
+    told = capfd.readouterr()
+    assert "mine: \\x1b]0;owned\\x07 and on" in told.err
+    assert "\x1b" not in told.err + told.out
+    assert "\x9b" not in told.err
+
+
+def test_what_it_does_to_torch_stays_with_it(submitted, pairs, best, home):
+    patched = "torch.isfinite = lambda x: torch.ones_like(x, dtype=bool)\ntorch.Tensor.isfinite = torch.isfinite\n"
+    host = submitted(mine(call="return source @ self.weight * float('nan')", before=patched), best)
+    host.fit(pairs, 0)
+    with pytest.raises(FloatingPointError, match="values that are not finite"):
+        CheckedMap(host, 32)(torch.ones(2, 24))
+
+
+SUBCLASS = """
+class Sly(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        os.write(1, b"here\\n")
+        return super().__torch_function__(function, types, args, kwargs or {})
+"""
+
+
+def test_a_tensor_of_a_class_of_its_own_arrives_as_a_plain_one(submitted, pairs, best, home):
+    host = submitted(mine(call="return (source @ self.weight).as_subclass(Sly)", before=SUBCLASS), best)
+    host.fit(pairs, 0)
+    carried = CheckedMap(host, 32)(torch.ones(2, 24))
+    assert type(carried) is torch.Tensor
+    assert torch.equal(carried, torch.full((2, 32), 24.0))
+
+
+def test_a_pickle_in_its_state_is_a_string_and_an_object_is_refused(submitted, pairs, best, home):
+    host = submitted(mine("self.note = pickle.dumps(os.getcwd, 0).decode()"), best)
+    host.fit(pairs, 0)
+    host.save(home / "fitted")
+    again = submitted(mine(), best)
+    again.load(home / "fitted")
+    assert torch.equal(again.carry(torch.ones(1, 24)), torch.full((1, 32), 24.0))
+    host = submitted(mine("self.note = os"), best)
+    host.fit(pairs, 0)
+    with pytest.raises(MapperError, match="TypeError: the field note is no tensor, number or string"):
+        host.save(home / "other")
+
+
+def test_it_cannot_leave_anything_for_its_next_fit(submitted, pairs, best):
+    code = mine("open('left', 'w').close(); return {'there': sorted(os.listdir('.'))}")
+    hosts = [submitted(code, best) for _ in range(2)]
+    assert [host.fit(pairs, 0).record for host in hosts] == 2 * [{"there": ["left", "pairs"]}]
+    if "landlock" in best:
+        with pytest.raises(MapperError, match="PermissionError"):
+            submitted(mine("os.listdir('..')"), best).fit(pairs, 0)
+
+
+@pytest.mark.parametrize("call", ["return torch.ones(7)", "return torch.ones(2**20)"], ids=["few", "many"])
+def test_rows_of_another_shape_are_refused(submitted, pairs, best, call):
+    host = submitted(mine(call=call), best)
+    host.fit(pairs, 0)
+    with pytest.raises((ValueError, MapperError), match="the mapper made|more than was asked for"):
+        CheckedMap(host, 32)(torch.ones(2, 24))
+
+
+FORGE = """
+def forge():
+    for handle in range(3, 30):
+        try:
+            os.write(handle, b'{"record": {}}' * 9)
+        except OSError:
+            pass
+"""
+
+
+def test_frames_that_it_forges_are_refused(submitted, pairs, best):
+    with pytest.raises(MapperError, match="more than was asked for|no JSON"):
+        submitted(mine("forge()", before=FORGE), best).fit(pairs, 0)
+
+
+def test_code_that_cannot_be_imported_is_a_mistake_of_whoever_names_it(submitted, pairs, best):
+    with pytest.raises(UserError, match=r"mine.py cannot be imported: ModuleNotFoundError: .* \(line 11 of mine.py\)"):
+        submitted(mine(before="import nothing_of_the_kind"), best).fit(pairs, 0)
+
+
+def test_a_machine_that_isolates_less_than_the_run_says_is_refused(submitted, pairs, best):
+    with pytest.raises(MapperError, match="a submission is isolated by .* in this run, and here by"):
+        submitted(mine(), (*best, "magic")).fit(pairs, 0)
+
+
+def test_a_submission_has_no_place_in_this_process_unasked(submitted, pairs, best, home):
+    before = set(sys.modules)
+    submitted(mine(), best).fit(pairs, 0)
+    assert not {name for name in set(sys.modules) - before if "submission" in name}
+    with pytest.raises(ValueError, match="does not come with graftbench"):
+        host_of(describe(f"{home / 'mine.py'}:Mine"), "cpu", None)
