@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.benchmark.results.schema import Entry
+from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.cli.main import main
 from tests.in_process import in_process
 from tests.judges.llm.stub import Stub, good
@@ -100,7 +100,7 @@ def score(home, name, out, *more):
 
 
 def entry(folder):
-    return Entry.model_validate_json((folder / "entry.json").read_text())
+    return read_entry(folder / "entry.json")
 
 
 def test_llm_judges_of_every_measure_find_what_the_rules_find_and_are_paid_once(by_llm, tmp_path):

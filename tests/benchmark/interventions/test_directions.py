@@ -79,7 +79,7 @@ def test_a_model_that_never_refuses_has_no_direction(planted):
 
 def test_a_refusal_whose_first_token_has_no_embedding_is_refused():
     few = wrapped(untrained("llama", vocab_size=262))  # a tokenizer of 320 tokens
-    rows = [Row(chat(Prompt("river"), few.tokenizer))]
+    rows = [Row(chat(Prompt("x"), few.tokenizer))]
     assert len(refusal_scores(few, rows, refusal_tokens(few, ["I cannot"]))) == 1
     with pytest.raises(UserError, match=r"has embeddings of 262 tokens, and its tokenizer gives token 315, 'Ġro'"):
         refusal_scores(few, rows, refusal_tokens(few, ["I cannot", " roof"]))

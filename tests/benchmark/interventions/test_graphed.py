@@ -8,7 +8,7 @@ from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions import graphed
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.cross_model import Follow, Link
-from graftbench.benchmark.interventions.decoding import Decoding
+from graftbench.benchmark.interventions.decoding import Decoding, followers_of
 from graftbench.benchmark.interventions.graphed import FixedDecoding, power_of_two
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.kv_cache import cache_for, can_be_fixed
@@ -21,7 +21,8 @@ N = 16
 
 def run(decoding, model, rows):
     ids = [token_ids(row.text.text, model.tokenizer) for row in rows]
-    return decoding(model, rows, ids, N, ()).run()
+    with followers_of(model, rows) as followers:
+        return decoding(model, rows, ids, N, (), followers).run()
 
 
 def test_tensors_that_keep_their_places_give_the_same_replies(model):

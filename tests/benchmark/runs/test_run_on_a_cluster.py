@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.benchmark.results.schema import Entry
+from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.cli.main import main
 from tests.benchmark.runs.executors.test_ray import Two
 from tests.benchmark.runs.test_run import MINE, SUITE
@@ -53,7 +53,7 @@ def score(monkeypatch, cache, out, *more):
 
 def results(out):
     """Return what a run measured, without what varies: seconds."""
-    cells = Entry.model_validate_json((out / "entry.json").read_text()).cells
+    cells = read_entry(out / "entry.json").cells
     return [cell.model_dump(exclude={"cost"}) for cell in cells], pq.read_table(out / "rows.parquet")
 
 
