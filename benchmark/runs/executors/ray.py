@@ -84,8 +84,12 @@ def _knock(address: str | None) -> None:
 
 
 def _imported() -> Any:
-    """Import Ray, which reports nothing to its makers; UserError where it is not installed."""
+    """Import Ray, which reports nothing to its makers, and gives jobs their share beside other work (not nice 15).
+
+    UserError where it is not installed.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         return importlib.import_module("ray")
     except ImportError as error:
