@@ -101,7 +101,9 @@ def _whole_characters(written: Any) -> bool:
 def _parsed(text: str, where: str, file: Path) -> Line:
     try:
         written = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except json.JSONDecodeError as error:  # of its places that in the line is meant, and not in lines of the value
+        raise UserError(f"{where} of {file.parent} is not JSON: {error.msg} (character {error.pos + 1}).") from error
+    except RecursionError as error:
         raise UserError(f"{where} of {file.parent} is not JSON: {error}.") from error
     if "\\u" in text and not _whole_characters(written):
         raise UserError(

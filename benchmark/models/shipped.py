@@ -5,6 +5,7 @@ from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.plugins import nearest
+from graftbench.benchmark.models.packaged import packaged_models
 
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights"
 ADAPTERS = Path(__file__).parents[1] / "organisms" / "weights"
@@ -26,7 +27,7 @@ def shipped_folder(name: str) -> Path:
     """Return the folder of a shipped model; UserError, with the nearest known name, where there is none."""
     known = shipped_models()
     if name not in known:
-        raise UserError(f"There is no zoo model {name!r}.{nearest(name, known)}")
+        raise UserError(f"There is no zoo model {name!r}.{nearest(name, [*known, *packaged_models()])}")
     return next(folder for folder in (WEIGHTS / name, ADAPTERS / name) if folder.is_dir())
 
 

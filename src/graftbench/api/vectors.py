@@ -122,7 +122,7 @@ def match_norm(vector: SteeringVector, reference: SteeringVector) -> SteeringVec
 
 
 def save_vector(vector: SteeringVector, path: str | Path) -> None:
-    """Write a vector with where and how it is used to a safetensors file, such as `--vector` of the command line reads.
+    """Write a vector with where and how it is used to a safetensors file, as `--intervention` of `capability` reads.
 
     >>> import graftbench as gb
     >>> model = gb.load_model("llama-s-hate")

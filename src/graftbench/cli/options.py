@@ -83,7 +83,7 @@ def add_mapper_options(parser: argparse.ArgumentParser) -> None:
 
 def add_isolation(parser: argparse.ArgumentParser) -> None:
     """Add whether the mapper's code is kept apart; `isolate` is True unless it is given."""
-    told = "run a mapper of your own in graftbench's process, as for a debugger; the entry says so"
+    told = "run a mapper of your own in graftbench's process, as for a debugger; an entry says so"
     parser.add_argument("--no-isolation", dest="isolate", action="store_false", help=told)
 
 

@@ -83,7 +83,10 @@ def _transfer(arguments: argparse.Namespace) -> int:
         console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
     models = {}
     for named in dict.fromkeys((order.source, order.target)):
-        with console.status(f"checking and measuring {named.name}"):
+        doing = f"checking and measuring {named.name}"
+        if not console.is_terminal:  # a status is shown on a terminal alone
+            console.print(doing, highlight=False, markup=False, soft_wrap=True)
+        with console.status(doing):
             models[named.name] = measure(order, named, arguments.device)
     _check_sites(sites, order, models)
     plan = forecast(order, request, models, n_sites)
