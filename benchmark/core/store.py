@@ -11,7 +11,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +26,7 @@ from graftbench.benchmark.core.plugins import third_party_sources
 from graftbench.benchmark.core.remote import Remote, is_address
 
 _log = logging.getLogger("graftbench.store")
-_MANIFEST, _UNFINISHED = "manifest.json", ".unfinished-"
+MANIFEST, UNFINISHED = "manifest.json", ".unfinished-"
 
 # The rooms whose code decides what is cached. A change elsewhere (runs, results, the command line, ...) keeps it.
 ROOMS = (
@@ -106,6 +106,8 @@ class Store:
         key = digest(kind, code_version() if by_code else "", parts)
         folder = self.root / kind / key[:2] / key
         if _intact(folder):
+            with suppress(OSError):  # the cache may be another user's, who lets this one read it
+                (folder / MANIFEST).touch()  # the time of its last use
             return folder
         with self._writable():
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +146,7 @@ class Store:
         """Yield an empty folder next to `folder`, in place of what is damaged there; it is gone after the block."""
         with self._writable():
             # Each machine has its own: on a shared disk without locks, another may be making the same folder.
-            unfinished = folder.with_name(f"{_UNFINISHED}{folder.name}-{platform.node()}")
+            unfinished = folder.with_name(f"{UNFINISHED}{folder.name}-{platform.node()}")
             for stale in (folder, unfinished):  # a damaged folder, and one that a killed process left
                 shutil.rmtree(stale, ignore_errors=True)
             unfinished.mkdir()
@@ -157,7 +159,7 @@ class Store:
         """Move a folder to its place with a manifest of its files, and return their hashes."""
         with self._writable():
             files = {str(file.relative_to(unfinished)): sha256_of(file) for file in sorted(unfinished.rglob("*"))}
-            write_text(unfinished / _MANIFEST, json.dumps(files))
+            write_text(unfinished / MANIFEST, json.dumps(files))
             try:
                 unfinished.replace(folder)
             except OSError:
@@ -182,7 +184,7 @@ def _intact(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     try:
-        files = json.loads((folder / _MANIFEST).read_text())
+        files = json.loads((folder / MANIFEST).read_text())
         damaged = [name for name, sha256 in files.items() if sha256_of(folder / name) != sha256]
     except (OSError, ValueError, UserError) as error:
         damaged = [str(error)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from graftbench.benchmark.core.errors import UserError, log_to_file
 from graftbench.cli import (
+    cache,
     capability,
     check,
     compare_paper,
@@ -28,7 +29,7 @@ from graftbench.cli import (
 
 _COMMANDS = (
     *(score, transfer, sweep, rejudge, show, compare_paper, check, capability, vector),
-    *(model, organism, fetch, dataset, zoo, judge, submit, leaderboard),
+    *(model, organism, fetch, dataset, zoo, judge, submit, leaderboard, cache),
 )
 
 
