@@ -8,11 +8,11 @@ from torch import Tensor
 
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.cross_model import Follower, following
+from graftbench.benchmark.interventions.first_pass import first_pass, n_steered
 from graftbench.benchmark.interventions.hooks import Batch
 from graftbench.benchmark.interventions.logits import at_last_token
 from graftbench.benchmark.interventions.operators import Replace
 from graftbench.benchmark.interventions.replies import Replies
-from graftbench.benchmark.interventions.shared_prompts import can_share, spread_at, unique_prompts
 from graftbench.benchmark.interventions.token_inputs import NextInputs, inputs_after
 from graftbench.benchmark.models.kv_cache import cache_for, select_rows
 from graftbench.benchmark.models.load import Model
@@ -52,10 +52,10 @@ class Decoding:
         followers: Sequence[Following] = (),
     ) -> None:
         self._model, self._ids, self._until, self._n_steps = model, ids, until, max_new_tokens
-        self._n_rows = len(rows)
+        self._n_rows, self._n_steered = len(rows), n_steered(rows)
         self._cache = cache_for(model.module, max_new_tokens)
-        prompts = pad(ids, model)
-        self._inputs: Mapping[str, Tensor | None] = prompts
+        self._prompt_inputs = prompts = pad(ids, model)
+        self._next: Mapping[str, Tensor | None] = {}
         self._next_inputs: NextInputs = inputs_after(model, prompts["attention_mask"], self._cache, max_new_tokens)
         self._replies = Replies(len(rows), max_new_tokens, stop_tokens(model), model.device)
         self._followers = followers
@@ -78,19 +78,12 @@ class Decoding:
 
     def _read(self, step: int) -> None:
         """Run one pass, and add to each reply the token that it gives."""
-        with nullcontext() if step else self._sharing_prompts():
-            output = self._model.module(**self._inputs, past_key_values=self._cache, use_cache=True)
+        with nullcontext(self._next) if step else self._prompts() as inputs:
+            output = self._model.module(**inputs, past_key_values=self._cache, use_cache=True)
         self._replies.add(output.logits[:, -1])
 
-    def _sharing_prompts(self) -> AbstractContextManager[None]:
-        """Read equal prompts once below the first site with an intervention."""
-        first, prompt_of = unique_prompts(self._ids)
-        site = self._batch.first_site(len(self._model.blocks))
-        if not can_share(self._model, site, len(first), len(prompt_of)):
-            return nullcontext()
-        self._inputs = {name: value[first] for name, value in self._inputs.items() if value is not None}
-        index = torch.tensor(prompt_of, dtype=torch.long, device=self._model.device)
-        return spread_at(self._model, site, index, len(first), self._cache)
+    def _prompts(self) -> AbstractContextManager[Mapping[str, Tensor]]:
+        return first_pass(self._model, self._batch, self._ids, self._n_steered, self._prompt_inputs, self._cache)
 
     def _all_have_ended(self, n_steps: int) -> bool:
         """Return whether nothing is to be generated after so many steps; drop ended rows once they are many enough."""
@@ -125,7 +118,7 @@ class Decoding:
     def _prepare(self) -> None:
         """Set the inputs and the interventions of the next pass."""
         self._batch.next_token()
-        self._inputs = self._next_inputs.next(self._replies.newest)
+        self._next = self._next_inputs.next(self._replies.newest)
         if self._followers:
             with self._batch.paused():  # the followed model may be this one
                 self._follow([self._step(where, follower) for where, follower in self._followers if where])
