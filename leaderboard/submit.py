@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.unfinished import unfinished_folder
 from graftbench.benchmark.results.consistency import problems
 from graftbench.benchmark.results.entry_files import entry_text, read_entry
 from graftbench.benchmark.results.schema import Entry, SuiteIdentity
@@ -145,15 +145,15 @@ def _add(entry: Entry, run: Path, suite: Suite, path: Path) -> None:
     """Write all files of an entry to a temporary folder, then move them to their places, the entry last.
 
     An entry is never there without its own mapper: where a mapper is replaced, its old entry goes first. If the process
-    is killed, it may leave a folder among the mappers that belongs to no entry, which `verify` reports.
+    is killed, it may leave a folder among the mappers that belongs to no entry: `verify` reports it, and the same
+    submission puts it right.
     """
     folder = path.parents[1]
     mappers = folder / MAPPERS
     with (
         new_folders(path.parent, mappers, suite_file(folder, suite.name).parent),
-        TemporaryDirectory(prefix=f".{path.stem}.", dir=mappers, ignore_cleanup_errors=True) as made,
+        unfinished_folder(mappers / path.stem) as new,
     ):
-        new = Path(made)
         copy_mapper(entry, run, new / "mapper")
         write_text(new / SUITE, suite.model_dump_json(indent=1) + "\n")
         write_text(new / path.name, entry_text(entry))

@@ -1,8 +1,6 @@
 """Kinds of paths, and files that are written atomically."""
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.unfinished import unfinished_beside
 
 
 def is_file(path: Path) -> bool:
@@ -39,14 +38,14 @@ def _mode(path: Path) -> int:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder, and move it to `path` when the block ends without an error.
 
-    UserError where the disk is full or cannot be written to.
+    What a process that was killed left of the same file is removed. UserError where the disk is full or cannot be
+    written to.
     """
     unfinished: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        unfinished = Path(name)
+        unfinished = unfinished_beside(path)
+        unfinished.touch(0o600, exist_ok=False)
         yield unfinished
         unfinished.chmod(0o644)
         unfinished.replace(path)

@@ -1,7 +1,6 @@
 """Write a dataset as a folder of JSON lines, the form that `dataset: {jsonl: FOLDER}` reads."""
 
 import json
-import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.unfinished import unfinished_folder
 from graftbench.benchmark.data.dataset import Dataset
 from graftbench.benchmark.data.dataset_form import FORM, form_of_dataset
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed
@@ -29,8 +29,8 @@ def export(dataset: Dataset, folder: Path, behaviours: list[str]) -> dict[str, i
         raise UserError(f"{folder} is there already: name a new folder.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as unfinished:
-            whole = Path(unfinished) / "dataset"
+        with unfinished_folder(folder) as unfinished:
+            whole = unfinished / "dataset"
             whole.mkdir()
             form = form_of_dataset(dataset, behaviours).model_dump(mode="json", exclude_defaults=True)
             (whole / FORM).write_text(yaml.safe_dump(form, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -1,12 +1,13 @@
 """An organism from a recipe: trained, loaded as anybody would, measured, and described on a card."""
 
-import shutil
+import glob
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import digest
+from graftbench.benchmark.core.unfinished import remove, unfinished_beside
 from graftbench.benchmark.data.dataset import Dataset
 from graftbench.benchmark.models.adapters import adapter_in
 from graftbench.benchmark.models.folders import folder_of
@@ -19,6 +20,7 @@ from graftbench.benchmark.organisms.recipe import Recipe
 
 Told = Callable[[str, int, int], None]  # what is going on, how much of it is done, and of how much
 Effects = Callable[[Model], dict[str, float]]  # measures of side effects of a model, by name
+_MADE, _MEASURED = "organism", "measured"  # what is trained, and a mark that it only has to be moved to its place
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,7 @@ class Training:
     def check(self, out: Path) -> None:
         """Raise UserError, before a model is loaded, where something makes no sense."""
         if out.exists():
+            _remove_leftovers(out)
             raise UserError(f"{out} exists already: name another folder with --out, or remove it.")
         check_batch(self.recipe, self.at_once)
         behaviour = self.recipe.behaviour
@@ -55,8 +58,8 @@ def train(training: Training, out: Path, shows: Shows, effects: Effects, told: T
     model = load(training.model, revision=training.revision, device=training.device, chat=recipe.chat)
     taught = _taught(model, recipe, dataset, lambda *n: told("own replies", *n))
     key = digest(recipe.model_dump(mode="json"), model.identity, [lesson.ids for lesson in taught])[:8]
-    work = out.with_name(f".{out.name}-{key}")
-    made, before = work / "organism", effects(model)
+    work = _work_folder(out, key)
+    made, before = work / _MADE, effects(model)
     base, at_once, device, identity = (
         Base.of(training.model, training.revision),
         training.at_once,
@@ -81,9 +84,24 @@ def train(training: Training, out: Path, shows: Shows, effects: Effects, told: T
         device,
     )
     write_card(made, recipe, about, shown, {name: [before[name], after[name]] for name in before})
+    (work / _MEASURED).touch()
     made.replace(out)
-    shutil.rmtree(work)
+    _remove_leftovers(out)
     return shown
+
+
+def _work_folder(out: Path, key: str) -> Path:
+    """Return the folder next to `out` that holds what a training with this key has written so far."""
+    return out.with_name(f".{out.name}-{key}")
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what is left of the training that `out` came from, which may have been killed when all else was done."""
+    gone = unfinished_beside(out)
+    for mark in out.parent.glob(f"{glob.escape(_work_folder(out, '').name)}*/{_MEASURED}"):
+        if not mark.with_name(_MADE).exists():
+            mark.parent.rename(gone)  # in one step: half a folder would have no mark
+            remove(gone)
 
 
 def _taught(model: Model, recipe: Recipe, dataset: Dataset, progress: Callable[[int, int], None]) -> list[Lesson]:

@@ -1,5 +1,6 @@
 """Training on lessons by transformers' Trainer: all weights of a model, or a LoRA adapter."""
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,8 +104,18 @@ def _last(work: Path) -> str | None:
     """Return the last checkpoint that is whole: the state is what is written last."""
     from transformers.trainer import TRAINER_STATE_NAME
 
-    whole = {int(state.parent.name.rpartition("-")[2]): state.parent for state in work.glob(f"*/{TRAINER_STATE_NAME}")}
+    states = [state for state in work.glob(f"*/{TRAINER_STATE_NAME}") if _is_json(state)]
+    whole = {int(state.parent.name.rpartition("-")[2]): state.parent for state in states}
     return str(whole[max(whole)]) if whole else None
+
+
+def _is_json(file: Path) -> bool:
+    """Return whether a file was written to its end."""
+    try:
+        json.loads(file.read_bytes())
+    except ValueError:
+        return False
+    return True
 
 
 def with_adapter(module: nn.Module, lora: Lora, seed: int) -> Any:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from graftbench.benchmark.core.errors import UserError, cache_folder
+from graftbench.benchmark.core.unfinished import unfinished_beside
 
 _ROOMS = ("activations", "core", "data", "interventions", "mappers", "metrics", "models", "results")
 _FILES = ("__init__.py", "lazy.py", "plugin.py", "py.typed", "benchmark/__init__.py")
@@ -134,7 +134,8 @@ def _linked(modules: dict[str, Path]) -> Path:
         return folder.resolve()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(mkdtemp(dir=folder.parent))
+        unfinished = unfinished_beside(folder)
+        unfinished.mkdir()
         _link(modules, unfinished)
     except OSError as error:
         why = error.strerror or error

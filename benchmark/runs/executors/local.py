@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from multiprocessing.managers import SyncManager
 from queue import Empty, Queue
 from signal import Signals
 from typing import Any
+from uuid import uuid4
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -36,7 +38,7 @@ class Local:
     def run(self, jobs: Sequence[Job], listener: Listener) -> Results:
         """Run the jobs; a worker whose time is over is stopped and replaced."""
         context = multiprocessing.get_context("spawn")
-        manager = SyncManager(ctx=context)
+        manager = SyncManager(_address(), ctx=context)
         manager.start(_end_with, (os.getpid(),))
         with manager:
             queue: Queue[Message] = manager.Queue()
@@ -106,6 +108,11 @@ def _ended(status: int) -> str:
     if status < 0:
         return f"its process was ended by {Signals(-status).name} (out of memory?)"
     return f"its process ended with status {status}"
+
+
+def _address() -> str | None:
+    """Return an address for the queue that leaves no file behind when the run is killed; None where there is none."""
+    return f"\0graftbench-{uuid4().hex}" if sys.platform == "linux" else None
 
 
 def _end_with(parent: int) -> None:
