@@ -10,6 +10,7 @@ from io import StringIO
 from typing import Any
 
 from graftbench.benchmark.capability.deployment import Deployment
+from graftbench.benchmark.capability.document_count import Progress
 from graftbench.benchmark.capability.lm_eval_tasks import LmTask, hash_of_documents, load_task, restored_random_state
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.store import Store
@@ -39,7 +40,14 @@ class GradedDocuments:
 
 
 def evaluate_cached(
-    store: Store, model: ModelHandle, deployment: Deployment, identity: str, task: LmTask, *, batch_size: int = 32
+    store: Store,
+    model: ModelHandle,
+    deployment: Deployment,
+    identity: str,
+    task: LmTask,
+    *,
+    batch_size: int = 32,
+    progress: Progress = lambda *_: None,
 ) -> GradedDocuments:
     """Evaluate a task under a deployment, or take its results from the cache; `identity` is that of the deployment."""
     parts = [model.identity, model.device.type, identity, task.name, task.limit, task.chat, version("lm_eval")]
@@ -48,21 +56,27 @@ def evaluate_cached(
 
     def evaluated() -> dict[str, Any]:
         with model.loaded() as loaded:
-            return asdict(evaluate(loaded, deployment, task, batch_size))
+            return asdict(evaluate(loaded, deployment, task, batch_size, progress))
 
     cached = store.value("lm_eval", parts, evaluated)
     metrics = {name: tuple(values) for name, values in cached["metrics"].items()}
     return GradedDocuments(metrics, tuple(cached["documents"]), tuple(cached["log_likelihoods"]), cached["n_cut"])
 
 
-def evaluate(model: Model, deployment: Deployment, task: LmTask, batch_size: int = 32) -> GradedDocuments:
+def evaluate(
+    model: Model,
+    deployment: Deployment,
+    task: LmTask,
+    batch_size: int = 32,
+    progress: Progress = lambda *_: None,
+) -> GradedDocuments:
     """Evaluate a task under a deployment; UserError where it has no metric that is a number for each document."""
     from lm_eval import evaluator
 
     from graftbench.benchmark.capability.lm_eval_model import IntervenedLM
 
     with restored_random_state(), _quiet():
-        lm = IntervenedLM(model, deployment, batch_size)
+        lm = IntervenedLM(model, deployment, batch_size, progress)
         results = evaluator.evaluate(
             lm=lm,
             task_dict=load_task(task),

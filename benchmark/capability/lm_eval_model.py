@@ -19,6 +19,7 @@ from graftbench.benchmark.capability.deployment import (
     chat_from_history,
     interventions_on_tokens,
 )
+from graftbench.benchmark.capability.document_count import DocumentCount, Progress, not_counted
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.interventions.conditions import Row
@@ -32,14 +33,24 @@ Request = tuple[tuple[str, str] | None, list[int], list[int]]  # texts and token
 
 
 class IntervenedLM(HFLM):  # type: ignore[misc]
-    """lm-eval's model under a deployment; `n_cut` counts texts that exceeded its context and lost their start."""
+    """lm-eval's model under a deployment; `n_cut` counts texts that exceeded its context and lost their start.
 
-    def __init__(self, model: Model, deployment: Deployment, batch_size: int) -> None:
+    `progress` is called with the number of documents that are done, and of all.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        deployment: Deployment,
+        batch_size: int,
+        progress: Progress = lambda *_: None,
+    ) -> None:
         super().__init__(pretrained=model.module, tokenizer=model.tokenizer, backend="causal", batch_size=batch_size)
         self._engine, self._deployment, self._at_once = model, deployment, batch_size
         self._chats: dict[str, tuple[Chat, History | None]] = {}
         self._rows: dict[str, tuple[Row, int]] = {}
         self.n_cut = 0
+        self._progress, self._answered = progress, not_counted
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """Return the conversation in the model's chat format, with the trigger where there is one."""
@@ -51,12 +62,14 @@ class IntervenedLM(HFLM):  # type: ignore[misc]
 
     def loglikelihood(self, requests: Sequence[Any], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
         """Return the log-likelihood of each continuation in nats, and whether greedy decoding would give it."""
+        self._answered = DocumentCount(requests, self._progress).answered
         triggered = [SimpleNamespace(args=(self._text(context), reply)) for context, reply in _args(requests)]
         results: list[tuple[float, bool]] = super().loglikelihood(triggered, disable_tqdm=disable_tqdm)
         return results
 
     def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = True) -> list[float]:
         """Return the log-likelihood of each whole text in nats, given the token that begins a text."""
+        self._answered = not_counted
         before: Any = self.add_bos_token  # type: ignore[has-type]
         self.add_bos_token = False  # lm-eval puts that token first itself
         try:
@@ -74,7 +87,7 @@ class IntervenedLM(HFLM):  # type: ignore[misc]
         prepared = [self._prepared(request) for request in requests]
         steps = interventions_on_tokens(self._engine, [continued for continued, _ in prepared])
         rows = [replace(row, interventions=step) for (_, row), step in zip(prepared, steps, strict=True)]
-        return continuation_likelihoods(self._engine, rows, self._at_once)
+        return continuation_likelihoods(self._engine, rows, self._at_once, self._answered)
 
     def _prepared(self, request: Request) -> tuple[ContinuedText, ContinuationRow]:
         """Return a request as a text with interventions, and as the tokens that are read and scored."""
@@ -103,6 +116,7 @@ class IntervenedLM(HFLM):  # type: ignore[misc]
 
     def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = True) -> list[str]:  # noqa: ARG002
         """Return the greedy reply to each context, up to the first of its stop sequences."""
+        self._answered = DocumentCount(requests, self._progress).answered
         replies: list[str] = [""] * len(requests)
         arguments = list(_args(requests))
         for settings in {repr(sorted(kwargs.items())): kwargs for _, kwargs in arguments}.values():
@@ -141,6 +155,7 @@ class IntervenedLM(HFLM):  # type: ignore[misc]
                 if not reply.finite:
                     raise FloatingPointError("its logits are not finite")
                 texts[i] = postprocess_generated_text(reply.text, until, None)
+            self._answered(len(batch))
         return texts
 
     def _fitting(self, row: Row, n: int, room: int) -> Row:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from graftbench.benchmark.capability.deployment import Deployment, chat_from_history
-from graftbench.benchmark.capability.evaluation import evaluate_cached
+from graftbench.benchmark.capability.evaluation import GradedDocuments, evaluate_cached
 from graftbench.benchmark.capability.language_modelling import coherence, kl, replies, states_of, text_perplexity
 from graftbench.benchmark.capability.measures import Measures
 from graftbench.benchmark.core.hashing import digest
@@ -36,6 +37,9 @@ _PROBES = (
 )
 
 
+Report = Callable[[str, int, int], None]  # what is measured, and how many of its documents are done, of how many
+
+
 @dataclass(frozen=True)
 class Cost:
     """Side effects of one deployment.
@@ -60,12 +64,18 @@ class Cost:
     reply_novelty: float | None
 
 
-def measure_cost(store: Store, model: ModelHandle, deployment: Deployment, measures: Measures) -> Cost:
+def measure_cost(
+    store: Store, model: ModelHandle, deployment: Deployment, measures: Measures, report: Report = lambda *_: None
+) -> Cost:
     """Measure the side effects of a deployment, or take them from the cache."""
     identity, size = deployment_identity(model, deployment), measures.batch_size
-    tasks = {
-        task.name: evaluate_cached(store, model, deployment, identity, task, batch_size=size) for task in measures.tasks
-    }
+    tasks: dict[str, GradedDocuments] = {}
+    for task in measures.tasks:
+        report(task.name, 0, 0)
+        tasks[task.name] = evaluate_cached(
+            store, model, deployment, identity, task, batch_size=size, progress=partial(report, task.name)
+        )
+    report("texts and replies", 0, 0)
     texts = [asdict(text) for text in measures.texts]
     parts: list[Any] = [model.identity, model.device.type, identity, measures.prompts, texts]
     parts += [measures.max_new_tokens, size]
@@ -119,7 +129,7 @@ def side_effects(
     model: ModelHandle,
     deployments: Mapping[str, Sequence[Deployment]],
     measures: Measures,
-    report: Callable[[str], None] = lambda _: None,
+    report: Report = lambda *_: None,
 ) -> dict[str, SideEffect]:
     """Measure the side effects of conditions, compared with `unsteered`, which must be among them.
 
@@ -127,9 +137,13 @@ def side_effects(
     """
     costs: dict[str, list[Cost]] = {}
     for name, draws in deployments.items():
-        report(name)
-        costs[name] = [measure_cost(store, model, draw, measures) for draw in draws]
+        of_name = partial(_of_condition, report, name)
+        costs[name] = [measure_cost(store, model, draw, measures, of_name) for draw in draws]
     return {name: _side_effect(draws, costs[UNSTEERED][0]) for name, draws in costs.items()}
+
+
+def _of_condition(report: Report, name: str, what: str, done: int, of: int) -> None:
+    report(f"{name}, {what}", done, of)
 
 
 def _side_effect(draws: Sequence[Cost], untouched: Cost) -> SideEffect:
@@ -166,9 +180,7 @@ def _mean(values: Sequence[Any]) -> float | None:
     return round(sum(known) / len(known), 4) if known else None
 
 
-def side_effects_of_cell(
-    store: Store, on_any_text: AnyText, measures: Measures, report: Callable[[str], None]
-) -> SideEffects:
+def side_effects_of_cell(store: Store, on_any_text: AnyText, measures: Measures, report: Report) -> SideEffects:
     """Measure the side effects of every condition of a cell, as deployed and stressed."""
 
     def measured(

@@ -1,6 +1,6 @@
 """Log-likelihoods of replies and of continuations under interventions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,12 +145,12 @@ class ContinuationRow:
 
 @torch.inference_mode()
 def continuation_likelihoods(
-    model: Model, rows: Sequence[ContinuationRow], batch_size: int
+    model: Model, rows: Sequence[ContinuationRow], batch_size: int, ended: Callable[[int], None] = lambda _: None
 ) -> list[tuple[float, bool]]:
     """Return for each row the log-likelihood of its continuation in nats, and whether it is the greedy one.
 
-    The context of a group is read once. FloatingPointError where a logit is not finite, UserError where a token has no
-    embedding.
+    The context of a group is read once. `ended` is called with the number of rows that were done since.
+    FloatingPointError where a logit is not finite, UserError where a token has no embedding.
     """
     check_embedded(model, (ids for row in rows for ids in (row.ids, row.predicted)))
     groups: dict[str, list[int]] = {}
@@ -162,6 +162,7 @@ def continuation_likelihoods(
         where = [members[i] for i in batch]
         these = [[rows[i] for i in group] for group in where]
         by_row |= dict(zip([i for group in where for i in group], _of_groups(model, these), strict=True))
+        ended(sum(map(len, where)))
     return [by_row[i] for i in range(len(rows))]
 
 

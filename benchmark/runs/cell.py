@@ -109,4 +109,6 @@ def _side_effects(
     spec = suite.side_effects
     measures = measures_of(spec, suite.max_new_tokens, context.settings.n_rows)
     conditions = experiment.on_any_text(mapper, spec.draws)
-    return side_effects_of_cell(context.store, conditions, measures, lambda name: report(f"side effects, {name}"))
+    return side_effects_of_cell(
+        context.store, conditions, measures, lambda what, done, of: report(f"side effects, {what}", done, of)
+    )

@@ -1,8 +1,10 @@
 """Progress of a run: how many cells are done, and how far the running ones are."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -19,7 +21,7 @@ from rich.progress import (
 
 from graftbench.benchmark.runs.executors.protocol import Failure, Job
 
-_SILENT = 30  # seconds between lines where no bars are shown, as in a file
+_SILENT = 30.0  # seconds between lines where no bars are shown, as in a file
 _COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(bar_width=24),
@@ -37,10 +39,78 @@ class Named(Protocol):
         """Its name in tables and messages."""
 
 
+@dataclass
+class Step:
+    """What is going on, and how much of it is done; `of` is 0 where nobody knows how much there is."""
+
+    what: str
+    of: int
+    done: int
+    before: int = field(init=False)  # done when it was first heard of, as from a cache
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.before, self.started = self.done, time.monotonic()
+
+    def is_followed_by(self, what: str, done: int, of: int) -> bool:
+        """Take a report of the same step, and return True; False where it is of another."""
+        same = (what, of) == (self.what, self.of) and done >= self.done
+        self.done = done if same else self.done
+        return same
+
+    def __str__(self) -> str:
+        """Say what is going on, how much is done, how fast, and how long the rest takes at that speed."""
+        if not self.of:
+            return self.what
+        new, seconds = self.done - self.before, time.monotonic() - self.started
+        speed = f", {new / seconds:.3g} per second, {_clock(seconds * (self.of - self.done) / new)} left" if new else ""
+        return f"{self.what}, {self.done} of {self.of}{speed}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
+class _Lines:
+    """Lines where no bars are shown, each with the time since the start; `now` gives those of a silent half minute."""
+
+    def __init__(self, console: Console, now: Callable[[], Sequence[str]]) -> None:
+        self._console, self._now = console, now
+        self._printed = self._started = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+
+    def __enter__(self) -> Self:
+        if not self._console.is_terminal:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def print(self, line: str) -> None:
+        """Print a line; a terminal, which shows bars, gets it without the time."""
+        self._printed = time.monotonic()
+        if not self._console.is_terminal:
+            line = f"{_clock(self._printed - self._started)} {line}"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _tick(self) -> None:
+        while not self._over.wait(max(0.0, self._printed + _SILENT - time.monotonic())):
+            if time.monotonic() - self._printed >= _SILENT:
+                for line in self._now():
+                    self.print(line)
+                self._printed = time.monotonic()
+
+
 class Bars:
     """Bars on a terminal for the cells of a run, and a line for each that has ended.
 
-    The other jobs make the references that cells share; `references` has the label of each.
+    Elsewhere, as in a file, a line every half minute says how far each running job is. The jobs that are no cells make
+    the references that cells share; `references` has the label of each.
     """
 
     def __init__(
@@ -50,17 +120,21 @@ class Bars:
         self._references = references or {}
         self._progress = Progress(*_COLUMNS, console=console)
         left = {job.name for job in jobs} & self._cells
-        self._total = self._progress.add_task("cells", total=len(cells), completed=len(cells) - len(left))
+        self._done, self._of = len(cells) - len(left), len(cells)
+        self._total = self._progress.add_task("cells", total=self._of, completed=self._done)
         self._bars: dict[str, TaskID] = {}
-        self._printed = self._started = time.monotonic()
+        self._steps: dict[str, Step] = {}
+        self._lines = _Lines(console, self._where)
 
     def __enter__(self) -> Self:
         self._progress.start()
+        self._lines.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._lines.__exit__()
         self._progress.stop()
 
     def progress(self, job: str, what: str, done: int, of: int) -> None:
@@ -69,25 +143,27 @@ class Bars:
         if job not in self._bars:
             self._bars[job] = self._progress.add_task(label, total=of or None)
         self._progress.update(self._bars[job], description=f"  {label}: {what}", completed=done, total=of or None)
-        if not self._progress.console.is_terminal and time.monotonic() - self._printed > _SILENT:
-            self._print(f"{label}: {what}, {done}{f' of {of}' if of else ''}")
+        if job not in self._steps or not self._steps[job].is_followed_by(what, done, of):
+            self._steps[job] = Step(what, of, done)
 
     def ended(self, job: str, result: Any) -> None:
         """Print a line for a job that has ended, and take its bar away."""
+        self._steps.pop(job, None)
         if job in self._bars:
             self._progress.remove_task(self._bars.pop(job))
         if job in self._cells:
+            self._done += 1
             self._progress.advance(self._total)
-            self._print(f"{job}: {result.status}: {result.reason}" if isinstance(result, Failure) else f"{job}: done")
+            word = f"{result.status}: {result.reason}" if isinstance(result, Failure) else "done"
+            self._lines.print(f"{job}: {word}")
         elif job in self._references and not isinstance(result, Failure):
-            self._print(f"{self._references[job]}: what does not depend on the mapper is there")
+            self._lines.print(f"{self._references[job]}: what does not depend on the mapper is there")
 
-    def _print(self, line: str) -> None:
-        self._printed = time.monotonic()
-        if not self._progress.console.is_terminal:
-            minutes, seconds = divmod(round(self._printed - self._started), 60)
-            line = f"{minutes}:{seconds:02} {line}"
-        self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+    def _where(self) -> list[str]:
+        """Say how far every running job is."""
+        steps = list(self._steps.items())  # another thread may add to them
+        cells = f"{self._done} of {self._of} cells done"
+        return [f"{self._references.get(job, job)}: {step}; {cells}" for job, step in steps] or [cells]
 
 
 @contextmanager
@@ -104,17 +180,18 @@ def following(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
     A line every half minute takes the place of bars where the output goes into a file.
     """
-    with Progress(*_COLUMNS, console=console, transient=True) as bars:
-        shown: dict[str, TaskID] = {}
-        printed = time.monotonic()
+    shown: dict[str, TaskID] = {}
+    steps: list[Step] = []
+    with (
+        Progress(*_COLUMNS, console=console, transient=True) as bars,
+        _Lines(console, lambda: [str(step) for step in steps[-1:]]),
+    ):
 
         def told(what: str, done: int, of: int) -> None:
-            nonlocal printed
             if what not in shown:
-                shown[what] = bars.add_task(what, total=of)
-            bars.update(shown[what], completed=done, total=of)
-            if not console.is_terminal and time.monotonic() - printed > _SILENT:
-                printed = time.monotonic()
-                console.print(f"{what}: {done} of {of}", highlight=False)
+                shown[what] = bars.add_task(what, total=of or None)
+            bars.update(shown[what], completed=done, total=of or None)
+            if not steps or not steps[-1].is_followed_by(what, done, of):
+                steps.append(Step(what, of, done))
 
         yield told

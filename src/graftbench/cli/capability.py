@@ -64,6 +64,7 @@ def _capability(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.core.store import Store
     from graftbench.benchmark.interventions.model_check import check_once
     from graftbench.benchmark.runs.executors.worker import keep_freed_memory
+    from graftbench.benchmark.runs.progress import following
 
     _prepare(arguments)
     keep_freed_memory()
@@ -72,9 +73,9 @@ def _capability(arguments: argparse.Namespace) -> int:
     check_once(Store(), model)
     deployments = _deployments(arguments, model)
     console = Console()
-    with console.status("") as status:
+    with following(console) as told:
         try:
-            effects = side_effects(Store(), model, deployments, measures, lambda name: status.update(name))
+            effects = side_effects(Store(), model, deployments, measures, told)
         except FloatingPointError as error:
             raise UserError(f"What is done breaks the model: {error}.") from error
     _print(effects, console)
