@@ -103,7 +103,7 @@ def _parsed(text: str, where: str, file: Path) -> Line:
         written = json.loads(text)
     except json.JSONDecodeError as error:  # of its places that in the line is meant, and not in lines of the value
         raise UserError(f"{where} of {file.parent} is not JSON: {error.msg} (character {error.pos + 1}).") from error
-    except RecursionError as error:
+    except (RecursionError, ValueError) as error:  # too deep, or a number of thousands of digits
         raise UserError(f"{where} of {file.parent} is not JSON: {error}.") from error
     if "\\u" in text and not _whole_characters(written):
         raise UserError(

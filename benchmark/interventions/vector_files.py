@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -30,6 +31,7 @@ from graftbench.benchmark.models.load import Model, check_site
 from graftbench.benchmark.models.tokens import positions_of
 
 TENSOR_NAME = "vector"
+_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _POSITIONS = "they are all, prompt, last, or an index from the right such as -2"
 
 
@@ -115,13 +117,17 @@ def load_vector(path: Path) -> SteeringVector:
         raise UserError(f"{path} is no file of a steering vector: {error}.") from error
     settings = {name: int_or_text(text) for name, text in metadata.items() if name != "format"}
     about = _about(settings, f"The steering vector in {path}")
-    if vector.ndim not in (1, 2) or not vector.is_floating_point() or not vector.isfinite().all():
-        raise UserError(f"The steering vector in {path} is to be finite numbers, [d] or [positions, d].")
+    if vector.ndim not in (1, 2) or vector.dtype not in _DTYPES or not vector.float().isfinite().all():
+        raise UserError(
+            f"The steering vector in {path} is to be finite numbers, [d] or [positions, d], in float32 or a type that "
+            "is converted to it: float64, float16, bfloat16."
+        )
+    vector = vector.float()
     if not vector.any():
         raise UserError(f"The steering vector in {path} is zero: it does nothing.")
     if vector.ndim == 2 and about.positions != "prompt":
         raise UserError(f"The steering vector in {path} has several rows: they are for the positions `prompt`.")
-    return SteeringVector(vector.float(), about)
+    return SteeringVector(vector, about)
 
 
 class ContrastivePair(BaseModel):

@@ -42,7 +42,8 @@ def parse_verdict(reply: str, rubric: Rubric) -> Verdict:
     scores = {label.lower(): score for label, score in rubric.labels.items()}
     score = scores.get(word.lower())
     if score is None:
-        return Verdict(None, reply, f"the verdict {word!r} is none of {', '.join(rubric.labels)}", rubric.scale)
+        why = f"the verdict {_shortened(word)} is none of {', '.join(rubric.labels)}"
+        return Verdict(None, reply, why, rubric.scale)
     return Verdict(score, reply, "", rubric.scale)
 
 

@@ -21,6 +21,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS dialects (server TEXT, model TEXT, name TEXT, fact TEXT, "
     "PRIMARY KEY (server, model, name))",
 )
+_MAX_TOKENS = 2**40  # of one answer: a server that counts more does not count
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def tokens_of(answer: Any) -> tuple[int | None, int | None]:
 
 
 def _token_count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_TOKENS else None
 
 
 class ReplyCache:

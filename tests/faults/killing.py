@@ -74,7 +74,7 @@ def _be_command(arguments: Sequence[str], folder: Path, output: int, counter: Ca
         os.setsid()
         for stream in (1, 2):
             os.dup2(output, stream)
-        sys.stdout, sys.stderr = (open(stream, "w", closefd=False) for stream in (1, 2))  # noqa: PTH123, SIM115
+        sys.stdout, sys.stderr = (open(stream, "w", closefd=False) for stream in (1, 2))  # noqa: SIM115
         os.chdir(folder)
         os.environ |= environment(folder)
         tempfile.tempdir = None

@@ -4,7 +4,7 @@ import json
 from copy import deepcopy
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graftbench.benchmark.core.errors import UserError
@@ -15,6 +15,17 @@ from graftbench.cli.main import main
 from graftbench.leaderboard.entries import file_name
 from graftbench.leaderboard.page.writing import page_of
 from graftbench.leaderboard.ranking import as_json
+from tests.fuzzing import (
+    A_HUNDRED_OR_MANY,
+    HARD_TEXTS,
+    VALUES,
+    changes_of,
+    for_any,
+    lacking,
+    one_sentence,
+    places,
+    replaced,
+)
 from tests.leaderboard.planted import entry, former, of, run_of
 
 
@@ -37,54 +48,11 @@ def plain():
 
 PLAIN = former(plain())
 STORED = json.loads(entry_text(plain()))
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
 calmly = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-def places(value, path=()):
-    """Every place in a record, the first few of long lists only."""
-    yield path
-    inner = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
-    for key, one in inner:
-        yield from places(one, (*path, key))
-
-
 PLACES = [path for path in places(STORED) if path]
-FORMER_PLACES = [path for path in places(PLAIN) if path]
-
-
-def at(record, path):
-    for key in path:
-        record = record[key]
-    return record
-
-
-def like(value):
-    """Values of the same kind, which a schema does not refuse."""
-    kinds = {bool: st.booleans(), int: st.integers(), float: st.floats(-1e6, 1e6), str: st.text(max_size=40)}
-    return kinds.get(type(value), VALUES)
-
-
-def changes_of(record, places):
-    """Every record that differs from one in a single place."""
-    return st.sampled_from(places).flatmap(
-        lambda path: (like(at(record, path)) | VALUES).map(lambda value: replaced(record, path, value))
-    )
-
-
-def replaced(record, path, value):
-    edited = deepcopy(record)
-    at(edited, path[:-1])[path[-1]] = value
-    return edited
-
-
-CHANGES = changes_of(STORED, PLACES) | changes_of(PLAIN, FORMER_PLACES)
+CHANGES = changes_of(STORED) | changes_of(PLAIN)
 
 
 def read(path, text):
@@ -93,38 +61,39 @@ def read(path, text):
     try:
         return read_entry(path)
     except UserError as error:
-        said = str(error)
-    assert "\n" not in said
+        one_sentence(error)
     return None
 
 
-@calmly
-@given(text=st.text() | VALUES.map(json.dumps))
-@example(text="\ud800")
-@example(text='{"schema_version":' * 5000)
-def test_what_is_no_entry_is_refused(tmp_path, text):
+@A_HUNDRED_OR_MANY
+def test_what_is_no_entry_is_refused(n, tmp_path):
+    @for_any(n, text=st.text() | VALUES.map(json.dumps))
+    def check(text):
+        assert read(tmp_path / "entry.json", text) is None
+
+
+@pytest.mark.parametrize("text", ["\ud800", '{"schema_version":' * 5000, *HARD_TEXTS])
+def test_json_that_is_hard_to_read_is_refused(tmp_path, text):
     assert read(tmp_path / "entry.json", text) is None
 
 
-@calmly
-@given(change=CHANGES)
-def test_an_entry_with_one_thing_changed_is_refused_or_found_out_or_as_good_as_before(tmp_path, change):
-    read_back = read(tmp_path / "entry.json", json.dumps(change))
-    if read_back is None or problems(read_back):
-        return
-    again = read_back.model_copy(update={"schema_version": 3})  # written in the newest version
-    assert read(tmp_path / "again.json", entry_text(read_back)) == again
-    assert json.loads(as_json([read_back]))["suites"].keys() == {read_back.suite.name}
-    assert page_of([read_back]).count("<script") == 1
+@pytest.mark.parametrize("path", PLACES)
+def test_a_number_of_thousands_of_digits_is_refused_or_found_out(tmp_path, path):
+    text = json.dumps(replaced(STORED, path, "the number")).replace('"the number"', "9" * 5000)
+    read_back = read(tmp_path / "entry.json", text)
+    assert read_back is None or problems(read_back)
 
 
-@calmly
-@given(path=st.sampled_from([path for path in PLACES if path[0] in ("cells", "shared")]))
-def test_an_entry_that_lacks_something_is_refused_or_found_out_or_as_good_as_before(tmp_path, path):
-    record = deepcopy(STORED)
-    del at(record, path[:-1])[path[-1]]
-    read_back = read(tmp_path / "entry.json", json.dumps(record))
-    if read_back is not None and not problems(read_back):
+@A_HUNDRED_OR_MANY
+def test_an_entry_with_one_thing_changed_is_refused_or_found_out_or_as_good_as_before(n, tmp_path):
+    @for_any(n, change=CHANGES | lacking(STORED))
+    def check(change):
+        read_back = read(tmp_path / "entry.json", json.dumps(change))
+        if read_back is None or problems(read_back):
+            return
+        again = read_back.model_copy(update={"schema_version": 3})  # written in the newest version
+        assert read(tmp_path / "again.json", entry_text(read_back)) == again
+        assert json.loads(as_json([read_back]))["suites"].keys() == {read_back.suite.name}
         assert page_of([read_back]).count("<script") == 1
 
 
