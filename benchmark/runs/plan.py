@@ -94,9 +94,16 @@ def task_named(name: str) -> "Task":
 
 
 def planned(
-    suite: Suite, *, deterministic: bool, seed: int = 0, tasks: Sequence[str] = (), pairs: Sequence[str] = ()
+    suite: Suite,
+    *,
+    deterministic: bool,
+    seed: int = 0,
+    tasks: Sequence[str] = (),
+    pairs: Sequence[str] = (),
+    variants: Sequence[str] = (),
+    tracks: Sequence[str] = (),
 ) -> list[Cell]:
-    """Return the cells of a suite for a mapper, in the order in which they run.
+    """Return the cells of a suite for a mapper, in the order in which they run; of what is named, those alone.
 
     UserError where a task, a variant, a pair, a model or a side effect is not known, or nothing is left to do.
     """
@@ -105,14 +112,18 @@ def planned(
 
         check_spec(suite.side_effects)
     _known("task", tasks, list(suite.tasks))
-    _known("pair", pairs, sorted({spec.pair for task in suite.tasks.values() for spec in task.cells}))
+    everywhere = [spec for task in suite.tasks.values() for spec in task.cells]
+    _known("pair", pairs, sorted({spec.pair for spec in everywhere}))
+    _known("variant", variants, sorted({spec.variant for spec in everywhere}))
+    _known("fit track", tracks, [track for track in get_args(Track) if any(track in s.tracks for s in everywhere)])
     for name in suite.tasks:
         if not tasks or name in tasks:
             _check(suite, name)
     cells = listed(suite, deterministic=deterministic, seed=seed, tasks=tasks, pairs=pairs)
-    if not cells:
-        raise UserError("No cell of the suite is left: the tasks and pairs that were named have none in common.")
-    return cells
+    left = [c for c in cells if (not variants or c.variant in variants) and (not tracks or c.track in tracks)]
+    if not left:
+        raise UserError("No cell of the suite is left: what was named has none in common; `--dry-run` lists the cells.")
+    return left
 
 
 def listed(

@@ -26,7 +26,7 @@ class Request:
     """The parts of a run that a user chooses.
 
     Args:
-        tasks, pairs: Run these alone; all where none is named.
+        tasks, pairs, variants, tracks: Run these alone; all where none is named.
         only: Run the cells with these names alone; all where none is named.
         where: The executor, and how many cells it runs at a time.
         seed: The mapper's first seed.
@@ -42,6 +42,8 @@ class Request:
     mapper: MapperInfo
     tasks: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    tracks: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     seed: int = 0
     batch_size: BatchSize = MOST_ROWS
@@ -70,8 +72,15 @@ class Request:
 
     def cells(self) -> list[Cell]:
         """Return the cells in the order in which they run; UserError where one cannot be."""
-        deterministic = self.mapper.deterministic
-        cells = planned(self.suite, deterministic=deterministic, seed=self.seed, tasks=self.tasks, pairs=self.pairs)
+        cells = planned(
+            self.suite,
+            deterministic=self.mapper.deterministic,
+            seed=self.seed,
+            tasks=self.tasks,
+            pairs=self.pairs,
+            variants=self.variants,
+            tracks=self.tracks,
+        )
         check_sites(self.suite, cells)
         return [cell for cell in cells if not self.only or cell.name in self.only]
 
@@ -100,6 +109,8 @@ class Request:
             return self.out
         mapper = self.mapper
         parts = [self.suite.hash, mapper.sha256, mapper.options, self.seed, self.tasks, self.pairs]
+        if self.variants or self.tracks:  # a run without them keeps the folder that it has had
+            parts += [self.variants, self.tracks]
         names = [cell.name for cell in chosen]
         if names != [cell.name for cell in self.cells()]:
             parts.append(names)

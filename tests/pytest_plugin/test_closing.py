@@ -9,6 +9,7 @@ from graftbench.benchmark.runs.folder import FinishedRun
 from graftbench.pytest_plugin import closing
 from graftbench.pytest_plugin.closing import close_session
 from graftbench.pytest_plugin.mappers import planned_mappers
+from graftbench.pytest_plugin.names import Asked
 from tests.benchmark.runs.test_entry import failed, result, some
 from tests.leaderboard.planted import entry
 
@@ -29,7 +30,7 @@ def close(tmp_path, monkeypatch):
             )
 
         monkeypatch.setattr(closing, "gather", gather)
-        return close_session([(one, one.cells, None) for one in planned_mappers(list(outcomes), "pocket", [])], 1.0)
+        return close_session([(one, one.cells, None) for one in planned_mappers(Asked(tuple(outcomes)))], 1.0)
 
     return close
 

@@ -19,6 +19,7 @@ from graftbench.benchmark.runs.parts import Parts
 from graftbench.benchmark.runs.run import gather
 from graftbench.cli.main import main
 from graftbench.pytest_plugin.mappers import CONTROLS, planned_mappers
+from graftbench.pytest_plugin.names import Asked
 from graftbench.pytest_plugin.plugin import asked_for
 from tests.benchmark.runs.test_run import MINE, SUITE
 from tests.in_process import in_process
@@ -205,28 +206,36 @@ def test_a_mistake_is_one_sentence(bare, run, arguments, told):
 
 
 @pytest.mark.parametrize(
-    ("mappers", "suite", "tasks", "told"),
+    ("asked", "told"),
     [
-        ([], "pocked", [], "no suite 'pocked'"),
-        ([], "pocket", ["backdoors"], "no task 'backdoors'"),
-        (["nowhere.py:Mine"], "pocket", [], "no file nowhere.py"),
-        (["ridge", "graftbench.mappers:ridge"], "pocket", [], "no file graftbench.mappers"),
+        (Asked(suite="pocked"), "no suite 'pocked'"),
+        (Asked(tasks=("backdoors",)), "no task 'backdoors'"),
+        (Asked(variants=("stile",)), "no variant 'stile'. Did you mean style"),
+        (Asked(tracks=("unsene",)), "no fit track 'unsene'. Did you mean unseen"),
+        (Asked(("nowhere.py:Mine",)), "no file nowhere.py"),
+        (Asked(("ridge", "graftbench.mappers:ridge")), "no file graftbench.mappers"),
     ],
 )
-def test_what_is_named_and_not_there_is_told(mappers, suite, tasks, told):
+def test_what_is_named_and_not_there_is_told(asked, told):
     with pytest.raises(UserError, match=told):
-        planned_mappers(mappers, suite, tasks)
+        planned_mappers(asked)
+
+
+def test_a_variant_and_a_fit_track_can_be_run_alone():
+    asked = Asked(("ridge",), "pocket", ("backdoor_removal",), ("style",), ("unseen",))
+    (ridge,) = planned_mappers(asked)
+    assert {(cell.variant, cell.track) for cell in ridge.cells} == {("style", "unseen")}
 
 
 def test_two_mappers_of_one_name_are_told_apart_or_not_taken(bare):
     mine = f"{bare / 'mine.py'}:Mine"
-    assert [one.name for one in planned_mappers([mine, mine, "ridge"], "pocket", [])] == ["Mine", "ridge"]
+    assert [one.name for one in planned_mappers(Asked((mine, mine, "ridge")))] == ["Mine", "ridge"]
     with pytest.raises(UserError, match="two mappers called Mine"):
-        planned_mappers([mine, f"{bare}/../bare/mine.py:Mine"], "pocket", [])
+        planned_mappers(Asked((mine, f"{bare}/../bare/mine.py:Mine")))
 
 
 def test_without_a_mapper_it_is_ridge_and_the_controls():
-    found = planned_mappers([], "pocket", ["backdoor_removal"])
+    found = planned_mappers(Asked(tasks=("backdoor_removal",)))
     assert [one.name for one in found] == ["ridge", *CONTROLS]
     assert [one.asked_for for one in found] == [True] + [False] * len(CONTROLS)
     seeds = {one.name: {cell.seed for cell in one.cells} for one in found}
@@ -236,7 +245,7 @@ def test_without_a_mapper_it_is_ridge_and_the_controls():
 
 def test_a_cell_that_left_no_part_failed(home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (one,) = planned_mappers(["ridge"], str(home / "small.yaml"), [])
+    (one,) = planned_mappers(Asked(("ridge",), str(home / "small.yaml")))
     run = gather(one.request, one.cells[:1], Parts(tmp_path / "parts", tmp_path / "references"), 1.0)
     assert [cell.reason for cell in run.failed] == ["its test ended before the cell was done"]
     assert run.folder != one.request.folder(one.cells)

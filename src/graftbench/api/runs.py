@@ -97,6 +97,8 @@ def score(
     *,
     tasks: Sequence[str] = (),
     pairs: Sequence[str] = (),
+    variants: Sequence[str] = (),
+    tracks: Sequence[str] = (),
     options: Mapping[str, Value] | None = None,
     seed: int = 0,
     batch_size: BatchSize = 256,
@@ -126,6 +128,8 @@ def score(
         suite: Name of a suite that ships, a YAML file, or what `read_suite` returns.
         tasks: Tasks to run, all where none is named.
         pairs: Pairs to run, such as `llama-s->llama-m`, all where none is named.
+        variants: Variants to run, such as `style`, all where none is named.
+        tracks: Fit tracks to run, `task`, `unseen` or `general`, all where none is named.
         options: Options of the mapper, by name.
         seed: The mapper's first seed.
         batch_size: Rows at a time; `auto` begins with as many as the free memory holds.
@@ -142,10 +146,11 @@ def score(
         progress: Whether to show progress bars; where it is not said, in a terminal and not in a notebook.
 
     Raises:
-        UserError: The mapper, suite, a task, pair or option is unknown or makes no sense, or the folder cannot be used.
+        UserError: The mapper, suite, a task, pair, variant, track or option is unknown or makes no sense, or the folder
+            cannot be used.
 
     """
-    for name, given in (("tasks", tasks), ("pairs", pairs)):
+    for name, given in (("tasks", tasks), ("pairs", pairs), ("variants", variants), ("tracks", tracks)):
         if isinstance(given, str):
             raise UserError(f"`{name}` is a list, also of one: {name}=[{given!r}].")
     request = Request(
@@ -153,6 +158,8 @@ def score(
         mapper=describe(source_of(mapper), options or {}),
         tasks=tuple(tasks),
         pairs=tuple(pairs),
+        variants=tuple(variants),
+        tracks=tuple(tracks),
         seed=seed,
         batch_size=batch_size,
         device=device,

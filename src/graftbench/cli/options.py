@@ -92,6 +92,8 @@ def add_suite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", default="pocket", help="a suite that ships, or a YAML file (default pocket)")
     parser.add_argument("--task", action="append", default=[], help="run this task alone (may be repeated)")
     parser.add_argument("--pair", action="append", default=[], help="run this pair alone (may be repeated)")
+    parser.add_argument("--variant", action="append", default=[], help="run this variant alone (may be repeated)")
+    parser.add_argument("--track", action="append", default=[], help="run this fit track alone (may be repeated)")
     add_batch_size(parser, 256)
     add_device(parser)
     add_executor(parser)

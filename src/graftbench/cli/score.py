@@ -43,6 +43,8 @@ def _score(arguments: argparse.Namespace) -> int:
         mapper=info,
         tasks=tuple(arguments.task),
         pairs=tuple(arguments.pair),
+        variants=tuple(arguments.variant),
+        tracks=tuple(arguments.track),
         seed=arguments.seed,
         batch_size=arguments.batch_size,
         device=arguments.device,

@@ -35,7 +35,14 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
     _check_mapper_options(arguments)
     suite, console = read_suite(arguments.suite), Console()
-    cells = planned(suite, deterministic=True, tasks=arguments.task, pairs=arguments.pair)
+    cells = planned(
+        suite,
+        deterministic=True,
+        tasks=arguments.task,
+        pairs=arguments.pair,
+        variants=arguments.variant,
+        tracks=arguments.track,
+    )
     settings = {"batch_size": arguments.batch_size, "device": arguments.device, "where": where_of(arguments)}
     default = Path("runs/sweep") / f"{suite.name}-{digest(suite.hash, [cell.name for cell in cells])[:8]}"
     if arguments.mapper:

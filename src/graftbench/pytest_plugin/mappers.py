@@ -1,6 +1,5 @@
 """The mappers that a session under pytest scores, each with its cells."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graftbench.benchmark.core.errors import UserError
@@ -8,6 +7,7 @@ from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.suite import Suite, read_suite
+from graftbench.pytest_plugin.names import Asked
 
 BASELINE = "ridge"
 CONTROLS = ("zero", "mean", "identity", "random_map", "shuffled", "lookup")
@@ -27,12 +27,12 @@ class PlannedMapper:
         return self.request.mapper.name
 
 
-def planned_mappers(mappers: Sequence[str], suite: str, tasks: Sequence[str]) -> list[PlannedMapper]:
+def planned_mappers(asked: Asked) -> list[PlannedMapper]:
     """Return the mappers that were named, or ridge and the controls; UserError where something named is not there."""
-    asked, unasked = (list(dict.fromkeys(mappers)), ()) if mappers else ([BASELINE], CONTROLS)
-    on = read_suite(suite)
-    planned = [_planned(on, source, tasks, asked_for=True) for source in asked]
-    planned += [_planned(on, source, tasks, asked_for=False) for source in unasked]
+    named, unnamed = (list(dict.fromkeys(asked.mappers)), ()) if asked.mappers else ([BASELINE], CONTROLS)
+    suite = read_suite(asked.suite)
+    planned = [_planned(suite, source, asked, asked_for=True) for source in named]
+    planned += [_planned(suite, source, asked, asked_for=False) for source in unnamed]
     names = [mapper.name for mapper in planned]
     for name in names:
         if names.count(name) > 1:
@@ -40,6 +40,6 @@ def planned_mappers(mappers: Sequence[str], suite: str, tasks: Sequence[str]) ->
     return planned
 
 
-def _planned(suite: Suite, source: str, tasks: Sequence[str], *, asked_for: bool) -> PlannedMapper:
-    request = Request(suite, describe(source), tuple(tasks))
+def _planned(suite: Suite, source: str, asked: Asked, *, asked_for: bool) -> PlannedMapper:
+    request = Request(suite, describe(source), asked.tasks, variants=asked.variants, tracks=asked.tracks)
     return PlannedMapper(request, tuple(request.cells()), asked_for)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from _pytest.mark.expression import Expression
 
-from graftbench.pytest_plugin.names import MARKER, ROOT
+from graftbench.pytest_plugin.names import MARKER, ROOT, Asked
 
 
 def _floor(text: str) -> float:
@@ -33,6 +33,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--suite": {"metavar": "SUITE", "help": "a suite that ships, or a YAML file (default pocket)"},
     "--task": {"action": "append", "metavar": "TASK", "help": "run this task alone (may be repeated)"},
+    "--variant": {"action": "append", "metavar": "VARIANT", "help": "run this variant alone (may be repeated)"},
+    "--track": {"action": "append", "metavar": "TRACK", "help": "run this fit track alone (may be repeated)"},
     "--min-transfer": {
         "type": _floor,
         "metavar": "FLOOR",
@@ -51,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Plan what is asked for. UsageError, before anything runs, where something in it is not there."""
     config.addinivalue_line("markers", f"{MARKER}: cells of a graftbench suite, scored by `pytest -m {MARKER}`")
-    mappers, suite, tasks, floor = given = [config.getoption(_dest(name)) for name in OPTIONS]
+    mappers, suite, tasks, variants, tracks, floor = given = [config.getoption(_dest(name)) for name in OPTIONS]
     if asked_for(config.getoption("markexpr")):
         wanted = _taken(config, named=any(value is not None for value in given))
         if wanted == []:
@@ -61,7 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
         with default_warnings():
             from graftbench.pytest_plugin.session import begin
 
-            begin(config, mappers or [], suite or "pocket", tasks or [], floor, wanted)
+            lists = (tuple(each or ()) for each in (tasks, variants, tracks))
+            begin(config, Asked(tuple(mappers or ()), suite or "pocket", *lists), floor, wanted)
         return
     for name, value in zip(OPTIONS, given, strict=True):
         if value is not None:

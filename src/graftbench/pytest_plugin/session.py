@@ -19,25 +19,18 @@ from graftbench.benchmark.runs.plan import Cell
 from graftbench.pytest_plugin.closing import SessionSummary, close_session
 from graftbench.pytest_plugin.items import Scoring, mapper_tests, node_id
 from graftbench.pytest_plugin.mappers import PlannedMapper, planned_mappers
-from graftbench.pytest_plugin.names import ROOT
+from graftbench.pytest_plugin.names import ROOT, Asked
 
 FOLDER = "graftbench_folder"  # among what pytest-xdist tells its workers
 
 
-def begin(
-    config: pytest.Config,
-    mappers: Sequence[str],
-    suite: str,
-    tasks: Sequence[str],
-    floor: float | None,
-    wanted: Sequence[str] | None,
-) -> None:
+def begin(config: pytest.Config, asked: Asked, floor: float | None, wanted: Sequence[str] | None) -> None:
     """Plan the session, and register what collects its tests and, in the controller of xdist, what gathers results.
 
     UsageError where something that was named is not there.
     """
     try:
-        planned = planned_mappers(mappers, suite, tasks)
+        planned = planned_mappers(asked)
         settings = _settings(planned)
     except UserError as error:
         raise pytest.UsageError(str(error)) from error

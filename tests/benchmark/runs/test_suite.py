@@ -4,7 +4,9 @@ import yaml
 from graftbench.benchmark.activations.cached import PairStorage
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.names import split_pair
+from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.runs.plan import planned
+from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.suite import SUITES, Suite, read_suite
 from graftbench.cli.main import main
 from graftbench.tasks.backdoor_removal import BackdoorRemoval
@@ -108,6 +110,33 @@ def test_tasks_and_pairs_can_be_chosen():
         planned(suite, deterministic=True, pairs=["llama-s->llama-n"])
     with pytest.raises(UserError, match="no task 'backdoors'"):
         planned(suite, deterministic=True, tasks=["backdoors"])
+
+
+def test_one_cell_can_be_chosen():
+    suite = read_suite("pocket")
+    named = {"tasks": ["backdoor_removal"], "pairs": ["llama-s->llama-m"], "variants": ["style"], "tracks": ["unseen"]}
+    (cell,) = planned(suite, deterministic=True, **named)
+    assert cell.name == "backdoor_removal style llama-s->llama-m unseen"
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ({"variants": ["stile"]}, "no variant 'stile'. Did you mean style. Known: .*, style"),
+        ({"tracks": ["unsene"]}, "no fit track 'unsene'. Did you mean unseen. Known: task, unseen, general"),
+        ({"tasks": ["refusal_ablation"], "variants": ["style"]}, "none in common"),
+    ],
+)
+def test_a_variant_or_track_that_is_not_there_is_told_with_those_that_are(named, told):
+    with pytest.raises(UserError, match=told):
+        planned(read_suite("pocket"), deterministic=True, **named)
+
+
+def test_a_run_of_one_track_has_a_folder_of_its_own_and_leaves_cells_out():
+    whole, part = (Request(read_suite("pocket"), describe("ridge"), tracks=tracks) for tracks in ((), ("unseen",)))
+    assert part.folder(part.cells()) != whole.folder(whole.cells())
+    assert {cell.track for cell in part.left_out(part.cells())} == {"task", "general"}
+    assert whole.left_out(whole.cells()) == []
 
 
 def test_every_task_has_all_tracks_and_a_twin_as_a_check():
