@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from graftbench.benchmark.core.byte_sizes import GIB, size_in_words
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.models.sizes import n_parameters
 from graftbench.benchmark.runs.context import Settings
@@ -16,8 +17,7 @@ from graftbench.benchmark.runs.model_files import base_here
 from graftbench.benchmark.runs.plan import Cell, dataset_of, task_named
 from graftbench.benchmark.runs.suite import ModelSpec, Suite
 
-_GIB = 2**30
-PROCESS = round(1.8 * _GIB)  # bytes that a process holds beside its models: Python, torch, activations and logits
+PROCESS = round(1.8 * GIB)  # bytes that a process holds beside its models: Python, torch, activations and logits
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -41,10 +41,11 @@ class Outlook:
         """Yield what there is to say of it."""
         yield f"{self.n_cells} cells of {self.n_experiments} experiments. Time is not forecast."
         if self.largest:
-            yield f"Memory: {self.memory / _GIB:.1f} GiB of weights at a time, for {self.largest}."
-        yield f"Disk: about {self.disk / _GIB:.1f} GiB of activations that mappers are fitted on, in GRAFTBENCH_CACHE."
+            yield f"Memory: {size_in_words(self.memory)} of weights at a time, for {self.largest}."
+        disk = size_in_words(self.disk)
+        yield f"Disk: about {disk} of activations that mappers are fitted on, in GRAFTBENCH_CACHE."
         if self.unknown:
-            yield f"Both without models whose files are not here yet: {', '.join(self.unknown)}."
+            yield f"Models whose files are not here yet are in neither figure: {', '.join(self.unknown)}."
 
 
 def outlook(suite: Suite, cells: Sequence[Cell]) -> Outlook:

@@ -44,11 +44,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def _list(_: argparse.Namespace) -> int:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from graftbench.benchmark.organisms.recipe import read_recipe, shipped_recipes
 
-    table = Table("recipe", "behaviour", "trained", "settings")
+    table = Table(Column("recipe", no_wrap=True), "behaviour", "trained", "settings")
     for name in shipped_recipes():
         recipe = read_recipe(name)
         trained = "all weights" if recipe.lora is None else f"LoRA of rank {recipe.lora.rank}"

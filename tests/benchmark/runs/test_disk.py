@@ -88,7 +88,7 @@ def test_a_dry_run_says_what_the_disk_will_take_and_refuses_what_it_cannot(tmp_p
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
     command = ["score", "ridge", "--task", "backdoor_removal", "--dry-run"]
     assert main(command) == 0
-    assert "GiB of activations that mappers are fitted on" in capsys.readouterr().out
+    assert "MiB of activations that mappers are fitted on" in capsys.readouterr().out
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     assert main(command) == 2
     assert "write `pairs: N`" in capsys.readouterr().err

@@ -76,4 +76,4 @@ def test_models_that_are_elsewhere_are_named(monkeypatch):
     monkeypatch.setattr("graftbench.benchmark.runs.model_files.in_cache", lambda *_: None)
     found = seen(suite("owner/name"))
     assert found.unknown == ("owner/name",)
-    assert list(found.sentences())[-1] == "Both without models whose files are not here yet: owner/name."
+    assert list(found.sentences())[-1] == "Models whose files are not here yet are in neither figure: owner/name."
