@@ -5,6 +5,7 @@ from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
+from graftbench.benchmark.core.hub import why_not
 from graftbench.benchmark.models.packaged import is_packaged, packaged_folder
 from graftbench.benchmark.models.shipped import shipped_folder
 
@@ -53,9 +54,8 @@ def _downloaded(name: str, revision: str | None) -> Path:
         if not any(folder.glob("*.safetensors")):
             folder = Path(snapshot_download(name, revision=revision, ignore_patterns=NOT_READ))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
         raise UserError(
-            f"{name!r} is no local folder, and could not be had from the Hub: {reason} "
+            f"{name!r} is no local folder, and could not be had from the Hub: {why_not(error, 'model')}. "
             "Give the path of a folder, or check the name, the revision and the network."
         ) from error
     return folder

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from graftbench.benchmark.capability.lm_eval_tasks import CONDENSED, MMLU
 from graftbench.benchmark.capability.measures import SideEffectsSpec
 from graftbench.benchmark.capability.mmlu_squad_documents import missing_documents
+from graftbench.benchmark.core.hub import NO_HUB
 from graftbench.benchmark.data.corpora import CORPUS_TABLES
 from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.data.rows import PublishedTable, files_in_mirror, mirror, missing_table
-from graftbench.benchmark.runs.needed import FETCHED, NO_HUB, SHIPS, Needed, asked_of_hub
+from graftbench.benchmark.runs.needed import FETCHED, SHIPS, Needed, asked_of_hub
 from graftbench.benchmark.runs.suite import NamedDataset
 
 _STREAMED = "too large to keep: read from the Hub as it comes, or from a mirror"

@@ -1,11 +1,13 @@
 """What a suite needs besides this package: its models and data, whether they are here, and how large they are."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from graftbench.benchmark.capability.lm_eval_tasks import lm_task, load_task
 from graftbench.benchmark.capability.measures import corpus
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.dataset import Dataset
 from graftbench.benchmark.data.registry import dataset_named
 from graftbench.benchmark.models.adapters import adapter_in
 from graftbench.benchmark.models.folders import NOT_READ, folder_of
@@ -13,7 +15,7 @@ from graftbench.benchmark.models.packaged import is_packaged, packaged_file
 from graftbench.benchmark.models.shipped import is_shipped, shipped_folder
 from graftbench.benchmark.runs.data_needed import dataset_needed, is_streamed, side_effects_needed
 from graftbench.benchmark.runs.model_files import PATH, bytes_in, in_cache
-from graftbench.benchmark.runs.needed import SHIPS, Needed, asked_of_hub
+from graftbench.benchmark.runs.needed import ON_HUB, SHIPS, Needed, asked_of_hub
 from graftbench.benchmark.runs.suite import NamedDataset, Suite
 
 
@@ -51,31 +53,49 @@ def _models(suite: Suite) -> Iterator[Needed]:
             yield _model(adapter.base, adapter.revision)
 
 
-def fetch(suite: Suite, told: Callable[[str], None]) -> None:
+def fetch(suite: Suite, told: Callable[[str], None]) -> list[str]:
     """Get the models and data of a suite, so that it runs without a network; what is here already stays as it is.
 
     Models of judges are not among them, nor local folders that are not there yet. A download that was stopped goes on.
-    UserError where something cannot be had.
+    Returns a sentence for each of them that cannot be had.
     """
-    for name, revision in models_of(suite):
-        if name.startswith(PATH) and not Path(name).is_dir():
-            continue
+    failed = []
+    for name, get in _to_get(suite):
         told(name)
-        adapter = adapter_in(folder_of(name, revision))
-        if adapter is not None:
-            told(f"{adapter.base}, the base of {name}")
-            folder_of(adapter.base, adapter.revision)
+        try:
+            get()
+        except UserError as error:
+            failed.append(str(error))
+    return list(dict.fromkeys(failed))
+
+
+def _to_get(suite: Suite) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the name of all that a suite needs and does not ship, and what gets it."""
+    for name, revision in models_of(suite):
+        if not name.startswith(PATH) or Path(name).is_dir():
+            yield name, partial(_get_model, name, revision)
     for named in datasets_of(suite):
         dataset = dataset_named(named)
-        told(dataset.name)
-        _ = dataset.identity  # reads all of it
-    for name in suite.side_effects.tasks if suite.side_effects else []:
-        told(name)
-        load_task(lm_task(name))
+        yield dataset.name, partial(_read_all, dataset)
     effects = suite.side_effects
+    for name in effects.tasks if effects else []:
+        yield name, partial(_get_task, name)
     if effects is not None and effects.texts and not is_streamed(effects.corpus):
-        told(effects.corpus)
-        corpus(effects.corpus, effects.texts)
+        yield effects.corpus, partial(corpus, effects.corpus, effects.texts)
+
+
+def _get_model(name: str, revision: str | None) -> None:
+    adapter = adapter_in(folder_of(name, revision))
+    if adapter is not None:
+        folder_of(adapter.base, adapter.revision)
+
+
+def _get_task(name: str) -> None:
+    load_task(lm_task(name))
+
+
+def _read_all(dataset: Dataset) -> None:
+    _ = dataset.identity
 
 
 def _model(name: str, revision: str | None) -> Needed:
@@ -96,4 +116,4 @@ def _model(name: str, revision: str | None) -> Needed:
     if cached is not None:
         return Needed("model", name, True, bytes_in(cached))
     size, note = asked_of_hub(name, revision, "model", ignored=NOT_READ)
-    return Needed("model", name, False, size, note or "on the Hub")
+    return Needed("model", name, False, size, note or ON_HUB)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graftbench.benchmark.core.hub import NO_HUB, why_not
+
 FETCHED = "on the Hub, unless it was fetched"
-GATED = "gated: accept its conditions on its page, and run `hf auth login`"
-NO_HUB = "the Hub cannot be reached from here"
+ON_HUB = "on the Hub"
 SHIPS = "ships with graftbench"
 
 
@@ -31,12 +32,7 @@ def asked_of_hub(
     `kind` is what the Hub calls it. Nothing is downloaded.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
         found = snapshot_download(
@@ -47,10 +43,8 @@ def asked_of_hub(
             ignore_patterns=list(ignored),
             dry_run=True,
         )
-    except GatedRepoError:
-        return None, GATED
-    except RepositoryNotFoundError:
-        return None, f"the Hub has no such {kind}, or it is private"
+    except RepositoryNotFoundError as error:  # or gated
+        return None, why_not(error, kind)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
         return None, NO_HUB
     return sum(file.file_size or 0 for file in found), ""

@@ -1,8 +1,8 @@
 """From a suite and a mapper to the cells that will run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -20,8 +20,10 @@ from graftbench.benchmark.models.shipped import shipped_base
 from graftbench.benchmark.runs.suite import CellSpec, Suite
 
 if TYPE_CHECKING:
+    from graftbench.benchmark.capability.measures import SideEffectsSpec
     from graftbench.benchmark.experiments.protocol import Order, Task, TaskVariant
 
+NONE_LEFT = "No cell of the suite is left: what was named has none in common. `score --dry-run` lists all cells."
 _LOOKED_AT = 100  # prompts of a split; `graftbench dataset check` looks at all
 
 
@@ -107,29 +109,50 @@ def planned(
 
     UserError where a task, a variant, a pair, a model or a side effect is not known, or nothing is left to do.
     """
-    if suite.side_effects is not None:
-        from graftbench.benchmark.capability.measures import check_spec
+    cells = listed(
+        suite, deterministic=deterministic, seed=seed, tasks=tasks, pairs=pairs, variants=variants, tracks=tracks
+    )
+    for check in checks(suite, tasks):
+        check()
+    if not cells:
+        raise UserError(NONE_LEFT)
+    return cells
 
-        check_spec(suite.side_effects)
-    _known("task", tasks, list(suite.tasks))
-    everywhere = [spec for task in suite.tasks.values() for spec in task.cells]
-    _known("pair", pairs, sorted({spec.pair for spec in everywhere}))
-    _known("variant", variants, sorted({spec.variant for spec in everywhere}))
-    _known("fit track", tracks, [track for track in get_args(Track) if any(track in s.tracks for s in everywhere)])
+
+def checks(suite: Suite, tasks: Sequence[str] = ()) -> Iterator[Callable[[], None]]:
+    """Yield what raises a UserError where a suite cannot run as it is written, or here: a check for each task."""
+    if suite.side_effects is not None:
+        yield partial(_check_side_effects, suite.side_effects)
     for name in suite.tasks:
         if not tasks or name in tasks:
-            _check(suite, name)
-    cells = listed(suite, deterministic=deterministic, seed=seed, tasks=tasks, pairs=pairs)
-    left = [c for c in cells if (not variants or c.variant in variants) and (not tracks or c.track in tracks)]
-    if not left:
-        raise UserError("No cell of the suite is left: what was named has none in common; `--dry-run` lists the cells.")
-    return left
+            yield partial(_check, suite, name)
+
+
+def _check_side_effects(spec: "SideEffectsSpec") -> None:
+    from graftbench.benchmark.capability.measures import check_spec
+
+    check_spec(spec)
 
 
 def listed(
-    suite: Suite, *, deterministic: bool, seed: int = 0, tasks: Sequence[str] = (), pairs: Sequence[str] = ()
+    suite: Suite,
+    *,
+    deterministic: bool,
+    seed: int = 0,
+    tasks: Sequence[str] = (),
+    pairs: Sequence[str] = (),
+    variants: Sequence[str] = (),
+    tracks: Sequence[str] = (),
 ) -> list[Cell]:
-    """Return the cells that a suite lists, without looking at any task, judge or model."""
+    """Return the cells that a suite lists, without looking at any task, judge or model.
+
+    UserError where a task, a pair, a variant or a fit track is named that the suite has not.
+    """
+    specs = [spec for task in suite.tasks.values() for spec in task.cells]
+    _known("task", tasks, list(suite.tasks))
+    _known("pair", pairs, sorted({spec.pair for spec in specs}))
+    _known("variant", variants, sorted({spec.variant for spec in specs}))
+    _known("fit track", tracks, [track for track in get_args(Track) if any(track in spec.tracks for spec in specs)])
     seeds = [seed] if deterministic else [seed + i for i in range(suite.seeds)]
     return [
         Cell(
@@ -147,8 +170,9 @@ def listed(
         for name, task in suite.tasks.items()
         if not tasks or name in tasks
         for spec in task.cells
-        if not pairs or spec.pair in pairs
+        if (not pairs or spec.pair in pairs) and (not variants or spec.variant in variants)
         for track in spec.tracks
+        if not tracks or track in tracks
         for one in seeds
     ]
 

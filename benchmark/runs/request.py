@@ -1,7 +1,7 @@
 """A run as it is asked for: a suite, a mapper, which of its cells, and how they are run."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +15,7 @@ from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.runs.context import MOST_ROWS, BatchSize, Settings
 from graftbench.benchmark.runs.executors.choose import WORKERS, Where
 from graftbench.benchmark.runs.foresight import check_sites
-from graftbench.benchmark.runs.plan import Cell, dataset_identities, planned
+from graftbench.benchmark.runs.plan import NONE_LEFT, Cell, checks, dataset_identities, listed, planned
 from graftbench.benchmark.runs.suite import Suite
 
 RUNS = Path("runs")
@@ -72,7 +72,13 @@ class Request:
 
     def cells(self) -> list[Cell]:
         """Return the cells in the order in which they run; UserError where one cannot be."""
-        cells = planned(
+        for check in self._checks():
+            check()
+        return self.listed()
+
+    def listed(self) -> list[Cell]:
+        """Return the cells that are asked for, whether they can run here or not; UserError where there is none."""
+        cells = listed(
             self.suite,
             deterministic=self.mapper.deterministic,
             seed=self.seed,
@@ -81,8 +87,24 @@ class Request:
             variants=self.variants,
             tracks=self.tracks,
         )
-        check_sites(self.suite, cells)
+        if not cells:
+            raise UserError(NONE_LEFT)
         return [cell for cell in cells if not self.only or cell.name in self.only]
+
+    def problems(self) -> list[str]:
+        """Return why the cells cannot run, in a sentence for each task and one for a site that is not there."""
+        found = []
+        for check in self._checks():
+            try:
+                check()
+            except UserError as error:
+                found.append(str(error))
+        return list(dict.fromkeys(found))
+
+    def _checks(self) -> Iterator[Callable[[], None]]:
+        cells = self.listed()
+        yield from checks(self.suite, self.tasks)
+        yield lambda: check_sites(self.suite, cells)
 
     def settings(self) -> Settings:
         """Return the settings of one execution, with a budget of its own for the judges."""

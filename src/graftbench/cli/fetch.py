@@ -3,12 +3,14 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from graftbench.benchmark.core.byte_sizes import size_in_words
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from graftbench.benchmark.runs.needed import Needed
     from graftbench.benchmark.runs.suite import Suite
 
-_GIB = 2**30
 _HERE = {True: "yes", False: "no", None: "?"}
 
 
@@ -23,27 +25,33 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _fetch(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from graftbench.benchmark.core.hub import asked_once
     from graftbench.benchmark.runs.inventory import fetch
     from graftbench.benchmark.runs.suite import read_suite
 
     suite, console = read_suite(arguments.suite), Console()
-    if not arguments.list:
-        with console.status("") as status:
-            fetch(suite, status.update)
-    return print_needed(suite, console)
+    failed = []
+    with asked_once():
+        if not arguments.list:
+            with console.status("") as status:
+                failed = fetch(suite, status.update)
+        items = print_needed(suite, console)
+    for sentence in failed:
+        console.print(f"- {sentence}", style="red", highlight=False, markup=False, soft_wrap=True)
+    return 1 if failed or any(each.here is False for each in items) else 0
 
 
-def print_needed(suite: "Suite", console: "Console") -> int:
-    """Print what a suite needs; returns 1 where a part of it is not here."""
+def print_needed(suite: "Suite", console: "Console") -> "list[Needed]":
+    """Print what a suite needs, and return it."""
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from graftbench.benchmark.runs.inventory import needed
 
-    table = Table("", "name", "here", "size", "")
+    table = Table("", Column("name", overflow="fold"), "here", "size", Column("", overflow="fold"))
     items = list(needed(suite))
     for each in items:
-        size = "" if each.size is None else f"{each.size / _GIB:.2f} GiB"
+        size = "" if each.size is None else size_in_words(each.size)
         table.add_row(each.kind, escape(each.name), _HERE[each.here], size, escape(each.note))
     console.print(table)
-    return 1 if any(each.here is False for each in items) else 0
+    return items

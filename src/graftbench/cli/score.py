@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from graftbench.cli.fetch import print_needed
 from graftbench.cli.options import add_budget, add_isolation, add_mapper, add_suite, not_negative, where_of
 
 
@@ -24,15 +23,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _score(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from graftbench.benchmark.core.store import Store
     from graftbench.benchmark.mappers.info import describe
-    from graftbench.benchmark.runs.disk import check_disk
     from graftbench.benchmark.runs.folder import LEADERBOARD
     from graftbench.benchmark.runs.foresight import shortages
-    from graftbench.benchmark.runs.outlook import outlook
     from graftbench.benchmark.runs.request import Request
     from graftbench.benchmark.runs.run import run
     from graftbench.benchmark.runs.suite import read_suite
+    from graftbench.cli.dry_run import dry_run
     from graftbench.cli.tables import print_entry, print_failed
     from graftbench.leaderboard.ranking import write_leaderboard
 
@@ -56,19 +53,9 @@ def _score(arguments: argparse.Namespace) -> int:
         isolate=arguments.isolate,
     )
     if arguments.dry_run:
-        print_needed(request.suite, console)  # first: where something is missing, the plan ends with what to do
-    cells = request.cells()
-    for sentence in shortages(request.suite, cells):
+        return dry_run(request, console)
+    for sentence in shortages(request.suite, request.cells()):
         console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
-    if arguments.dry_run:
-        for cell in cells:
-            check = " (check)" if cell.check else ""
-            sites = f"sites {cell.sites[0]} -> {cell.sites[1]}" if cell.sites else "sites chosen by the task"
-            console.print(f"{cell.name}, {sites}{check}", highlight=False)
-        check_disk(request.suite, cells, Store(request.cache).root)
-        for sentence in outlook(request.suite, cells).sentences():
-            console.print(sentence, highlight=False, soft_wrap=True)
-        return 0
     done = run(request, console)
     write_leaderboard(done.folder / LEADERBOARD, [done.entry])
     print_entry(done.entry, console)
