@@ -24,6 +24,10 @@ from graftbench.benchmark.mappers.loading import code_of
 
 _MAX_STATE = 2**33  # bytes of a fitted mapper
 _MAX_DIMENSIONS = 8
+_WALLED = (
+    "; it runs isolated, without the network and without files and environment variables of yours (docs/isolation.md): "
+    "`--no-isolation` runs it without that"
+)
 _SPARE = 2**20  # bytes of an answer beyond what is expected: it is then said what came instead
 
 
@@ -106,7 +110,8 @@ class Isolated:
         seconds = limits.fit_seconds if fit else limits.call_seconds
         header, reply = self._process.ask(request, payload, seconds=seconds, max_bytes=max_bytes)
         if "error" in header:
-            raised = MapperCodeError(in_one_line(str(header["error"])))
+            hint = _WALLED if header.get("walled") is True else ""
+            raised = MapperCodeError(in_one_line(str(header["error"])) + hint)
             raised.add_note(escape_control(str(header.get("trace", "")), keep="\n"))
             raise raised
         return header, reply

@@ -1,6 +1,7 @@
 """What the process of a submission does: it makes the mapper, fits it, and carries rows, as it is asked."""
 
 import json
+import os
 import random
 import socket
 import sys
@@ -23,6 +24,7 @@ from graftbench.benchmark.mappers.running import class_of, instance_of, run_sour
 
 _MAX_PAYLOAD = 2**40  # of what graftbench sends
 _MAX_TRACE = 20_000  # characters
+_ENVIRONMENT = os.__file__  # where a variable that is missing raises its KeyError
 _Answer = tuple[dict[str, Any], bytes]
 
 
@@ -32,7 +34,7 @@ def serve(data: socket.socket, pairs: Sequence[int]) -> None:
     while True:
         try:
             request, payload, _ = wire.receive(data, _MAX_PAYLOAD)
-            header, reply = _answered(partial(service.answer, request, payload))
+            header, reply = _answered(service, partial(service.answer, request, payload))
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             wire.send(data, header, reply)
@@ -40,18 +42,30 @@ def serve(data: socket.socket, pairs: Sequence[int]) -> None:
             return
 
 
-def _answered(answer: Callable[[], _Answer]) -> _Answer:
+def _answered(service: "_Service", answer: Callable[[], _Answer]) -> _Answer:
     try:
         header, reply = answer()
         json.dumps(header)  # what a fit returns may hold anything
         return header, reply
     except BaseException as error:  # noqa: BLE001 (SystemExit, too, is no reason to leave)
-        return {"error": f"{type(error).__name__}: {error}{_place(error)}"[:2000], "trace": _trace(error)}, b""
+        told = f"{type(error).__name__}: {error}"[:2000] + _place(error, service.file)
+        return {"error": told, "trace": _trace(error), "walled": _may_be_of_walls(error)}, b""
 
 
-def _place(error: BaseException) -> str:
+def _place(error: BaseException, file: str) -> str:
+    """Return the last line of the mapper's own file that led to an error; where there is none, the last line of all."""
     frames = traceback.extract_tb(error.__traceback__)
-    return f" (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else ""
+    shown = [frame for frame in frames if frame.filename == file] or frames
+    return f" (line {shown[-1].lineno} of {Path(shown[-1].filename).name})" if shown else ""
+
+
+def _may_be_of_walls(error: BaseException | None) -> bool:
+    """Return whether an error is one that isolation may cause: a file, the network, a process, an unset variable."""
+    if error is None:
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    unset = isinstance(error, KeyError) and bool(frames) and frames[-1].filename in (_ENVIRONMENT, "<frozen os>")
+    return isinstance(error, OSError) or unset or _may_be_of_walls(error.__cause__ or error.__context__)
 
 
 def _trace(error: BaseException) -> str:
@@ -64,6 +78,7 @@ class _Service:
     def __init__(self, pairs: Sequence[int]) -> None:
         self._pairs, self._device = pairs, "cpu"
         self._mapper: LiveMapper | None = None
+        self.file = ""  # of the mapper's code
 
     def answer(self, request: dict[str, Any], payload: bytearray) -> _Answer:
         """Do what is asked."""
@@ -92,7 +107,9 @@ class _Service:
         random.seed()  # else every process has the numbers of the one that it was forked from
         np.random.seed()
         self._device = request["device"]
-        kind = class_of(run_source(source, request["file"]) if request["file"] else None, request["name"])
+        self.file = request["file"] or ""
+        kind = class_of(run_source(source, self.file) if self.file else None, request["name"])
+        self.file = self.file or str(sys.modules[kind.__module__].__file__)
         self._mapper = LiveMapper(lambda: instance_of(kind, request["options"], *request["widths"]), self._device)
         return {}, b""
 

@@ -1,5 +1,6 @@
 """A hostile mapper gets nowhere: what it tries is refused or harmless, and is told in one sentence."""
 
+import re
 import socket
 import sys
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import torch
 import graftbench
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.mappers.checking import planted, write
-from graftbench.benchmark.mappers.host import NOT_ISOLATED, CheckedMap, MapperError
+from graftbench.benchmark.mappers.host import NOT_ISOLATED, CheckedMap, MapperCodeError, MapperError
 from graftbench.benchmark.mappers.hosts import host_of
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.isolation import sandbox
@@ -230,6 +231,30 @@ def test_frames_that_it_forges_are_refused(submitted, pairs, best):
 def test_code_that_cannot_be_imported_is_a_mistake_of_whoever_names_it(submitted, pairs, best):
     with pytest.raises(UserError, match=r"mine.py cannot be imported: ModuleNotFoundError: .* \(line 11 of mine.py\)"):
         submitted(mine(before="import nothing_of_the_kind"), best).fit(pairs, 0)
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        "open('/home/mine/notes.txt')",
+        "os.environ['MY_TOKEN']",
+        "__import__('urllib.request').request.urlopen('http://x')",
+    ],
+)
+def test_an_error_that_isolation_may_cause_says_so_and_names_its_own_line(submitted, pairs, best, does):
+    source = mine(f"os.sep.join(['a']); {does}")
+    (line,) = (n for n, text in enumerate(source.splitlines(), 1) if does in text)
+    with pytest.raises(MapperCodeError, match="Error") as error:
+        submitted(source, best).fit(pairs, 0)
+    assert f"(line {line} of mine.py); it runs isolated" in str(error.value)
+    assert "`--no-isolation` runs it without that" in str(error.value)
+
+
+def test_an_error_of_another_kind_names_its_own_line_alone(submitted, pairs, best):
+    source = mine("torch.ones(2) @ torch.ones(3)")
+    with pytest.raises(MapperCodeError) as error:
+        submitted(source, best).fit(pairs, 0)
+    assert re.fullmatch(r"RuntimeError: .* \(line \d+ of mine.py\)", str(error.value))
 
 
 def test_a_machine_that_isolates_less_than_the_run_says_is_refused(submitted, pairs, best):
