@@ -60,6 +60,12 @@ class SteeringVector:
     vector: Tensor
     about: About
 
+    def __repr__(self) -> str:
+        about, shape = self.about, list(self.vector.shape)
+        use = f"site {about.site}, positions {about.positions}, strength {about.strength:g}, "
+        use = use if about.kind == "add" else ""
+        return f"{type(self).__name__}({about.kind}, {use}{shape}, norm {self.vector.norm():.4g})"
+
     def at_strength(self, strength: float) -> "SteeringVector":
         """Return the vector with another strength. UserError for a direction to ablate, which has none."""
         if self.about.kind == "ablate":

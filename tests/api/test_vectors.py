@@ -2,6 +2,8 @@ import pytest
 import torch
 
 import graftbench as gb
+from graftbench.api.vectors import ContrastVector
+from graftbench.benchmark.interventions.vector_files import About, SteeringVector
 from tests.api.conftest import PROMPTS
 
 
@@ -68,3 +70,12 @@ def test_mistakes_are_one_sentence(model, tmp_path):
     fails(lambda: made(kind="ablate").at_strength(2.0), "no strength")
     fails(lambda: gb.match_norm(made(), made(kind="ablate")), "one kind and shape")
     fails(lambda: gb.load_vector(tmp_path / "none.safetensors"), "none.safetensors")
+
+
+def test_a_vector_is_shown_by_its_use_shape_and_norm():
+    vector = SteeringVector(torch.tensor([3.0, 4.0]), About(site=2, positions="last", strength=1.5))
+    states = torch.zeros(1, 1, 2)
+    assert repr(vector) == "SteeringVector(add, site 2, positions last, strength 1.5, [2], norm 5)"
+    assert repr(ContrastVector(vector.vector, About(kind="ablate"), states, states)) == (
+        "ContrastVector(ablate, [2], norm 5)"
+    )

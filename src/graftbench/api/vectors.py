@@ -20,7 +20,7 @@ from graftbench.benchmark.models.load import Model, check_site
 Positions = Literal["last", "prompt", "all"] | int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ContrastVector(SteeringVector):
     """A steering vector with the states that it is the difference of, both [prompts, 1, d] in float64.
 
