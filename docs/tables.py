@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from api_tables import api, api_plugin
 from architecture_table import architectures
 from dataset_tables import datasets
 from evidence_tables import above_all_draws, by_seed, by_task, own_norm, refusal_score, unexplained
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     ROOT / "README.md",
     *(ROOT / "docs" / f"{page}.md" for page in ("results", "results-smollm2", "datasets", "data-and-models", "guide")),
+    ROOT / "docs" / "api.md",
 )
 BLOCK = re.compile(r"(<!-- table: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -38,6 +40,8 @@ TABLES: dict[str, Callable[[Entries, str], Lines]] = {
     "by_seed": lambda entries, _: by_seed(entries),
     "datasets": lambda *_: datasets(),
     "architectures": lambda *_: architectures(),
+    "api": lambda *_: api(),
+    "api_plugin": lambda *_: api_plugin(),
     "published": lambda *_: published_figures(),
     "above_all_draws": lambda entries, _: above_all_draws(entries),
 }
