@@ -91,7 +91,11 @@ def test_an_export_is_the_same_dataset(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("show", "pockt"), "no dataset called 'pockt'. Did you mean pocket?"),
+        (("show", "pockt"), "no dataset called 'pockt', and no folder of that name here. Did you mean pocket?"),
+        (
+            ("check", "nothere"),
+            "and no folder of that name here. Known: alpaca, astralisia, ",
+        ),
         (("show", "./nowhere"), "There is no folder nowhere"),
         (("export", "pocket", "{folder}"), "is there already: name a new folder"),
         (("export", "pocket", "{folder}/new", "--behaviour", "styl"), "no behaviour 'styl'. Did you mean style?"),

@@ -38,11 +38,13 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 
 def _named(arguments: argparse.Namespace) -> "Dataset":
     """Return the dataset of the command line; a path, or a folder of that name, is one of JSON lines."""
-    from graftbench.benchmark.core.plugins import plugin_names
+    from graftbench.benchmark.core.plugins import nearest, plugin_names
     from graftbench.benchmark.data.registry import dataset_named
 
-    name, settings = arguments.name, _settings(arguments.option)
-    is_path = "/" in name or (name not in plugin_names("datasets") and Path(name).is_dir())
+    name, settings, known = arguments.name, _settings(arguments.option), plugin_names("datasets")
+    is_path = "/" in name or (name not in known and Path(name).is_dir())
+    if not is_path and name not in known:
+        raise UserError(f"There is no dataset called {name!r}, and no folder of that name here.{nearest(name, known)}")
     return dataset_named({"jsonl" if is_path else "name": name, **settings})
 
 
