@@ -10,7 +10,7 @@ from torch import Tensor
 from graftbench.api.sources import source_of
 from graftbench.api.vectors import ContrastVector
 from graftbench.benchmark.activations.cached import cached_pairs
-from graftbench.benchmark.activations.pairs import read_pairs
+from graftbench.benchmark.activations.pairs import ActivationPairs, read_pairs
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Prompt
@@ -18,10 +18,10 @@ from graftbench.benchmark.interventions.model_check import check_once
 from graftbench.benchmark.interventions.rules import VectorRule
 from graftbench.benchmark.interventions.vector_files import About, SteeringVector
 from graftbench.benchmark.interventions.vectors import Map, is_zero, mapped_vector
-from graftbench.benchmark.mappers.fitting import fit_mapper
+from graftbench.benchmark.mappers.fitting import MapperFit, fit_mapper
 from graftbench.benchmark.mappers.host import CheckedMap
 from graftbench.benchmark.mappers.hosts import isolation_of
-from graftbench.benchmark.mappers.info import describe
+from graftbench.benchmark.mappers.info import MapperInfo, describe
 from graftbench.benchmark.mappers.options import Value
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.handle import ModelHandle
@@ -118,18 +118,29 @@ def fit(
     """
     info = describe(source_of(mapper), options or {})
     conversations = _conversations(texts)
+    models = _checked_models(source, target, sites)
+    store, device = Store(), str(models[1].device)
+    for model in models:
+        check_once(store, model)
+    folder, data_hash = cached_pairs(store, *models, sites, conversations, "ends", lambda *_: None)
+    fitted = fit_mapper(store, info, folder, data_hash, seed, device, isolation_of(info, isolate=isolate))
+    return _map_of(info, sites, read_pairs(folder, device).pairs, fitted)
+
+
+def _checked_models(
+    source: ModelHandle | str, target: ModelHandle | str, sites: Sites
+) -> tuple[ModelHandle, ModelHandle]:
+    """Return handles of two models; UserError where one has no such site."""
     if not isinstance(sites, tuple) or len(sites) != 2:
         raise UserError(f"sites are two, that of the source and that of the target, such as (2, 4), not {sites!r}.")
     pool = ModelPool(0)
     models = _handle(source, pool), _handle(target, pool)
     for model, site in zip(models, sites, strict=True):
         check_site(model, site)
-    store, device = Store(), str(models[1].device)
-    for model in models:
-        check_once(store, model)
-    folder, data_hash = cached_pairs(store, *models, sites, conversations, "ends", lambda *_: None)
-    pairs = read_pairs(folder, device).pairs
-    fitted = fit_mapper(store, info, folder, data_hash, seed, device, isolation_of(info, isolate=isolate))
+    return models
+
+
+def _map_of(info: MapperInfo, sites: Sites, pairs: ActivationPairs, fitted: MapperFit) -> CrossModelMap:
     return CrossModelMap(
         info.name,
         (sites[0], sites[1]),

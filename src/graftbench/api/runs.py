@@ -150,9 +150,7 @@ def score(
             cannot be used.
 
     """
-    for name, given in (("tasks", tasks), ("pairs", pairs), ("variants", variants), ("tracks", tracks)):
-        if isinstance(given, str):
-            raise UserError(f"`{name}` is a list, also of one: {name}=[{given!r}].")
+    _require_lists(tasks=tasks, pairs=pairs, variants=variants, tracks=tracks)
     request = Request(
         suite=suite if isinstance(suite, Suite) else read_suite(str(suite)),
         mapper=describe(source_of(mapper), options or {}),
@@ -170,6 +168,17 @@ def score(
         judge_dollars=judge_dollars,
         isolate=isolate,
     )
+    return _run(request, progress)
+
+
+def _require_lists(**named: Sequence[str]) -> None:
+    """Raise UserError where a word stands for a list of words: its letters would be taken one by one."""
+    for name, given in named.items():
+        if isinstance(given, str):
+            raise UserError(f"`{name}` is a list, also of one: {name}=[{given!r}].")
+
+
+def _run(request: Request, progress: bool | None) -> Run:
     finished = run(request, _console(progress))
     write_leaderboard(finished.folder / LEADERBOARD, [finished.entry])
     return Run(finished.folder, finished.entry)
