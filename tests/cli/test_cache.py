@@ -20,14 +20,14 @@ def test_the_cache_is_shown_by_kind(store, capsys):
     assert main(["cache"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "pairs" in said
-    assert f"2.00 MiB in {store.root}" in said
+    assert f"2.0 MiB in {store.root}" in said
 
 
 def test_what_was_used_lately_stays_and_a_kind_can_be_removed_at_once(store, capsys):
     assert main(["cache", "prune"]) == 0
     assert "Removed 0 of 1 pieces" in capsys.readouterr().out
     assert main(["cache", "prune", "--days", "0", "--kind", "pairs"]) == 0
-    assert "Removed 1 of 1 pieces, 2.00 MiB of 2.00 MiB" in " ".join(capsys.readouterr().out.split())
+    assert "Removed 1 of 1 pieces, 2.0 MiB of 2.0 MiB" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_kind_that_there_is_not_is_named(store, capsys):

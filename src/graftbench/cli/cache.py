@@ -84,6 +84,6 @@ def _prune(arguments: argparse.Namespace) -> int:
 
 
 def _size(work: "Sequence[Cached]") -> str:
-    from graftbench.benchmark.core.size_text import size_text
+    from graftbench.benchmark.core.byte_sizes import size_in_words
 
-    return size_text(sum(each.size for each in work))
+    return size_in_words(sum(each.size for each in work))
