@@ -4,7 +4,7 @@ Texts are padded on the left for likelihoods as for generation, and positions ar
 same in both, and at every batch size.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -50,7 +50,8 @@ class IntervenedLM(HFLM):  # type: ignore[misc]
         self._chats: dict[str, tuple[Chat, History | None]] = {}
         self._rows: dict[str, tuple[Row, int]] = {}
         self.n_cut = 0
-        self._progress, self._answered = progress, not_counted
+        self._progress = progress
+        self._answered: Callable[[int], None] = not_counted
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """Return the conversation in the model's chat format, with the trigger where there is one."""
