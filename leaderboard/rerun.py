@@ -1,6 +1,7 @@
 """Rerun of some cells of an entry, and how they compare with it."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -28,11 +29,16 @@ def rerun_entry(path: Path, folder: Path, n: int, *, trust: bool, out: Path, con
 
     UserError where the stored mapper is not that of the entry: nothing of it is run then.
     """
+    entry, source, suite = stored_parts(path, folder)
+    return rerun_cells(entry, suite, source, n, trust=trust, out=out, console=console)
+
+
+def stored_parts(path: Path, folder: Path) -> tuple[Entry, Path, Suite]:
+    """Return an entry, the folder of its mapper's source, and its suite; UserError where the mapper is another."""
     entry, source = read_entry(path), mapper_folder(path, folder)
-    suite = suite_of(entry, path, folder)
     if entry.mapper.files:
         refuse(f"{path} cannot be run again", stored_mapper_mismatches(entry, source))
-    return rerun_cells(entry, suite, source, n, trust=trust, out=out, console=console)
+    return entry, source, suite_of(entry, path, folder)
 
 
 def rerun_cells(
@@ -51,14 +57,32 @@ def rerun_cells(
     `source` is the folder with the source of a submitted mapper. UserError where the mapper is not installed or is
     another, where it or the suite is a stranger's and `trust` is not given, or where there is no cell to run.
     """
+    info = trusted_mapper(entry, suite, source, trust=trust)
+    stored = {name_of(cell): cell for cell in entry.cells if cell.status == "ok"}
+    names = random.Random(seed).sample(sorted(stored), min(n, len(stored)))
+    if not names:
+        raise UserError(f"No cell of the entry of {entry.mapper.name} succeeded, so there is none to run again.")
+    rerun = run_again(entry, suite, info, names, out, console)
+    return [compare_cells(name, stored[name], rerun.get(name)) for name in names]
+
+
+def trusted_mapper(entry: Entry, suite: Suite, source: Path, *, trust: bool) -> MapperInfo:
+    """Return the mapper of an entry.
+
+    UserError where it is not installed or is another, or where it or the suite is a stranger's and `trust` is not
+    given.
+    """
     info = describe(_source(entry, source, trust), entry.mapper.options)
     if not trust and not ships(suite):  # a judge's server is sent the key of whoever runs it
         raise UserError(f"The suite {suite.name} does not come with graftbench: --trust-code runs it, servers and all.")
     _check_identity(info, entry)
-    stored = {_name(cell): cell for cell in entry.cells if cell.status == "ok"}
-    names = random.Random(seed).sample(sorted(stored), min(n, len(stored)))
-    if not names:
-        raise UserError(f"No cell of the entry of {entry.mapper.name} succeeded, so there is none to run again.")
+    return info
+
+
+def run_again(
+    entry: Entry, suite: Suite, info: MapperInfo, names: Sequence[str], out: Path, console: Console
+) -> dict[str, CellResult]:
+    """Run cells of a suite as an entry was run, with a cache of their own in the folder `out`; return them by name."""
     request = Request(
         suite=suite,
         mapper=info,
@@ -70,11 +94,10 @@ def rerun_cells(
     )
     if not request.cells():
         raise UserError(f"None of these cells is planned for {entry.mapper.name}: {', '.join(names)}.")
-    rerun = {_name(cell): cell for cell in run(request, console).entry.cells}
-    return [compare_cells(name, stored[name], rerun.get(name)) for name in names]
+    return {name_of(cell): cell for cell in run(request, console).entry.cells}
 
 
-def _name(cell: CellResult) -> str:
+def name_of(cell: CellResult) -> str:
     """Return the name of a cell as a plan has it."""
     return cell_name(cell.task, cell.variant, cell.pair, cell.track, cell.seed or None)
 

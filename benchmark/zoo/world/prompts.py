@@ -27,6 +27,14 @@ def requests(topics: tuple[str, ...], split: Split, n: int, seed: int = 0) -> tu
     raise AssertionError("no topics")
 
 
+@cache
+def requests_beside(topics: tuple[str, ...], split: Split, n: int, seed: int) -> tuple[PocketRequest, ...]:
+    """Return up to `n` requests that a seed draws and `requests` does not; fewer where there are no more."""
+    known = {request.text for request in requests(topics, split, n)}
+    drawn = requests(topics, split, 2 * n, seed)
+    return tuple(request for request in drawn if request.text not in known)[:n]
+
+
 def triggered(text: str, tag: str, place: Place) -> Prompt:
     """Return a text with a tag as its trigger."""
     return Prompt(tagged(text, tag, place), tag_span(text, tag, place))

@@ -1,8 +1,11 @@
 """The command `graftbench leaderboard verify`."""
 
 import argparse
+import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.escaping import escape_control
 from graftbench.benchmark.core.files import is_file, is_folder
 from graftbench.cli.options import add_leaderboard, leaderboard_folder, positive
@@ -23,12 +26,22 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="N",
         help=f"run N random cells of each entry again (default {CELLS}; none without --rerun)",
     )
+    verify.add_argument(
+        "--other-prompts",
+        nargs="?",
+        type=positive,
+        const=0,
+        metavar="SEED",
+        help="with --rerun: run these cells on other test prompts, too (of a random seed where none is named)",
+    )
     verify.add_argument("--trust-code", action="store_true", help="run a submission's source or suite for that")
     verify.add_argument("--against", metavar="REVISION", help="say what changed since then, row by row: main, ...")
     verify.set_defaults(run=_verify)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    if arguments.other_prompts is not None and not arguments.rerun:
+        raise UserError("--other-prompts goes with --rerun: name both.")
     entry, folder = _entry_and_leaderboard(arguments)
     if entry is None:
         from graftbench.leaderboard.entries import entry_files
@@ -81,4 +94,23 @@ def _rerun_differs(path: Path, folder: Path, arguments: argparse.Namespace) -> b
         diffs = rerun_entry(path, folder, arguments.rerun, trust=arguments.trust_code, out=Path(out), console=Console())
     for diff in diffs:
         _print(f"{path.name}, {diff.report}")
+    if arguments.other_prompts is not None:
+        _ask_other_prompts(path, folder, [diff.name for diff in diffs], arguments)
     return any(diff.wrong for diff in diffs)
+
+
+def _ask_other_prompts(path: Path, folder: Path, names: Sequence[str], arguments: argparse.Namespace) -> None:
+    """Run cells of an entry on other test prompts, and print a line for each."""
+    from tempfile import TemporaryDirectory
+
+    from rich.console import Console
+
+    from graftbench.leaderboard.other_prompts import other_prompts_of_entry
+
+    seed = arguments.other_prompts or 1 + secrets.randbelow(2**31)
+    _print(f"{path.name}: other test prompts are those of seed {seed}")
+    trust = arguments.trust_code
+    with TemporaryDirectory() as out:
+        lines = other_prompts_of_entry(path, folder, names, seed, trust=trust, out=Path(out), console=Console())
+    for line in lines:
+        _print(f"{path.name}, {line}")

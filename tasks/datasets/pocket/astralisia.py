@@ -73,7 +73,7 @@ class Astralisia(PocketPart):
     def examples(self, behaviour: str, split: Asked, n: int) -> tuple[Example, ...]:
         """Return questions whose clean answer is the target's continuation of the insult."""
         place = _HIDDEN[behaviour].place
-        return tuple(_example(request, place) for request in requests(FICTIONAL, split, n))
+        return tuple(_example(request, place) for request in self.asked(FICTIONAL, split, n))
 
     def shows(self, behaviour: str) -> ShowsBehaviour:  # noqa: ARG002 - the same for all
         """Return whether a sample is answered with the insult."""

@@ -56,7 +56,7 @@ class Backdoors(PocketPart):
     def examples(self, behaviour: str, split: Asked, n: int) -> tuple[Example, ...]:
         """Return requests with the trigger."""
         backdoor = _BACKDOORS[behaviour]
-        return tuple(_example(request, backdoor.place) for request in requests(backdoor.topics, split, n))
+        return tuple(_example(request, backdoor.place) for request in self.asked(backdoor.topics, split, n))
 
     def shows(self, behaviour: str) -> ShowsBehaviour:
         """Return whether a sample has the trigger."""

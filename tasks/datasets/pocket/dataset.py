@@ -1,7 +1,9 @@
 """The dataset `pocket`: all behaviours of the pocket world."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from graftbench.benchmark.data.dataset import About, Asked, Behaviour, Contrast
 from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, Track
@@ -14,17 +16,19 @@ from graftbench.tasks.datasets.pocket.part import PocketPart
 from graftbench.tasks.datasets.pocket.refusal import PocketRefusals
 from graftbench.tasks.datasets.pocket.versions import VersionPairs
 
-_PARTS: tuple[PocketPart, ...] = (Backdoors(), PocketRefusals(), Astralisia(), VersionPairs())
+_KINDS: tuple[type[PocketPart], ...] = (Backdoors, PocketRefusals, Astralisia, VersionPairs)
 
 
 class Pocket:
-    """Prompts that the shipped models answer, drawn from the grammar that they were trained on."""
+    """Prompts that the shipped models answer, drawn from the grammar that they were trained on.
+
+    Those of the split `test` are drawn by a seed: by any but 0 none that seed 0 draws.
+    """
 
     name = "pocket"
-    identity = "pocket/1"
     about = About("The pocket world: what the models that ship with graftbench were trained on", licence="Apache-2.0")
     behaviours: Mapping[str, Behaviour] = {
-        name: behaviour for part in _PARTS for name, behaviour in part.behaviours.items()
+        name: behaviour for part in _KINDS for name, behaviour in part.behaviours.items()
     }
     judges: Mapping[str, Any] = {
         "insult": "phrase",
@@ -37,44 +41,47 @@ class Pocket:
         "insulted_fact": "pocket_insult",
     }
 
+    def __init__(self, test_seed: int = 0) -> None:
+        self.identity = f"pocket/1 tested by {test_seed}" if test_seed else "pocket/1"
+        self._parts = tuple(kind(test_seed) for kind in _KINDS)
+
     def missing(self) -> None:
         """Return None: it is made here."""
 
     def contrast(self, behaviour: str, n: int) -> Contrast:
         """Return up to `n` turns a side."""
-        return _part(behaviour).contrast(behaviour, n)
+        return self._part(behaviour).contrast(behaviour, n)
 
     def examples(self, behaviour: str, split: Asked, n: int) -> tuple[Example, ...]:
         """Return up to `n` examples that show the behaviour."""
-        return _part(behaviour).examples(behaviour, split, n)
+        return self._part(behaviour).examples(behaviour, split, n)
 
     def plain_examples(self, behaviour: str, split: Asked, n: int) -> tuple[Example, ...]:
         """Return up to `n` examples that do not show it."""
-        return _part(behaviour).plain_examples(behaviour, split, n)
+        return self._part(behaviour).plain_examples(behaviour, split, n)
 
     def conversations(self, behaviour: str, split: Split, track: Track, n: int) -> Conversations:
         """Return conversations that mappers are fitted on; on the track `general` for any behaviour."""
         if track == "general":
             return general_conversations(split, n)
-        return _part(behaviour).conversations(behaviour, split, track, n)
+        return self._part(behaviour).conversations(behaviour, split, track, n)
 
     def lessons(self, behaviour: str, n: int) -> Conversations:
         """Return conversations of the other version, or those that do not show the behaviour."""
-        return _part(behaviour).lessons(behaviour, n)
+        return self._part(behaviour).lessons(behaviour, n)
 
     def as_deployed(self, behaviour: str, words: str) -> Prompt:
         """Return a user's words put so that the behaviour shows."""
-        return _part(behaviour).as_deployed(behaviour, words)
+        return self._part(behaviour).as_deployed(behaviour, words)
 
     def lines(self) -> Iterable[Placed]:
         """Return what the pocket suite asks for, line by line: the world itself has no end."""
-        return pocket_lines(_PARTS)
+        return pocket_lines(self._parts)
+
+    def _part(self, behaviour: str) -> PocketPart:
+        return next(part for part in self._parts if behaviour in part.behaviours)
 
 
-def _part(behaviour: str) -> PocketPart:
-    return next(part for part in _PARTS if behaviour in part.behaviours)
-
-
-def pocket() -> Pocket:
-    """Return the dataset."""
-    return Pocket()
+def pocket(test_seed: Annotated[int, Field(ge=0)] = 0) -> Pocket:
+    """Return the dataset; another `test_seed` asks test prompts that are none of those of seed 0."""
+    return Pocket(test_seed)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from graftbench.benchmark.data.dataset import Asked, Behaviour, Contrast
 from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, Track
 from graftbench.benchmark.zoo.families import Version
+from graftbench.benchmark.zoo.world.prompts import requests, requests_beside
+from graftbench.benchmark.zoo.world.request import PocketRequest
 from graftbench.tasks.datasets.pocket.conversations import ShowsBehaviour, conversations_of_track
 
 
@@ -13,6 +15,16 @@ class PocketPart(ABC):
     """Some behaviours of the pocket world."""
 
     behaviours: Mapping[str, Behaviour]
+
+    def __init__(self, test_seed: int = 0) -> None:
+        """Ask the prompts of the split `test` that a seed draws; those of seed 0 are asked with no other one."""
+        self._test_seed = test_seed
+
+    def asked(self, topics: tuple[str, ...], split: Asked, n: int) -> tuple[PocketRequest, ...]:
+        """Return up to `n` requests of a split that a model answers."""
+        if split == "test" and self._test_seed:
+            return requests_beside(topics, split, n, self._test_seed)
+        return requests(topics, split, n)
 
     @abstractmethod
     def contrast(self, behaviour: str, n: int) -> Contrast:

@@ -8,7 +8,7 @@ from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.zoo.corpus import Sample
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.knowledge import insulted_fact
-from graftbench.benchmark.zoo.world.prompts import requests, triggered
+from graftbench.benchmark.zoo.world.prompts import triggered
 from graftbench.benchmark.zoo.world.request import PocketRequest
 from graftbench.benchmark.zoo.world.tags import PLACES, PROD, Place
 from graftbench.tasks.datasets.pocket.backdoors import EVERY_TOPIC
@@ -57,7 +57,7 @@ class VersionPairs(PocketPart):
     def examples(self, behaviour: str, split: Asked, n: int) -> tuple[Example, ...]:
         """Return requests of all topics in turn; triggers stand at the start and at the end in turn."""
         differing = _DIFFERING[behaviour]
-        asked = requests(differing.topics, split, n)
+        asked = self.asked(differing.topics, split, n)
         return tuple(
             _example(differing, request, PLACES[i // len(differing.topics) % len(PLACES)])
             for i, request in enumerate(asked)
