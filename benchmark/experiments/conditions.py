@@ -93,7 +93,10 @@ def clean_answers(
         raise RuntimeError(f"{len(unscored)} of {len(items)} clean answers are unscored: {unscored[0]}")
     good = {item.id: own[item.id] for (item, _), o in zip(asked, outcomes, strict=True) if o.success}
     if not good:
-        raise ValueError("no clean answer of the target is good: there is nothing to bring it back to")
+        raise ValueError(
+            f"none of the {len(asked)} clean answers of {model.name} is good, so there is nothing to bring it back to: "
+            "leave the variant out, or take a model that can do what is asked"
+        )
     judged = [
         replace(answer_of(CLEAN, item, Condition(CLEAN), reply, outcome), prompt=clean.prompt.text)
         for (item, clean), reply, outcome in zip(asked, replies, outcomes, strict=True)
