@@ -30,7 +30,9 @@ def test_another_seed_asks_test_prompts_that_are_none_of_the_suite():
         assert not set(own) & set(others)
         assert others == again
         assert len(others) >= 40
-        assert pocket().examples(behaviour, "validation", 96) == pocket(test_seed=7).examples(behaviour, "validation", 96)
+        assert pocket().examples(behaviour, "validation", 96) == pocket(test_seed=7).examples(
+            behaviour, "validation", 96
+        )
     assert pocket().identity == "pocket/1"
     assert pocket(test_seed=7).identity != pocket(test_seed=8).identity
 
