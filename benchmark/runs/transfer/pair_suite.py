@@ -51,6 +51,7 @@ class PairOrder:
         tracks: What mappers are fitted on.
         side_effects: Tasks of lm-eval that measure them; none where there are none.
         limit: Documents of each of these tasks, or of each of its subjects.
+        prompts: Test prompts of each cell, and half as many on validation; the tasks' own numbers where there is none.
 
     """
 
@@ -63,6 +64,7 @@ class PairOrder:
     max_new_tokens: int = 48
     side_effects: tuple[str, ...] = ()
     limit: int | None = None
+    prompts: int | None = None
 
     @property
     def families(self) -> tuple[str, str]:
@@ -104,7 +106,7 @@ class PairOrder:
             "tasks": {
                 name: {
                     "dataset": self.datasets[name],
-                    "settings": dict(_SETTINGS.get(name, {})),
+                    "settings": self._settings(name),
                     "cells": [self._cell(name, variant, sites) for variant in variants[name]],
                 }
                 for name in variants
@@ -113,6 +115,10 @@ class PairOrder:
         if self.side_effects:
             written["side_effects"] = {"tasks": list(self.side_effects), "limit": self.limit}
         return Suite.model_validate(written)
+
+    def _settings(self, task: str) -> dict[str, Any]:
+        few = {} if self.prompts is None else {"test": self.prompts, "validation": max(1, self.prompts // 2)}
+        return {**_SETTINGS.get(task, {}), **few}
 
     def _cell(self, task: str, variant: str, sites: Sites | None) -> dict[str, Any]:
         chosen = task_named(task).chooses_sites(variant, dataset_named(self.datasets[task]))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graftbench.benchmark.core.byte_sizes import size_in_words
 from graftbench.benchmark.core.errors import UserError
 from graftbench.cli.options import add_batch_size, add_device, add_isolation, add_mapper, not_negative, positive
 
@@ -34,6 +35,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     transfer.add_argument("--sites", metavar="S,T", help="the sites of source and target, instead of a sweep")
     transfer.add_argument(
         "--sweep", type=positive, default=7, metavar="N", help="sites to try in each model at the most (default 7)"
+    )
+    transfer.add_argument(
+        "--prompts", type=positive, metavar="N", help="test prompts of a cell; below 128 it is a first look"
     )
     transfer.add_argument("--tracks", default="task,unseen", help="what mappers are fitted on (default task,unseen)")
     transfer.add_argument("--side-effects", metavar="NAME,...", help="tasks of lm-eval: mmlu, squad, ...")
@@ -130,6 +134,7 @@ def _order(arguments: argparse.Namespace) -> "PairOrder":
         arguments.dtype,
         side_effects=tuple(name.strip() for name in effects),
         limit=arguments.limit,
+        prompts=arguments.prompts,
     )
 
 
@@ -182,14 +187,12 @@ def _print_plan(
     n_sites: int,
     console: "Console",
 ) -> None:
-    from graftbench.benchmark.runs.transfer.forecast import GIB
-
     def say(words: str) -> None:
         console.print(words, highlight=False, markup=False, soft_wrap=True)
 
     for each in models.values():
         say(
-            f"{each.name}: {each.kind}, {each.n_blocks} blocks of width {each.d}, {each.n_bytes / GIB:.2f} GiB in "
+            f"{each.name}: {each.kind}, {each.n_blocks} blocks of width {each.d}, {size_in_words(each.n_bytes)} in "
             f"{order.dtype}; it reads {each.tokens_per_second:,.0f} tokens a second"
         )
     for task, variants in order.variants.items():
@@ -201,7 +204,7 @@ def _print_plan(
         say(f"sites: at most {n_sites} in each model, about {_minutes(plan.seconds_of_sites)}")
     untold = f", without {', '.join(plan.untold)}, whose time is not forecast" if plan.untold else ""
     say(f"the cells: about {_minutes(plan.seconds)}{untold}")
-    say(f"memory: about {plan.memory / GIB:.1f} GiB; disk: about {plan.disk / GIB:.1f} GiB")
+    say(f"memory: about {size_in_words(plan.memory)}; disk: about {size_in_words(plan.disk)}")
 
 
 def _dataset(order: "PairOrder", task: str) -> str:

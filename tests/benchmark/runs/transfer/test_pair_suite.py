@@ -77,3 +77,10 @@ def test_tracks_are_named_in_any_order():
     assert tracks_named("unseen, task") == ("task", "unseen")
     with pytest.raises(UserError, match=r"no track 'seen'\. Did you mean unseen"):
         tracks_named("seen")
+
+
+def test_a_first_look_asks_fewer_prompts_and_half_as_many_on_validation():
+    settings = order(prompts=32).suite((3, 7)).tasks["behaviour_steering"].settings
+    assert (settings["test"], settings["validation"]) == (32, 16)
+    usual = order().suite((3, 7)).tasks["behaviour_steering"].settings
+    assert settings == usual | {"test": 32, "validation": 16}
