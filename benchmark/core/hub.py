@@ -14,7 +14,7 @@ def hub_answers() -> bool:
     """Return whether the Hub answers at all, after one try; False where its client was told to stay offline."""
     from huggingface_hub import constants
 
-    if constants.is_offline_mode():
+    if constants.HF_HUB_OFFLINE:
         return False
     try:
         with urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=SECONDS):  # noqa: S310 - https, or the user's

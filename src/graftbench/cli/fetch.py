@@ -30,7 +30,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.runs.suite import read_suite
 
     suite, console = read_suite(arguments.suite), Console()
-    failed = []
+    failed: list[str] = []
     with asked_once():
         if not arguments.list:
             with console.status("") as status:
