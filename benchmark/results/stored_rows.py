@@ -26,7 +26,12 @@ ExperimentKey = tuple[str, str, str]  # task, variant, pair
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read the rows in a file; UserError where it is missing, is damaged, or was written by another version."""
+    """Read the rows in a file, as `read_table` does."""
+    return read_table(path).to_pylist()
+
+
+def read_table(path: Path) -> pa.Table:
+    """Read the rows in a file as a table; UserError where it is missing, damaged, or written by another version."""
     if not path.is_file():
         raise UserError(f"{path} is not there.")
     try:
@@ -39,9 +44,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         table = file.read(columns=SCHEMA.names)
         table.validate(full=True)
         check_rows(table, path)
-        return table.to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from error
+    return table
 
 
 def row_numbers_by_experiment(rows: Sequence[StoredRow]) -> dict[ExperimentKey, list[int]]:
