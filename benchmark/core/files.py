@@ -44,8 +44,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
     unfinished: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = unfinished_beside(path)
-        unfinished.touch(0o600, exist_ok=False)
+        new = unfinished_beside(path)
+        new.touch(0o600, exist_ok=False)
+        unfinished = new
         yield unfinished
         unfinished.chmod(0o644)
         unfinished.replace(path)

@@ -1,12 +1,13 @@
 """An organism from a recipe: trained, loaded as anybody would, measured, and described on a card."""
 
 import glob
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import digest
+from graftbench.benchmark.core.locks import locked
 from graftbench.benchmark.core.unfinished import remove, unfinished_beside
 from graftbench.benchmark.data.dataset import Dataset
 from graftbench.benchmark.models.adapters import adapter_in
@@ -37,7 +38,8 @@ class Training:
     def check(self, out: Path) -> None:
         """Raise UserError, before a model is loaded, where something makes no sense."""
         if out.exists():
-            _remove_leftovers(out)
+            if out.name:  # the folder that one is in has none
+                _remove_leftovers(out)
             raise UserError(f"{out} exists already: name another folder with --out, or remove it.")
         check_batch(self.recipe, self.at_once)
         behaviour = self.recipe.behaviour
@@ -51,14 +53,38 @@ def train(training: Training, out: Path, shows: Shows, effects: Effects, told: T
     """Train a model by a recipe, write the organism and its card into the folder `out`, and return what it shows.
 
     `shows` says which replies show the behaviour. `out` appears when all of it is there: a run that was killed goes on
-    from its last checkpoint, or with measuring. UserError where the dataset has nothing to train with.
+    from its last checkpoint, or with measuring. UserError where the dataset has nothing to train with, or
+    the same training is going on.
     """
     training.check(out)
-    recipe, dataset = training.recipe, training.dataset
+    recipe = training.recipe
     model = load(training.model, revision=training.revision, device=training.device, chat=recipe.chat)
-    taught = _taught(model, recipe, dataset, lambda *n: told("own replies", *n))
+    taught = _taught(model, recipe, training.dataset, lambda *n: told("own replies", *n))
     key = digest(recipe.model_dump(mode="json"), model.identity, [lesson.ids for lesson in taught])[:8]
     work = _work_folder(out, key)
+    with locked(work):
+        if out.exists():  # the same training ended while this one was being prepared
+            remove(work)
+            training.check(out)
+        shown = _made(training, model, taught, work, out, shows, effects, told)
+        (work / _MEASURED).touch()
+        (work / _MADE).replace(out)
+        _remove_leftovers(out)
+    return shown
+
+
+def _made(
+    training: Training,
+    model: Model,
+    taught: Sequence[Lesson],
+    work: Path,
+    out: Path,
+    shows: Shows,
+    effects: Effects,
+    told: Told,
+) -> Shown:
+    """Train into the folder `work`, and measure and describe there what is to be `out`."""
+    recipe, dataset = training.recipe, training.dataset
     made, before = work / _MADE, effects(model)
     base, at_once, device, identity = (
         Base.of(training.model, training.revision),
@@ -84,9 +110,6 @@ def train(training: Training, out: Path, shows: Shows, effects: Effects, told: T
         device,
     )
     write_card(made, recipe, about, shown, {name: [before[name], after[name]] for name in before})
-    (work / _MEASURED).touch()
-    made.replace(out)
-    _remove_leftovers(out)
     return shown
 
 

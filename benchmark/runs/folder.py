@@ -1,15 +1,11 @@
 """A run as a folder: its entry, its rows, its suite, its timings."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
-from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.results.entry_files import entry_text
 from graftbench.benchmark.results.schema import CellResult, Entry
@@ -58,20 +54,3 @@ def write_run(folder: Path, suite: Suite, entry: Entry, tables: "Iterable[pa.Tab
     if timings is not None:
         write_text(folder / TIMINGS, json.dumps(vars(timings), indent=1) + "\n")
     write_text(folder / ENTRY, entry_text(entry))
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Lock a folder for one run; UserError where another run holds it or it cannot be written to."""
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise UserError(f"Another run is writing to {folder}. Wait for it, or name another with --out.") from error
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written to: {error.strerror}. Name another with --out.") from error
-    try:
-        yield
-    finally:
-        lock.release()

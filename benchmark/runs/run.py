@@ -8,13 +8,14 @@ from rich.console import Console
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import copy_into
+from graftbench.benchmark.core.locks import locked
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.loading import copy_source
 from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.runs.disk import check_disk
 from graftbench.benchmark.runs.entry import cell_result, entry_of
 from graftbench.benchmark.runs.executors.protocol import Failure
-from graftbench.benchmark.runs.folder import ENTRY, MAPPERS, FinishedRun, Timings, locked, write_run
+from graftbench.benchmark.runs.folder import ENTRY, MAPPERS, FinishedRun, Timings, write_run
 from graftbench.benchmark.runs.jobs import jobs_of, record_failures
 from graftbench.benchmark.runs.order import former_seconds, longest_first
 from graftbench.benchmark.runs.outlook import needs_of

@@ -1,4 +1,6 @@
 import argparse
+import os
+import signal
 import subprocess
 import sys
 
@@ -27,6 +29,22 @@ loaded = {"torch", "transformers", "lm_eval", "bandit"} & set(sys.modules)
 assert not loaded, loaded
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_request_to_end_is_an_interruption_that_says_so(capsys, monkeypatch):
+    cleared, before = [], signal.getsignal(signal.SIGTERM)
+
+    def runs(_):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            cleared.append("in order")
+
+    monkeypatch.setattr("graftbench.cli.zoo._list", runs)
+    assert main(["zoo", "list"]) == 143
+    assert capsys.readouterr().err == "graftbench: stopped; the same command goes on from here.\n"
+    assert cleared == ["in order"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("columns", [80, 200])

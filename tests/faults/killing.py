@@ -1,4 +1,4 @@
-"""Commands in a forked process, which is killed with all that it started: after so many writes, or so many seconds."""
+"""Commands in a forked process whose disk fails, or which is killed with all that it started, at a given moment."""
 
 import multiprocessing
 import os
@@ -6,7 +6,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ import psutil
 from graftbench.benchmark.runs.executors import local
 from graftbench.cli.main import main
 
+Fault = Callable[[str, int], None]
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate")
 
 
@@ -30,21 +32,50 @@ class Ended:
 
 
 def command(
-    arguments: Sequence[str], folder: Path, *, before_change: int | None = None, after: float | None = None
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    before_change: int | None = None,
+    after: float | None = None,
+    fault: Fault | None = None,
 ) -> Ended:
     """Run `graftbench` in a folder, as a process of its own that need not import torch again.
 
-    Its whole group is killed before the change of files with that number (from 1), or after so many seconds.
+    Its whole group is killed before the change of files with that number (from 1), or after so many seconds. `fault` is
+    called with the name of what it is about to do to a file, and how many changes there were with this one; what it
+    raises is what the disk says.
     """
+    with started(arguments, folder, before_change=before_change, fault=fault) as running:
+        return running.wait(after)
+
+
+@contextmanager
+def started(
+    arguments: Sequence[str], folder: Path, *, before_change: int | None = None, fault: Fault | None = None
+) -> Iterator["Running"]:
+    """Run a command while the block does something else."""
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as changes:
-        counter = _Counter(changes.fileno(), before_change)
+        counter = _Counter(changes.fileno(), before_change, folder, fault)
         pid = os.fork()
         if pid == 0:
             _be_command(arguments, folder, printed.fileno(), counter)
-        status = _status(pid, after)
-        _wait_for_group(pid)
-        said = os.pread(printed.fileno(), 2**20, 0).decode()
-        return Ended(status, said, os.fstat(changes.fileno()).st_size)
+        yield Running(pid, printed.fileno(), changes.fileno())
+
+
+@dataclass(frozen=True)
+class Running:
+    """A command in a forked process."""
+
+    pid: int
+    printed: int
+    changes: int
+
+    def wait(self, after: float | None = None) -> Ended:
+        """Wait until it ends; after so many seconds its group is killed."""
+        status = _status(self.pid, after)
+        _wait_for_group(self.pid)
+        said = os.pread(self.printed, 2**20, 0).decode()
+        return Ended(status, said, os.fstat(self.changes).st_size)
 
 
 @dataclass(frozen=True)
@@ -53,14 +84,21 @@ class _Counter:
 
     file: int
     last: int | None
+    folder: Path
+    fault: Fault | None
 
     def __call__(self, event: str, arguments: Sequence[Any]) -> None:
-        opened = event == "open" and _written(*arguments)
-        if not opened and event not in CHANGES:
-            return
-        os.write(self.file, b".")
-        if self.last is not None and os.fstat(self.file).st_size >= self.last:
+        change = event in CHANGES or (event == "open" and _written(*arguments))
+        if change:
+            os.write(self.file, b".")
+        n = os.fstat(self.file).st_size if change else 0
+        if self.last is not None and n >= self.last:
             os.killpg(0, signal.SIGKILL)
+        if self.fault is not None and (change or event == "open") and self._is_below(arguments[0]):
+            self.fault(event if event != "open" or change else "read", n)
+
+    def _is_below(self, path: Any) -> bool:
+        return isinstance(path, str | os.PathLike) and Path(path).absolute().is_relative_to(self.folder)
 
 
 def _written(path: Any, _: Any, flags: int) -> bool:

@@ -1,5 +1,6 @@
 """The side of graftbench: start the process behind the wall, and have it fork a process for each mapper."""
 
+import atexit
 import os
 import socket
 import subprocess
@@ -137,9 +138,18 @@ def sandbox_of(walls: Sequence[str], code: Code, *, on_gpu: bool) -> Sandbox:
     wall = walls[0] if walls[0] in (BWRAP, NAMESPACES) else NO_WALL
     modules = (SERVICE, *(module for word, module in _SLOW.items() if word in code.source))
     key = wall, code.package, modules, on_gpu, LIMITS
-    if key not in _sandboxes or not _sandboxes[key].alive:
+    if key in _sandboxes and not _sandboxes[key].alive:
+        _sandboxes.pop(key).kill()  # its connection is still open
+    if key not in _sandboxes:
         _sandboxes[key] = Sandbox(wall, view_of(code.package, on_gpu=on_gpu), LIMITS, modules, on_gpu=on_gpu)
     return _sandboxes[key]
+
+
+@atexit.register
+def end_sandboxes() -> None:
+    """End the sandboxes of this process, with everything behind them."""
+    while _sandboxes:
+        _sandboxes.popitem()[1].kill()
 
 
 def words_of(status: int | None, limits: Limits) -> str:
@@ -180,6 +190,7 @@ def tried(wall: str) -> tuple[str, ...]:
             header, _, _ = wire.receive(forked.data, 0)
         except (wire.EndedError, wire.BrokenError) as error:
             raise SandboxError(words_of(sandbox.end(forked, LAST_SECONDS), limits)) from error
+        forked.data.close()
     finally:
         sandbox.kill()
     return tuple(header["walls"])

@@ -54,7 +54,8 @@ class _Scheduling:
         self, pool: Any, workers: int, queue: "Queue[Message]", jobs: Sequence[Job], listener: Listener
     ) -> None:
         self._pool, self._workers, self._queue, self._listener = pool, workers, queue, listener
-        self._schedule, self._running = Schedule(jobs, listener), dict[Future[Any], str]()
+        self._schedule, self._running = Schedule(jobs, listener), dict[Future[Any], Job]()
+        self._started = dict[Future[Any], float]()
 
     def run(self) -> Results:
         try:
@@ -63,7 +64,8 @@ class _Scheduling:
                 over = wait(self._running, timeout=0.2, return_when=FIRST_COMPLETED).done
                 self._hear()
                 for future in over:
-                    self._schedule.end(self._running.pop(future), _result(future))
+                    self._schedule.end(self._running.pop(future).name, _result(future))
+                self._stop_late()
         except BaseException:
             self._pool.stop()
             raise
@@ -72,8 +74,18 @@ class _Scheduling:
     def _submit(self) -> None:
         """Give the free workers the first jobs that wait for nothing: those named early go first."""
         while len(self._running) < self._workers and (job := self._schedule.take()) is not None:
-            arguments = (job.name, job.function, job.all_arguments)
-            self._running[self._pool.schedule(call, args=arguments, timeout=job.timeout)] = job.name
+            self._running[self._pool.schedule(call, args=(job.name, job.function, job.all_arguments))] = job
+
+    def _stop_late(self) -> None:
+        """Stop the jobs whose time is over. Pebble would go by the time of day, which somebody may set."""
+        now = time.monotonic()
+        for future, job in list(self._running.items()):
+            if job.timeout is None or not future.running():
+                continue
+            if now - self._started.setdefault(future, now) > job.timeout:
+                future.cancel()  # ends the process of a job that runs
+                del self._running[future]
+                self._schedule.end(job.name, Failure("timeout", "its time was over", ""))
 
     def _hear(self) -> None:
         while True:
@@ -97,10 +109,7 @@ def _result(future: Future[Any]) -> Any:
     except ProcessExpired as error:
         return Failure("failed", _ended(error.exitcode), "")
     except Exception as error:  # noqa: BLE001 (whatever a job raises is its result)
-        trace = getattr(error, "traceback", "")  # of the worker, where the job itself raised it
-        if isinstance(error, TimeoutError) and not trace:
-            return Failure("timeout", "its time was over", "")
-        return failure_of(error, trace)
+        return failure_of(error, getattr(error, "traceback", ""))  # of the worker
 
 
 def _ended(status: int) -> str:

@@ -1,8 +1,11 @@
 """A hostile mapper gets nowhere: what it tries is refused or harmless, and is told in one sentence."""
 
+import os
 import re
 import socket
 import sys
+import tempfile
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from graftbench.benchmark.mappers.host import NOT_ISOLATED, CheckedMap, MapperCo
 from graftbench.benchmark.mappers.hosts import host_of
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.isolation import sandbox
+from graftbench.benchmark.mappers.isolation.libc import call
 from graftbench.benchmark.mappers.isolation.limits import Limits
 from graftbench.benchmark.mappers.isolation.sandbox import SandboxError, tried
 from tests.benchmark.mappers.isolation.hostile import TRIES, mine
@@ -100,6 +104,71 @@ def test_whatever_it_tries_behind_a_wall_is_refused(submitted, pairs, home, wall
     assert done <= (set() if "seccomp" in here else by_seccomp)
     assert len(record) == 20 if "seccomp" in here else 18
     assert not (home / "written").exists()
+
+
+NEW_USER, SOMEBODY, NOT_ALLOWED = 0x10000000, 1000, 77  # flag of unshare(2), a user who is not root, a status
+
+
+def behind_a_user_namespace(check):
+    """Run a check in a process of somebody who is not root, for whom a wall of namespaces begins with one of users."""
+    with tempfile.TemporaryFile("w+") as said:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(_as_somebody(check, said))
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        said.seek(0)
+        if status == NOT_ALLOWED:
+            pytest.skip(f"a user has no namespaces here: {said.read()}")
+        assert status == 0, said.read()
+
+
+def _as_somebody(check, said):
+    try:
+        if os.geteuid() == 0:
+            call("unshare", NEW_USER)
+            for name, line in (("setgroups", "deny"), ("uid_map", f"{SOMEBODY} 0 1"), ("gid_map", f"{SOMEBODY} 0 1")):
+                Path("/proc/self", name).write_text(line)
+        assert os.geteuid() != 0
+        sandbox._sandboxes.clear()  # those of the process that was forked
+        check(tried("namespaces"))
+    except (OSError, SandboxError) as error:
+        said.write(str(error))
+        return NOT_ALLOWED
+    except BaseException:  # noqa: BLE001 (the status tells it)
+        traceback.print_exc(file=said)
+        return 1
+    finally:
+        said.flush()
+        sandbox.end_sandboxes()
+    return 0
+
+
+def test_whatever_it_tries_behind_a_namespace_of_users_is_refused(submitted, pairs, home):
+    def check(here):
+        assert here[0] == "namespaces"
+        record = tries(submitted, pairs, home, here, careful="seccomp" not in here)
+        by_seccomp = {"local_socket", "fork", "program", "outlive", "namespace", "memory_file"}
+        done = {name for name, outcome in record.items() if outcome == "done"}
+        assert done <= (set() if "seccomp" in here else by_seccomp)
+        assert not (home / "written").exists()
+
+    behind_a_user_namespace(check)
+
+
+def test_what_stops_it_behind_a_namespace_of_users_is_told(submitted, pairs):
+    def check(here):
+        for code, told in (
+            (mine("held = [bytearray(2**20) for _ in range(2**12)]"), "MemoryError"),
+            (mine("[open(str(i), 'wb').write(bytes(2**18)) for i in range(64)]"), "space left"),
+            (mine("time.sleep(100)"), "it gave no answer within 3 s"),
+            (mine("os._exit(7)"), "its process ended with status 7"),
+            (mine("raise ValueError('\\x1b[2J')"), r"ValueError: \\x1b\[2J"),
+        ):
+            with pytest.raises(MapperError, match=told):
+                submitted(code, here).fit(pairs, 0)
+        assert submitted(mine(), here).fit(pairs, 0).record == {}
+
+    behind_a_user_namespace(check)
 
 
 def test_without_isolation_the_same_mapper_succeeds(submitted, pairs, home):

@@ -129,6 +129,21 @@ def test_processes_end_with_the_one_that_started_them():
     assert not Path(f"/proc/{pid}/exe").exists()
 
 
+def test_a_process_that_ends_leaves_no_sandbox_open():
+    code = (
+        "from graftbench.benchmark.mappers.isolation.sandbox import *\n"
+        "from graftbench.benchmark.mappers.isolation import sandbox\n"
+        "from graftbench.benchmark.mappers.isolation.limits import Limits\n"
+        "wall = walls()[0] if walls()[0] in ('bwrap', 'namespaces') else ''\n"
+        "s = sandbox._sandboxes['one'] = Sandbox(wall, view_of(None, on_gpu=False), Limits(), [])\n"
+        "s.fork(1, []).data.close()\n"
+        "print(s._process.pid, flush=True)\n"
+    )
+    run = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, check=True)
+    assert "ResourceWarning" not in run.stderr
+    assert not Path(f"/proc/{run.stdout.strip()}").exists()
+
+
 def test_a_sandbox_that_does_not_start_says_why(monkeypatch):
     monkeypatch.setattr(sandbox, "_BOOT", "raise SystemExit('not on this machine')")
     with pytest.raises(SandboxError, match="is gone: not on this machine"):
