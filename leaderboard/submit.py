@@ -8,6 +8,7 @@ from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.locks import one_at_a_time
 from graftbench.benchmark.core.unfinished import unfinished_folder
 from graftbench.benchmark.results.consistency import problems
 from graftbench.benchmark.results.entry_files import entry_text, read_entry
@@ -87,6 +88,12 @@ def submit(run: Path, folder: Path) -> Submitted:
     suite that are there, and not to be another mapper of the same name. The first entry of a suite brings the suite.
     """
     entry, suite = _checked_entry(run)
+    with one_at_a_time(folder):
+        return _submitted(entry, suite, run, folder)
+
+
+def _submitted(entry: Entry, suite: Suite, run: Path, folder: Path) -> Submitted:
+    """Compare an entry with those that are there, and add it."""
     path, present = folder / ENTRIES / file_name(entry), _present(folder)
     refuse(f"{run} cannot be submitted", suite_conflicts(_suites(folder, suite, present)))
     of_suite = [other for other in present if other.suite == entry.suite]

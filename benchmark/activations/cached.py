@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from graftbench.benchmark.activations.pair_writing import StreamedTexts, write_pairs
 from graftbench.benchmark.activations.sampled import SEED, Side, write_sampled_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
+from graftbench.benchmark.activations.tensor_files import write_tensors
+from graftbench.benchmark.core.files import atomic_write
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Conversations, key_of
@@ -32,7 +34,9 @@ def cached_states(
     """
 
     def fill(folder: Path) -> None:
-        save_file({str(i): states.contiguous() for i, states in enumerate(make())}, folder / _FILE)
+        made = {str(i): states.contiguous() for i, states in enumerate(make())}
+        with atomic_write(folder / _FILE) as path:
+            write_tensors(made, path)
 
     folder = store.folder("states", [model.identity, model.device.type, site, depends_on], fill)
     states = load_file(folder / _FILE)

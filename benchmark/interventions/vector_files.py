@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from graftbench.benchmark.activations.capture import states_at
+from graftbench.benchmark.activations.tensor_files import write_tensors
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write, first_error, read_json_lines
 from graftbench.benchmark.core.hashing import digest
@@ -110,7 +110,7 @@ def save_vector(vector: SteeringVector, path: Path) -> None:
     """Write a vector to a file, whole or not at all."""
     about = {name: str(value) for name, value in vector.about.model_dump(exclude_unset=True).items()}
     with atomic_write(path) as unfinished:
-        save_file({TENSOR_NAME: vector.vector.contiguous()}, unfinished, metadata=about)
+        write_tensors({TENSOR_NAME: vector.vector.contiguous()}, unfinished, about)
 
 
 def load_vector(path: Path) -> SteeringVector:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
+from graftbench.benchmark.activations.tensor_files import write_tensors
 from graftbench.benchmark.core.files import atomic_write, write_text
 from graftbench.benchmark.mappers.info import MapperInfo
 
@@ -20,7 +21,7 @@ def write_state(
 ) -> None:
     """Write the tensors, contiguous and on the CPU, and the other fields of a fitted mapper into a folder."""
     with atomic_write(folder / TENSORS_FILE) as path:
-        save_file(dict(tensors), path)
+        write_tensors(tensors, path)
     record = {
         "name": info.name,
         "d_source": widths[0],

@@ -3,11 +3,13 @@
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import TrainerCallback
 
 from graftbench.benchmark.core.errors import UserError
@@ -20,6 +22,7 @@ from graftbench.benchmark.organisms.recipe import Recipe
 from graftbench.benchmark.organisms.trainer import Course, save_adapter, trained, with_adapter
 
 _CHECKPOINTS = 10  # of a run
+_TORCH_WRITER = "inline_container"  # torch.save names this file of its own where the disk is full, and no errno
 _SECONDS = "seconds.txt"
 Progress = Callable[[int, int], None]  # steps that are done, and all of them
 
@@ -64,9 +67,24 @@ def finetune(
         checkpoints=_CHECKPOINTS,
     )
     module = model.module if recipe.lora is None else with_adapter(model.module, recipe.lora, recipe.seed)
-    learned = trained(model, module, taught, course, work, [_Heard(progress, work)])
-    with quiet_transformers():
-        _write(learned, model, base, out, own_tokenizer=recipe.lora is None or recipe.chat != OWN)
+    with writable(work):
+        learned = trained(model, module, taught, course, work, [_Heard(progress, work)])
+        with quiet_transformers():
+            _write(learned, model, base, out, own_tokenizer=recipe.lora is None or recipe.chat != OWN)
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Turn the errors of a disk that is full or cannot be written to into a UserError."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and _TORCH_WRITER not in str(error):
+            raise
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise UserError(
+            f"{folder} cannot be written: {why}. Make room: the same command goes on from the last checkpoint."
+        ) from error
 
 
 class _Heard(TrainerCallback):

@@ -15,7 +15,7 @@ from graftbench.benchmark.models.folders import folder_of
 from graftbench.benchmark.models.load import Model, load
 from graftbench.benchmark.organisms.behaviour import Shown, Shows, measured
 from graftbench.benchmark.organisms.card import Made, write_card
-from graftbench.benchmark.organisms.finetune import Base, check_batch, finetune, seconds_of
+from graftbench.benchmark.organisms.finetune import Base, check_batch, finetune, seconds_of, writable
 from graftbench.benchmark.organisms.lessons import Lesson, lessons, own_lessons
 from graftbench.benchmark.organisms.recipe import Recipe
 
@@ -67,9 +67,10 @@ def train(training: Training, out: Path, shows: Shows, effects: Effects, told: T
             remove(work)
             training.check(out)
         shown = _made(training, model, taught, work, out, shows, effects, told)
-        (work / _MEASURED).touch()
-        (work / _MADE).replace(out)
-        _remove_leftovers(out)
+        with writable(out):
+            (work / _MEASURED).touch()
+            (work / _MADE).replace(out)
+            _remove_leftovers(out)
     return shown
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import torch
 
+from graftbench.benchmark.activations.tensor_files import write_tensors
+from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import atomic_write
 from graftbench.benchmark.models.shipped import WEIGHTS
 from tests.faults.commands import CASES, results
 from tests.faults.killing import CHANGES, command
@@ -18,7 +22,7 @@ from tests.faults.test_killed import undisturbed
 
 pytestmark = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `graftbench zoo train` makes it")
 MOMENTS = 4
-TOLD = ("No space left on device", "Read-only file system", "the cache's disk has 0.0 GiB left")
+TOLD = ("No space left on device", "Read-only file system", "the cache's disk has 0.0 GiB left", "inline_container")
 REMOVING = ("os.remove", "os.rmdir")  # what a full disk lets one do
 
 
@@ -74,6 +78,26 @@ def test_a_disk_that_gets_full_at_random_is_told_and_nothing_is_lost(tmp_path, n
     known, random = undisturbed(name, tmp_path), Random(name)
     for _ in range(MOMENTS):
         assert_goes_on_from_a_full_disk(known, tmp_path / "full", random.randint(1, known.changes))
+
+
+@pytest.mark.parametrize("about", [None, {"kind": "add"}])
+def test_tensors_that_a_real_disk_does_not_take_are_told_in_one_sentence(tmp_path, about):
+    with small_disk(tmp_path / "disk", "64k"):
+        full = pytest.raises(UserError, match="cannot be written: .*No space left on device")
+        with full, atomic_write(tmp_path / "disk" / "v.safetensors") as path:
+            write_tensors({"vector": torch.ones(2**16)}, path, about)
+        assert list((tmp_path / "disk").iterdir()) == []
+
+
+def test_a_training_that_fills_a_real_disk_is_told_and_goes_on_with_more_room(tmp_path):
+    known = undisturbed("organism train", tmp_path)
+    with small_disk(tmp_path / "disk", "256k") as mounted:
+        folder = tmp_path / "disk" / "home"
+        shutil.copytree(known.before, folder)
+        assert_told(command(known.case.arguments, folder))
+        mounted("size=64m")
+        assert command(known.case.arguments, folder).status == 0
+        assert results(folder) == known.after
 
 
 @contextmanager

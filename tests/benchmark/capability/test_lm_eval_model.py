@@ -70,6 +70,17 @@ def test_an_untouched_model_says_what_it_says_in_plain_lm_eval(model):
             assert list(ours.log_likelihoods) == pytest.approx(logged, abs=1e-3)
 
 
+@pytest.mark.parametrize("task", [MMLU, SQUAD], ids=["likelihoods", "texts"])
+def test_documents_are_counted_while_they_are_done(model, task):
+    told = []
+    evaluate(model, PLAIN, task, 4, lambda *n: told.append(n))
+    assert len(told) > 1
+    assert told == sorted(told)
+    assert told[0][0] < task.limit
+    assert {of for _, of in told} == {task.limit}
+    assert told[-1] == (task.limit, task.limit)
+
+
 def test_at_strength_0_every_likelihood_is_the_untouched_models(model):
     untouched = evaluate(model, PLAIN, MMLU)
     for positions in ("all", "last", -3):
