@@ -12,8 +12,10 @@ from graftbench.benchmark.mappers.builtin.linear import (
     PENALTIES,
     Linear,
     Moments,
+    best_penalty,
     merge_moments,
     moments_of,
+    ranks_up_to,
     ridge_weights,
     squared_error,
 )
@@ -74,10 +76,8 @@ class LowRank(Linear):
     def fit(self, pairs: Pairs, *, seed: int) -> TrainingRecord:
         """Choose the penalty at full rank, then the rank on held-out texts; then fit on all texts."""
         fitted, held_out = (moments_of(part) for part in pairs.split(HELD_OUT))
-        errors = [squared_error(weight, fitted, held_out) for weight in ridge_weights(fitted, PENALTIES)]
-        penalty = PENALTIES[errors.index(min(errors))]
-        full = min(pairs.d_source, pairs.d_target)
-        ranks = [2**k for k in range(full.bit_length()) if 2**k < full] + [full] if self.rank == 0 else [self.rank]
+        penalty = best_penalty(fitted, held_out)
+        ranks = [self.rank] if self.rank else ranks_up_to(min(pairs.d_source, pairs.d_target))
         by_rank = {rank: squared_error(_reduced(fitted, penalty, rank), fitted, held_out) for rank in ranks}
         best = min(by_rank, key=lambda rank: by_rank[rank])
         total = merge_moments(fitted, held_out)

@@ -123,6 +123,10 @@ class Lookup:
     def __call__(self, source: Tensor) -> Tensor:
         """Map activations [..., d_source] to [..., d_target]."""
         flat = source.reshape(-1, source.shape[-1])
+        mapped = torch.cat([self.target[self.nearest(part)].mean(1) for part in flat.split(1024)])
+        return mapped.reshape(*source.shape[:-1], -1)
+
+    def nearest(self, rows: Tensor) -> Tensor:
+        """Return the stored row [rows, 1] nearest to each of rows [rows, d_source]."""
         lengths = self.source.square().sum(-1)
-        nearest = [(lengths - 2 * part @ self.source.T).argmin(-1) for part in flat.split(1024)]
-        return self.target[torch.cat(nearest)].reshape(*source.shape[:-1], -1)
+        return (lengths - 2 * rows @ self.source.T).argmin(-1, keepdim=True)

@@ -67,6 +67,17 @@ def squared_error(weight: Tensor, fitted: Moments, held_out: Moments) -> float:
     return float(held_out.target_squares.sum() - explained + held_out.n * offset.square().sum())
 
 
+def best_penalty(fitted: Moments, held_out: Moments) -> float:
+    """Return the penalty of the ridge solution with the lowest error on held-out rows."""
+    errors = [squared_error(weight, fitted, held_out) for weight in ridge_weights(fitted, PENALTIES)]
+    return PENALTIES[errors.index(min(errors))]
+
+
+def ranks_up_to(full: int) -> list[int]:
+    """Return the ranks that are tried on held-out rows: the powers of two below full rank, and full rank."""
+    return [2**k for k in range(full.bit_length()) if 2**k < full] + [full]
+
+
 def merge_moments(a: Moments, b: Moments) -> Moments:
     """Return the moments of the rows of both, without another pass over them (Chan et al., 1979)."""
     n = a.n + b.n
@@ -84,6 +95,15 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
 def moments_of(pairs: Pairs) -> Moments:
     """Return the moments of all pairs, in one pass."""
     return moments_of_batches(pairs.batches(BATCH_ROWS, None), pairs.d_source, pairs.d_target)
+
+
+def moments_of_target(pairs: Pairs) -> Moments:
+    """Return the moments of the target's rows of all pairs, in one pass, as those of a source without a target.
+
+    `moments_of` has the diagonal of the target's scatter matrix alone, which is all that a regression needs.
+    """
+    rows = ((target, target[:, :0]) for _, target in pairs.batches(BATCH_ROWS, None))
+    return moments_of_batches(rows, pairs.d_target, 0)
 
 
 def moments_of_batches(batches: Iterable[PairRows], d_source: int, d_target: int) -> Moments:

@@ -4,50 +4,42 @@ import numpy as np
 import pytest
 import torch
 
+from graftbench.benchmark.activations.arrays import as_stored
 from graftbench.benchmark.activations.pairs import ActivationPairs
+from graftbench.benchmark.mappers.builtin.anchors import AnchorProjection
 from graftbench.benchmark.mappers.builtin.autoencoder import Affine, Autoencoder, PublishedAffine, PublishedAutoencoder
+from graftbench.benchmark.mappers.builtin.canonical import Cca
 from graftbench.benchmark.mappers.builtin.closed_forms import LowRank, Procrustes, Relative, Ridge
 from graftbench.benchmark.mappers.builtin.controls import Identity, Lookup, Mean, RandomMap, Shuffled, Zero
+from graftbench.benchmark.mappers.builtin.neighbours import Knn
+from graftbench.benchmark.mappers.builtin.principal import Unlock
 from graftbench.benchmark.models.twin import random_rotation
-
-D = 12
-
-
-def pairs_of(source, target, per_text=10):
-    return ActivationPairs(
-        np.asarray(source, np.float32), np.asarray(target, np.float32), np.arange(0, len(source), per_text)
-    )
+from tests.benchmark.mappers.builtin.planted import D, fitted, fvu, linear_pairs, pairs_of, states
 
 
-def states(n=2000, d=D, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.standard_normal((n, d)) * np.linspace(0.2, 2, d) + 3
-
-
-def fitted(mapper, pairs, seed=0):
-    mapper.fit(pairs, seed=seed)
-    return mapper
-
-
-def fvu(mapper, pairs):
-    with torch.no_grad():
-        source, target = next(pairs.batches(len(pairs), None))
-        return float((mapper(source) - target).square().sum() / (target - target.mean(0)).square().sum())
-
-
-@pytest.mark.parametrize("mapper", [Ridge(), Procrustes(), LowRank(), Relative(anchors=100)], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "mapper", [Ridge(), Procrustes(), LowRank(), Relative(anchors=100), Cca()], ids=lambda m: m.name
+)
 def test_a_rotated_scaled_and_shifted_copy_is_recovered(mapper):
     source = states()
     pairs = pairs_of(source, 2.5 * source @ random_rotation(D, 0).numpy() - 4)
     assert fvu(fitted(mapper, pairs), pairs) < 1e-6
 
 
-@pytest.mark.parametrize("mapper", [Procrustes(), Ridge()], ids=lambda m: m.name)
+@pytest.mark.parametrize("mapper", [Procrustes(), Ridge(), Cca(), Unlock()], ids=lambda m: m.name)
 def test_a_copy_padded_with_zeros_is_recovered(mapper):
     source = states()
     target = np.concatenate([source @ random_rotation(D, 1).numpy(), np.zeros((len(source), 5))], axis=1)
     assert fvu(fitted(mapper, pairs_of(source, target)), pairs_of(source, target)) < 1e-6
     assert fvu(fitted(mapper, pairs_of(target, source)), pairs_of(target, source)) < 1e-6
+
+
+@pytest.mark.parametrize("mapper", [Knn, Cca, Unlock, AnchorProjection], ids=lambda kind: kind.name)
+def test_pairs_in_bfloat16_teach_nearly_the_same(mapper):
+    pairs, new = linear_pairs(), linear_pairs(300, seed=1)
+    stored = (as_stored(torch.as_tensor(side), "bfloat16") for side in (pairs.source, pairs.target))
+    whole, half = fitted(mapper(), pairs), fitted(mapper(), ActivationPairs(*stored, pairs.starts))
+    assert fvu(half, new) == pytest.approx(fvu(whole, new), abs=0.02)
 
 
 def test_ridge_is_least_squares_where_there_is_nothing_to_smooth():
