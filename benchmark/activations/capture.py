@@ -107,3 +107,9 @@ def states_over(model: Model, texts: Sequence[tuple[Chat, Chat]], site: int, n: 
         picked = row[last[i] : last[i] + 1 + n]
         states[i, : len(picked)] = picked.double().cpu()
     return states
+
+
+def token_states(model: Model, texts: Sequence[Chat], site: int) -> Tensor:
+    """Return the residual stream [tokens, d] at every token of some texts, shortest texts first, in float64."""
+    rows = [token_ids(text.text, model.tokenizer) for text in texts]
+    return torch.cat([states.double() for _, states in capture_rows(model, rows, site)])

@@ -109,9 +109,22 @@ ZERO_VECTOR = "zero_vector"
 
 @dataclass(frozen=True)
 class Draws:
-    """Numbers of random vectors on test and on validation prompts, and of permuted contrasts."""
+    """Numbers of random vectors on test and on validation prompts, and of contrasts with other labels.
+
+    `covariance` more on test prompts have the covariance of the target's activations. Labels of contrasts are permuted,
+    or with `balanced` flipped in exactly half of the pairs.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
     test: Annotated[int, Field(ge=2)] = 16
     validation: Annotated[int, Field(ge=1)] = 4
     contrast: Annotated[int, Field(ge=1)] = 4
+    covariance: Annotated[int, Field(ge=0)] = 0
+    balanced: bool = False
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """All that results depend on, as JSON can hold it; without what came later and is not used."""
+        later = {"covariance": self.covariance, "balanced": self.balanced}
+        used = {name: value for name, value in later.items() if value}
+        return {"test": self.test, "validation": self.validation, "contrast": self.contrast, **used}

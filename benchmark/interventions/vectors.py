@@ -117,6 +117,24 @@ def means_over_positions(vectors: Sequence[Tensor], reference: Tensor) -> list[T
 def random_like(vector: Tensor, draws: int, seed: int) -> Tensor:
     """Return random vectors [draws, ..., d] with the norm of `vector` [..., d] at each position."""
     noise = torch.randn((draws, *vector.shape), generator=Generator().manual_seed(seed), dtype=torch.float64)
+    return _at_norms_of(vector, noise)
+
+
+def random_with_covariance(vector: Tensor, states: Tensor, draws: int, seed: int) -> Tensor:
+    """Return normal vectors [draws, ..., d] with the covariance of states [rows, d], at the norms of `vector` [..., d].
+
+    Normal weights of the centred states have their covariance, whatever its rank. ValueError where states do not vary.
+    """
+    centred = states.double() - states.double().mean(0)
+    if norm_of(centred) < _ROUNDING * norm_of(states):
+        raise ValueError("activations that do not vary have no covariance")
+    generator = Generator().manual_seed(seed)
+    weights = torch.randn((draws, *vector.shape[:-1], len(states)), generator=generator, dtype=torch.float64)
+    return _at_norms_of(vector, weights @ centred)
+
+
+def _at_norms_of(vector: Tensor, noise: Tensor) -> Tensor:
+    """Rescale noise [draws, ..., d] to the norm that `vector` [..., d] has at each position."""
     unit: Tensor = noise / noise.norm(dim=-1, keepdim=True)
     scaled: Tensor = unit * vector.double().norm(dim=-1, keepdim=True)
     return scaled
@@ -134,5 +152,41 @@ def permuted_contrasts(desired: Tensor, undesired: Tensor, draws: int, seed: int
     for _ in range(draws):
         order = torch.randperm(len(together), generator=generator)
         vector = difference_in_means(together[order[: len(desired)]], together[order[len(desired) :]])
-        vectors.append(None if norm_of(vector) < _ROUNDING * norm else rescaled(vector, norm))
+        vectors.append(_rescaled_unless_zero(vector, norm))
     return vectors
+
+
+def balanced_contrasts(
+    desired: Tensor, undesired: Tensor, draws: int, seed: int, *, paired: bool
+) -> list[Tensor | None]:
+    """Return differences in means [..., d] after flipping the labels of exactly half of the states, one for each draw.
+
+    Where row i of `desired` and of `undesired`, both [rows, ..., d], are a pair, they are flipped together, else half
+    of each side are. So what the true difference has in all rows cancels, which it does not in `permuted_contrasts`. Of
+    an odd number of rows one is left out. Vectors are rescaled to the norm of the true difference; None where zero.
+    """
+    norm = norm_of(difference_in_means(desired, undesired))
+    generator = Generator().manual_seed(seed)
+    vectors: list[Tensor | None] = []
+    for _ in range(draws):
+        of_desired = _balanced_signs(len(desired), generator)
+        of_undesired = of_desired if paired else _balanced_signs(len(undesired), generator)
+        means = (
+            torch.tensordot(signs, states.double(), dims=1) / len(states)
+            for signs, states in ((of_desired, desired), (of_undesired, undesired))
+        )
+        vectors.append(_rescaled_unless_zero(next(means) - next(means), norm))
+    return vectors
+
+
+def _balanced_signs(n: int, generator: Generator) -> Tensor:
+    """Return as many +1 as -1 [n] in random order, with a 0 among them where `n` is odd."""
+    signs = torch.zeros(n, dtype=torch.float64)
+    order = torch.randperm(n, generator=generator)
+    signs[order[: n // 2]], signs[order[n - n // 2 :]] = 1, -1
+    return signs
+
+
+def _rescaled_unless_zero(vector: Tensor, norm: float) -> Tensor | None:
+    """Return a difference in means [..., d] with the norm of the true one, None where it is zero beside that."""
+    return None if norm_of(vector) < _ROUNDING * norm else rescaled(vector, norm)

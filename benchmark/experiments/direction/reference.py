@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from graftbench.benchmark.activations.capture import token_states
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.assessment import Assessment
 from graftbench.benchmark.experiments.bench import Bench
@@ -14,7 +16,12 @@ from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.interventions.conditions import Condition, Row
 from graftbench.benchmark.interventions.directions import Candidate, Selection, contrast_states, refusal_scores
 from graftbench.benchmark.interventions.logits import kl_of_next, next_logits
-from graftbench.benchmark.interventions.vectors import permuted_contrasts, random_like
+from graftbench.benchmark.interventions.vectors import (
+    balanced_contrasts,
+    permuted_contrasts,
+    random_like,
+    random_with_covariance,
+)
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.results.rows import Answer, scored_everywhere
@@ -43,7 +50,7 @@ def cached_reference(
         *([asdict(item) for item in items] for items in (design.test, design.harmless)),
         bench.batch_size,
         bench.max_new_tokens,
-        asdict(draws),
+        draws.parts,
         seed,
     ]
     record = bench.store.value("references", parts, lambda: asdict(_run(bench, design, selection, draws, seed)))
@@ -60,14 +67,18 @@ def _run(bench: Bench, design: DirectionDesign, selection: Selection, draws: Dra
 def _conditions(
     design: DirectionDesign, selection: Selection, best: Candidate, draws: Draws, seed: int
 ) -> list[Condition]:
+    vectors = {"native": [best.vector], "random": [*random_like(best.vector, draws.test, seed)]}
+    harmless = [chat(prompt, design.target.tokenizer) for prompt in selection.contrast.harmless]
     with design.target.loaded() as target:
         states = contrast_states(target, selection.contrast, best.site, best.position)
-    permuted = permuted_contrasts(*states, draws.contrast, seed=seed)
-    return [
-        design.using("native", best.vector, best.site),
-        *(design.using("random", v, best.site, i) for i, v in enumerate(random_like(best.vector, draws.test, seed))),
-        *(design.using("random_contrast", v[0], best.site, i) for i, v in enumerate(permuted) if v is not None),
-    ]
+        if draws.covariance:
+            tokens = token_states(target, harmless, best.site).cpu()
+            vectors["random_covariance"] = [*random_with_covariance(best.vector, tokens, draws.covariance, seed + 2)]
+    relabel = partial(balanced_contrasts, paired=False) if draws.balanced else permuted_contrasts
+    relabelled = relabel(*states, draws.contrast, seed=seed)
+    named = [(name, i, vector) for name, some in vectors.items() for i, vector in enumerate(some)]
+    named += [("random_contrast", i, vector[0]) for i, vector in enumerate(relabelled) if vector is not None]
+    return [design.using(name, vector, best.site, i) for name, i, vector in named]
 
 
 def sweep_answers(

@@ -8,7 +8,12 @@ from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.propensity.design import PropensityDesign
 from graftbench.benchmark.experiments.propensity.readings import answers, read
-from graftbench.benchmark.experiments.steering.contrast import cached_contrast, mean_state, permuted
+from graftbench.benchmark.experiments.steering.contrast import (
+    cached_contrast,
+    mean_state,
+    relabelled,
+    with_target_covariance,
+)
 from graftbench.benchmark.experiments.steering.reference import best_strength
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.vectors import is_zero, norm_of, random_like
@@ -46,7 +51,7 @@ def cached_reference(
         [[asdict(turn) for turn in pair] for pair in design.contrast],
         *([asdict(item) for item in side] for side in (design.validation, design.test)),
         list(strengths),
-        asdict(draws),
+        draws.parts,
         seed,
     ]
     made = bench.store.value("propensities", parts, lambda: asdict(_Run(bench, design, draws, seed).all(strengths)))
@@ -102,10 +107,10 @@ class _Run:
             Condition(UNSTEERED),
             self._design.adding("native", native, 0, strength),
             *(self._design.adding("random", vector, i, strength) for i, vector in enumerate(noise)),
+            *with_target_covariance(self._design, native, self._draws.covariance, strength, self._seed + 2),
             self._design.replacing("mean_ablated", mean_state(self._design, len(self._native))),
         ]
         if reason is None:
-            conditions += permuted(
-                self._design, self._contrast, self._draws.contrast, norm_of(native), strength, self._seed
-            )
+            norm = norm_of(native)
+            conditions += relabelled(self._design, self._contrast, self._draws, norm, strength, self._seed)
         return conditions

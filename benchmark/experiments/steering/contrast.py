@@ -2,22 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
-import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from graftbench.benchmark.activations.cached import cached_states
-from graftbench.benchmark.activations.capture import capture_rows, states_at, states_over
+from graftbench.benchmark.activations.capture import states_at, states_over, token_states
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Turn
+from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.steering.design import VectorDesign
 from graftbench.benchmark.interventions.conditions import Condition
-from graftbench.benchmark.interventions.vectors import difference_in_means, norm_of, permuted_contrasts, rescaled
+from graftbench.benchmark.interventions.vectors import (
+    balanced_contrasts,
+    difference_in_means,
+    norm_of,
+    permuted_contrasts,
+    random_with_covariance,
+    rescaled,
+)
 from graftbench.benchmark.models.chat import continued_chat, turn_chat
 from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.load import Model
-from graftbench.benchmark.models.tokens import token_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,24 +69,39 @@ def cached_contrast(store: Store, model: ModelHandle, design: VectorDesign, site
 
 def mean_state(design: VectorDesign, n_positions: int) -> Tensor:
     """Return the target's mean state over the tokens of the undesired prompts, at every position [n_positions, d]."""
-    target = design.target
-    texts = [turn_chat(undesired, target) for _, undesired in design.contrast]
-    rows = [token_ids(text.text, target.tokenizer) for text in texts]
-    with target.loaded() as model:
-        states = torch.cat([states.double() for _, states in capture_rows(model, rows, design.sites[1])])
-    return states.mean(0).cpu().expand(n_positions, -1)
+    return _undesired_states(design).mean(0).cpu().expand(n_positions, -1)
 
 
-def permuted(
-    design: VectorDesign, contrast: Contrast, n: int, norm: float, strength: float, seed: int
+def with_target_covariance(design: VectorDesign, native: Tensor, n: int, strength: float, seed: int) -> list[Condition]:
+    """Return the conditions that add random vectors with the covariance of the target's states.
+
+    They have the norms of `native` [positions, d]. The covariance is that over all tokens of the undesired prompts, as
+    the mean of `mean_state` is: at a leading trigger, states at one position do not vary.
+    """
+    if not n:
+        return []
+    vectors = random_with_covariance(native, _undesired_states(design).cpu(), n, seed)
+    return [design.adding("random_covariance", vector, i, strength) for i, vector in enumerate(vectors)]
+
+
+def relabelled(
+    design: VectorDesign, contrast: Contrast, draws: Draws, norm: float, strength: float, seed: int
 ) -> list[Condition]:
-    """Return the conditions that add vectors of a contrast whose labels are permuted, with a norm."""
-    vectors = permuted_contrasts(contrast.desired, contrast.undesired, n, seed=seed)
+    """Return the conditions that add vectors of a contrast whose labels are permuted or balanced, with a norm."""
+    relabel = partial(balanced_contrasts, paired=True) if draws.balanced else permuted_contrasts
+    vectors = relabel(contrast.desired, contrast.undesired, draws.contrast, seed=seed)
     return [
         design.adding("random_contrast", rescaled(vector, norm), i, strength)
         for i, vector in enumerate(vectors)
         if vector is not None
     ]
+
+
+def _undesired_states(design: VectorDesign) -> Tensor:
+    """Return the target's states [tokens, d] at its site, at every token of the undesired prompts."""
+    texts = [turn_chat(undesired, design.target) for _, undesired in design.contrast]
+    with design.target.loaded() as model:
+        return token_states(model, texts, design.sites[1])
 
 
 def _states(model: Model, design: VectorDesign, site: int, side: Sequence[Turn]) -> Tensor:

@@ -7,7 +7,12 @@ from typing import Any
 from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import CleanAnswers, Draws, clean_answers, run_conditions
-from graftbench.benchmark.experiments.steering.contrast import cached_contrast, mean_state, permuted
+from graftbench.benchmark.experiments.steering.contrast import (
+    cached_contrast,
+    mean_state,
+    relabelled,
+    with_target_covariance,
+)
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.vectors import is_zero, norm_of, random_like
@@ -48,7 +53,7 @@ def cached_reference(
         bench.batch_size,
         bench.max_new_tokens,
         list(strengths),
-        asdict(draws),
+        draws.parts,
         seed,
     ]
     record = bench.store.value("references", parts, lambda: asdict(_Run(bench, design, draws, seed).all(strengths)))
@@ -122,12 +127,12 @@ class _Run:
             Condition("unsteered"),
             self._design.adding("native", native, 0, strength),
             *(self._design.adding("random", vector, i, strength) for i, vector in enumerate(noise)),
+            *with_target_covariance(self._design, native, self._draws.covariance, strength, self._seed + 2),
             self._design.replacing("mean_ablated", mean_state(self._design, len(self._native))),
         ]
         if reason is None:
-            conditions += permuted(
-                self._design, self._contrast, self._draws.contrast, norm_of(native), strength, self._seed
-            )
+            norm = norm_of(native)
+            conditions += relabelled(self._design, self._contrast, self._draws, norm, strength, self._seed)
         answers = self._answers("test", clean, conditions, "conditions, test")
         scored_everywhere(answers)  # a reference without all verdicts is an error, and is not cached
         return answers

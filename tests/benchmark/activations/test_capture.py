@@ -1,7 +1,9 @@
 import torch
 
-from graftbench.benchmark.activations.capture import capture_rows, residuals
-from graftbench.benchmark.models.tokens import pad
+from graftbench.benchmark.activations.capture import capture_rows, residuals, states_at, token_states
+from graftbench.benchmark.data.examples import Prompt
+from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.tokens import pad, token_ids
 from tests.benchmark.interventions.test_hooks import IDS, n_hooks
 
 
@@ -30,3 +32,12 @@ def test_a_row_gives_the_same_activations_in_any_batch(model):
             assert torch.allclose(states, together[i], atol=1e-5)
     alone = residuals(model, pad([rows[1]], model), [2])[2][0]
     assert torch.allclose(alone, together[1], atol=1e-5)
+
+
+def test_states_of_all_tokens_are_in_the_order_of_the_lengths_of_their_texts(llama):
+    texts = [chat(Prompt(words), llama.tokenizer) for words in ("Tell me about the old river", "So it is")]
+    states = token_states(llama, texts, 1)
+    assert states.shape == (sum(len(token_ids(text.text, llama.tokenizer)) for text in texts), 16)
+    last = states_at(llama, texts, 1, "last")[:, 0]
+    n_short = len(token_ids(texts[1].text, llama.tokenizer))
+    assert torch.allclose(states[[-1, n_short - 1]], last, atol=1e-5)

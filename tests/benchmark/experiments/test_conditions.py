@@ -2,7 +2,7 @@ import pytest
 
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.bench import Outcome
-from graftbench.benchmark.experiments.conditions import clean_answers
+from graftbench.benchmark.experiments.conditions import Draws, clean_answers
 from graftbench.benchmark.experiments.direction.reference import harmless_still_good
 from graftbench.benchmark.results.rows import Answer
 from tests.benchmark.experiments.stubs import StubJudging
@@ -36,3 +36,14 @@ def test_prompts_whose_clean_answer_is_not_good_leave(bench, llama):
         clean_answers(bench, llama, judged(dict.fromkeys("0123", False)), ITEMS, "clean")
     with pytest.raises(RuntimeError, match="4 of 4 clean answers are unscored"):
         clean_answers(bench, llama, judged(dict.fromkeys("0123")), ITEMS, "clean")
+
+
+def test_draws_that_are_not_asked_for_change_no_key():
+    assert Draws().parts == {"test": 16, "validation": 4, "contrast": 4}
+    assert Draws(8, 2, 3, 5, balanced=True).parts == {
+        "test": 8,
+        "validation": 2,
+        "contrast": 3,
+        "covariance": 5,
+        "balanced": True,
+    }

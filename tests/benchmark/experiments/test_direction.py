@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -132,3 +134,14 @@ def test_the_reference_is_run_once_for_all_mappers(bench, planted, monkeypatch):
     assert not any(a.of_mapper for a in answers)
     monkeypatch.setattr(Bench, "run", None)  # nothing is run
     assert experiment(bench, model).reference() == answers
+
+
+def test_directions_with_the_targets_covariance_and_balanced_labels_are_run_where_they_are_asked_for(bench, planted):
+    model, _ = planted
+    one = replace(experiment(bench, model), draws=Draws(4, 2, 2, 3, balanced=True))
+    answers = one.reference()
+    assert {a.draw for a in answers if a.condition == "random_covariance"} == {0, 1, 2}
+    assert "random_contrast" not in {a.condition for a in answers}  # planted prompts differ by one vector: it cancels
+    plain = {(a.condition, a.draw, a.item): a.completion for a in experiment(bench, model).reference()}
+    shared = {(a.condition, a.draw, a.item): a.completion for a in answers if a.condition in ("native", "random")}
+    assert shared.items() <= plain.items()

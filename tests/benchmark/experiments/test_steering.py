@@ -5,13 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from graftbench.benchmark.activations.capture import states_at, states_over
+from graftbench.benchmark.activations.capture import states_at, states_over, token_states
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.protocol import FitData
-from graftbench.benchmark.experiments.steering.contrast import capture_contrast
+from graftbench.benchmark.experiments.steering.contrast import (
+    capture_contrast,
+    mean_state,
+    relabelled,
+    with_target_covariance,
+)
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
 from graftbench.benchmark.models.chat import chat, continued_chat, turn_chat
@@ -106,3 +111,39 @@ def test_what_is_replaced_is_replaced_at_the_prompt_alone(llama, positions):
     vector = capture_contrast(llama, one, 1).vector
     (step,) = one.replacing("mean_ablated", vector).row(one.test[0], turn_chat(pair[0], llama)).interventions
     assert step.positions is not None
+
+
+def added(conditions, one, model):
+    text = chat(Prompt("So it is."), model.tokenizer)
+    return [condition.row(one.test[0], text).interventions[0].vectors for condition in conditions]
+
+
+def test_random_vectors_lie_in_what_the_targets_states_span(llama):
+    pairs = tuple((said(f"the {word}"), said(f"the old {word}")) for word in ("roof", "fence"))
+    one = design(llama, pairs, positions="last")
+    native = 2 * capture_contrast(llama, one, 1).vector
+    conditions = with_target_covariance(one, native, 3, 2.0, seed=0)
+    assert [(c.name, c.draw, c.strength) for c in conditions] == [("random_covariance", i, 2.0) for i in range(3)]
+    vectors = torch.cat(added(conditions, one, llama))
+    assert vectors.norm(dim=-1).tolist() == pytest.approx([float(native.norm())] * 3, rel=1e-5)
+    states = token_states(llama, [turn_chat(undesired, llama) for _, undesired in pairs], 1)
+    assert torch.allclose(mean_state(one, 1)[0], states.mean(0))
+    centred = states - states.mean(0)
+    inside = torch.linalg.lstsq(centred.T, vectors.double().T, driver="gelsd").solution
+    assert torch.allclose(centred.T @ inside, vectors.double().T, atol=1e-5)
+    assert with_target_covariance(one, native, 0, 2.0, seed=0) == []
+
+
+def test_contrasts_are_relabelled_as_the_draws_say(llama):
+    pairs = tuple((said(f"the {word}"), said(f"the old {word}")) for word in ("roof", "fence", "river", "house"))
+    one = design(llama, pairs, positions="last")
+    contrast = capture_contrast(llama, one, 1)
+    permuted, balanced = (
+        relabelled(one, contrast, Draws(2, 1, 2, balanced=balanced), 3.0, 1.0, seed=0) for balanced in (False, True)
+    )
+    for conditions in (permuted, balanced):
+        assert [c.name for c in conditions] == ["random_contrast"] * 2
+        assert torch.cat(added(conditions, one, llama)).norm(dim=-1).tolist() == pytest.approx([3, 3], rel=1e-5)
+    differences = (contrast.desired - contrast.undesired)[:, 0]
+    signs = torch.linalg.lstsq(differences.T, torch.cat(added(balanced, one, llama)).double().T).solution
+    assert torch.allclose(signs.sum(0), torch.zeros(2, dtype=torch.float64), atol=1e-3 * float(signs.abs().max()))

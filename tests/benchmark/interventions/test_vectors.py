@@ -5,6 +5,7 @@ from graftbench.benchmark.activations.capture import states_at
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.interventions.vectors import (
+    balanced_contrasts,
     difference_in_means,
     mapped_vector,
     match_norms,
@@ -13,6 +14,7 @@ from graftbench.benchmark.interventions.vectors import (
     paired_positions,
     permuted_contrasts,
     random_like,
+    random_with_covariance,
     rescaled,
 )
 from graftbench.benchmark.models.chat import Chat, chat
@@ -121,3 +123,54 @@ def test_permuted_contrasts_have_the_true_ones_norm_and_another_direction():
     for vector in permuted_contrasts(desired, undesired, 4, seed=0):
         assert norm_of(vector) == pytest.approx(norm_of(true))
         assert abs(torch.cosine_similarity(vector.flatten(), true.flatten(), dim=0)) < 0.9
+
+
+def test_random_vectors_find_a_planted_covariance_and_nothing_of_the_mean():
+    torch.manual_seed(0)
+    states = torch.randn(2000, 6) * torch.tensor([3.0, 1, 0, 0, 0, 0]) + torch.tensor([0.0, 0, 0, 0, 50, 0])
+    draws = random_with_covariance(torch.ones(2, 6), states, 3000, seed=1)
+    assert draws[..., 2:].abs().max() < 1e-9
+    unit = draws / draws.norm(dim=-1, keepdim=True)
+    assert float(unit[..., 0].square().mean()) == pytest.approx(3 / (3 + 1), abs=0.02)  # of a normal in the plane
+    assert abs(torch.cosine_similarity(draws[:, 0], draws[:, 1], dim=-1).mean()) < 0.05
+
+
+def test_random_vectors_with_a_covariance_copy_norms_and_follow_the_seed():
+    vector, states = torch.randn(3, 32) * torch.tensor([[1.0], [0.0], [5.0]]), torch.randn(20, 32)
+    draws = random_with_covariance(vector, states, 4, seed=1)
+    assert torch.allclose(draws.norm(dim=-1), vector.double().norm(dim=-1).expand(4, 3))
+    assert torch.equal(draws, random_with_covariance(vector, states, 4, seed=1))
+    assert not torch.equal(draws, random_with_covariance(vector, states, 4, seed=2))
+    with pytest.raises(ValueError, match="do not vary"):
+        random_with_covariance(vector, torch.ones(20, 32) / 3, 4, seed=1)
+
+
+def likeness(vectors, true):
+    return sum(abs(torch.cosine_similarity(v.flatten(), true.flatten(), dim=0)) for v in vectors) / len(vectors)
+
+
+@pytest.mark.parametrize(("n", "paired"), [((96, 96), True), ((95, 95), True), ((90, 60), False), ((91, 61), False)])
+def test_balanced_contrasts_keep_less_of_the_true_one_than_permuted_ones(n, paired):
+    _, desired, undesired = contrast()
+    desired, undesired = desired[: n[0]], undesired[: n[1]]
+    true = difference_in_means(desired, undesired)
+    balanced = balanced_contrasts(desired, undesired, 60, seed=0, paired=paired)
+    permuted = permuted_contrasts(desired, undesired, 60, seed=0)
+    assert likeness(balanced, true) < 0.15
+    assert likeness(permuted, true) > 2 * likeness(balanced, true)
+    assert all(norm_of(vector) == pytest.approx(norm_of(true)) for vector in balanced)
+
+
+def test_pairs_that_all_differ_by_one_vector_leave_nothing_when_half_of_them_are_flipped():
+    undesired = torch.randn(7, 2, 5, dtype=torch.float64)
+    assert balanced_contrasts(undesired + 1, undesired, 3, seed=0, paired=True) == [None] * 3
+    assert None not in permuted_contrasts(undesired + 1, undesired, 3, seed=0)
+
+
+def test_exactly_half_of_the_labels_are_flipped_and_the_seed_says_which():
+    desired, undesired = torch.eye(6)[:, None], torch.zeros(6, 1, 6)
+    one, other = balanced_contrasts(desired, undesired, 2, seed=0, paired=True)
+    for vector in (one, other):
+        assert sorted(vector.sign().flatten().tolist()) == [-1] * 3 + [1] * 3
+    assert not torch.equal(one, other)
+    assert torch.equal(one, balanced_contrasts(desired, undesired, 1, seed=0, paired=True)[0])
