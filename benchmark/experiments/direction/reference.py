@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -74,8 +73,11 @@ def _conditions(
         if draws.covariance:
             tokens = token_states(target, harmless, best.site).cpu()
             vectors["random_covariance"] = [*random_with_covariance(best.vector, tokens, draws.covariance, seed + 2)]
-    relabel = partial(balanced_contrasts, paired=False) if draws.balanced else permuted_contrasts
-    relabelled = relabel(*states, draws.contrast, seed=seed)
+    relabelled = (
+        balanced_contrasts(*states, draws.contrast, seed, paired=False)
+        if draws.balanced
+        else permuted_contrasts(*states, draws.contrast, seed)
+    )
     named = [(name, i, vector) for name, some in vectors.items() for i, vector in enumerate(some)]
     named += [("random_contrast", i, vector[0]) for i, vector in enumerate(relabelled) if vector is not None]
     return [design.using(name, vector, best.site, i) for name, i, vector in named]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 
 from torch import Tensor
 from torch.nn.functional import pad
@@ -88,8 +87,12 @@ def relabelled(
     design: VectorDesign, contrast: Contrast, draws: Draws, norm: float, strength: float, seed: int
 ) -> list[Condition]:
     """Return the conditions that add vectors of a contrast whose labels are permuted or balanced, with a norm."""
-    relabel = partial(balanced_contrasts, paired=True) if draws.balanced else permuted_contrasts
-    vectors = relabel(contrast.desired, contrast.undesired, draws.contrast, seed=seed)
+    states = contrast.desired, contrast.undesired
+    vectors = (
+        balanced_contrasts(*states, draws.contrast, seed, paired=True)
+        if draws.balanced
+        else permuted_contrasts(*states, draws.contrast, seed)
+    )
     return [
         design.adding("random_contrast", rescaled(vector, norm), i, strength)
         for i, vector in enumerate(vectors)
