@@ -110,11 +110,13 @@ _MINUTES = re.compile(rb'("minutes": |; )[\d.e-]+(?=,| minutes)')
 def results(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder: its name, and its bytes but for recorded times; folders end in a slash.
 
-    Of the cache the names count alone: what lies there is checked when it is read.
+    Of the cache the names count alone: what lies there is checked when it is read. Locks are named by the place.
     """
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
+        if name.startswith("cache/locks/"):
+            continue
         if path.is_dir():
             found[f"{name}/"] = b""
         elif name.startswith("cache/") or path.name == "timings.json":

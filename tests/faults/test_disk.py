@@ -89,6 +89,7 @@ def test_tensors_that_a_real_disk_does_not_take_are_told_in_one_sentence(tmp_pat
         assert list((tmp_path / "disk").iterdir()) == []
 
 
+@pytest.mark.faults
 def test_a_training_that_fills_a_real_disk_is_told_and_goes_on_with_more_room(tmp_path):
     known = undisturbed("organism train", tmp_path)
     with small_disk(tmp_path / "disk", "256k") as mounted:

@@ -82,8 +82,8 @@ class _Scheduling:
         for future, job in list(self._running.items()):
             if job.timeout is None or not future.running():
                 continue
-            if now - self._started.setdefault(future, now) > job.timeout:
-                future.cancel()  # ends the process of a job that runs
+            late = now - self._started.setdefault(future, now) > job.timeout
+            if late and future.cancel():  # which ends the process; False where the job has just ended by itself
                 del self._running[future]
                 self._schedule.end(job.name, Failure("timeout", "its time was over", ""))
 
