@@ -1,26 +1,17 @@
-"""Tables that say what a score depends on: single tasks, norms, seeds, fit, luck."""
+"""Tables that say what a score depends on: norms, strengths, seeds, fit, luck."""
 
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
-from result_tables import TASKS, TRACKS, Entries, Lines, head, row
+from result_tables import LEADERBOARD, TRACKS, Entries, Lines, head, row
 
+from graftbench.benchmark.results.pooling import Pooling, by_place
 from graftbench.benchmark.results.schema import CellResult, Entry
+from graftbench.leaderboard.scoring import read_scoring
 
 TRAINED = ("lookup", "autoencoder", "affine", "ridge", "procrustes", "relative")
 CONTROLS = ("shuffled", "random_map", "identity")
 SHORT = ("affine_paper", "autoencoder_paper")  # the published schedule
-
-
-def by_task(entries: Entries, track: str) -> Lines:
-    """Yield the score of each task on a track, their mean, and the mean without each of two tasks."""
-    without = ("corrupted_capabilities", "version_switching")
-    yield from head("mapper", *map(_words, TASKS), "mean", *(f"without {_words(task)}" for task in without))
-    for name in (*TRAINED, *SHORT, *CONTROLS):
-        tasks = entries[name].headline.by_track[track].by_task
-        scores = {task: score for task in TASKS if (score := tasks[task].score) is not None}
-        means = [fmean(score for task, score in scores.items() if task != left_out) for left_out in ("", *without)]
-        yield row(f"`{name}`", *(f"{score:z.1f}" for score in [*scores.values(), *means]))
 
 
 def unexplained(entries: Entries) -> Lines:
@@ -28,15 +19,24 @@ def unexplained(entries: Entries) -> Lines:
     yield from _by_track([*TRAINED, "shuffled"], entries, lambda cells: f"{_mean_fidelity(cells, 'fvu'):.3f}")
 
 
-def own_norm(entries: Entries) -> Lines:
-    """Yield the score at native's norms / at the mapper's own norm, over the cells that have both."""
-    yield from _by_track([*TRAINED, "shuffled"], entries, _both_norms)
+def outcomes(entries: Entries, *names: str) -> Lines:
+    """Yield outcomes by track: pairs of such as success at native's norms and at the mapper's own."""
+    tracks = [track for track in TRACKS if track in entries.outcomes(next(iter(entries)))]
+    yield from head("mapper", *(f"`{track}`" for track in tracks))
+    for name in (name for name in (*TRAINED, *SHORT, *CONTROLS) if name in entries):
+        of_track = entries.outcomes(name)
+        pairs = [[of_track[track]["outcomes"][outcome] for outcome in names] for track in tracks]
+        yield row(f"`{name}`", *(" / ".join("–" if v is None else f"{v:z.1f}" for v in each) for each in pairs))
 
 
 def by_seed(entries: Entries) -> Lines:
-    """Yield the score of each seed alone."""
+    """Yield the pooled transfer of each seed alone, over the cells that count, times 100."""
     names = [name for name in (*TRAINED, *SHORT, *CONTROLS) if len({cell.seed for cell in entries[name].cells}) > 1]
-    yield from _by_track(names, entries, lambda cells: ", ".join(_seed_scores(cells)))
+    scoring = read_scoring(LEADERBOARD, "pocket")
+    yield from head("mapper", *(f"`{track}`" for track in TRACKS))
+    for name in names:
+        cells = [cell for cell in entries[name].cells if scoring.counts(cell)]
+        yield row(f"`{name}`", *(", ".join(_seed_scores([c for c in cells if c.track == t])) for t in TRACKS))
 
 
 def above_all_draws(entries: Entries) -> Lines:
@@ -80,20 +80,11 @@ def _mean_fidelity(cells: Iterable[CellResult], name: str) -> float:
     return fmean(value for cell in cells if (value := cell.fidelity[name]) is not None)
 
 
-def _both_norms(cells: Sequence[CellResult]) -> str:
-    both = [cell for cell in cells if "mapped_own_norm" in cell.bits]
-    return f"{_score(both, 'mapped'):z.1f} / {_score(both, 'mapped_own_norm'):z.1f}"
-
-
 def _seed_scores(cells: Sequence[CellResult]) -> list[str]:
-    seeds = sorted({cell.seed for cell in cells})
-    return [f"{_score([cell for cell in cells if cell.seed == seed], 'mapped'):z.1f}" for seed in seeds]
-
-
-def _score(cells: Sequence[CellResult], condition: str) -> float:
-    """Return 100 times the mean over tasks of the share of native's effect."""
-    tasks = dict.fromkeys(cell.task for cell in cells)
-    return 100 * fmean(_gain([cell for cell in cells if cell.task == task], condition) for task in tasks)
+    pooling = Pooling.over(cells)
+    pooled = pooling.pool([pooling.part(seeds, None) for seeds in by_place(cells).values()])
+    baseline, gain = pooled.references.baseline, pooled.gain
+    return [f"{100 * (rate - baseline) / gain:z.1f}" for rate in pooled.by_seed.tolist()]
 
 
 def _gain(cells: Sequence[CellResult], condition: str) -> float:
@@ -114,7 +105,3 @@ def _n_above_all_draws(cells: Sequence[CellResult]) -> str:
     with_draws = [cell for cell in cells if cell.transfer is not None and cell.transfer.baseline == "random"]
     above = [cell for cell in with_draws if _rate(cell, "mapped") > max(map(fmean, cell.bits["random"]))]
     return f"{len(above)} of {len(with_draws)}"
-
-
-def _words(task: str) -> str:
-    return task.replace("_", " ")

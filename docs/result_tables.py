@@ -1,41 +1,77 @@
 """Tables of scores, cells, vector lengths and side effects."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from statistics import fmean
+from typing import Any
 
-from graftbench.benchmark.results.schema import CellResult, Entry, Rate, Score, SideEffect, SideEffects, TaskScore
+from graftbench.benchmark.results.schema import CellResult, Entry, Rate, SideEffect, SideEffects
+from graftbench.leaderboard.columns import rank_range
+from graftbench.leaderboard.ranking import ranking_of
+from graftbench.leaderboard.scoring import read_scoring
 
 TRACKS = ("task", "unseen", "general")
 TASKS = ("backdoor_removal", "refusal_ablation", "corrupted_capabilities", "version_switching", "cross_architecture")
+LEADERBOARD = Path(__file__).parents[1] / "leaderboard"
 
-Entries = dict[str, Entry]
 Lines = Iterable[str]
-AnyScore = Score | TaskScore | None
+Figure = Mapping[str, Any]
 
 
-def scores(entries: Entries, of: Callable[[Score], AnyScore]) -> Lines:
-    """Yield a row for each mapper, best on the track `task` first; those without a score last."""
-    columns = [("all tracks", of(entries["ridge"].headline))]
-    columns += [(f"`{track}`", of(entries["ridge"].headline.by_track[track])) for track in TRACKS]
-    yield from head("mapper", "seeds", *(f"{name}: {_n_cells(score)}" for name, score in columns))
-    for name in sorted(entries, key=lambda name: (-_value(of(entries[name].headline.by_track["task"])), name)):
-        entry = entries[name]
-        own = [of(entry.headline), *(of(entry.headline.by_track[track]) for track in TRACKS)]
-        yield row(f"`{name}`", str(len({cell.seed for cell in entry.cells})), *map(_score, own))
+class Entries(dict[str, Entry]):
+    """Entries of one suite by the name of the mapper, with their ranking."""
+
+    @cached_property
+    def ranking(self) -> dict[str, Any]:
+        """The ranking, as the leaderboard has it."""
+        entries = list(self.values())
+        return ranking_of(entries, read_scoring(LEADERBOARD, entries[0].suite.name))
+
+    def rows(self, number: str) -> list[dict[str, Any]]:
+        """Return the rows of one of the two numbers, best first and controls last."""
+        return list(self.ranking["scores"][number])
+
+    def outcomes(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return what stands beside the scores of a mapper, by track."""
+        return next(row["tracks"] for row in self.ranking["mappers"] if row["mapper"] == name)
 
 
-def _n_cells(score: AnyScore) -> str:
-    return "no cell" if score is None else f"{score.n_steerable} of {score.n_cells} cells"
+def scores(entries: Entries) -> Lines:
+    """Yield rank and score of each mapper with both numbers, best first; controls come last and have no rank."""
+    fitted = {row["mapper"]: row for row in entries.rows("fitted")}
+    yield from head("mapper", "seeds", "rank", "**carried**", "own norm", "rank", "**fitted**", "own norm")
+    for row_of in entries.rows("carried"):
+        name = row_of["mapper"]
+        shown = f"`{name}` (control)" if row_of["control"] else f"`{name}`"
+        seeds = str(len({cell.seed for cell in entries[name].cells}))
+        yield row(shown, seeds, *_standing(row_of), *_standing(fitted[name]))
 
 
-def _value(score: AnyScore) -> float:
-    return -1e9 if score is None or score.score is None else score.score
+def _standing(row_of: Figure) -> tuple[str, str, str]:
+    own = row_of["norms"]["own_norm"]
+    rank = rank_range(row_of["rank"]) if row_of["rank"] else "–"
+    return rank, figure(row_of), "–" if own is None else f"{own:z.1f}"
 
 
-def _score(score: AnyScore) -> str:
-    if score is None or score.score is None:
-        return "none" if score is None or score.reason is None else f"none ({score.reason.replace('_', ' ')})"
-    return f"{score.score:z.1f} ({score.low:z.1f} to {score.high:z.1f})"
+def by_part(entries: Entries, number: str, kind: str) -> Lines:
+    """Yield the score of each mapper on each part of the cells, such as a behaviour, with the prompts that count."""
+    rows = [each for each in entries.rows(number) if each["score"] is not None]
+    parts = rows[0][kind]
+    yield from head("mapper", *(f"{_words(name)}: {part['n_prompts']} prompts" for name, part in parts.items()))
+    for each in rows:
+        yield row(f"`{each['mapper']}`", *(figure(each[kind].get(name)) for name in parts))
+
+
+def figure(of: Figure | None) -> str:
+    """Return a score with its interval, or why there is none."""
+    if of is None or of["score"] is None:
+        return "none" if of is None or of["reason"] is None else f"none ({_words(of['reason'])})"
+    return f"{of['score']:z.1f} ({of['low']:z.1f} to {of['high']:z.1f})"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def cells(mappers: Sequence[Entry], task: str) -> Lines:

@@ -1,10 +1,10 @@
-"""Tables of the suite `smollm2`: success by cell, scores and side effects."""
+"""Tables of the suite `smollm2`: success by cell, shifts and side effects."""
 
 from collections.abc import Sequence
 
 from result_tables import Entries, Lines, head, row
 
-from graftbench.benchmark.results.schema import CellResult, Entry, Headline, Rate, Score, SideEffect, SideEffects
+from graftbench.benchmark.results.schema import CellResult, Entry, Rate, SideEffect, SideEffects
 
 ORDER = ("procrustes", "ridge", "low_rank", "relative", "lookup", "identity", "random_map", "shuffled")
 
@@ -35,18 +35,6 @@ def smollm2_shifts(entries: Entries) -> Lines:
         yield row(f"`{first.variant}`{note}", *shared, *(_shift(cell.rates.get("mapped")) for cell in same))
 
 
-def smollm2_scores(entries: Entries) -> Lines:
-    """Yield the score of each mapper on each track; of no more than the cells that can be steered."""
-    yield from head("mapper", "all", "`task`", "`unseen`")
-    for entry in _mappers(entries):
-        headline = entry.headline
-        each = [headline, headline.by_track["task"], headline.by_track["unseen"]]
-        words = [
-            "none" if one.score is None else f"{one.score:z.1f} ({one.low:z.1f} to {one.high:z.1f})" for one in each
-        ]
-        yield row(f"`{entry.mapper.name}`", *words)
-
-
 def smollm2_side_effects(entries: Entries) -> Lines:
     """Yield accuracy on MMLU / F1 on SQuAD / KL in nats / perplexity of WikiText, under each condition."""
     conditions = ("unsteered", "native", "mapped", "random", "replacement")
@@ -63,10 +51,6 @@ def _mappers(entries: Entries) -> list[Entry]:
 
 def _place(cell: CellResult) -> Sequence[str]:
     return cell.task, cell.variant, cell.pair, cell.track
-
-
-def _score(one: Headline | Score) -> str:
-    return "none" if one.score is None else f"{one.score:z.1f} ({one.low:z.1f} to {one.high:z.1f})"
 
 
 def _rate(rate: Rate | None) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 from api_tables import api, api_plugin
 from architecture_table import architectures
 from dataset_tables import datasets
-from evidence_tables import above_all_draws, by_seed, by_task, own_norm, refusal_score, unexplained
+from evidence_tables import above_all_draws, by_seed, outcomes, refusal_score, unexplained
 from published_table import published_figures
-from result_tables import Entries, Lines, cells, lengths, scores, side_effects
-from smollm2_tables import smollm2_cells, smollm2_scores, smollm2_shifts, smollm2_side_effects
+from result_tables import LEADERBOARD, Entries, Lines, by_part, cells, lengths, scores, side_effects
+from smollm2_tables import smollm2_cells, smollm2_shifts, smollm2_side_effects
 
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.plugins import is_builtin
@@ -26,16 +26,19 @@ PAGES = (
 BLOCK = re.compile(r"(<!-- table: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[Entries, str], Lines]] = {
-    "scores": lambda entries, _: scores(entries, lambda score: score),
-    "scores_of": lambda entries, task: scores(entries, lambda score: score.by_task.get(task)),
+    "scores": lambda entries, _: scores(entries),
+    "by_behaviour": lambda entries, number: by_part(entries, number, "by_behaviour"),
+    "by_track": lambda entries, number: by_part(entries, number, "by_track"),
+    "by_pair": lambda entries, number: by_part(entries, number, "by_pair"),
+    "by_task": lambda entries, number: by_part(entries, number, "by_task"),
     "cells": lambda entries, task: cells([entries["ridge"], entries["lookup"]], task),
     "lengths": lambda entries, task: lengths(
         [entries[name] for name in ("ridge", "procrustes", "autoencoder", "relative", "lookup")], task
     ),
     "side_effects": lambda entries, _: side_effects(entries["ridge"]),
-    "by_task": by_task,
     "unexplained": lambda entries, _: unexplained(entries),
-    "own_norm": lambda entries, _: own_norm(entries),
+    "norms": lambda entries, _: outcomes(entries, "equal_norm", "own_norm"),
+    "strengths": lambda entries, _: outcomes(entries, "all_strengths", "best_strength"),
     "refusal_score": lambda entries, _: refusal_score(entries),
     "by_seed": lambda entries, _: by_seed(entries),
     "datasets": lambda *_: datasets(),
@@ -50,7 +53,9 @@ TABLES: dict[str, Callable[[Entries, str], Lines]] = {
 OF_SMOLLM2: dict[str, Callable[[Entries], Lines]] = {
     "smollm2_cells": smollm2_cells,
     "smollm2_shifts": smollm2_shifts,
-    "smollm2_scores": smollm2_scores,
+    "smollm2_scores": scores,
+    "smollm2_by_task": lambda entries: by_part(entries, "fitted", "by_task"),
+    "smollm2_norms": lambda entries: outcomes(entries, "equal_norm", "own_norm"),
     "smollm2_side_effects": smollm2_side_effects,
 }
 
@@ -62,9 +67,9 @@ def with_tables(page: str, entries: Mapping[str, Entries]) -> str:
 
 def shipped() -> dict[str, Entries]:
     """Return the entries of the built-in mappers on each suite, so that a submission changes no table."""
-    found = by_suite([read_entry(path) for path in entry_files(ROOT / "leaderboard")])
+    found = by_suite([read_entry(path) for path in entry_files(LEADERBOARD)])
     return {
-        suite: {entry.mapper.name: entry for entry in entries if is_builtin("mappers", entry.mapper.source)}
+        suite: Entries({entry.mapper.name: entry for entry in entries if is_builtin("mappers", entry.mapper.source)})
         for suite, entries in found.items()
     }
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.names import Count, Figure, Line, Sha256, Word
 from graftbench.benchmark.results.entry_files import MAX_ENTRY_BYTES, read_bytes
-from graftbench.benchmark.results.schema import SuiteIdentity
 from graftbench.benchmark.runs.folder import LEADERBOARD
+from graftbench.leaderboard.columns import rank_range
 from graftbench.leaderboard.entries import SHORT_HASH
 
 _PLAIN = ("-z", "--relative", "--no-renames", "--no-ext-diff", "--no-textconv")  # whatever the user's settings are
@@ -75,18 +75,18 @@ def _git(folder: Path, *words: str) -> bytes | None:
         return None
 
 
-_STANDING = ("rank", "score", "low", "high")
+_FIGURES = ("score", "low", "high")
+_STANDING = ("rank", *_FIGURES)
 
 
 class _Row(BaseModel):
-    """One mapper on one fit track of a suite."""
+    """One mapper with one of the two numbers of a suite."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     mapper: Word
     sha256: Sha256
-    suite: SuiteIdentity
-    rank: Count | None
+    rank: tuple[Count, Count] | None
     score: Figure | None
     low: Figure | None
     high: Figure | None
@@ -94,8 +94,8 @@ class _Row(BaseModel):
 
     @model_validator(mode="after")
     def _all_or_nothing(self) -> Self:
-        if len({getattr(self, name) is None for name in _STANDING}) > 1:
-            raise ValueError("a row has a rank, a score and an interval, or nothing of it")
+        if len({getattr(self, name) is None for name in _FIGURES}) > 1:
+            raise ValueError("a row has a score and an interval, or neither")
         return self
 
     @property
@@ -103,7 +103,8 @@ class _Row(BaseModel):
         """Rank and score, or the reason why there is none."""
         if self.score is None:
             return f"without a score ({self.reason})"
-        return f"rank {self.rank}, {self.score:z.1f} ({self.low:z.1f} to {self.high:z.1f})"
+        rank = "no rank" if self.rank is None else f"rank {rank_range(self.rank)}"
+        return f"{rank}, {self.score:z.1f} ({self.low:z.1f} to {self.high:z.1f})"
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -111,46 +112,36 @@ class _Row(BaseModel):
         return vars(self) | (self.model_extra or {})
 
 
-Rows = Mapping[tuple[str, str, str, str], _Row]  # by suite, track, mapper and hash
+Rows = Mapping[tuple[str, str, str, str], _Row]  # by suite, number, mapper and hash
 
 
 class _Ranking(BaseModel):
-    """The ranking of one suite, as far as it is compared; or a leaderboard of when it had one suite."""
+    """The ranking of one suite, as far as it is compared."""
 
-    tracks: dict[Word, list[_Row]]
+    scores: dict[Word, list[_Row]]
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> Self:
-        counts = Counter((track, row.mapper, row.sha256) for track, rows in self.tracks.items() for row in rows)
+        counts = Counter((number, row.mapper, row.sha256) for number, rows in self.scores.items() for row in rows)
         if counts and max(counts.values()) > 1:
-            raise ValueError("a mapper has two rows on a track")
-        if len({row.suite.name for rows in self.tracks.values() for row in rows}) > 1:
-            raise ValueError("rows of one ranking are of several suites")
+            raise ValueError("a mapper has two rows with a number")
         return self
+
+
+class _Board(BaseModel):
+    """A leaderboard, as far as it is compared; one of a former version has no `scores`, and cannot be read."""
+
+    suites: dict[Word, _Ranking]
 
     @property
     def rows(self) -> Rows:
         """All rows."""
         return {
-            (row.suite.name, track, row.mapper, row.sha256): row for track, rows in self.tracks.items() for row in rows
+            (suite, number, row.mapper, row.sha256): row
+            for suite, ranking in self.suites.items()
+            for number, rows in ranking.scores.items()
+            for row in rows
         }
-
-
-class _Board(BaseModel):
-    """A leaderboard, as far as it is compared."""
-
-    suites: dict[Word, _Ranking]
-
-    @model_validator(mode="after")
-    def _under_their_names(self) -> Self:
-        if any(row.suite.name != name for name, ranking in self.suites.items() for row in ranking.rows.values()):
-            raise ValueError("a row is of another suite than it is ranked with")
-        return self
-
-    @property
-    def rows(self) -> Rows:
-        """All rows."""
-        return {key: row for ranking in self.suites.values() for key, row in ranking.rows.items()}
 
 
 def changes_since(revision: str, folder: Path) -> list[str]:
@@ -168,9 +159,8 @@ def changes_since(revision: str, folder: Path) -> list[str]:
 
 
 def _rows(where: str, raw: bytes | None) -> Rows:
-    known: TypeAdapter[_Board | _Ranking] = TypeAdapter(_Board | _Ranking)
     try:
-        return known.validate_json(raw or b"").rows
+        return _Board.model_validate_json(raw or b"").rows
     except ValidationError as error:
         raise _unreadable(where) from error
 
@@ -182,8 +172,8 @@ def _unreadable(where: str) -> UserError:
 def row_changes(old: Rows, new: Rows) -> Iterator[str]:
     """Yield a sentence for each row that is new, gone or changed."""
     for key in sorted({*old, *new}):
-        suite, track, mapper, sha256 = key
-        name = f"{suite}, {track}: {mapper} ({sha256[:SHORT_HASH]})"
+        suite, number, mapper, sha256 = key
+        name = f"{suite}, {number}: {mapper} ({sha256[:SHORT_HASH]})"
         if key not in old:
             yield f"{name} is new: {new[key].standing}"
         elif key not in new:

@@ -8,7 +8,7 @@ from typing import Any
 from graftbench.benchmark.results.schema import UNSTEERED, CellResult, SideEffect, SideEffects
 
 SETTINGS = ("deployed", "stressed")
-FIDELITY = ("cosine", "fvu")
+FIDELITY = ("cosine", "fvu", "replaced_kl")
 Pairs = list[tuple[SideEffect, SideEffect]]  # unsteered and a condition, of one cell each
 
 
@@ -51,7 +51,10 @@ def _differences(pairs: Pairs, task: str, metric: str) -> Iterator[float]:
 
 
 def fidelity(cells: Sequence[CellResult]) -> dict[str, float | None]:
-    """Return cosine and fraction of variance unexplained of predicted activations, means over cells."""
+    """Return the cosine of predicted activations, the fraction of variance unexplained, and `replaced_kl` in nats.
+
+    Means over cells.
+    """
     return {name: _mean(v for cell in cells if (v := cell.fidelity.get(name)) is not None) for name in FIDELITY}
 
 
@@ -62,6 +65,12 @@ def cost(cells: Sequence[CellResult]) -> dict[str, int]:
         "parameters": max((cost.parameters for cost in costs), default=0),
         "bytes": max((cost.bytes for cost in costs), default=0),
     }
+
+
+def rank_range(rank: Sequence[int]) -> str:
+    """Return a range of ranks in words."""
+    best, worst = rank
+    return str(best) if best == worst else f"{best} to {worst}"
 
 
 def _mean(values: Iterable[float]) -> float | None:

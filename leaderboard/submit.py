@@ -27,6 +27,7 @@ from graftbench.leaderboard.mapper_files import (
 )
 from graftbench.leaderboard.ranking import ranking_of
 from graftbench.leaderboard.row_check import row_mismatches
+from graftbench.leaderboard.scoring import read_scoring
 from graftbench.leaderboard.suites import identity_of, suite_conflicts, suite_file
 
 Move = tuple[Path | None, Path]  # from and to; from None: only clear the destination
@@ -99,7 +100,7 @@ def _submitted(entry: Entry, suite: Suite, run: Path, folder: Path) -> Submitted
     of_suite = [other for other in present if other.suite == entry.suite]
     others = [other for other in of_suite if not _same_mapper(other, entry)]
     refuse(f"{run} cannot be submitted", comparison_problems([entry, *others]))
-    ranking_of([*others, entry])  # raises before anything is written
+    ranking_of([*others, entry], read_scoring(folder, suite.name))  # raises before anything is written
     try:
         _add(entry, run, suite, path)
     except OSError as error:

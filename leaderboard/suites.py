@@ -47,6 +47,7 @@ def _conflicts(one: SuiteIdentity, other: SuiteIdentity) -> Iterator[str]:
         yield f"files of the suites {one.name} and {other.name} would have the same names: rename the newer suite"
 
 
-def stray_suites(folder: Path, entries: Sequence[Entry]) -> list[str]:
-    """Return which files of suites in a leaderboard belong to no entry."""
-    return strays(folder / SUITES, {f"{entry.suite.name}.json" for entry in entries})
+def stray_suites(folder: Path, entries: Sequence[Entry], *rooms: str) -> list[str]:
+    """Return which files of suites in some rooms of a leaderboard belong to no entry."""
+    names = {f"{entry.suite.name}.json" for entry in entries}
+    return [stray for room in rooms for stray in strays(folder / room, names)]

@@ -22,7 +22,8 @@ from graftbench.leaderboard.mapper_files import (
     stray_mappers,
 )
 from graftbench.leaderboard.ranking import as_json
-from graftbench.leaderboard.suites import stored_suite, stray_suites, suite_conflicts
+from graftbench.leaderboard.scoring import SCORING, read_scorings
+from graftbench.leaderboard.suites import SUITES, stored_suite, stray_suites, suite_conflicts
 
 Check = tuple[str, list[str]]  # what the entry was checked against, and what is wrong
 
@@ -106,8 +107,8 @@ def verify_all(folder: Path) -> list[Verified]:
     if len(entries) < len(verified):
         wrong = ["it was not compared, for an entry is wrong"]
     else:
-        board = _incompatible(entries) or _board_mismatches(folder / LEADERBOARD, entries)
-        wrong = [*stray_mappers(folder, entries), *stray_suites(folder, entries), *board]
+        board = _incompatible(entries) or _board_mismatches(folder, entries)
+        wrong = [*stray_mappers(folder, entries), *stray_suites(folder, entries, SUITES, SCORING), *board]
     return [*verified, Verified(folder / LEADERBOARD, None, tuple(wrong), ("entries",))]
 
 
@@ -130,10 +131,11 @@ def _verified_entries(folder: Path) -> list[Verified]:
         return [verify(path, folder) for path in entry_files(folder)]
 
 
-def _board_mismatches(board: Path, entries: Sequence[Entry]) -> list[str]:
+def _board_mismatches(folder: Path, entries: Sequence[Entry]) -> list[str]:
+    board = folder / LEADERBOARD
     if not board.exists():
         return ["it is not there: `graftbench leaderboard build` makes it"]
-    if read_bytes(board) != as_json(entries).encode():
+    if read_bytes(board) != _text(folder, entries).encode():
         return ["it is not what `graftbench leaderboard build` makes of its entries"]
     return []
 
@@ -141,5 +143,10 @@ def _board_mismatches(board: Path, entries: Sequence[Entry]) -> list[str]:
 def build(folder: Path) -> Path:
     """Verify all entries of a leaderboard, write it, and return its path."""
     path = folder / LEADERBOARD
-    write_text(path, as_json(sound_entries(folder)))
+    write_text(path, _text(folder, sound_entries(folder)))
     return path
+
+
+def _text(folder: Path, entries: Sequence[Entry]) -> str:
+    """Return the text of the leaderboard that some entries make, as its folder says how they are scored."""
+    return as_json(entries, read_scorings(folder, {entry.suite.name for entry in entries}))

@@ -1,4 +1,7 @@
-"""Scores from the cells of an entry: by task, by fit track and over all, with the resamples behind them."""
+"""The headline of an entry: the mean over tasks, by fit track and over all, as schema 3 has it.
+
+It summarises one run. Mappers are compared by other numbers, which need the entries of memory (`leaderboard.scored`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,7 +67,7 @@ def _score(counted: Sequence[CellResult], unranked: str | None) -> Score:
     """Return the score of the cells that count, null for the reason given, or for one of their own."""
     tasks = list(dict.fromkeys(cell.task for cell in counted))
     scores = {task: _task_score([cell for cell in counted if cell.task == task]) for task in tasks}
-    reason = unranked or _reason_for_none(counted)
+    reason = unranked or reason_for_none(counted)
     mean = None if reason else _mean([resamples for _, resamples in scores.values() if resamples is not None])
     return Score(
         score=round(mean.value, 4) if mean else None,
@@ -77,20 +80,7 @@ def _score(counted: Sequence[CellResult], unranked: str | None) -> Score:
     )
 
 
-def score_resamples(cells: Sequence[CellResult]) -> Floats | None:
-    """Return the score of some cells in every resample [resamples], None where they have no score.
-
-    Two mappers on the same prompts have the same resamples of prompts and draws: they can be compared one by one.
-    """
-    counted = [cell for cell in cells if not cell.check]
-    if _reason_for_none(counted) is not None:
-        return None
-    tasks = dict.fromkeys(cell.task for cell in counted)
-    scores = [_task_score([cell for cell in counted if cell.task == task])[1] for task in tasks]
-    return np.asarray(np.mean([score[1] for score in scores if score is not None], axis=0))
-
-
-def _reason_for_none(counted: Sequence[CellResult]) -> str | None:
+def reason_for_none(counted: Sequence[CellResult]) -> str | None:
     """Return why these cells have no score, None where they have one."""
     failed = [cell for cell in counted if cell.status != "ok"]
     if failed:
@@ -114,7 +104,7 @@ def _reason_for_none(counted: Sequence[CellResult]) -> str | None:
 def _task_score(cells: Sequence[CellResult]) -> tuple[TaskScore, tuple[float, Floats] | None]:
     """Return the score of one task, and the exact value with its resamples [resamples] where there is one."""
     steerable = [cell for cell in cells if cell.steerable and cell.status == "ok"]
-    counts: dict[str, Any] = {"reason": _reason_for_none(cells), "n_steerable": len(steerable), "n_cells": len(cells)}
+    counts: dict[str, Any] = {"reason": reason_for_none(cells), "n_steerable": len(steerable), "n_cells": len(cells)}
     if counts["reason"] is not None:
         return TaskScore(score=None, low=None, high=None, **counts), None
     gains = [_over_seeds(fits) for fits in _by_fit(steerable)]

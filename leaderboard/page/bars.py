@@ -1,11 +1,12 @@
 """Figures as bars and lines: positions for drawing, and the words next to them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean
+from typing import Any
 
-from graftbench.benchmark.results.schema import AtStrength, Rate, Score, TaskScore, Transfer
+from graftbench.benchmark.results.schema import AtStrength, Rate, Transfer
 
 MIN_SCORE, MAX_SCORE = -25.0, 125.0  # scores beyond are drawn at the edge
 SPARK_WIDTH, SPARK_HEIGHT = 72, 20
@@ -55,12 +56,12 @@ def bar_over_seeds(bars: Sequence[Bar]) -> Bar:
     return Bar(f"{fmean(values):z.2f}", interval, fmean(values), low, high)
 
 
-def bar_of_score(score: Score | TaskScore) -> Bar:
+def bar_of_score(figure: Mapping[str, Any] | None) -> Bar:
     """Return the bar of a score; zero is a sixth of the width to the right, for scores may be negative."""
-    if score.score is None or score.low is None or score.high is None:
-        return Bar("-", reason=words(score.reason))
-    shares = (_share(score.score), _share(score.low), _share(score.high))
-    return Bar(f"{score.score:z.1f}", _interval(score.low, score.high, 1), *shares, zero=_share(0.0))
+    if figure is None or figure["score"] is None:
+        return Bar("-", reason=words(figure["reason"]) if figure else "")
+    score, low, high = (figure[name] for name in ("score", "low", "high"))
+    return Bar(f"{score:z.1f}", _interval(low, high, 1), _share(score), _share(low), _share(high), zero=_share(0.0))
 
 
 @dataclass(frozen=True)

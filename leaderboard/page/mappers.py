@@ -1,21 +1,21 @@
-"""Mappers as the page shows them: a ranking for each fit track, and a card for each mapper."""
+"""Mappers as the page shows them: a ranking for each of the two numbers, and a card for each mapper."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry, Score
-from graftbench.leaderboard.columns import fidelity, side_effects
+from graftbench.benchmark.results.schema import Entry
+from graftbench.leaderboard.columns import fidelity, rank_range, side_effects
 from graftbench.leaderboard.page.bars import Bar, bar_of_score, words
 
-TRACKS = {
-    "task": "fitted on the task's own conversations, as in the paper: native's own rows are among them, so that a high "
-    "score here shows a good fit, and does not show that a map carries what it has not seen",
-    "unseen": "fitted on the task's conversations without any prompt that shows the behaviour: the mapper never saw "
-    "what it is asked to carry",
-    "general": "fitted on general text, in which the behaviour does not show",
+NUMBERS = {
+    "carried": "Fitted on text without the behaviour (unseen, general): of the prompts on which native succeeds and "
+    "memory does not, the share on which the mapped vector does, beyond random vectors",
+    "fitted": "Fitted on the task's own conversations, as in the paper: the share of native's effect, beyond random "
+    "vectors. Native's own rows are among the fit data, so that a high score here shows a good fit, and does not show "
+    "that a map carries what it has not seen",
 }
-# Mappers that are compared with rather than put forward; the page says next to their names what they do.
+# What the controls do; the page says so next to their names.
 CONTROLS = {
     "zero": "maps everything to zero",
     "mean": "always the target's mean activation",
@@ -23,33 +23,42 @@ CONTROLS = {
     "random_map": "a random map",
     "shuffled": "fitted on rows that do not belong together, so it knows the distribution of the target's activations",
     "lookup": "nearest neighbour: the target's activation at the closest fit row",
+    "knn": "nearest neighbours: the mean of the target's activations at the closest fit rows",
+}
+OUTCOMES = {
+    "equal_norm": "at native's norm",
+    "own_norm": "at its own norm",
+    "all_strengths": "over all strengths",
+    "best_strength": "at its best strength",
+    "refusal_score": "refusal log-odds",
+    "shift": "shift in log-likelihood",
 }
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One mapper on one fit track."""
+    """One mapper with one of the two numbers."""
 
-    rank: int | None
+    rank: str  # a range; empty where there is none
+    best: float  # the best rank, to sort by
     mapper: str
     control: str  # what it does; empty where it is no control
     score: Bar
     sort_key: float
-    tasks: tuple[Bar, ...]
-    steerable: str
-    fidelity: Mapping[str, float | None]
-    parameters: int
-    old_schema: bool
+    own_norm: str
+    parts: tuple[Bar, ...]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The mappers on one fit track, best first."""
+    """All mappers with one of the two numbers, best first, and the controls apart."""
 
-    track: str
-    tasks: tuple[str, ...]
-    lookup: Mapping[str, Any] | None  # the scores of the look-up table; None where it has no entry
-    standings: tuple[Standing, ...]
+    number: str
+    about: str
+    memory: str  # the mappers that count as memory, in words; empty where memory is no part of it
+    parts: tuple[str, ...]  # behaviours, and tracks where there are several
+    mappers: tuple[Standing, ...]
+    controls: tuple[Standing, ...]
 
 
 @dataclass(frozen=True)
@@ -65,56 +74,82 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Outcomes:
+    """Outcomes of one mapper beside its scores, on one track."""
+
+    track: str
+    steerable: str
+    shares: tuple[float | None, ...]  # in the order of OUTCOMES
+    fidelity: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
 class Card:
     """One mapper in detail."""
 
     name: str
     control: str
     facts: tuple[tuple[str, str], ...]
-    scores: tuple[tuple[str, Bar, tuple[Bar, ...]], ...]  # track, score, and by task
+    scores: tuple[tuple[str, Bar, tuple[Bar, ...]], ...]  # number, score, and by task
     tasks: tuple[str, ...]
+    outcomes: tuple[Outcomes, ...]
     effects: tuple[Effect, ...]
     effect_tasks: tuple[str, ...]
 
 
-def rankings(ranking: Mapping[str, Any], entries: Sequence[Entry]) -> list[Ranking]:
-    """Return the rankings of a suite, one for each fit track."""
-    by_mapper = {(entry.mapper.name, entry.mapper.sha256): entry for entry in entries}
-    tracks = ranking["tracks"]
-    order = [*TRACKS, *sorted(tracks.keys() - TRACKS.keys())]
-    return [_ranking(track, tracks[track], by_mapper) for track in order if track in tracks]
+def rankings(ranking: Mapping[str, Any]) -> list[Ranking]:
+    """Return the rankings of a suite."""
+    return [_ranking(number, ranking["scores"][number], ranking["memory"]) for number in NUMBERS]
 
 
-def _ranking(track: str, rows: Sequence[Mapping[str, Any]], entries: Mapping[tuple[str, str], Entry]) -> Ranking:
-    tasks = tuple(rows[0]["by_task"])
-    standings = [_standing(row, entries[row["mapper"], row["sha256"]], track, tasks) for row in rows]
-    return Ranking(track, tasks, rows[0].get("lookup"), tuple(standings))
-
-
-def _standing(row: Mapping[str, Any], entry: Entry, track: str, tasks: Sequence[str]) -> Standing:
-    score = entry.headline.by_track[track]
-    return Standing(
-        row["rank"],
-        entry.mapper.name,
-        CONTROLS.get(entry.mapper.source, ""),
-        bar_of_score(score),
-        -1e9 if score.score is None else score.score,
-        _task_bars(score, tasks),
-        f"{score.n_steerable} of {score.n_cells}",
-        row["fidelity"],
-        row["cost"]["parameters"],
-        entry.schema_version != SCHEMA_VERSION,
+def _ranking(number: str, rows: Sequence[Mapping[str, Any]], memory: Sequence[str]) -> Ranking:
+    tracks = list(dict.fromkeys(name for row in rows for name in row.get("by_track", {})))
+    behaviours = list(dict.fromkeys(name for row in rows for name in row["by_behaviour"]))
+    parts = (*(tracks if len(tracks) > 1 else []), *behaviours)
+    standings = [_standing(row, parts) for row in rows]
+    return Ranking(
+        number,
+        NUMBERS[number],
+        ", ".join(memory) if number == "carried" else "",
+        parts,
+        tuple(each for each, row in zip(standings, rows, strict=True) if not row["control"]),
+        tuple(each for each, row in zip(standings, rows, strict=True) if row["control"]),
     )
 
 
-def _task_bars(score: Score, tasks: Sequence[str]) -> tuple[Bar, ...]:
-    return tuple(bar_of_score(score.by_task[task]) if task in score.by_task else Bar("-") for task in tasks)
+def _standing(row: Mapping[str, Any], parts: Sequence[str]) -> Standing:
+    by = row["by_behaviour"] | row.get("by_track", {})
+    own = row["norms"]["own_norm"]
+    return Standing(
+        rank_range(row["rank"]) if row["rank"] else "",
+        row["rank"][0] if row["rank"] else 1e9,
+        row["mapper"],
+        _control(row),
+        bar_of_score(row),
+        -1e9 if row["score"] is None else row["score"],
+        "–" if own is None else f"{own:z.1f}",
+        tuple(bar_of_score(by.get(part)) for part in parts),
+    )
 
 
-def card(entry: Entry) -> Card:
-    """Return the card of one mapper."""
-    tasks = tuple(entry.headline.by_task)
-    tracks = {"all cells": entry.headline, **entry.headline.by_track}
+def _control(row: Mapping[str, Any]) -> str:
+    """Return what a control does; nothing of a mapper that is none."""
+    return CONTROLS.get(row["mapper"], "part of the memory") if row["control"] else ""
+
+
+def cards(ranking: Mapping[str, Any], entries: Sequence[Entry]) -> list[Card]:
+    """Return the card of each mapper, in the order of the first ranking."""
+    by_mapper = {(entry.mapper.name, entry.mapper.sha256): entry for entry in entries}
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for number in NUMBERS:
+        for row in ranking["scores"][number]:
+            rows.setdefault((row["mapper"], row["sha256"]), {})[number] = row
+    beside = {(row["mapper"], row["sha256"]): row["tracks"] for row in ranking["mappers"]}
+    return [_card(by_mapper[key], own, beside[key]) for key, own in rows.items()]
+
+
+def _card(entry: Entry, rows: Mapping[str, Mapping[str, Any]], tracks: Mapping[str, Mapping[str, Any]]) -> Card:
+    tasks = tuple(dict.fromkeys(cell.task for cell in entry.cells if not cell.check))
     effects = [
         Effect(setting, condition, effect["tasks"], effect["kl"], effect["perplexity"], effect["cells"])
         for setting, conditions in side_effects([cell for cell in entry.cells if not cell.check]).items()
@@ -122,13 +157,22 @@ def card(entry: Entry) -> Card:
     ]
     return Card(
         entry.mapper.name,
-        CONTROLS.get(entry.mapper.source, ""),
+        _control(next(iter(rows.values()))),
         tuple(_facts(entry)),
-        tuple((track, bar_of_score(score), _task_bars(score, tasks)) for track, score in tracks.items()),
+        tuple(
+            (number, bar_of_score(row), tuple(bar_of_score(row["by_task"].get(task)) for task in tasks))
+            for number, row in rows.items()
+        ),
         tasks,
+        tuple(_outcomes(track, known) for track, known in tracks.items()),
         tuple(effects),
         tuple(sorted({name for effect in effects for name in effect.tasks})),
     )
+
+
+def _outcomes(track: str, known: Mapping[str, Any]) -> Outcomes:
+    steerable = f"{known['n_steerable']} of {known['n_cells']}"
+    return Outcomes(track, steerable, tuple(known["outcomes"][name] for name in OUTCOMES), known["fidelity"])
 
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:

@@ -24,10 +24,11 @@ const sortBy = (table, column) => {
   heads.forEach((head) => head.removeAttribute("aria-sort"));
   heads[column].setAttribute("aria-sort", order);
   const sign = order === "ascending" ? 1 : -1;
-  const body = table.tBodies[0];
-  const rows = Array.from(body.rows);
-  rows.sort((a, b) => sign * compare(valueOf(a, column), valueOf(b, column)));
-  body.append(...rows);
+  for (const body of table.tBodies) { // controls stay apart
+    const rows = Array.from(body.rows);
+    rows.sort((a, b) => sign * compare(valueOf(a, column), valueOf(b, column)));
+    body.append(...rows);
+  }
 };
 
 for (const table of all("table.sortable")) {

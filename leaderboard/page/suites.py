@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from graftbench.benchmark.results.schema import Entry
 from graftbench.leaderboard.entries import by_suite
 from graftbench.leaderboard.page.cells import ExperimentView, experiments
-from graftbench.leaderboard.page.mappers import Card, Ranking, card, rankings
+from graftbench.leaderboard.page.mappers import Card, Ranking, cards, rankings
 from graftbench.leaderboard.page.sweeps import SweepView, by_task
 from graftbench.leaderboard.ranking import ranking_of
+from graftbench.leaderboard.scored import FITTED
+from graftbench.leaderboard.scoring import Scoring
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,23 @@ class SuiteView:
         return f"suite/{self.name}"
 
 
-def suite_views(entries: Sequence[Entry], sweeps: Mapping[str, Sequence[SweepView]]) -> list[SuiteView]:
-    """Return every suite with an entry, by name; `sweeps` are by the name of the suite."""
-    return [_view(ours, sweeps.get(name, ())) for name, ours in by_suite(entries).items()]
+def suite_views(
+    entries: Sequence[Entry], sweeps: Mapping[str, Sequence[SweepView]], scorings: Mapping[str, Scoring]
+) -> list[SuiteView]:
+    """Return every suite with an entry, by name; `sweeps` and `scorings` are by the name of the suite."""
+    return [_view(ours, sweeps.get(name, ()), scorings.get(name)) for name, ours in by_suite(entries).items()]
 
 
-def _view(entries: Sequence[Entry], sweeps: Sequence[SweepView]) -> SuiteView:
-    best_first = sorted(entries, key=lambda e: (e.headline.score is None, -(e.headline.score or 0.0), e.mapper.name))
+def _view(entries: Sequence[Entry], sweeps: Sequence[SweepView], scoring: Scoring | None) -> SuiteView:
+    ranking = ranking_of(entries, scoring)
+    order = [(row["mapper"], row["sha256"]) for row in ranking["scores"][FITTED]]
+    best_first = sorted(entries, key=lambda entry: order.index((entry.mapper.name, entry.mapper.sha256)))
     views, suite = experiments(best_first), entries[0].suite
     return SuiteView(
         suite.name,
         suite.hash,
-        tuple(rankings(ranking_of(entries), entries)),
-        tuple(card(entry) for entry in best_first),
+        tuple(rankings(ranking)),
+        tuple(cards(ranking, entries)),
         tuple(view for view in views if not view.check),
         tuple(view for view in views if view.check),
         by_task(sweeps),

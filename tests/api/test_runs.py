@@ -23,7 +23,7 @@ def test_a_run_is_on_disk_as_the_command_line_leaves_it(run, few):
     names = {path.name for path in run.folder.iterdir()}
     assert {"entry.json", "rows.parquet", "suite.json", "timings.json", "leaderboard.json", "mappers"} <= names
     board = json.loads((run.folder / "leaderboard.json").read_text())
-    assert board["suites"]["few"]["tracks"]["unseen"][0]["mapper"] == "ridge"
+    assert board["suites"]["few"]["scores"]["carried"][0]["mapper"] == "ridge"
     assert gb.Run.open(run.folder).entry == run.entry == gb.read_entry(run.folder / "entry.json")
 
 

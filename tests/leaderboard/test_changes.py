@@ -113,23 +113,21 @@ def test_names_of_files_forge_no_line(board, capsys):
 
 def hostile():
     def row(**more):
-        known = {"mapper": "ours", "sha256": "0" * 64, "rank": 1, "score": 50.0, "low": 40.0, "high": 60.0}
-        known |= {"reason": None, "suite": {"name": "pocket", "hash": "0" * 16}}
+        known = {"mapper": "ours", "sha256": "0" * 64, "rank": [1, 2], "score": 50.0, "low": 40.0, "high": 60.0}
+        known |= {"reason": None}
         return {name: value for name, value in (known | more).items() if value != "left out"}
 
     def rows(*given):
-        return json.dumps({"suites": {"pocket": {"tracks": {"task": list(given)}}}})
+        return json.dumps({"suites": {"pocket": {"scores": {"carried": list(given)}}}})
 
-    other = {"name": "other", "hash": "0" * 16}
     return {
-        "a row that is a number": '{"suites":{"pocket":{"tracks":{"task":[1]}}}}',
-        "a track that is nothing": '{"suites":{"pocket":{"tracks":{"task":null}}}}',
+        "a row that is a number": '{"suites":{"pocket":{"scores":{"carried":[1]}}}}',
+        "a number that is nothing": '{"suites":{"pocket":{"scores":{"carried":null}}}}',
         "a suite that is nothing": '{"suites":{"pocket":null}}',
         "suites in a list": '{"suites":["pocket"]}',
         "no suites": "{}",
-        "a row of another suite": rows(row(suite=other)),
-        "rows of two suites": rows(row(), row(mapper="more", suite=other)),
-        "no suite": rows(row(suite="left out")),
+        "a board of before, with a ranking for each track": '{"suites":{"pocket":{"tracks":{"task":[]}}}}',
+        "a rank that is no range": rows(row(rank=1)),
         "no text": b"\xff\xfe\x00",
         "deep": "[" * 100_000,
         "deeper": '{"suites":' * 100_000,

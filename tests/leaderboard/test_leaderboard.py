@@ -56,12 +56,13 @@ def test_every_number_that_was_edited_by_hand_is_found(edit, message):
     assert any(message in one for one in wrong), wrong
 
 
-def test_the_rank_is_one_more_than_the_number_of_those_that_are_significantly_better():
-    entries = [entry(name, *of(rate)) for name, rate in (("good", 0.8), ("as good", 0.79), ("poor", 0.3))]
-    rows = ranking_of(entries)["tracks"]["task"]
-    assert [(row["mapper"], row["rank"]) for row in rows] == [("good", 1), ("as good", 1), ("poor", 3)]
-    assert rows[0]["by_pair"]["backdoor_removal a->b"]["score"] == rows[0]["score"]
-    assert rows[0]["cost"] == {"parameters": 10, "bytes": 40}
+def test_mappers_are_ordered_by_score_and_their_ranks_are_ranges():
+    entries = [entry(name, *of(rate)) for name, rate in (("as good", 0.79), ("good", 0.8), ("poor", 0.3))]
+    rows = ranking_of(entries)["scores"]["fitted"]
+    assert [(row["mapper"], row["rank"]) for row in rows] == [("good", [1, 2]), ("as good", [1, 2]), ("poor", [3, 3])]
+    assert rows[0]["by_pair"]["a->b"] == {name: rows[0][name] for name in rows[0]["by_pair"]["a->b"]}
+    assert rows[0]["norms"] == {"equal_norm": rows[0]["score"], "own_norm": rows[0]["score"]}
+    assert ranking_of(entries)["mappers"][0]["tracks"]["task"]["cost"] == {"parameters": 10, "bytes": 40}
 
 
 def test_a_prompt_that_one_mapper_lacks_leaves_the_others_paired():
@@ -81,29 +82,33 @@ def test_a_prompt_that_one_mapper_lacks_leaves_the_others_paired():
 
     good = of(0.8)
     less = [nearly(cell, 8) for cell in good]
-    assert ranks(entry("good", *good), entry("less", *less)) == [1, 2]
-    assert ranks(entry("good", *good), entry("less", *[without(cell, 0) for cell in less])) == [1, 2]
+    assert ranks(entry("good", *good), entry("less", *less)) == [[1, 1], [2, 2]]
+    assert ranks(entry("good", *good), entry("less", *[without(cell, 0) for cell in less])) == [[1, 1], [2, 2]]
     for lacking in range(3):  # whichever of its seeds lacks it
         seeds = [[nearly(cell, 6).model_copy(update={"seed": s}) for cell in good] for s in range(3)]
         seeds[lacking] = [without(cell, 0) for cell in seeds[lacking]]
-        assert ranks(entry("good", *good), entry("less", *chain(*seeds))) == [1, 2]
+        assert ranks(entry("good", *good), entry("less", *chain(*seeds))) == [[1, 1], [2, 2]]
 
 
 def ranks(*entries):
-    return [row["rank"] for row in ranking_of(entries)["tracks"]["task"]]
+    return [row["rank"] for row in fitted(*entries)]
+
+
+def fitted(*entries):
+    return ranking_of(entries)["scores"]["fitted"]
 
 
 def test_one_without_a_score_has_no_rank_and_stands_last():
-    rows = ranking_of([entry("broken", *of(0.9), failed()), entry("fine", *of(0.5))])["tracks"]["task"]
-    assert [(row["mapper"], row["rank"]) for row in rows] == [("fine", 1), ("broken", None)]
+    rows = fitted(entry("broken", *of(0.9), failed()), entry("fine", *of(0.5)))
+    assert [(row["mapper"], row["rank"]) for row in rows] == [("fine", [1, 1]), ("broken", None)]
     assert "cells failed" in rows[1]["reason"]
 
 
 def test_a_failed_cell_on_another_track_takes_the_rank_on_all_and_pushes_nobody_down():
     broken = entry("broken", *of(0.9), failed().model_copy(update={"track": "unseen"}))
-    rows = ranking_of([broken, entry("fine", *of(0.5))])["tracks"]["task"]
+    rows = fitted(broken, entry("fine", *of(0.5)))
     assert [(row["mapper"], row["rank"], row["score"] is None) for row in rows] == [
-        ("fine", 1, False),
+        ("fine", [1, 1], False),
         ("broken", None, True),
     ]
 
@@ -114,21 +119,31 @@ def test_parts_of_a_suite_stand_beside_each_other_without_scores_whatever_their_
         entry(name, cell).model_copy(update={"headline": headline([cell], filtered=True)})
         for name, cell in zip(("one", "other"), cells, strict=True)
     ]
-    assert [row["rank"] for row in ranking_of(parts)["tracks"]["task"]] == [None, None]
+    assert ranks(*parts) == [None, None]
 
 
-def test_what_can_be_looked_up_stands_beside_every_score_of_the_task_track():
-    lookup = entry("lookup", *of(0.9))
-    lookup = lookup.model_copy(update={"mapper": lookup.mapper.model_copy(update={"source": "lookup"})})
-    best, mine = ranking_of([lookup, entry("mine", *of(0.5))])["tracks"]["task"]
-    assert mine["lookup"]["score"] == best["score"] == 100
-    assert mine["lookup"]["by_task"] == {"backdoor_removal": 100}
-    assert mine["lookup"]["by_pair"] == {"backdoor_removal a->b": 100}
+def built_in(name, *cells):
+    own = entry(name, *cells)
+    return own.model_copy(update={"mapper": own.mapper.model_copy(update={"source": name})})
 
 
-def test_a_mapper_that_only_calls_itself_lookup_is_no_yardstick():
-    rows = ranking_of([entry("lookup", *of(0.9)), entry("mine", *of(0.5))])["tracks"]["task"]
-    assert [(row["lookup"], row["lookup_reason"]) for row in rows] == [(None, "there is no entry of lookup")] * 2
+def test_controls_stand_apart_without_a_rank_and_push_nobody_down():
+    rows = fitted(built_in("lookup", *of(0.9)), built_in("shuffled", *of(0.1)), entry("mine", *of(0.5)))
+    assert [(row["mapper"], row["control"], row["rank"]) for row in rows] == [
+        ("mine", False, [1, 1]),
+        ("lookup", True, None),
+        ("shuffled", True, None),
+    ]
+    assert rows[1]["score"] == 100
+
+
+def test_a_mapper_that_only_calls_itself_lookup_is_ranked():
+    assert ranks(entry("lookup", *of(0.9)), entry("mine", *of(0.5))) == [[1, 1], [2, 2]]
+
+
+def test_mappers_with_the_same_successes_share_a_place():
+    rows = fitted(entry("one", *of(0.8)), entry("clone", *of(0.8)), entry("poor", *of(0.3)))
+    assert [(row["mapper"], row["rank"]) for row in rows] == [("clone", [1, 1]), ("one", [1, 1]), ("poor", [2, 2])]
 
 
 def test_a_leaderboard_is_the_same_whatever_the_order_of_its_entries():
@@ -166,7 +181,7 @@ def test_runs_become_a_leaderboard(tmp_path, capsys):
     assert capsys.readouterr().out.count("follows from its bits and its source and its suite") == 2
     ranked = json.loads((board / "leaderboard.json").read_text())
     assert ranked["suites"]["pocket"]["hash"] == SUITE.hash
-    assert [row["mapper"] for row in ranked["suites"]["pocket"]["tracks"]["task"]] == ["good", "poor"]
+    assert [row["mapper"] for row in ranked["suites"]["pocket"]["scores"]["fitted"]] == ["good", "poor"]
 
 
 def test_another_mapper_of_the_same_name_is_refused_and_the_same_is_renewed(tmp_path, capsys):

@@ -13,7 +13,6 @@ from graftbench.benchmark.results.schema import (
     ShownReply,
     SideEffect,
     SideEffects,
-    TaskScore,
     Transfer,
 )
 from graftbench.cli.main import main
@@ -236,9 +235,9 @@ def test_a_sweep_that_is_none_is_reported(tmp_path):
 
 def test_bars_lie_where_their_figures_say():
     assert bar_of(Rate(value=0.25, low=0.1, high=0.5)).width == 0.25
-    score = bar_of_score(TaskScore(score=100, low=50, high=200, n_steerable=1, n_cells=1))
+    score = bar_of_score({"score": 100, "low": 50, "high": 200})
     assert (score.zero, score.value, score.high) == (pytest.approx(1 / 6, abs=1e-4), pytest.approx(5 / 6, abs=1e-4), 1)
-    below = bar_of_score(TaskScore(score=-10, low=-20, high=0, n_steerable=1, n_cells=1))
+    below = bar_of_score({"score": -10, "low": -20, "high": 0})
     assert below.start == below.value < below.zero
     nothing = bar_of(Transfer(value=None, low=None, high=None, baseline="random", reason="not_steerable"))
     assert (nothing.text, nothing.reason) == ("-", "not steerable")

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from graftbench.benchmark.runs.suite import SUITES, read_suite, read_suite_file
+from graftbench.leaderboard.scoring import read_scoring
+from graftbench.leaderboard.suites import stored_suite
 from graftbench.leaderboard.verify import verify_all
 
 FOLDER = Path(__file__).parents[2] / "leaderboard"
@@ -27,3 +29,12 @@ def test_a_suite_on_it_that_has_the_name_of_one_that_ships_is_the_one_that_ships
     stored = read_suite_file(file)
     assert stored.name == file.stem
     assert stored.name not in SHIPPED or stored.hash == read_suite(stored.name).hash
+
+
+@pytest.mark.parametrize("file", sorted((FOLDER / "scoring").iterdir()), ids=lambda file: file.stem)
+def test_a_scoring_names_cells_variants_and_mappers_of_its_suite(file):
+    scoring, suite = read_scoring(FOLDER, file.stem), stored_suite(FOLDER, file.stem)
+    specs = [(task, cell) for task, spec in suite.tasks.items() for cell in spec.cells]
+    assert scoring.left_out.keys() <= {f"{task} {cell.variant} {cell.pair}" for task, cell in specs}
+    assert scoring.behaviours.keys() <= {cell.variant for _, cell in specs}
+    assert all(list((FOLDER / "entries").glob(f"{name}-*-{suite.hash[:8]}.json")) for name in scoring.memory)

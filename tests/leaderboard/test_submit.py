@@ -365,9 +365,9 @@ def test_what_changed_since_another_revision_is_reported_row_by_row(tmp_path, bo
     assert main(["leaderboard", "build", "--leaderboard", str(board)]) == 0
     assert verified(board, "--against", "main") == 0
     message = capsys.readouterr().out
-    assert "pocket, task: new (00000000) is new: rank 1, 100.0" in message
-    assert "pocket, task: gone (00000000) is gone: it was rank 2, 50.0" in message
-    assert "pocket, task: ours (00000000): rank 1, 87.5" in message
+    assert "pocket, fitted: new (00000000) is new: rank 1, 100.0" in message
+    assert "pocket, fitted: gone (00000000) is gone: it was rank 2, 50.0" in message
+    assert "pocket, fitted: ours (00000000): rank 1, 87.5" in message
     assert "became rank 2, 25.0" in message
     assert f"entries/{file_name(entry('gone', *of(0.5)))} is gone" in message
     assert f"entries/{file_name(ours)} changed: 5 lines added, 5 removed" in message

@@ -52,14 +52,14 @@ def board(tmp_path, monkeypatch):
 
 
 def ranked(ranking):
-    return [(row["mapper"], row["rank"]) for row in ranking["tracks"]["task"]]
+    return [(row["mapper"], row["rank"]) for row in ranking["scores"]["fitted"]]
 
 
 def test_a_mapper_is_ranked_among_those_of_its_suite_alone():
     suites = leaderboard_of([*SMALLS, *POCKET])["suites"]
     assert {name: ranked(suite) for name, suite in suites.items()} == {
-        "pocket": [("good", 1), ("poor", 2)],
-        "small": [("poor", 1), ("good", 2)],
+        "pocket": [("good", [1, 1]), ("poor", [2, 2])],
+        "small": [("poor", [1, 1]), ("good", [2, 2])],
     }
     assert suites == {"pocket": ranking_of(POCKET), "small": ranking_of(SMALLS)}
     assert [suite["hash"] for suite in suites.values()] == [SUITE.hash, SMALL.hash]
@@ -91,7 +91,7 @@ def test_a_board_of_two_suites_is_verified_and_names_them(board, capsys):
     assert said.count("follows from its bits and its source and its suite pocket") == 2
     assert said.count("follows from its bits and its source and its suite small") == 2
     rankings = json.loads((board / "leaderboard.json").read_text())["suites"]
-    assert ranked(rankings["small"]) == [("poor", 1), ("good", 2)]
+    assert ranked(rankings["small"]) == [("poor", [1, 1]), ("good", [2, 2])]
 
 
 def test_an_entry_is_compared_with_those_of_its_suite_alone(board, tmp_path, capsys):
@@ -182,20 +182,20 @@ def test_cells_are_run_again_with_the_suite_of_the_entry(board, monkeypatch):
     assert dict(ran) == {"pocket": SUITE, "small": SMALL}
 
 
-def test_changes_are_reported_with_their_suite_also_since_it_had_one(board, tmp_path):
+def test_changes_are_reported_with_their_suite(board):
     def git(*words):
         subprocess.run(["git", "-C", str(board), "-c", "user.name=a", "-c", "user.email=a", *words], check=True)
 
     text = (board / "leaderboard.json").read_text()
-    (board / "leaderboard.json").write_text(json.dumps(ranking_of(POCKET)))  # as it was written then
+    (board / "leaderboard.json").write_text(json.dumps(leaderboard_of(POCKET)))
     git("init", "-q", "-b", "main")
     git("add", "leaderboard.json")
     git("commit", "-qm", "one suite")
     (board / "leaderboard.json").write_text(text)
-    rows = [line for line in changes_since("main", board) if "task: " in line]
+    rows = [line for line in changes_since("main", board) if "fitted: " in line]
     assert [line.partition(" is new: ")[0] for line in rows] == [
-        "small, task: good (00000000)",
-        "small, task: poor (00000000)",
+        "small, fitted: good (00000000)",
+        "small, fitted: poor (00000000)",
     ]
     assert "suites/small.json is new" in changes_since("main", board)
 

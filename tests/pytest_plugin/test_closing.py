@@ -39,8 +39,8 @@ def test_mappers_that_were_measured_alike_are_ranked(close, tmp_path):
     found = close(ridge=result(mapped=0.8), procrustes=result(mapped=0.2))
     assert found.problems == []
     board = json.loads((tmp_path / "runs" / "pocket-leaderboard.json").read_text())
-    ranked = board["suites"]["pocket"]["tracks"]["task"]
-    assert [(row["mapper"], row["rank"]) for row in ranked] == [("ridge", 1), ("procrustes", 2)]
+    ranked = board["suites"]["pocket"]["scores"]["fitted"]
+    assert [(row["mapper"], row["rank"]) for row in ranked] == [("ridge", [1, 1]), ("procrustes", [2, 2])]
 
 
 def test_mappers_that_were_not_measured_alike_are_told(close):
@@ -69,6 +69,6 @@ def test_a_mapper_with_a_failed_cell_is_told_without_a_rank(close):
     assert found.problems == []
     text = io.StringIO()
     found.print(Console(file=text, width=200))
-    ranked = {row["mapper"]: row["rank"] for row in found.ranking["tracks"]["task"]}
-    assert ranked == {"procrustes": 1, "ridge": None}
+    ranked = {row["mapper"]: row["rank"] for row in found.ranking["scores"]["fitted"]}
+    assert ranked == {"procrustes": [1, 1], "ridge": None}
     assert "no rank: 1 of 2 cells failed" in text.getvalue()

