@@ -118,6 +118,9 @@ def _checked_entry(run: Path) -> tuple[Entry, Suite]:
     suite = read_suite_file(run / SUITE)
     refuse(f"{run} is not the whole of its suite", suite_mismatches(suite, entry))
     refuse(f"{run} cannot be submitted", identity_mismatches(entry) or run_source_mismatches(entry, run))
+    from graftbench.leaderboard.protocol_check import protocol_problems  # brings torch: after all that needs none
+
+    refuse(f"{run} cannot be submitted: its mapper does not keep to the protocol", protocol_problems(entry, run))
     return with_fitted(entry, run), suite
 
 

@@ -45,16 +45,22 @@ def check_mapper(info: MapperInfo, isolation: str | None, console: Console) -> i
     `isolation` says where the mapper's code runs. UserError where it cannot be imported.
     """
     failed = False
+    for name, problem in problems_with(info, isolation):
+        failed |= problem is not None
+        told = f"{'FAILED' if problem else 'ok':>7} {name}" + (f": {problem}" if problem else "")
+        console.print(told, markup=False)
+    console.print("It does not keep to the protocol yet." if failed else "It keeps to the protocol.")
+    return int(failed)
+
+
+def problems_with(info: MapperInfo, isolation: str | None) -> Iterator[tuple[str, str | None]]:
+    """Yield each check by name with the problem that it found, None where there is none."""
     with _MapperUnderTest(info, isolation) as tested:
         for name, check in CHECKS.items():
             problem = _run(tested, check)
-            failed |= problem is not None
-            told = f"{'FAILED' if problem else 'ok':>7} {name}" + (f": {problem}" if problem else "")
-            console.print(told, markup=False)
+            yield name, problem
             if problem and name in PREREQUISITES:  # later checks would fail for the same reason
-                break
-    console.print("It does not keep to the protocol yet." if failed else "It keeps to the protocol.")
-    return int(failed)
+                return
 
 
 def _run(tested: "_MapperUnderTest", check: Check) -> str | None:
