@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from graftbench.benchmark.results.schema import Entry
 from graftbench.benchmark.results.stored_entry import StoredEntry
-from tests.leaderboard.test_any_entry import PLAIN, at
+from tests.fuzzing import at
+from tests.leaderboard.test_any_entry import PLAIN
 
 TASK = "backdoor_removal"
 UNSTEERED = ("cells", 0, "side_effects", "deployed", "unsteered")
