@@ -1,4 +1,7 @@
-"""Cells run again on test prompts that no submission could know: another seed draws them from the pocket world."""
+"""Cells run again on test prompts that are not the suite's: another seed draws them from the pocket world.
+
+The world is no secret, and of some behaviours it has few other prompts: this finds out who knows those of the suite.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +10,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.results.schema import CellResult, Entry, Rate
 from graftbench.benchmark.runs.suite import Suite
 from graftbench.leaderboard.rerun import name_of, run_again, stored_parts, trusted_mapper
@@ -29,30 +31,27 @@ def other_prompts_of_entry(
 ) -> list[str]:
     """Run cells of the entry in a file on the test prompts of another seed; return a line for each.
 
-    UserError where its suite draws no prompts by a seed, or what is a stranger's may not be run.
+    Cells of tasks whose dataset draws none by a seed are not run. UserError where what is a stranger's may not be run.
     """
     entry, source, suite = stored_parts(path, folder)
     info = trusted_mapper(entry, suite, source, trust=trust)
-    cells = run_again(entry, with_test_seed(suite, seed), info, names, out, console)
-    return [line_of(name, cell, cells.get(name)) for name, cell in _named(entry, names)]
+    named = _named(entry, names)
+    drawn = [name for name, cell in named if _is_drawn(suite.tasks[cell.task].dataset)]
+    cells = run_again(entry, with_test_seed(suite, seed), info, drawn, out, console) if drawn else {}
+    return [
+        line_of(name, cell, cells.get(name)) if name in drawn else f"{name}: the dataset of its task draws no others"
+        for name, cell in named
+    ]
 
 
 def with_test_seed(suite: Suite, seed: int) -> Suite:
-    """Return a suite whose test prompts are drawn by a seed, where its tasks have the pocket world's.
-
-    UserError where none has.
-    """
+    """Return a suite whose test prompts are drawn by a seed, where its tasks have the pocket world's."""
     tasks = {
         name: task.model_copy(update={"dataset": {"name": _DRAWN, "test_seed": seed}})
         if _is_drawn(task.dataset)
         else task
         for name, task in suite.tasks.items()
     }
-    if tasks == suite.tasks:
-        raise UserError(
-            f"No task of the suite {suite.name} has prompts of the dataset {_DRAWN}, of which a seed draws others: "
-            "leave out --other-prompts."
-        )
     return suite.model_copy(update={"tasks": tasks})
 
 
@@ -66,8 +65,8 @@ def line_of(name: str, stored: CellResult, other: CellResult | None) -> str:
         reason = "it is not planned" if other is None else f"it {other.status}: {other.reason}"
         return f"{name}, other prompts: {reason}"
     parts = [_part(condition, stored.rates[condition], other.rates.get(condition)) for condition in _shown(stored)]
-    text = f"{name}, {len(other.prompt_ids)} other prompts: {'; '.join(parts)}"
-    return text + (". The mapper loses more on them than native does" if falls_off(stored, other) else "")
+    verdict = "surely loses more on them than native does" if falls_off(stored, other) else "does not surely lose more"
+    return f"{name}, {len(other.prompt_ids)} other prompts: {'; '.join(parts)}. The mapper {verdict}"
 
 
 def falls_off(stored: CellResult, other: CellResult) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.int64]
@@ -37,7 +38,10 @@ class RowColumns:
 
     def _encoded(self, name: str) -> tuple[Numbers, dict[Any, int]]:
         if name not in self._codes:
-            encoded: Any = self.table[name].combine_chunks().dictionary_encode()
+            column: Any = self.table[name].combine_chunks()
+            if pa.types.is_floating(column.type):
+                column = pc.add(column, 0.0)  # -0.0 is 0.0: Arrow would tell the two apart
+            encoded: Any = column.dictionary_encode()
             numbers: Any = encoded.indices.cast(pa.int64()).fill_null(-1)
             self._codes[name] = (
                 numbers.to_numpy(zero_copy_only=False),

@@ -3,10 +3,10 @@
 import pytest
 from rich.console import Console
 
-from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.results.schema import Rate
 from graftbench.benchmark.runs.suite import read_suite
 from graftbench.cli.main import main
+from graftbench.leaderboard import other_prompts
 from graftbench.leaderboard import rerun as rerun_module
 from graftbench.leaderboard.other_prompts import falls_off, line_of, other_prompts_of_entry, with_test_seed
 from graftbench.tasks.datasets.pocket.dataset import Pocket, pocket
@@ -40,8 +40,8 @@ def test_another_seed_asks_test_prompts_that_are_none_of_the_suite():
 def test_only_tasks_on_the_pocket_world_get_other_prompts():
     suite = with_test_seed(read_suite("pocket"), 5)
     assert {task.dataset["test_seed"] for task in suite.tasks.values()} == {5}
-    with pytest.raises(UserError, match="No task of the suite smollm2 has prompts of the dataset pocket"):
-        with_test_seed(read_suite("smollm2"), 5)
+    smollm2 = read_suite("smollm2")
+    assert with_test_seed(smollm2, 5) == smollm2
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_only_tasks_on_the_pocket_world_get_other_prompts():
 )
 def test_a_mapper_that_knows_the_prompts_by_heart_is_told(before, now, falls):
     assert falls_off(before, now) is falls
-    assert ("loses more" in line_of("cell", before, now)) is falls
+    assert ("surely loses more on them than native" in line_of("cell", before, now)) is falls
 
 
 def test_a_line_has_both_rates_and_the_difference_with_its_interval():
@@ -81,10 +81,21 @@ def test_the_same_cells_are_run_with_the_other_seed(tmp_path, monkeypatch):
     where = tmp_path / "run" / "entry.json", tmp_path
     (line,) = other_prompts_of_entry(*where, [name], 5, trust=True, out=tmp_path / "out", console=Console(quiet=True))
     assert line.startswith(f"{name}, ")
-    assert "loses more" in line
+    assert "surely loses more on them than native" in line
     assert asked[0].only == (name,)
     assert {str(task.dataset) for task in asked[0].suite.tasks.values()} == {str({"name": "pocket", "test_seed": 5})}
     assert suite_of().tasks != asked[0].suite.tasks
+
+
+def test_cells_of_other_datasets_are_told_and_not_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(rerun_module, "run", lambda *_: pytest.fail("something was run"))
+    submission = of_ridge(*of(0.9))
+    run_of(tmp_path / "run", submission)
+    monkeypatch.setattr(other_prompts, "_is_drawn", lambda _: False)
+    name = rerun_module.name_of(submission.cells[0])
+    where = tmp_path / "run" / "entry.json", tmp_path
+    (line,) = other_prompts_of_entry(*where, [name], 5, trust=True, out=tmp_path / "out", console=Console(quiet=True))
+    assert line == f"{name}: the dataset of its task draws no others"
 
 
 def test_other_prompts_without_a_rerun_are_refused(tmp_path, capsys):

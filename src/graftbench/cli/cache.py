@@ -60,7 +60,9 @@ def _show(_: argparse.Namespace) -> int:
         days = (time.time() - max(each.used for each in pieces)) / _DAY
         table.add_row(kind, _KINDS.get(kind, ""), str(len(pieces)), _size(pieces), f"{days:.0f}")
     console.print(table)
-    console.print(f"{_size(work)} in {root}; `graftbench cache prune` removes what was not used for 30 days.")
+    console.print(
+        f"{_size(work)} in {root}; `graftbench cache prune` removes what was not used for 30 days, or for --days N."
+    )
     return 0
 
 

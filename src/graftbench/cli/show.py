@@ -105,7 +105,12 @@ def _examples_table(cell: CellResult, examples: Sequence[ShownPrompt]) -> Table:
 def _sweep_table(cell: CellResult) -> Table:
     """Build a table of success on validation prompts over strengths, with a row for each condition."""
     strengths = sorted({point.strength for points in cell.sweep.values() for point in points})
-    table = Table("over strengths", *(f"{strength:g}" for strength in strengths))
+    table = Table(
+        "over strengths",
+        *(f"{strength:g}" for strength in strengths),
+        caption="success on validation prompts; at a strength below 0 it is a shift the other way",
+        caption_justify="left",
+    )
     for name, points in cell.sweep.items():
         values = {point.strength: f"{point.value:.2f}" for point in points}
         table.add_row(escape(name.replace("_", " ")), *(values.get(strength, "-") for strength in strengths))

@@ -176,6 +176,10 @@ def _chosen(
         for each in sorted(found, key=lambda one: one.site):
             table.add_row(family, str(each.site), f"{each.lead:+.2f}" + (" *" if each == best_of(found) else ""))
     console.print(table)
+    chosen = "* chosen"
+    if any(best_of(found).lead <= 0 for found in tried.values()):
+        chosen += "; native is ahead of random at no site of a model, so that it can hardly be steered so"
+    console.print(chosen, highlight=False, markup=False, soft_wrap=True)
     return sites
 
 
@@ -202,8 +206,10 @@ def _print_plan(
     say(f"{len(request.cells())} cells, {plan.workers} at a time")
     if n_sites:
         say(f"sites: at most {n_sites} in each model, about {_minutes(plan.seconds_of_sites)}")
-    untold = f", without {', '.join(plan.untold)}, whose time is not forecast" if plan.untold else ""
-    say(f"the cells: about {_minutes(plan.seconds)}{untold}")
+    if plan.seconds:
+        say(f"the cells: about {_minutes(plan.seconds)}")
+    if plan.untold:
+        say(f"the time of {', '.join(plan.untold)} is not forecast")
     say(f"memory: about {size_in_words(plan.memory)}; disk: about {size_in_words(plan.disk)}")
 
 

@@ -32,7 +32,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         type=positive,
         const=0,
         metavar="SEED",
-        help="with --rerun: run these cells on other test prompts, too (of a random seed where none is named)",
+        help="after ENTRY, with --rerun: run these cells on other test prompts, too (default: of a random seed)",
     )
     verify.add_argument("--trust-code", action="store_true", help="run a submission's source or suite for that")
     verify.add_argument("--against", metavar="REVISION", help="say what changed since then, row by row: main, ...")

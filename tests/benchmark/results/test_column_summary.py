@@ -56,6 +56,12 @@ def both(rows, track):
     return cell, [answer_of_row(each) for each in rows_of_cell(of_experiment, track, 0)]
 
 
+def test_no_strength_is_two_zeros():
+    tried = [row(0, f"v{i}", "native", "validation", strength=s) for s in (0.0, -0.0) for i in range(4)]
+    cell, _ = both(tried, "task")
+    assert [(at.strength, at.n) for at in cell.sweep()["native"]] == [(0.0, 8)]
+
+
 @pytest.mark.parametrize("track", ["task", "unseen"])
 def test_both_are_the_same(rows, track):
     cell, answers = both(rows, track)
