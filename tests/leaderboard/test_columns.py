@@ -30,11 +30,11 @@ def test_side_effects_are_means_over_the_cells_for_which_they_are_known():
 
 def test_what_is_not_known_anywhere_is_none():
     assert side_effects([result()]) == {}
-    assert fidelity([]) == {"cosine": None, "fvu": None}
+    assert fidelity([]) == {"cosine": None, "fvu": None, "replaced_kl": None}
     assert cost([]) == {"parameters": 0, "bytes": 0}
 
 
 def test_fidelity_is_the_mean_and_cost_the_most_of_its_cells():
-    cells = [result(fidelity={"fvu": value}) for value in (0.25, 0.75)]
-    assert fidelity(cells) == {"cosine": None, "fvu": 0.5}
+    cells = [result(fidelity={"fvu": value, "replaced_kl": 2 * value}) for value in (0.25, 0.75)]
+    assert fidelity(cells) == {"cosine": None, "fvu": 0.5, "replaced_kl": 1.0}
     assert cost(cells) == {"parameters": 10, "bytes": 40}

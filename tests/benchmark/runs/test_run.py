@@ -131,7 +131,7 @@ def test_a_run_folder_holds_entry_rows_timings_leaderboard_and_mappers(home, rid
     assert [int(native[prompt]) for prompt in cell.prompt_ids] == cell.bits["native"][0]
     assert len(list((folder / "mappers").iterdir())) == 2
     board = json.loads((folder / "leaderboard.json").read_text())
-    assert board["suites"]["small"]["tracks"]["task"][0]["mapper"] == "ridge"
+    assert board["suites"]["small"]["scores"]["fitted"][0]["mapper"] == "ridge"
     assert json.loads((folder / "timings.json").read_text())["run"]["total"] > 0
 
 

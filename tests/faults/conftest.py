@@ -1,0 +1,1 @@
+from tests.leaderboard.conftest import planted_mappers_keep_to_the_protocol as planted_mappers_keep_to_the_protocol
