@@ -6,6 +6,7 @@ from pathlib import Path
 
 from api_tables import api, api_plugin
 from architecture_table import architectures
+from cell_tables import discrimination
 from dataset_tables import datasets
 from evidence_tables import above_all_draws, by_seed, outcomes, refusal_score, unexplained
 from published_table import published_figures
@@ -35,6 +36,7 @@ TABLES: dict[str, Callable[[Entries, str], Lines]] = {
     "lengths": lambda entries, task: lengths(
         [entries[name] for name in ("ridge", "procrustes", "autoencoder", "relative", "lookup")], task
     ),
+    "discrimination": discrimination,
     "side_effects": lambda entries, _: side_effects(entries["ridge"]),
     "unexplained": lambda entries, _: unexplained(entries),
     "norms": lambda entries, _: outcomes(entries, "equal_norm", "own_norm"),
