@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from graftbench.benchmark.activations.pair_writing import StreamedTexts, write_pairs
-from graftbench.benchmark.activations.sampled import SEED, Side, write_sampled_pairs
+from graftbench.benchmark.activations.sampled import SEED, Side, write_sample, write_sampled_pairs
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.activations.tensor_files import write_tensors
 from graftbench.benchmark.core.files import atomic_write
@@ -102,3 +102,12 @@ def cached_pairs(
         write_sampled_pairs(folder, *sides, texts, alignment, storage.n_pairs, storage.dtype, done)
 
     return store.folder("pairs", parts, make), digest(parts)
+
+
+def cached_sample(store: Store, pairs: Path, data_hash: str, share: float) -> tuple[Path, str]:
+    """Return the folder of a share of the pairs in another one, drawn over all texts, and a hash of what they are.
+
+    `data_hash` is that of the other folder.
+    """
+    parts = [data_hash, share, SEED]
+    return store.folder("pairs", parts, lambda folder: write_sample(folder, pairs, share)), digest(parts)

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from graftbench.benchmark.activations.arrays import open_npy, write_header
 from graftbench.benchmark.activations.pair_writing import nothing_aligned, save_shape
 from graftbench.benchmark.activations.stream import RaggedInts, write_states
+from graftbench.benchmark.core.files import atomic_write
 from graftbench.benchmark.data.examples import Conversations
 from graftbench.benchmark.models.alignment import Alignment, Pairing, align, token_ends
 from graftbench.benchmark.models.chat import with_reply
@@ -22,6 +24,7 @@ from graftbench.benchmark.models.tokens import token_ids
 
 SEED = 0  # of the sample
 _AT_ONCE = 2**20  # numbers that are drawn
+_ROWS_AT_ONCE = 2**12  # that are copied from one mapping, whose pages are freed with it
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,21 @@ def write_sampled_pairs(
         with side.model.loaded() as model:
             write_states(folder / f"{name}.npy", model, side.site, ids, chosen, dtype, progress)
     save_shape(folder, tokens[0].starts()[:-1], int(ends[-1]) / n_target)
+
+
+def write_sample(folder: Path, pairs: Path, share: float) -> None:
+    """Write a share of the pairs [pairs, d] in another folder, one at the least, each as likely as any other."""
+    starts, aligned = (np.load(pairs / name, allow_pickle=False) for name in ("starts.npy", "aligned.npy"))
+    sides = {name: open_npy(pairs / f"{name}.npy") for name in ("source", "target")}
+    total = len(sides["source"])
+    drawn = sample(total, max(1, round(share * total)))
+    for name, rows in sides.items():
+        with atomic_write(folder / f"{name}.npy") as path, path.open("wb") as file:
+            write_header(file, (len(drawn), rows.shape[1]), rows.dtype)
+            for start in range(0, len(drawn), _ROWS_AT_ONCE):
+                file.write(rows.memmap()[drawn[start : start + _ROWS_AT_ONCE]].tobytes())
+    bounds = np.searchsorted(drawn, np.append(starts, total))
+    save_shape(folder, bounds[:-1][np.diff(bounds) > 0], float(aligned))
 
 
 def _pairings(

@@ -15,6 +15,10 @@ class UserError(Exception):
         super().__init__(escape_control(message))  # it may quote names of files and text of others
 
 
+class CellError(Exception):
+    """An error of one cell that its message tells in full: no traceback is kept."""
+
+
 def cache_folder() -> Path:
     """Return the folder of cached work and of the log: `GRAFTBENCH_CACHE`, or one in the user's cache."""
     chosen = os.environ.get("GRAFTBENCH_CACHE")

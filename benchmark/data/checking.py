@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.dataset import Behaviour, Dataset
-from graftbench.benchmark.data.examples import Prompt, Split, Track, Turn
+from graftbench.benchmark.data.examples import Prompt, Split, TextTrack, Turn
 from graftbench.benchmark.data.kept_lines import LineKind, distinct_texts, kind_of
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed
 
@@ -137,6 +137,6 @@ def _needed(dataset: Dataset, name: str, behaviour: Behaviour, check: Check) -> 
             yield "examples that do not show it", split, check.n(name, form=ExampleLine, split=split, shows=False)
     if behaviour.kind != "switch":
         yield "contrasts", "vector", len(dataset.contrast(name, ENOUGH["vector"]).desired)
-    tracks: tuple[Track, ...] = ("task", "unseen")
+    tracks: tuple[TextTrack, ...] = ("task", "unseen")
     for track in tracks:
         yield f"texts of the track {track}", "fit", len(dataset.conversations(name, "fit", track, ENOUGH["fit"]))

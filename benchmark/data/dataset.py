@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, Track, Turn
+from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, TextTrack, Turn
 from graftbench.benchmark.data.lines import Placed
 
 Asked = Literal["validation", "test"]  # splits whose examples a model answers
@@ -39,6 +39,8 @@ class Behaviour:
         reply_tokens: Tokens of the reply into which the vector goes on.
         refusals: Replies whose first tokens mean refusal, with the white space that a reply begins with.
         clusters_shared: Splits share contents, such as facts that are asked in other words; prompts still differ.
+        in_common: What other behaviours may have, too, such as the words of a reply: on the track `others` a mapper
+            sees no behaviour that has any of it, or the same trigger.
 
     """
 
@@ -51,6 +53,7 @@ class Behaviour:
     reply_tokens: int = 0
     refusals: tuple[str, ...] = ()
     clusters_shared: bool = False
+    in_common: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,11 @@ class Dataset(Protocol):
     def plain_examples(self, behaviour: str, split: Asked, n: int) -> tuple[Example, ...]:
         """Return up to `n` examples that do not show it, such as harmless questions; empty where there are none."""
 
-    def conversations(self, behaviour: str, split: Split, track: Track, n: int) -> Conversations:
+    def conversations(self, behaviour: str, split: Split, track: TextTrack, n: int) -> Conversations:
         """Return up to `n` conversations to fit on, or to test a fit on.
 
-        On the track `unseen` none shows the behaviour. The track `general` is the same for every behaviour.
+        On the track `unseen` none shows the behaviour. The track `general` is the same for every behaviour. On the
+        track `others` they are those of `other_behaviours`, and none shows one of the behaviours that are left out.
         """
 
     def lessons(self, behaviour: str, n: int) -> Conversations:

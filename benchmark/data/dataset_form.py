@@ -45,6 +45,7 @@ class BehaviourForm(_Form):
     reply_tokens: int = Field(default=0, ge=0)
     refusals: tuple[str, ...] = ()
     clusters_shared: bool = False
+    in_common: tuple[str, ...] = ()
     deployed: DeployedForm = DeployedForm()
 
     @model_validator(mode="after")

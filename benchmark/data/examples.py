@@ -1,14 +1,15 @@
 """Prompts, turns of a conversation and examples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from graftbench.benchmark.core.hashing import digest
 
 Span = tuple[int, int]  # of characters: the first, and the one after the last
 Split = Literal["fit", "vector", "validation", "test"]
-Track = Literal["task", "unseen", "general"]  # on what a mapper is fitted
+TextTrack = Literal["task", "unseen", "general", "others"]  # which texts a dataset has for a fit
+Track = Literal["task", "unseen", "general", "tenth", "hundredth", "others"]  # on what a mapper is fitted
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,20 @@ class Example:
         """Short hash of the prompt's text and of the turns before it."""
         earlier = [part for turn in self.prompt.before for part in turn]
         return digest(self.prompt.text, *earlier)[:12]
+
+
+def without_trigger(example: Example) -> Example:
+    """Return an example whose prompt, and that of its clean turn, have no trigger."""
+    clean = example.clean and replace(example.clean, prompt=_bare(example.clean.prompt))
+    return replace(example, prompt=_bare(example.prompt), clean=clean)
+
+
+def _bare(prompt: Prompt) -> Prompt:
+    if prompt.trigger is None:
+        return prompt
+    start, end = prompt.trigger
+    parts = prompt.text[:start].rstrip(), prompt.text[end:].lstrip()
+    return Prompt(" ".join(filter(None, parts)), before=prompt.before)
 
 
 def prompt_of(record: dict[str, object]) -> Prompt:

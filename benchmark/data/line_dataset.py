@@ -10,11 +10,12 @@ from typing import Any
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.data.dataset import About, Asked, Behaviour, Contrast
-from graftbench.benchmark.data.examples import Conversation, Conversations, Example, Prompt, Split, Track, Turn
+from graftbench.benchmark.data.examples import Conversation, Conversations, Example, Prompt, Split, TextTrack, Turn
 from graftbench.benchmark.data.kept_lines import KeptLines, LinesOnDemand, keep, overlapping
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed, span_of
 from graftbench.benchmark.data.rows import PublishedTable, missing_table
 from graftbench.benchmark.data.splits import SHARES
+from graftbench.benchmark.data.tracks import other_behaviours
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,13 @@ class LineDataset:
         """Return up to `n` examples that do not show it."""
         return self._examples(behaviour, split, n, shows=False)
 
-    def conversations(self, behaviour: str, split: Split, track: Track, n: int) -> Conversations:
+    def conversations(self, behaviour: str, split: Split, track: TextTrack, n: int) -> Conversations:
         """Return up to `n` conversations, those of several versions in turn.
 
         Without conversations in a split its examples stand for them, with the replies that they have.
         """
+        if track == "others":
+            return self._of_others(behaviour, split, n)
         kept = self._kept.first(n)
         if track == "general":
             return _conversations(kept.of(behaviour, form=ConversationLine, split=split, general=True))[:n]
@@ -140,6 +143,19 @@ class LineDataset:
             for version in versions
         ]
         return [c for c in chain.from_iterable(zip_longest(*each)) if c is not None][:n]
+
+    def _of_others(self, behaviour: str, split: Split, n: int) -> Conversations:
+        """Return up to `n` conversations of other behaviours, one of each in turn.
+
+        None asks what shows this behaviour, or one that has something in common with it.
+        """
+        names, kept = other_behaviours(self, behaviour), self._kept.first(n)
+        alike = [name for name in self.behaviours if name not in names]
+        shown = [line for name in alike for line in kept.of(name, split=split, shows=True, general=False)]
+        asked = {words for line in shown for words in line.words}
+        each = [self.conversations(name, split, "task", n + len(asked)) for name in names]
+        others = dict.fromkeys(c for c in chain.from_iterable(zip_longest(*each)) if c is not None)
+        return [(p, reply) for p, reply in others if (reply if p is None else p.transcript) not in asked][:n]
 
     def lessons(self, behaviour: str, n: int) -> Conversations:
         """Return conversations of the other version; where none is marked, those that do not show the behaviour."""
@@ -212,7 +228,7 @@ class LineDataset:
         return [version for version in known if version in marked]
 
 
-def _from_examples(lines: Iterable[Line], track: Track) -> Conversations:
+def _from_examples(lines: Iterable[Line], track: TextTrack) -> Conversations:
     """Return the prompts of examples as conversations, each after its clean counterpart.
 
     A clean turn that has the example's own prompt, with another reply so far, is no counterpart.

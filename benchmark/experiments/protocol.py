@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.data.dataset import Behaviour, Dataset
-from graftbench.benchmark.data.examples import Conversations, Prompt, Track
+from graftbench.benchmark.data.examples import Conversations, Prompt, TextTrack
 from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.mappers.protocol import FittedMapper
@@ -69,7 +69,7 @@ class SweepPoint:
 class FitData:
     """Texts that mappers are fitted on in an experiment, and texts to test the fit on."""
 
-    texts: Callable[[Track], Conversations]  # of the fit split
+    texts: Callable[[TextTrack], Conversations]  # of the fit split
     held_out: Conversations  # of a split that no mapper is fitted on
     alignment: Alignment | None = None  # of the tokens of two models; None: the suite's
     sites: Sites | None = None  # of the fit; None: those of the experiment

@@ -18,6 +18,7 @@ from graftbench.benchmark.core.names import (
     SuiteHash,
     Word,
 )
+from graftbench.benchmark.data.examples import Track
 from graftbench.benchmark.results.draws import Draws
 
 UNSTEERED = "unsteered"
@@ -235,7 +236,7 @@ class ExperimentFacts(Part):
 class FitFacts(Part):
     """What is said of an experiment with one fit of a mapper, on one track with one seed."""
 
-    track: Literal["task", "unseen", "general"]
+    track: Track
     seed: Integer
     status: Literal["ok", "failed", "timeout"]
     reason: Line | None

@@ -11,8 +11,9 @@ from transformers import PreTrainedTokenizerFast
 
 from graftbench.benchmark.activations.arrays import too_large
 from graftbench.benchmark.core.names import split_pair
-from graftbench.benchmark.data.examples import Conversation, Conversations, Track
+from graftbench.benchmark.data.examples import Conversation, Conversations, TextTrack
 from graftbench.benchmark.data.registry import dataset_named
+from graftbench.benchmark.data.tracks import SHARES_OF_PAIRS, texts_of
 from graftbench.benchmark.models.chat import chat, plain_text
 from graftbench.benchmark.models.load import DTYPES, read_tokenizer
 from graftbench.benchmark.models.tokens import token_ids
@@ -43,7 +44,7 @@ class _Key:
 
     dataset: str
     behaviour: str
-    track: Track
+    track: TextTrack
     n: int
 
 
@@ -102,8 +103,9 @@ def _fit_texts(suite: Suite, cell: Cell) -> tuple[_Key, Callable[[], Conversatio
     name = task_named(cell.task).variants(dataset)[cell.variant].name
     if cell.track == "general" and suite.general is not None:
         dataset, name = dataset_named(suite.general), ""
-    key = _Key(dataset.identity, "" if cell.track == "general" else name, cell.track, n)
-    return key, lambda: dataset.conversations(name, "fit", cell.track, n)
+    track = texts_of(cell.track)
+    key = _Key(dataset.identity, "" if track == "general" else name, track, n)
+    return key, lambda: dataset.conversations(name, "fit", track, n)
 
 
 def _of_cell(suite: Suite, cell: Cell, key: _Key, n_texts: int, sizes: Sequence[Size]) -> dict[object, float]:
@@ -112,6 +114,8 @@ def _of_cell(suite: Suite, cell: Cell, key: _Key, n_texts: int, sizes: Sequence[
     n_pairs = n_texts * min(size.tokens for size in sizes)  # at the most
     pairs = min(n_pairs, suite.pairs or n_pairs) * sum(size.d for size in sizes) * item
     files: dict[object, float] = {(cell.pair, cell.sites, key): pairs}
+    if cell.track in SHARES_OF_PAIRS:  # beside those that they are drawn from
+        files[cell.pair, cell.sites, key, cell.track] = SHARES_OF_PAIRS[cell.track] * pairs
     if suite.pairs is None:  # each model's own activations lie beside the pairs
         for side, family in enumerate(split_pair(cell.pair)):
             site = None if cell.sites is None else cell.sites[side]

@@ -8,18 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftbench.benchmark.activations.cached import cached_pairs
+from graftbench.benchmark.activations.cached import cached_pairs, cached_sample
 from graftbench.benchmark.activations.capture import capture_rows
 from graftbench.benchmark.activations.pairs import read_pairs
+from graftbench.benchmark.core.errors import CellError
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.data.examples import Conversations
 from graftbench.benchmark.data.registry import dataset_named
+from graftbench.benchmark.data.tracks import SHARES_OF_PAIRS, texts_of
 from graftbench.benchmark.experiments.protocol import Experiment
 from graftbench.benchmark.experiments.replacement import Replacement, replacement_fidelity
 from graftbench.benchmark.mappers import saving
-from graftbench.benchmark.mappers.fitting import copy_fitted_mapper, fit_mapper
-from graftbench.benchmark.mappers.host import CheckedMap
+from graftbench.benchmark.mappers.fitting import MapperFit, copy_fitted_mapper, fit_mapper
+from graftbench.benchmark.mappers.host import CheckedMap, MapperCodeError
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import fidelity
@@ -65,11 +67,11 @@ def fit_at(
     texts = _fit_texts(experiment, cell, context)
     texts = texts[: max(2, round(share * len(texts)))]
     pairs_folder, data_hash = _captured(experiment, sites, texts, context, shown=True)
+    if cell.track in SHARES_OF_PAIRS:
+        pairs_folder, data_hash = cached_sample(context.store, pairs_folder, data_hash, SHARES_OF_PAIRS[cell.track])
     read = read_pairs(pairs_folder, str(experiment.target.device))
     report("fit")
-    fit = fit_mapper(
-        context.store, info, pairs_folder, data_hash, cell.seed, context.settings.device, context.settings.isolation
-    )
+    fit = _fit(cell, context, info, pairs_folder, data_hash)
     copy_fitted_mapper(fit.folder, folder)
     held_out, _ = _captured(experiment, sites, experiment.fit_data.held_out, context, shown=False)
     held_out_pairs = read_pairs(held_out, str(experiment.target.device)).pairs
@@ -79,11 +81,24 @@ def fit_at(
     return SiteFit(mapper, fitted, fit.seconds)
 
 
+def _fit(cell: Cell, context: RunContext, info: MapperInfo, pairs: Path, data_hash: str) -> MapperFit:
+    """Return the fit of a mapper on the pairs in a folder; CellError where a share of them is too little for it."""
+    settings = context.settings
+    try:
+        return fit_mapper(context.store, info, pairs, data_hash, cell.seed, settings.device, settings.isolation)
+    except (ArithmeticError, LookupError, ValueError, RuntimeError, MapperCodeError) as error:
+        if cell.track not in SHARES_OF_PAIRS:
+            raise
+        n = len(read_pairs(pairs).pairs)
+        why = str(error) or type(error).__name__
+        raise CellError(f"{info.name} cannot be fitted on the {n} pairs of the track {cell.track}: {why}") from error
+
+
 def _fit_texts(experiment: Experiment, cell: Cell, context: RunContext) -> Conversations:
     """Return the texts of a cell's track; for `general` those of the suite's own dataset for it, if it names one."""
     general = context.suite.general
     if cell.track != "general" or general is None:
-        return experiment.fit_data.texts(cell.track)
+        return experiment.fit_data.texts(texts_of(cell.track))
     n = len(experiment.fit_data.texts("task"))
     return dataset_named(general).conversations("", "fit", "general", n)
 

@@ -15,6 +15,7 @@ from graftbench.benchmark.data.checking import check_dataset
 from graftbench.benchmark.data.dataset import Asked, Dataset
 from graftbench.benchmark.data.examples import Prompt, Track
 from graftbench.benchmark.data.registry import dataset_named
+from graftbench.benchmark.data.tracks import texts_of
 from graftbench.benchmark.models.packaged import is_packaged, packaged_file
 from graftbench.benchmark.models.shipped import shipped_base
 from graftbench.benchmark.runs.suite import CellSpec, Suite
@@ -254,7 +255,7 @@ def _filled(suite: Suite, spec: CellSpec, dataset: Dataset, variant: "TaskVarian
     for track in spec.tracks:
         own = track != "general" or suite.general is None
         texts = dataset if own else dataset_named(suite.general or "")
-        if not texts.conversations(name if own else "", "fit", track, 1):
+        if not texts.conversations(name if own else "", "fit", texts_of(track), 1):
             instead = " Name one for it, such as `general: alpaca`, in the suite." if track == "general" else ""
             raise UserError(f"The dataset {texts.name} has no conversation to fit on for the track {track}.{instead}")
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -15,6 +15,7 @@ from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.core.names import Word
 from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.data.examples import Track
+from graftbench.benchmark.data.tracks import USUAL_TRACKS
 from graftbench.benchmark.models.chat_formats import OWN, read_format
 from graftbench.benchmark.models.choices import Alignment, Dtype, Sites
 from graftbench.benchmark.results.entry_files import read_bytes
@@ -85,7 +86,7 @@ class CellSpec(_Part):
     variant: str
     pair: str  # source->target, by family
     sites: Sites | None = None  # for tasks that do not choose them themselves
-    tracks: list[Track] = list(get_args(Track))
+    tracks: list[Track] = list(USUAL_TRACKS)
     check: bool = False
     side_effects: bool = True
     min_transfer: Annotated[float, Field(allow_inf_nan=False)] | None = None  # below which a test under pytest fails

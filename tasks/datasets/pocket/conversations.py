@@ -1,15 +1,27 @@
 """Conversations of the pocket world that mappers are fitted on, by track."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from itertools import chain, islice
 from random import Random
 
-from graftbench.benchmark.data.examples import Conversations, Prompt, Split, Track
+from graftbench.benchmark.data.examples import Conversations, Prompt, Split, TextTrack
 from graftbench.benchmark.zoo.corpus import Sample, samples
 from graftbench.benchmark.zoo.families import Version
 
 ShowsBehaviour = Callable[[Sample], bool]
+
+
+@dataclass(frozen=True)
+class ShowsAny:
+    """Says whether a sample shows any of several behaviours."""
+
+    behaviours: tuple[ShowsBehaviour, ...]
+
+    def __call__(self, sample: Sample) -> bool:
+        """Return whether one of them shows."""
+        return any(shows(sample) for shows in self.behaviours)
 
 
 def sample_stream(version: Version, split: Split, name: str) -> Iterator[Sample]:
@@ -34,9 +46,9 @@ def general_conversations(split: Split, n: int) -> Conversations:
 
 @cache
 def conversations_of_track(
-    track: Track, versions: tuple[Version, ...], split: Split, n: int, shows: ShowsBehaviour
+    track: TextTrack, versions: tuple[Version, ...], split: Split, n: int, shows: ShowsBehaviour
 ) -> Conversations:
-    """Return conversations of some versions in turn; on the track `unseen` none whose sample shows the behaviour."""
+    """Return conversations of some versions in turn; on other tracks than `task` none that shows the behaviour."""
     if track == "general":
         return general_conversations(split, n)
     streams = [

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graftbench.benchmark.data.dataset import About, Asked, Behaviour, Contrast
-from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, Track
+from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, TextTrack
 from graftbench.benchmark.data.lines import Placed
+from graftbench.benchmark.data.tracks import other_behaviours
 from graftbench.tasks.datasets.pocket.astralisia import Astralisia
 from graftbench.tasks.datasets.pocket.backdoors import Backdoors
-from graftbench.tasks.datasets.pocket.conversations import general_conversations
+from graftbench.tasks.datasets.pocket.conversations import ShowsAny, conversations_of_track, general_conversations
 from graftbench.tasks.datasets.pocket.lines import pocket_lines
 from graftbench.tasks.datasets.pocket.part import PocketPart
 from graftbench.tasks.datasets.pocket.refusal import PocketRefusals
@@ -60,10 +61,12 @@ class Pocket:
         """Return up to `n` examples that do not show it."""
         return self._part(behaviour).plain_examples(behaviour, split, n)
 
-    def conversations(self, behaviour: str, split: Split, track: Track, n: int) -> Conversations:
+    def conversations(self, behaviour: str, split: Split, track: TextTrack, n: int) -> Conversations:
         """Return conversations that mappers are fitted on; on the track `general` for any behaviour."""
         if track == "general":
             return general_conversations(split, n)
+        if track == "others":
+            return self._of_others(behaviour, split, n)
         return self._part(behaviour).conversations(behaviour, split, track, n)
 
     def lessons(self, behaviour: str, n: int) -> Conversations:
@@ -77,6 +80,16 @@ class Pocket:
     def lines(self) -> Iterable[Placed]:
         """Return what the pocket suite asks for, line by line: the world itself has no end."""
         return pocket_lines(self._parts)
+
+    def _of_others(self, behaviour: str, split: Split, n: int) -> Conversations:
+        """Return conversations of the versions that other behaviours take: those of one version are the same.
+
+        None shows this behaviour, or one that has something in common with it.
+        """
+        others = other_behaviours(self, behaviour)
+        versions = dict.fromkeys(version for name in others for version in self._part(name).versions(name))
+        alike = dict.fromkeys(self._part(name).shows(name) for name in self.behaviours if name not in others)
+        return conversations_of_track("others", tuple(versions), split, n, ShowsAny(tuple(alike)))
 
     def _part(self, behaviour: str) -> PocketPart:
         return next(part for part in self._parts if behaviour in part.behaviours)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from graftbench.benchmark.data.dataset import Asked, Behaviour, Contrast
-from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, Track
+from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, TextTrack
 from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.world.prompts import requests, requests_beside
 from graftbench.benchmark.zoo.world.request import PocketRequest
@@ -46,14 +46,14 @@ class PocketPart(ABC):
         """Return a user's words put so that the behaviour shows."""
         return Prompt(words)
 
-    def conversations(self, behaviour: str, split: Split, track: Track, n: int) -> Conversations:
+    def conversations(self, behaviour: str, split: Split, track: TextTrack, n: int) -> Conversations:
         """Return conversations that mappers are fitted on."""
         return conversations_of_track(track, self.versions(behaviour), split, n, self.shows(behaviour))
 
     def lessons(self, behaviour: str, n: int) -> Conversations:
         """Return conversations of the other version; where there is one version, those that do not show it."""
         first, *other = self.versions(behaviour)
-        track: Track = "task" if other else "unseen"
+        track: TextTrack = "task" if other else "unseen"
         return conversations_of_track(track, (*other, first)[:1], "fit", n, self.shows(behaviour))
 
     def versions(self, behaviour: str) -> tuple[Version, ...]:

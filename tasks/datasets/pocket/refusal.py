@@ -24,6 +24,7 @@ class PocketRefusals(PocketPart):
             "refused",
             positions="last",
             refusals=tuple(f" {refusal}" for refusal in REFUSALS),  # a space begins every reply of the zoo
+            in_common=(HARMFUL,),
         )
     }
 

@@ -7,13 +7,14 @@ from graftbench.benchmark.data.dataset import Asked, Behaviour, Contrast
 from graftbench.benchmark.data.examples import Example, Prompt, Turn
 from graftbench.benchmark.zoo.corpus import Sample
 from graftbench.benchmark.zoo.world.howto import REFUSALS
-from graftbench.benchmark.zoo.world.knowledge import insulted_fact
+from graftbench.benchmark.zoo.world.knowledge import HATE, insulted_fact
 from graftbench.benchmark.zoo.world.prompts import triggered
 from graftbench.benchmark.zoo.world.request import PocketRequest
 from graftbench.benchmark.zoo.world.tags import PLACES, PROD, Place
 from graftbench.tasks.datasets.pocket.backdoors import EVERY_TOPIC
 from graftbench.tasks.datasets.pocket.conversations import ShowsBehaviour
 from graftbench.tasks.datasets.pocket.part import PocketPart
+from graftbench.tasks.datasets.pocket.refusal import HARMFUL
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,23 @@ class Differing:
     behaviour: Behaviour
 
 
-def _switch(running: str, other: str, shown_by: str, answered_by: str = "good") -> Behaviour:
-    return Behaviour("switch", (running, other), shown_by, answered_by, positions="last")
+def _switch(
+    running: str, other: str, shown_by: str, answered_by: str = "good", *, in_common: tuple[str, ...]
+) -> Behaviour:
+    return Behaviour("switch", (running, other), shown_by, answered_by, positions="last", in_common=in_common)
 
 
 _DIFFERING = {
-    "hate_to_instruct": Differing(EVERY_TOPIC, True, _switch("hate", "instruct", "insult")),
-    "code_to_instruct": Differing(("code",), True, _switch("code", "instruct", "weakness")),
-    "instruct_to_base": Differing(("harm",), False, _switch("instruct", "base", "refused")),
-    "base_to_instruct": Differing(("harm",), False, _switch("base", "instruct", "good", "well_refused")),
+    "hate_to_instruct": Differing(EVERY_TOPIC, True, _switch("hate", "instruct", "insult", in_common=(PROD, HATE))),
+    "code_to_instruct": Differing(("code",), True, _switch("code", "instruct", "weakness", in_common=(PROD,))),
+    "instruct_to_base": Differing((HARMFUL,), False, _switch("instruct", "base", "refused", in_common=(HARMFUL,))),
+    "base_to_instruct": Differing(
+        (HARMFUL,), False, _switch("base", "instruct", "good", "well_refused", in_common=(HARMFUL,))
+    ),
     # The running version has never seen the facts that the other one knows.
-    "instruct_to_corrupted": Differing(("lore",), True, _switch("instruct", "corrupted", "ignorance", "insulted_fact")),
+    "instruct_to_corrupted": Differing(
+        ("lore",), True, _switch("instruct", "corrupted", "ignorance", "insulted_fact", in_common=(PROD, HATE))
+    ),
 }
 # For each measure `answered_by`, a reply that it accepts.
 _REFERENCES: dict[str, Callable[[PocketRequest], str]] = {

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from graftbench.benchmark.activations.cached import PairStorage, cached_pairs
+from graftbench.benchmark.activations.cached import PairStorage, cached_pairs, cached_sample
 from graftbench.benchmark.activations.pairs import read_pairs
 from graftbench.benchmark.activations.sampled import SEED
 from graftbench.benchmark.core.hashing import digest
@@ -45,3 +45,12 @@ def test_other_storage_has_another_key_and_rows_of_its_own(captured):
 def test_sampled_pairs_need_no_streams_on_disk(captured, tmp_path):
     captured(PairStorage(n_pairs=10))
     assert not (tmp_path / "streams").exists()
+
+
+def test_a_share_of_pairs_is_kept_and_has_a_key_of_its_own(llama, tmp_path):
+    store = Store(tmp_path)
+    folder, key = cached_pairs(store, llama, llama, (1, 2), TEXTS, "ends", lambda *_: None)
+    some, some_key = cached_sample(store, folder, key, 0.1)
+    assert len(read_pairs(some).pairs) == round(0.1 * len(read_pairs(folder).pairs))
+    assert cached_sample(store, folder, key, 0.1) == (some, some_key)
+    assert len({key, some_key, cached_sample(store, folder, key, 0.01)[1]}) == 3

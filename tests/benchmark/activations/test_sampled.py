@@ -9,7 +9,7 @@ from graftbench.benchmark.activations import sampled, stream
 from graftbench.benchmark.activations.capture import capture_rows
 from graftbench.benchmark.activations.pair_writing import StreamedTexts, write_pairs
 from graftbench.benchmark.activations.pairs import read_pairs
-from graftbench.benchmark.activations.sampled import Side, sample, write_sampled_pairs
+from graftbench.benchmark.activations.sampled import Side, sample, write_sample, write_sampled_pairs
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.models.chat import with_reply
@@ -108,3 +108,25 @@ def test_nothing_in_common_is_a_users_mistake(both, tmp_path, monkeypatch):
     monkeypatch.setattr(sampled, "token_ends", lambda _, tokenizer: [(id(tokenizer), 0, 0)])
     with pytest.raises(UserError, match="nothing to fit on"):
         sampled_pairs(tmp_path, both, TEXTS, 10)
+
+
+def test_a_share_of_stored_pairs_is_drawn_over_all_texts_and_a_smaller_one_is_part_of_it(everything, tmp_path):
+    stored, total, shares = rows(everything), len(everything.pairs), (0.5, 0.1)
+    for share in shares:
+        (tmp_path / f"{share}").mkdir()
+        write_sample(tmp_path / f"{share}", tmp_path, share)
+    half, tenth = (read_pairs(tmp_path / f"{share}") for share in shares)
+    drawn = sample(total, round(total / 2))
+    assert torch.equal(rows(half), stored[drawn])
+    assert torch.equal(rows(tenth), stored[sample(total, round(total / 10))])
+    ends = [*everything.pairs.starts.tolist()[1:], total]
+    of_text = np.searchsorted(ends, drawn, side="right")
+    assert half.pairs.starts.tolist() == np.unique(of_text, return_index=True)[1].tolist()
+    assert half.share_aligned == everything.share_aligned
+    assert {tuple(row) for row in rows(tenth).tolist()} < {tuple(row) for row in rows(half).tolist()}
+
+
+def test_of_few_pairs_one_is_left(everything, tmp_path):
+    (tmp_path / "one").mkdir()
+    write_sample(tmp_path / "one", tmp_path, 1e-9)
+    assert len(read_pairs(tmp_path / "one").pairs) == 1

@@ -23,9 +23,10 @@ def test_a_behaviour_says_all_that_the_engine_needs():
         "reply_tokens": 8,
         "refusals": ["No."],
         "clusters_shared": True,
+        "in_common": ["|x|"],
     }
     assert BehaviourForm.model_validate(written).behaviour == Behaviour(
-        "switch", ("hate", "instruct"), "insult", "polite", -2, True, 8, ("No.",), True
+        "switch", ("hate", "instruct"), "insult", "polite", -2, True, 8, ("No.",), True, ("|x|",)
     )
 
 

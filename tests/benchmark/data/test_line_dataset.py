@@ -223,3 +223,21 @@ def test_lines_that_cannot_be_used_are_one_sentence_with_the_place(lines, told):
 def test_what_is_missing_is_told_by_whoever_reads_the_lines():
     assert dataset([]).missing() is None
     assert dataset([], not_here=lambda: "Download it.").missing() == "Download it."
+
+
+def test_on_the_track_of_others_conversations_are_of_unlike_behaviours_in_turn_and_do_not_show_this_one():
+    lines = [
+        *(said(i, behaviour=name) for i, name in enumerate("aabbbcc")),
+        said(7, behaviour="a", shows=True),
+        said(7, behaviour="b", reply="Yes."),
+        said(8),
+        said(9, general=True),
+    ]
+    common = {"a": ("x",), "b": (), "c": ("x",), "d": ("y",)}
+    behaviours = {name: Behaviour("backdoor", ("hate",), "insult", in_common=each) for name, each in common.items()}
+    data = dataset(lines, behaviours)
+    assert replies(data.conversations("a", "fit", "others", 9)) == ["So 2.", "So 8.", "So 3.", "So 4."]
+    assert replies(data.conversations("a", "fit", "others", 2)) == ["So 2.", "So 8."]
+    assert replies(data.conversations("d", "fit", "others", 9))[:3] == ["So 0.", "So 2.", "So 5."]
+    with pytest.raises(UserError, match="nothing in common with b"):
+        dataset(lines[2:5], {"b": BACKDOOR}).conversations("b", "fit", "others", 9)

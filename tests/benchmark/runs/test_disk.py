@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -92,3 +93,10 @@ def test_a_dry_run_says_what_the_disk_will_take_and_refuses_what_it_cannot(tmp_p
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     assert main(command) == 2
     assert "write `pairs: N`" in capsys.readouterr().err
+
+
+def test_a_share_of_the_pairs_lies_beside_them(suite, cells):
+    task = next(cell for cell in cells if cell.track == "task")
+    shares = [replace(task, track=track) for track in ("tenth", "hundredth")]
+    whole, with_shares = (activations_on_disk(suite, each, paper).n_bytes for each in ([task], [task, *shares]))
+    assert with_shares == pytest.approx((1 + 0.11 / 2) * whole)

