@@ -11,10 +11,12 @@ from typing import Annotated
 from pydantic import Field
 
 from graftbench.benchmark.data.dataset import Dataset
+from graftbench.benchmark.data.examples import without_trigger
 from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.experiments.protocol import FitData, Order, Versions
-from graftbench.benchmark.experiments.switching.design import SwitchingDesign
+from graftbench.benchmark.experiments.switching.design import ERASER, MEAN_ABLATED, Baseline, SwitchingDesign
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
+from graftbench.benchmark.experiments.switching.untriggered import UNTRIGGERED
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.tasks.base import BaseTask, PromptCounts, Variant
 from graftbench.tasks.judging import SPLITS, Judges, gone_and_good
@@ -23,10 +25,16 @@ ONE_SITE, SEVERAL_SITES = "one", "several"
 
 
 class SwitchSettings(PromptCounts):
-    """Settings of a suite, with the number of draws of noise, and of steps in which an adapter is trained (0: none)."""
+    """Settings of a suite, with the number of draws of noise, and of steps in which an adapter is trained (0: none).
+
+    `baseline` is what transfer is measured from; with `eraser`, where all prompts have a trigger. The first
+    `untriggered` test prompts are asked without their trigger, too.
+    """
 
     noise: Annotated[int, Field(ge=2)] = 4
     lora_steps: Annotated[int, Field(ge=0)] = 100
+    baseline: Baseline = MEAN_ABLATED
+    untriggered: Annotated[int, Field(ge=0)] = 0
 
 
 class VersionSwitching(BaseTask[SwitchSettings]):
@@ -46,7 +54,7 @@ class VersionSwitching(BaseTask[SwitchSettings]):
 
     def success(self, variant: Variant, judges: Judges) -> Mapping[str, Judging]:
         """Judge the running version's behaviour gone, and the answer as the other version gives it."""
-        return dict.fromkeys(SPLITS, switched(variant, judges))
+        return dict.fromkeys((*SPLITS, UNTRIGGERED), switched(variant, judges))
 
     def experiment(self, ordered: Order, dataset: Dataset, models: Versions, bench: Bench) -> SwitchingExperiment:
         """Return the experiment of one cell."""
@@ -56,6 +64,7 @@ class VersionSwitching(BaseTask[SwitchSettings]):
         running_version, other_version = behaviour.versions
         running = models(ordered.target, running_version)
         judges = self.judges_of_cell(ordered, dataset, bench.budget)
+        test = dataset.examples(name, "test", settings.test)
         further = _later(ordered.sites, running.n_blocks) if variant.how == SEVERAL_SITES else ()
         design = SwitchingDesign(
             running if ordered.source == ordered.target else models(ordered.source, other_version),
@@ -63,13 +72,15 @@ class VersionSwitching(BaseTask[SwitchSettings]):
             models(ordered.target, other_version),
             ordered.sites,
             validation=dataset.examples(name, "validation", settings.validation),
-            test=dataset.examples(name, "test", settings.test),
+            test=test,
             judging=switched(variant, judges),
             judges=self.identity(judges, behaviour.shown_by, behaviour.answered_by),
             lessons=dataset.lessons(name, settings.fit),
             further=further,
             positions="prompt" if ordered.position == "prompt" else "all",
             lora_steps=settings.lora_steps,
+            erased=settings.baseline == ERASER,
+            untriggered=tuple(without_trigger(each) for each in test[: settings.untriggered] if each.prompt.trigger),
         )
         fit_data = FitData(
             texts=lambda track: dataset.conversations(name, "fit", track, settings.fit),

@@ -26,6 +26,8 @@ def run_conditions(
     label: str,
 ) -> list[Answer]:
     """Return the answer to every item under every condition, condition after condition."""
+    if not items:
+        return []
     texts = [chat(item.prompt, model.tokenizer) for item in items]
     rows = [condition.row(item, text) for condition in conditions for item, text in zip(items, texts, strict=True)]
     replies = bench.run(model, rows, label)
@@ -80,10 +82,29 @@ class CleanAnswers:
 def clean_answers(
     bench: Bench, model: ModelHandle, judging: Judging, items: Sequence[Example], label: str
 ) -> CleanAnswers:
+    """Return the target's answers without the undesired behaviour, as `answers_when_clean` does.
+
+    ValueError where none is good.
+    """
+    clean = answers_when_clean(bench, model, judging, items, label)
+    if not clean.good:
+        n = sum(item.clean is not None for item in items)
+        raise ValueError(
+            f"none of the {n} clean answers of {model.name} is good, so there is nothing to bring it back to: leave "
+            "the variant out, or take a model that can do what is asked"
+        )
+    return clean
+
+
+def answers_when_clean(
+    bench: Bench, model: ModelHandle, judging: Judging, items: Sequence[Example], label: str
+) -> CleanAnswers:
     """Return the target's answers without the undesired behaviour, judged against themselves.
 
-    RuntimeError where more than 5 % of the answers are unscored, ValueError where none is good.
+    RuntimeError where more than 5 % of the answers are unscored.
     """
+    if not items:
+        return CleanAnswers([], {}, [])
     asked = [(item, item.clean) for item in items if item.clean is not None]
     replies = bench.run(model, [Row(turn_chat(clean, model)) for _, clean in asked], label)
     own = {item.id: reply.text for (item, _), reply in zip(asked, replies, strict=True)}
@@ -92,11 +113,6 @@ def clean_answers(
     if len(unscored) > MAX_UNSCORED_SHARE * len(items):
         raise RuntimeError(f"{len(unscored)} of {len(items)} clean answers are unscored: {unscored[0]}")
     good = {item.id: own[item.id] for (item, _), o in zip(asked, outcomes, strict=True) if o.success}
-    if not good:
-        raise ValueError(
-            f"none of the {len(asked)} clean answers of {model.name} is good, so there is nothing to bring it back to: "
-            "leave the variant out, or take a model that can do what is asked"
-        )
     judged = [
         replace(answer_of(CLEAN, item, Condition(CLEAN), reply, outcome), prompt=clean.prompt.text)
         for (item, clean), reply, outcome in zip(asked, replies, outcomes, strict=True)

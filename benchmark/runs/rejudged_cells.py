@@ -15,6 +15,7 @@ from graftbench.benchmark.data.examples import Example, Prompt
 from graftbench.benchmark.experiments.bench import Outcome, TargetEvidence
 from graftbench.benchmark.experiments.direction.reference import harmless_still_good
 from graftbench.benchmark.experiments.protocol import Order, Scored
+from graftbench.benchmark.experiments.switching.untriggered import STILL_GOOD, good_untriggered
 from graftbench.benchmark.results.rows import CLEAN, PERPLEXITY, Answer, row_of, scored_everywhere
 from graftbench.benchmark.results.schema import CellResult
 from graftbench.benchmark.results.stored_rows import ExperimentKey, answer_of_row, rows_of_cell, summary_of
@@ -75,7 +76,10 @@ def rejudged_cell(cell: CellResult, rows: Sequence[Mapping[str, Any]]) -> CellRe
     answers = [answer_of_row(row) for row in rows_of_cell(rows, cell.track, cell.seed)]
     try:
         scored = scored_everywhere([a for a in answers if a.split == "test"])
-        good = harmless_still_good(answers)
+        good: dict[str, Mapping[str, float | None]] = {
+            "good_harmless": harmless_still_good(answers),
+            STILL_GOOD: good_untriggered(answers),
+        }
     except RuntimeError as error:
         return _failed(cell, str(error))
     ids = [prompt for prompt in cell.prompt_ids if prompt in scored]
@@ -94,7 +98,7 @@ def _failed(cell: CellResult, reason: str) -> CellResult:
 
 
 def _scored(
-    cell: CellResult, answers: Sequence[Answer], ids: Sequence[str], good: Mapping[str, float | None]
+    cell: CellResult, answers: Sequence[Answer], ids: Sequence[str], good: Mapping[str, Mapping[str, float | None]]
 ) -> Scored:
     assert cell.transfer is not None
     return Scored(
@@ -107,9 +111,12 @@ def _scored(
         reasons={name: rate.reason or "" for name, rate in cell.rates.items() if rate.value is None},
         fidelity=cell.fidelity,
         positions=cell.positions or (None, None),
-        measures={name: _measures(rate.measures, good.get(name)) for name, rate in cell.rates.items()},
+        measures={name: _measures(rate.measures, name, good) for name, rate in cell.rates.items()},
     )
 
 
-def _measures(former: Mapping[str, float | None], good: float | None) -> dict[str, float | None]:
-    return {**former, **({"good_harmless": good} if "good_harmless" in former else {})}
+def _measures(
+    former: Mapping[str, float | None], condition: str, good: Mapping[str, Mapping[str, float | None]]
+) -> dict[str, float | None]:
+    """Return the measures of a condition, with those anew that are shares of good answers."""
+    return {**former, **{name: shares.get(condition) for name, shares in good.items() if name in former}}

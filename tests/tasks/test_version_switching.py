@@ -3,6 +3,7 @@ from random import Random
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.examples import without_trigger
 from graftbench.benchmark.zoo.corpus import reply_of
 from graftbench.benchmark.zoo.world.grader import parse
 from graftbench.benchmark.zoo.world.tags import untagged
@@ -55,3 +56,17 @@ def test_every_judge_is_named_by_measure():
 def test_settings_that_make_no_sense_are_errors():
     with pytest.raises(UserError, match="version_switching has no setting 'draws'"):
         TASK.check({"draws": {}})
+
+
+def test_the_baseline_is_one_of_two():
+    TASK.check({"baseline": "eraser", "untriggered": 40})
+    with pytest.raises(UserError, match="baseline: Input should be 'mean_ablated' or 'eraser'"):
+        TASK.check({"baseline": "erasor"})
+
+
+@every_variant
+def test_a_prompt_without_its_trigger_asks_the_same(variant):
+    for example in POCKET.examples(variant.name, "test", 40):
+        text, tag, _ = untagged(example.prompt.text)
+        assert without_trigger(example).prompt.text == text
+        assert (tag is None) == (example.prompt.trigger is None)

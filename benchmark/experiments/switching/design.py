@@ -1,8 +1,8 @@
 """The design of a switching experiment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
 
 from torch import Tensor
 
@@ -19,6 +19,10 @@ from graftbench.benchmark.models.chat import Chat, chat
 from graftbench.benchmark.models.handle import ModelHandle
 from graftbench.benchmark.models.load import check_site
 from graftbench.benchmark.models.tokens import positions_of
+
+Baseline = Literal["mean_ablated", "eraser"]  # the condition that transfer is measured from
+MEAN_ABLATED: Final = "mean_ablated"
+ERASER: Final = "eraser"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,8 @@ class SwitchingDesign:
     positions: Literal["all", "prompt"] = "all"  # of the direct patch and the mean
     further: tuple[Sites, ...] = ()
     lora_steps: int = 100  # of the adapter that is trained beside the mapper; 0: none is
+    erased: bool = False  # the baseline is the direct patch without its trigger, where all prompts have one
+    untriggered: tuple[Example, ...] = ()  # test prompts without a trigger
 
     @property
     def target(self) -> ModelHandle:
@@ -52,6 +58,18 @@ class SwitchingDesign:
     def all_sites(self) -> tuple[Sites, ...]:
         """The pair of sites and the further ones."""
         return self.sites, *self.further
+
+    @property
+    def baseline(self) -> Baseline:
+        """The condition that transfer is measured from."""
+        asked = (*self.validation, *self.test)
+        return ERASER if self.erased and all(each.prompt.trigger for each in asked) else MEAN_ABLATED
+
+    @property
+    def later_parts(self) -> list[Any]:
+        """What results depend on besides, as JSON can hold it; empty without what came later."""
+        plain = [asdict(item) for item in self.untriggered]
+        return [*([self.baseline] if self.baseline == ERASER else []), *([plain] if plain else [])]
 
     def check(self) -> None:
         """Raise UserError where a model has no such site, or is to rewrite itself at two different sites."""

@@ -1,5 +1,6 @@
 """The switching experiment of one cell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from graftbench.benchmark.data.examples import Prompt
@@ -10,11 +11,12 @@ from graftbench.benchmark.experiments.protocol import AnyText, FitData, Scored, 
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.experiments.switching.noise import matched_noise, residual_factor
 from graftbench.benchmark.experiments.switching.reference import SwitchingReference, cached_reference, sweep_answers
+from graftbench.benchmark.experiments.switching.untriggered import STILL_GOOD, UNTRIGGERED, good_untriggered
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.architectures import Sites
 from graftbench.benchmark.models.tokens import Position
-from graftbench.benchmark.results.rows import scored_everywhere
+from graftbench.benchmark.results.rows import Answer, scored_everywhere
 from graftbench.benchmark.results.summary import summarise
 
 NO_VECTOR = "no_vector"  # whole activations are mapped
@@ -24,7 +26,7 @@ NO_VECTOR = "no_vector"  # whole activations are mapped
 class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
     """A design with the number of draws of noise, and the texts that mappers are fitted on.
 
-    Transfer is measured from `mean_ablated`, which no mapper changes. `matched_noise` is reported with it, and is no
+    Transfer is measured from a baseline that no mapper changes. `matched_noise` is reported with it, and is no
     baseline: a perfect mapper has no residual, so that it equals the direct patch.
     """
 
@@ -49,25 +51,21 @@ class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
         return cached_reference(self.bench, self.design, self.seed)
 
     def sweep(self) -> SweepPoint:
-        """Run the direct patch, mean activations and the unsteered model on validation prompts."""
+        """Run the direct patch, the baseline and the unsteered model on validation prompts."""
         self.design.check()
         answers = sweep_answers(self.bench, self.design)
-        return SweepPoint([answer.record() for answer in answers], "mean_ablated", "first")
+        return SweepPoint([answer.record() for answer in answers], self.design.baseline, "first")
 
     def score(self, mapper: FittedMapper | None) -> Scored:
         """Run the mapped condition and noise like its residuals, and return the result of the experiment."""
         assert mapper is not None
         design, reference = self.design, self.reference_data
-        items = items_with_ids(design.test, reference.test)
-        conditions = [design.mapped(mapper), *self._noise(mapper, self.noise_draws)]
-        assessment = design.assessment(reference.clean)
-        run = run_conditions(self.bench, design.running, assessment, "test", items, conditions, "mapped, test")
-        answers = [*reference.answers, *run]
+        answers = [*reference.answers, *self._answers_of(mapper)]
         test = scored_everywhere([a for a in answers if a.split == "test"])
         scored = [prompt for prompt in reference.test if prompt in test]
         return Scored(
             summary=summarise(answers, design.test, scored, reference.clean),
-            baseline="mean_ablated",
+            baseline=design.baseline,
             strength=None,
             n_asked=len(design.test),
             n_validation=len(reference.validation),
@@ -79,12 +77,21 @@ class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
             reasons={"mapped_own_norm": NO_VECTOR, "random": NO_VECTOR},
             fidelity={},
             positions=(design.positions, design.positions),
-            measures={
-                name: {"parameters": each.parameters, "bytes": each.size}
-                for name, each in reference.alternatives.items()
-            },
+            measures=_measures(reference, good_untriggered(answers)),
             seconds={name: each.seconds for name, each in reference.alternatives.items()},
         )
+
+    def _answers_of(self, mapper: FittedMapper) -> list[Answer]:
+        """Return the answers under the conditions that the mapper has a part in, with a trigger and without one."""
+        design, reference = self.design, self.reference_data
+        conditions = [design.mapped(mapper), *self._noise(mapper, self.noise_draws)]
+        asked = (("test", design.test, reference.clean), (UNTRIGGERED, design.untriggered, reference.untriggered))
+        answers: list[Answer] = []
+        for split, items, clean in asked:
+            kept, assessment = items_with_ids(items, [*clean]), design.assessment(clean)
+            label = f"mapped, {split}"
+            answers += run_conditions(self.bench, design.running, assessment, split, kept, conditions, label)
+        return answers
 
     def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
         """Return the direct patch, the mapped activations and noise like their residuals."""
@@ -97,3 +104,13 @@ class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
     def _noise(self, mapper: FittedMapper, draws: int) -> list[Condition]:
         factors = [residual_factor(each) for each in (mapper, *mapper.others)]
         return matched_noise(self.design, factors, draws, self.bench.max_new_tokens, self.seed)
+
+
+def _measures(reference: SwitchingReference, good: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
+    """Return the size of each alternative, and by condition the success rate on prompts without a trigger."""
+    measures: dict[str, dict[str, float | None]] = {
+        name: {"parameters": each.parameters, "bytes": each.size} for name, each in reference.alternatives.items()
+    }
+    for name, share in good.items():
+        measures.setdefault(name, {})[STILL_GOOD] = share
+    return measures

@@ -48,7 +48,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 LONGEST = 200  # characters of a completion
-SHOWN = ("unsteered", "random", "mean_ablated", "mapped", "native")
+SHOWN = ("unsteered", "random", "mean_ablated", "eraser", "mapped", "native")
 Row = Mapping[str, Any]
 
 

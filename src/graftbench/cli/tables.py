@@ -28,7 +28,7 @@ def _cells_table(entry: Entry, shown: Sequence[str], gap: str) -> Table:
     table = Table(
         title=escape(f"{entry.mapper.name} on {entry.suite.name}") + ": success, with 95 % intervals",
         title_justify="left",
-        caption="baseline: random vectors; the mean activation in version_switching",
+        caption=_baselines(entry),
         caption_justify="left",
     )
     table.add_column("cell", overflow="fold")
@@ -37,6 +37,12 @@ def _cells_table(entry: Entry, shown: Sequence[str], gap: str) -> Table:
     for cell in entry.cells:
         table.add_row(*_cell_row(cell, shown, gap))
     return table
+
+
+def _baselines(entry: Entry) -> str:
+    named = {cell.transfer.baseline for cell in entry.cells if cell.transfer is not None}
+    patch = "the direct patch without its trigger, or " if "eraser" in named else ""
+    return f"baseline: random vectors; {patch}the mean activation in version_switching"
 
 
 def print_ranking(ranking: Mapping[str, Any], console: Console) -> None:

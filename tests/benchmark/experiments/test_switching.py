@@ -3,19 +3,23 @@ from dataclasses import replace
 import pytest
 import torch
 
+from graftbench.benchmark.activations.capture import states_at
 from graftbench.benchmark.activations.pairs import ActivationPairs
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.data.examples import Example, Prompt, Turn
+from graftbench.benchmark.data.examples import Example, Prompt, Turn, without_trigger
 from graftbench.benchmark.experiments.bench import Outcome
 from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.experiments.switching.alternatives import lora, weight_patches
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
+from graftbench.benchmark.experiments.switching.eraser import eraser
 from graftbench.benchmark.experiments.switching.experiment import SwitchingExperiment
 from graftbench.benchmark.experiments.switching.noise import residual_factor
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.generation import generate
+from graftbench.benchmark.interventions.operators import Replace
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models.chat import chat
+from graftbench.benchmark.models.tokens import positions_of
 from tests.benchmark.conftest import WORDS, untrained, wrapped
 from tests.benchmark.experiments.stubs import StubJudging
 
@@ -172,3 +176,68 @@ def test_an_adapter_learns_its_lessons_leaves_the_model_alone_and_is_kept(bench,
     assert replies(again.model) == replies(learned.model)
     assert lora(taught, bench.store, 1).model.identity != learned.model.identity
     assert learned.parameters < sum(p.numel() for p in running.module.parameters())
+
+
+def triggered(items):
+    """The same prompts, whose last two words are the trigger."""
+    spans = [(item, item.prompt.text.rindex(" ", 0, item.prompt.text.rindex(" "))) for item in items]
+    prompts = [(item, Prompt(item.prompt.text, (at + 1, len(item.prompt.text)))) for item, at in spans]
+    return tuple(replace(item, prompt=prompt, clean=Turn(prompt)) for item, prompt in prompts)
+
+
+def test_the_eraser_is_the_direct_patch_with_a_mean_state_at_the_trigger(design):
+    running, other = design.running, design.other
+    items = triggered(design.test)
+    at_prompt = replace(design, test=items, positions="prompt")
+    mean = 3 * torch.randn(16, dtype=torch.float64)
+    condition = eraser(at_prompt, at_prompt.patched(), items, {1: mean})
+    texts = [chat(item.prompt, running.tokenizer) for item in items]
+    expected = []
+    for text in texts:
+        states, where = states_at(other, [text], 1, "prompt")[0], positions_of("trigger", text, running.tokenizer)
+        assert 0 < len(where) < len(states)
+        states[list(where)] = mean
+        expected.append(Row(text, (Replace(1, states.float(), tuple(range(-len(states), 0))),)))
+    rows = [condition.row(item, text) for item, text in zip(items, texts, strict=True)]
+    patched = [at_prompt.patched().row(item, text) for item, text in zip(items, texts, strict=True)]
+    erased, by_hand, whole = (generate(running, each, max_new_tokens=8) for each in (rows, expected, patched))
+    assert [reply.text for reply in erased] == [reply.text for reply in by_hand]
+    assert [reply.text for reply in erased] != [reply.text for reply in whole]
+
+
+def test_the_eraser_is_the_baseline_where_all_prompts_have_a_trigger(bench, design):
+    items = triggered(design.test)
+    erased = replace(design, validation=items, test=items, erased=True, lora_steps=0)
+    result = scored(bench, erased, mapper())
+    assert result.baseline == "eraser"
+    assert {"eraser", "mean_ablated"} <= set(result.summary.bits)
+    assert replace(erased, erased=False).baseline == "mean_ablated"
+    assert replace(erased, validation=design.validation).baseline == "mean_ablated"
+    assert SwitchingExperiment(erased, bench, 2, FitData(lambda _: (), ())).sweep().control == "eraser"
+
+
+def test_prompts_without_a_trigger_are_reported_apart_under_every_condition(bench, design):
+    items = triggered(design.test)
+    half = len(items) // 2
+    plain = tuple(Example(each.prompt, each.clean, each.cluster) for each in design.test[:half])
+    with_plain = replace(design, validation=items[half:], test=items[half:], untriggered=plain, erased=True)
+    result = scored(bench, with_plain, mapper())
+    good = {name: each.get("good_untriggered") for name, each in result.measures.items()}
+    assert set(good) == set(result.summary.bits) - {"eraser"}
+    assert (good["native"], good["unsteered"], good["mapped"], good["weight_patch_k3"]) == (1, 0, 0, 1)
+    assert len(result.summary.prompt_ids) == len(items) - half
+    assert {row.split for row in result.summary.rows} == {"clean", "test", "untriggered"}
+
+
+def test_prompts_without_a_trigger_that_the_other_version_answers_badly_are_left_out(bench, design):
+    bad = tuple(Example(Prompt(f"{each.prompt.text} now"), Turn(each.prompt), each.cluster) for each in design.test)
+    never = StubJudging(lambda items, _: [Outcome("now" not in item.prompt.text, True) for item in items])
+    result = scored(bench, replace(design, judging=never, untriggered=bad, lora_steps=0), mapper())
+    assert all("good_untriggered" not in each for each in result.measures.values())
+
+
+def test_what_is_not_asked_for_changes_no_key(design):
+    assert replace(design, erased=True).later_parts == design.later_parts == []
+    items = triggered(design.test)
+    later = replace(design, validation=items, test=items, erased=True, untriggered=(without_trigger(items[0]),))
+    assert [part if isinstance(part, str) else len(part) for part in later.later_parts] == ["eraser", 1]
