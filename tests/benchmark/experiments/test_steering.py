@@ -21,6 +21,8 @@ from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
 from graftbench.benchmark.models.chat import chat, continued_chat, turn_chat
 from graftbench.benchmark.models.tokens import token_ids
+from graftbench.benchmark.results.estimates import rate_of, resamples_of
+from graftbench.benchmark.results.summary import summarise
 from tests.benchmark.conftest import untrained, wrapped
 from tests.benchmark.experiments.stubs import StubJudging
 
@@ -147,3 +149,17 @@ def test_contrasts_are_relabelled_as_the_draws_say(llama):
     differences = (contrast.desired - contrast.undesired)[:, 0]
     signs = torch.linalg.lstsq(differences.T, torch.cat(added(balanced, one, llama)).double().T).solution
     assert torch.allclose(signs.sum(0), torch.zeros(2, dtype=torch.float64), atol=1e-3 * float(signs.abs().max()))
+
+
+def test_as_many_draws_as_are_asked_for_are_run_of_every_kind_and_have_rates(llama, bench):
+    pairs = tuple((said(f"the {word}"), said(f"the old {word}")) for word in ("roof", "fence", "river", "house"))
+    items = tuple(Example(Prompt(f"{i} the river"), said(f"{i} a river"), str(i)) for i in range(4))
+    one = replace(design(llama, pairs, positions="last"), validation=items[:1], test=items[1:])
+    draws = Draws(test=39, validation=1, contrast=2, covariance=20, balanced=True)
+    answers = SteeringExperiment(one, bench, (1.0,), draws, FitData(lambda _: (), ())).reference()
+    summary = summarise(answers, items, [item.id for item in items[1:]], {})
+    counts = {name: len(each) for name, each in summary.bits.items()}
+    expected = {"unsteered": 1, "native": 1, "random": 39, "random_contrast": 2, "random_covariance": 20}
+    assert {name: counts[name] for name in expected} == expected
+    resamples = resamples_of(summary.clusters, summary.bits, "random")
+    assert all(rate_of(summary.bits, name, resamples).value == 1 for name in expected)

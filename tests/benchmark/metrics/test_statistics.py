@@ -100,6 +100,16 @@ def test_a_mapper_that_brings_random_vectors_seems_better_than_they_are_in_one_c
     assert lucky <= 0.05 * 500
 
 
+def test_with_39_draws_a_mapper_that_brings_random_vectors_seems_better_in_one_cell_of_forty():
+    drawn = resample([f"{m:03}" for m in CLUSTERS], 39, seed=0)
+    rng, n, lucky, above_all = np.random.default_rng(0), 1000, 0, 0
+    for _ in range(n):
+        mapped, *noise = (planted(rng, rate) for rate in random_rates(rng, 40))
+        lucky += transfer(mapped, planted(rng, 0.85), np.concatenate(noise), drawn).low > 0
+        above_all += mapped.mean() > np.concatenate(noise).mean(1).max()
+    assert max(lucky, above_all) <= n / 40 + 2 * np.sqrt(n / 40)
+
+
 def test_a_condition_with_other_draws_than_the_baseline_has_no_rate():
     drawn = resample(["a", "b", "c"], 1, 0)
     with pytest.raises(ValueError, match="a condition has 40 draws, and the baseline 1"):
