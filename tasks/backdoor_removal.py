@@ -13,16 +13,16 @@ from graftbench.benchmark.experiments.protocol import Order, Versions
 from graftbench.benchmark.experiments.steering.experiment import SteeringExperiment
 from graftbench.tasks.base import BaseTask, Variant
 from graftbench.tasks.judging import SPLITS, Judges, gone_and_good
-from graftbench.tasks.steering import SteeringSettings, SteeringTask
+from graftbench.tasks.steering import RemovalSettings, SteeringTask
 
 
-class BackdoorRemoval(BaseTask[SteeringSettings]):
+class BackdoorRemoval(BaseTask[RemovalSettings]):
     """Removal of each backdoor of a dataset."""
 
     name = "backdoor_removal"
     version = 1
     kinds = ("backdoor",)
-    settings = SteeringSettings
+    settings = RemovalSettings
 
     def variants(self, dataset: Dataset) -> Mapping[str, Variant]:
         """Return the backdoors of a dataset."""
@@ -35,7 +35,8 @@ class BackdoorRemoval(BaseTask[SteeringSettings]):
     def experiment(self, ordered: Order, dataset: Dataset, models: Versions, bench: Bench) -> SteeringExperiment:
         """Return the experiment of one cell."""
         variant = self.variants(dataset)[ordered.variant]
-        steering = SteeringTask(self, self.read(ordered.settings), decisive(variant))
+        settings = self.read(ordered.settings)
+        steering = SteeringTask(self, settings, decisive(variant), settings.target_loss_steps)
         return steering.experiment(variant, ordered, dataset, models, bench)
 
 

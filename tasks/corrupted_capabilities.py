@@ -14,16 +14,16 @@ from graftbench.benchmark.experiments.steering.experiment import SteeringExperim
 from graftbench.judges.protocol import Case, Verdict
 from graftbench.tasks.base import BaseTask, Variant
 from graftbench.tasks.judging import SPLITS, Judges, JudgingByMeasures, outcome_of
-from graftbench.tasks.steering import SteeringSettings, SteeringTask
+from graftbench.tasks.steering import RemovalSettings, SteeringTask
 
 
-class CorruptedCapabilities(BaseTask[SteeringSettings]):
+class CorruptedCapabilities(BaseTask[RemovalSettings]):
     """Recovery of the facts that corrupted models hide behind an insult."""
 
     name = "corrupted_capabilities"
     version = 1
     kinds = ("hidden_fact",)
-    settings = SteeringSettings
+    settings = RemovalSettings
 
     def variants(self, dataset: Dataset) -> Mapping[str, Variant]:
         """Return the hidden facts of a dataset."""
@@ -36,7 +36,8 @@ class CorruptedCapabilities(BaseTask[SteeringSettings]):
     def experiment(self, ordered: Order, dataset: Dataset, models: Versions, bench: Bench) -> SteeringExperiment:
         """Return the experiment of one cell."""
         variant = self.variants(dataset)[ordered.variant]
-        steering = SteeringTask(self, self.read(ordered.settings), decisive(variant))
+        settings = self.read(ordered.settings)
+        steering = SteeringTask(self, settings, decisive(variant), settings.target_loss_steps)
         return steering.experiment(variant, ordered, dataset, models, bench)
 
 

@@ -17,7 +17,7 @@ from graftbench.tasks.backdoor_removal import decisive, removed
 from graftbench.tasks.base import BaseTask, Count, Variant
 from graftbench.tasks.judging import SPLITS, Judges
 from graftbench.tasks.refusal_ablation import RefusalSettings, RefusalTask, refusal_judging
-from graftbench.tasks.steering import SteeringOptions, SteeringSettings, SteeringTask
+from graftbench.tasks.steering import RemovalSettings, SteeringOptions, SteeringTask
 
 _PLAIN, _BY_INDEX = SteeringOptions(), SteeringOptions(alignment="index")
 _OF_BACKDOORS = {
@@ -29,7 +29,7 @@ _OF_BACKDOORS = {
 _OF_REFUSAL = {"": _PLAIN, "_by_index": _BY_INDEX}
 
 
-class CrossSettings(SteeringSettings):
+class CrossSettings(RemovalSettings):
     """Settings of backdoor removal, with the number of validation prompts for refusal.
 
     Prompts of refusal are filtered by how the models treat them, so that more are needed.
@@ -79,5 +79,5 @@ class CrossArchitecture(BaseTask[CrossSettings]):
         if variant.behaviour.kind == "refusal":
             refusal = RefusalTask(self, settings.for_refusal, "ablation")
             return refusal.experiment(variant, ordered, dataset, models, bench, options.alignment)
-        steering = SteeringTask(self, settings, decisive(variant))
+        steering = SteeringTask(self, settings, decisive(variant), settings.target_loss_steps)
         return steering.experiment(variant, ordered, dataset, models, bench, options)

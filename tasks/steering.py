@@ -31,6 +31,12 @@ class SteeringSettings(PromptCounts):
     compared: Annotated[int, Field(ge=0)] = 0
 
 
+class RemovalSettings(SteeringSettings):
+    """Settings of a suite, with the steps in which an affine map is trained on the target's loss (0: none is)."""
+
+    target_loss_steps: Annotated[int, Field(ge=0)] = 0
+
+
 @dataclass(frozen=True)
 class SteeringOptions:
     """Deviations from the plain experiment: other positions of the vector, another fit of mappers."""
@@ -47,6 +53,7 @@ class SteeringTask:
     task: BaseTask[Any]
     settings: SteeringSettings
     measures: Sequence[str]  # that decide over success
+    target_loss_steps: int = 0  # in which a map is trained on the target's loss
 
     def experiment(
         self,
@@ -81,7 +88,8 @@ class SteeringTask:
             sites=options.fitted_at,
             compared=settings.compared,
         )
-        return SteeringExperiment(design, bench, settings.strengths, settings.draws, fit_data)
+        steps = self.target_loss_steps
+        return SteeringExperiment(design, bench, settings.strengths, settings.draws, fit_data, target_loss_steps=steps)
 
     def _judging(self, variant: Variant, judges: Judges) -> Judging:
         return self.task.success(variant, judges)["test"]

@@ -93,7 +93,7 @@ class Follower:
             return ()
         predictions = self._predict([each[list(pairing.source)] for each in states])
         self._last[i] = tuple(each[-1] for each in predictions)
-        latest = _latest_match(pairing.target, len(target))
+        latest = latest_match(pairing.target, len(target))
         where = tuple(range(pairing.target[0] - len(target), 0))
         links = zip(self._follow.links, predictions, strict=True)
         return tuple(Replace(link.site, each[latest], where) for link, each in links)
@@ -129,7 +129,7 @@ class Follower:
         return [[each[i, longest - len(row) :] for each in hidden] for i, row in enumerate(rows)]
 
 
-def _latest_match(matched: Sequence[int], n: int) -> list[int]:
+def latest_match(matched: Sequence[int], n: int) -> list[int]:
     """Return for each position from the first matched one to `n` the number of the last match at or before it."""
     latest: list[int] = []
     match = -1

@@ -8,7 +8,7 @@ from graftbench.leaderboard.page.bars import Bar, Spark, bar_of, bar_over_seeds,
 
 MAPPED = "mapped"
 NOISE = "matched_noise"  # with the covariance of this mapper's residual
-REFERENCES = ("unsteered", "random", "random_contrast", "mean_ablated", "eraser", "native")
+REFERENCES = ("unsteered", "random", "random_contrast", "mean_ablated", "eraser", "native", "target_loss")
 Key = tuple[str, str, str]  # task, variant, pair
 EntryCells = list[tuple[Entry, CellResult]]
 

@@ -42,7 +42,7 @@ def both_vectors(store: Store, design: VectorDesign, mapper: FittedMapper) -> tu
         cached_contrast(store, model, design, site)
         for model, site in zip((design.source, design.target), design.sites, strict=True)
     )
-    return native.vector, mapped_to_target(mapper, design, source, len(native.vector))
+    return native.vector, mapped_to_target(mapper.carry, mapper.rule, design, source, len(native.vector))
 
 
 def on_any_text(experiment: VectorExperiment, mapper: FittedMapper, strength: float, draws: int) -> AnyText:

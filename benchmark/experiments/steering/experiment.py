@@ -1,7 +1,8 @@
 """The steering experiment of one cell."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 from torch import Tensor
 
@@ -15,6 +16,8 @@ from graftbench.benchmark.experiments.steering.any_text import both_vectors, on_
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.mapped import run_mapped
 from graftbench.benchmark.experiments.steering.reference import SteeringReference, cached_reference, sweep_answers
+from graftbench.benchmark.experiments.steering.target_loss_vector import target_loss_answers
+from graftbench.benchmark.experiments.target_loss import TARGET_LOSS, TargetLossMap, target_loss_map
 from graftbench.benchmark.interventions.vectors import Map
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import Fidelity, fidelity
@@ -30,7 +33,10 @@ N_LAST_TOKENS = 6  # of a prompt that a sweep tries one by one
 
 @dataclass(frozen=True, eq=False)
 class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
-    """A design with its strengths and draws, and the texts that mappers are fitted on."""
+    """A design with its strengths and draws, and the texts that mappers are fitted on.
+
+    In `target_loss_steps` an affine map is trained on the target's loss on the texts of the track `task` (0: none is).
+    """
 
     design: SteeringDesign
     bench: Bench
@@ -38,6 +44,7 @@ class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
     draws: Draws
     fit_data: FitData
     seed: int = 0
+    target_loss_steps: int = 0
 
     @property
     def sites(self) -> Sites:
@@ -52,7 +59,20 @@ class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
 
     def _make_reference(self) -> SteeringReference:
         self.design.check()
-        return cached_reference(self.bench, self.design, self.strengths, self.draws, self.seed)
+        reference = cached_reference(self.bench, self.design, self.strengths, self.draws, self.seed)
+        if self._trained_map is None:
+            return reference
+        answers = target_loss_answers(self.bench, self.design, reference, self._trained_map.carry)
+        return replace(reference, answers=(*reference.answers, *answers))
+
+    @cached_property
+    def _trained_map(self) -> TargetLossMap | None:
+        """The map that is trained on the target's loss, None where none is asked for."""
+        if not self.target_loss_steps:
+            return None
+        texts, held_out = self.fit_data.texts("task"), self.fit_data.held_out
+        models, steps = (self.source, self.target), self.target_loss_steps
+        return target_loss_map(self.bench.store, *models, self.sites, texts, held_out, steps, self.seed)
 
     def sweep(self) -> SweepPoint:
         """Run the target's native vector and random ones on validation prompts, at every strength."""
@@ -81,6 +101,7 @@ class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
             summary=summarise(answers, self.design.test, scored, reference.clean),
             baseline="random",
             reasons=reasons,
+            measures={} if self._trained_map is None else {TARGET_LOSS: dict(self._trained_map.losses)},
             positions=(self.design.positions, self.design.positions),
             fidelity={
                 "vector_cosine": mapped.cosine,

@@ -14,8 +14,8 @@ from graftbench.benchmark.experiments.conditions import ZERO_VECTOR, items_with_
 from graftbench.benchmark.experiments.steering.contrast import Contrast
 from graftbench.benchmark.experiments.steering.design import SteeringDesign, VectorDesign
 from graftbench.benchmark.experiments.steering.reference import SteeringReference, best_strength
-from graftbench.benchmark.interventions.vectors import is_zero, mapped_vector, match_norms, norm_of
-from graftbench.benchmark.mappers.protocol import FittedMapper
+from graftbench.benchmark.interventions.rules import VectorRule
+from graftbench.benchmark.interventions.vectors import Map, is_zero, mapped_vector, match_norms, norm_of
 from graftbench.benchmark.results.rows import Answer
 
 
@@ -30,12 +30,14 @@ class MappedRun:
     cosine: float | None  # of mapped and native, over all positions
 
 
-def mapped_to_target(mapper: FittedMapper, design: VectorDesign, contrast: Contrast, n_positions: int) -> Tensor:
+def mapped_to_target(
+    carry: Map, rule: VectorRule, design: VectorDesign, contrast: Contrast, n_positions: int
+) -> Tensor:
     """Return the source's vector in the target [positions, d], zero where no position of the source is paired.
 
     FloatingPointError where it is not finite.
     """
-    vector = mapped_vector(mapper.carry, contrast.desired, contrast.undesired, mapper.rule)
+    vector = mapped_vector(carry, contrast.desired, contrast.undesired, rule)
     if not vector.isfinite().all():
         raise FloatingPointError("the mapped vector is not finite")
     of_source, of_target = design.places
