@@ -129,7 +129,7 @@ def score(
         tasks: Tasks to run, all where none is named.
         pairs: Pairs to run, such as `llama-s->llama-m`, all where none is named.
         variants: Variants to run, such as `style`, all where none is named.
-        tracks: Fit tracks to run, `task`, `unseen` or `general`, all where none is named.
+        tracks: Fit tracks to run, such as `unseen`, all where none is named.
         options: Options of the mapper, by name.
         seed: The mapper's first seed.
         batch_size: Rows at a time; `auto` begins with as many as the free memory holds.

@@ -116,6 +116,20 @@ def identity(home, ridge):
         return score(home, "identity", "identity")[1]
 
 
+def test_a_tenth_of_the_pairs_and_the_texts_of_other_behaviours_are_fitted_on_where_a_suite_says_so(home, ridge):
+    suite = yaml.safe_load((home / "small.yaml").read_text())
+    suite["tasks"]["backdoor_removal"]["cells"][0]["tracks"] = ["tenth", "others"]
+    (home / "other tracks.yaml").write_text(yaml.safe_dump(suite))
+    with in_process():
+        main(["score", "ridge", "--suite", str(home / "other tracks.yaml"), "--out", str(home / "other tracks")])
+    tenth, others = read_entry(home / "other tracks" / "entry.json").cells
+    assert (tenth.track, tenth.status, others.track, others.status) == ("tenth", "ok", "others", "ok")
+    assert tenth.cost.pairs == round(0.1 * ridge.cells[0].cost.pairs)
+    hashes = {cell.training.data_hash for cell in (tenth, others, *ridge.cells)}
+    assert len(hashes) == 2 + len(ridge.cells)
+    assert tenth.bits["native"] == others.bits["native"] == ridge.cells[0].bits["native"]
+
+
 def bits(entry):
     return [(cell.prompt_ids, cell.strength, cell.bits) for cell in entry.cells]
 
