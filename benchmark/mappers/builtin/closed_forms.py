@@ -13,6 +13,7 @@ from graftbench.benchmark.mappers.builtin.linear import (
     Linear,
     Moments,
     best_penalty,
+    check_rank,
     merge_moments,
     moments_of,
     ranks_up_to,
@@ -70,8 +71,7 @@ class LowRank(Linear):
 
     def __post_init__(self) -> None:
         """Raise UserError where the rank is below 0."""
-        if self.rank < 0:
-            raise UserError(f"low_rank's rank is 0 (chosen on held-out texts) or more, not {self.rank}.")
+        check_rank(self.name, self.rank)
 
     def fit(self, pairs: Pairs, *, seed: int) -> TrainingRecord:
         """Choose the penalty at full rank, then the rank on held-out texts; then fit on all texts."""

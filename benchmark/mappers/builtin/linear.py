@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from graftbench.benchmark.activations.pairs import PairRows, Pairs
+from graftbench.benchmark.core.errors import UserError
 
 PENALTIES = tuple(10.0**k for k in range(-8, 2))  # times the mean eigenvalue of the source's scatter matrix
 BATCH_ROWS = 8192
@@ -71,6 +72,12 @@ def best_penalty(fitted: Moments, held_out: Moments) -> float:
     """Return the penalty of the ridge solution with the lowest error on held-out rows."""
     errors = [squared_error(weight, fitted, held_out) for weight in ridge_weights(fitted, PENALTIES)]
     return PENALTIES[errors.index(min(errors))]
+
+
+def check_rank(name: str, rank: int) -> None:
+    """Raise UserError where the rank that a mapper is given is below 0."""
+    if rank < 0:
+        raise UserError(f"{name}'s rank is 0 (chosen on held-out texts) or more, not {rank}.")
 
 
 def ranks_up_to(full: int) -> list[int]:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from graftbench.benchmark.activations.pairs import HELD_OUT, Pairs
-from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.mappers.builtin.linear import (
     Linear,
     Moments,
+    check_rank,
     merge_moments,
     moments_of,
     moments_of_target,
@@ -37,8 +37,7 @@ class Unlock(Linear):
 
     def __post_init__(self) -> None:
         """Raise UserError where the rank is below 0."""
-        if self.rank < 0:
-            raise UserError(f"unlock's rank is 0 (chosen on held-out texts) or more, not {self.rank}.")
+        check_rank(self.name, self.rank)
 
     def fit(self, pairs: Pairs, *, seed: int) -> TrainingRecord:
         """Choose the rank on held-out texts, then fit on all texts."""
