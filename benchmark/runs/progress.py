@@ -52,6 +52,11 @@ class Step:
     def __post_init__(self) -> None:
         self.before, self.started = self.done, time.monotonic()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of it is done."""
+        return 0 < self.of <= self.done
+
     def is_followed_by(self, what: str, done: int, of: int) -> bool:
         """Take a report of the same step, and return True; False where it is of another."""
         same = (what, of) == (self.what, self.of) and done >= self.done
@@ -65,6 +70,11 @@ class Step:
         new, seconds = self.done - self.before, time.monotonic() - self.started
         speed = f", {new / seconds:.3g} per second, {_clock(seconds * (self.of - self.done) / new)} left" if new else ""
         return f"{self.what}, {self.done} of {self.of}{speed}"
+
+
+def _now(step: Step) -> str:
+    """Say what is going on: after the end of a step that is something that nobody reports."""
+    return "running" if step.has_ended else str(step)
 
 
 def _clock(seconds: float) -> str:
@@ -110,20 +120,27 @@ class Bars:
     """Bars on a terminal for the cells of a run, and a line for each that has ended.
 
     Elsewhere, as in a file, a line every half minute says how far each running job is. The jobs that are no cells make
-    the references that cells share; `references` has the label of each.
+    the references that cells share; `references` has the label of each. `unit` is what cells are called.
     """
 
     def __init__(
-        self, cells: Sequence[Named], jobs: Sequence[Job], console: Console, references: dict[str, str] | None = None
+        self,
+        cells: Sequence[Named],
+        jobs: Sequence[Job],
+        console: Console,
+        references: dict[str, str] | None = None,
+        unit: str = "cells",
     ) -> None:
+        self._unit = unit
         self._cells = {cell.name for cell in cells}
         self._references = references or {}
         self._progress = Progress(*_COLUMNS, console=console)
         left = {job.name for job in jobs} & self._cells
         self._done, self._of = len(cells) - len(left), len(cells)
-        self._total = self._progress.add_task("cells", total=self._of, completed=self._done)
+        self._total = self._progress.add_task(unit, total=self._of, completed=self._done)
         self._bars: dict[str, TaskID] = {}
         self._steps: dict[str, Step] = {}
+        self._ended: set[str] = set()
         self._lines = _Lines(console, self._where)
 
     def __enter__(self) -> Self:
@@ -138,7 +155,9 @@ class Bars:
         self._progress.stop()
 
     def progress(self, job: str, what: str, done: int, of: int) -> None:
-        """Show what a job is doing."""
+        """Show what a job is doing; a report may arrive after the end of one that was stopped."""
+        if job in self._ended:
+            return
         label = self._references.get(job, job)
         if job not in self._bars:
             self._bars[job] = self._progress.add_task(label, total=of or None)
@@ -148,6 +167,7 @@ class Bars:
 
     def ended(self, job: str, result: Any) -> None:
         """Print a line for a job that has ended, and take its bar away."""
+        self._ended.add(job)
         self._steps.pop(job, None)
         if job in self._bars:
             self._progress.remove_task(self._bars.pop(job))
@@ -162,8 +182,8 @@ class Bars:
     def _where(self) -> list[str]:
         """Say how far every running job is."""
         steps = list(self._steps.items())  # another thread may add to them
-        cells = f"{self._done} of {self._of} cells done"
-        return [f"{self._references.get(job, job)}: {step}; {cells}" for job, step in steps] or [cells]
+        cells = f"{self._done} of {self._of} {self._unit} done"
+        return [f"{self._references.get(job, job)}: {_now(step)}; {cells}" for job, step in steps] or [cells]
 
 
 @contextmanager
@@ -184,7 +204,7 @@ def following(console: Console) -> Iterator[Callable[[str, int, int], None]]:
     steps: list[Step] = []
     with (
         Progress(*_COLUMNS, console=console, transient=True) as bars,
-        _Lines(console, lambda: [str(step) for step in steps[-1:]]),
+        _Lines(console, lambda: [_now(step) for step in steps[-1:]]),
     ):
 
         def told(what: str, done: int, of: int) -> None:

@@ -36,6 +36,7 @@ def test_two_names_and_a_mapper_are_enough(capsys, tmp_path):
     assert main(["score", "ridge", "--suite", str(out / "suite.json"), "--out", str(tmp_path / "again")]) == 0
     again = read_entry(tmp_path / "again" / "entry.json")
     assert [cell.bits for cell in again.cells] == [cell.bits for cell in entry.cells]
+    assert "sites ━" in said  # the bar that is left of the search
     assert again.suite.hash == entry.suite.hash
 
 

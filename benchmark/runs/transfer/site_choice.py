@@ -80,7 +80,8 @@ def _leads(
         return {}
     settings = _settings(order, request)
     jobs = [Job(cell.name, lead_of, (cell, settings)) for cell in cells]
-    with Bars(cells, jobs, console) as bars:
+    unit = "sites" if len(order.variants[STEERING]) == 1 else "trials of sites"  # one for each behaviour
+    with Bars(cells, jobs, console, unit=unit) as bars:
         results = request.where.executor_for(settings).run(jobs, bars)
     stop_at_failure("The choice of sites", results)
     by_site: dict[tuple[str, int], list[float]] = {}

@@ -26,10 +26,10 @@ def log(monkeypatch):
     return StringIO()
 
 
-def bars(log, *names, terminal=False):
+def bars(log, *names, terminal=False, **more):
     jobs = [Job(name, print, (), ()) for name in ("reference", *names)]
     console = Console(file=log, force_terminal=terminal, width=200)
-    return Bars([Cell(name) for name in names], jobs, console, {"reference": "what both share"})
+    return Bars([Cell(name) for name in names], jobs, console, {"reference": "what both share"}, **more)
 
 
 def lines(log, part, n=1):
@@ -72,6 +72,30 @@ def test_every_running_job_has_a_line_and_what_has_ended_none(log):
     assert "one: failed: no reason" in log.getvalue()
 
 
+def test_a_step_that_is_done_is_not_told_again_while_the_next_one_is_silent(log):
+    with bars(log, "one") as shown:
+        shown.progress("one", "native", 1, 2)
+        assert lines(log, "one: native, 1 of 2")
+        shown.progress("one", "native", 2, 2)
+        assert lines(log, "one: running; 0 of 1 cells done", 2)
+    assert "2 of 2" not in log.getvalue()
+
+
+def test_a_report_of_a_job_that_was_stopped_comes_too_late(log):
+    with bars(log, "one", "other") as shown:
+        shown.ended("one", Failure("timeout", "its time was over", ""))
+        shown.progress("one", "native", 1, 2)
+        assert lines(log, "1 of 2 cells done", 2)
+    assert "one: native" not in log.getvalue()
+
+
+def test_jobs_have_the_name_of_what_they_try(log):
+    with bars(log, "here", "there", unit="sites") as shown:
+        shown.progress("here", "native", 1, 2)
+        assert lines(log, "here: native, 1 of 2; 0 of 2 sites done")
+    assert "cells" not in log.getvalue()
+
+
 def test_a_terminal_has_bars_and_no_such_lines(log):
     with bars(log, "one", terminal=True) as shown:
         shown.progress("one", "native", 8, 128)
@@ -96,3 +120,11 @@ def test_other_commands_say_where_they_are(log):
         told("unsteered: mmlu", 20, 200)
         found = lines(log, "unsteered")[0]
     assert re.fullmatch(r"0:00 unsteered: mmlu, 20 of 200, [\d.e+]+ per second, 0:0\d left", found)
+
+
+def test_other_commands_do_not_tell_a_step_again_either(log):
+    with following(Console(file=log, force_terminal=False, width=200)) as told:
+        told("unsteered: mmlu", 0, 2)
+        told("unsteered: mmlu", 2, 2)
+        assert lines(log, "running")
+    assert "2 of 2" not in log.getvalue()
