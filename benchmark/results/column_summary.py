@@ -12,10 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graftbench.benchmark.results.row_columns import Numbers, RowColumns
-from graftbench.benchmark.results.rows import CLEAN, MAX_UNSCORED_SHARE, PERPLEXITY
+from graftbench.benchmark.results.rows import CLEAN, check_unscored
 from graftbench.benchmark.results.schema import AtStrength, ShownPrompt
 from graftbench.benchmark.results.stored_rows import answer_of_row
-from graftbench.benchmark.results.summary import N_EXAMPLES, Means, Shares, SuccessParts, examples_of
+from graftbench.benchmark.results.summary import (
+    N_EXAMPLES,
+    Means,
+    Shares,
+    SuccessParts,
+    at_strength,
+    examples_of,
+    mark_names,
+    mean_scored,
+)
 
 Truths = NDArray[np.bool_]
 
@@ -58,10 +67,9 @@ class CellRows:
         """Return the prompts with a verdict under every condition; RuntimeError where more than 5 % have none."""
         unscored = self._where((self._gone < 0) | (self._good < 0))
         lost, asked = unscored.items, self.items
-        if len(lost) > MAX_UNSCORED_SHARE * len(asked):
+        if lost:
             first = unscored._where(unscored._codes("item") == unscored._codes("item")[0])
-            reason = self.columns.values("reason")[first._codes("reason")[-1]]
-            raise RuntimeError(f"{len(lost)} of {len(asked)} prompts are unscored, more than 5 %: {reason}")
+            check_unscored(len(lost), len(asked), self.columns.values("reason")[first._codes("reason")[-1]])
         return asked - lost
 
     def bits(self, ids: Sequence[str]) -> list[list[int]]:
@@ -137,14 +145,14 @@ class CellRows:
 
     def _at(self, strength: float) -> AtStrength:
         success = self._where(self._codes("strength") == self.columns.code_of("strength", strength))._success
-        return AtStrength(strength=strength, value=round(int(success.sum()) / len(success), 4), n=len(success))
+        return at_strength(strength, int(success.sum()), len(success))
 
     def _marks(self) -> Means:
         codes, counts = np.unique(self._codes("marks"), return_counts=True)
         texts = self.columns.values("marks")
         counted = [(json.loads(texts[code]), int(n)) for code, n in zip(codes, counts, strict=True)]
-        names = dict.fromkeys(name for marks, _ in counted for name in marks if name != PERPLEXITY)
-        return {name: _mean([(marks.get(name), n) for marks, n in counted]) for name in names}
+        names = mark_names(marks for marks, _ in counted)
+        return {name: mean_scored((marks.get(name), n) for marks, n in counted) for name in names}
 
     def _groups(self, groups: Numbers) -> Shares:
         names, success = self.columns.values("group"), self._success
@@ -154,11 +162,3 @@ class CellRows:
 
 def _share(truths: Truths) -> float:
     return int(truths.sum()) / len(truths)
-
-
-def _mean(values: Sequence[tuple[float | None, int]]) -> float | None:
-    """Return the mean of values that are there so many times, None where more than 5 % are missing."""
-    scored = [(float(value), n) for value, n in values if value is not None]
-    all_n, n_scored = sum(n for _, n in values), sum(n for _, n in scored)
-    enough = all_n - n_scored <= MAX_UNSCORED_SHARE * all_n
-    return sum(value * n for value, n in scored) / n_scored if n_scored and enough else None

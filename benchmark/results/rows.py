@@ -54,10 +54,14 @@ def scored_everywhere(answers: Sequence[Answer]) -> set[str]:
     """Return the prompts that have a verdict under every condition; RuntimeError where more than 5 % have not."""
     asked = {a.item for a in answers}
     unscored = {a.item: a.reason for a in answers if a.success is None}
-    if len(unscored) > MAX_UNSCORED_SHARE * len(asked):
-        reason = next(iter(unscored.values()))
-        raise RuntimeError(f"{len(unscored)} of {len(asked)} prompts are unscored, more than 5 %: {reason}")
+    check_unscored(len(unscored), len(asked), next(iter(unscored.values()), ""))
     return asked - unscored.keys()
+
+
+def check_unscored(n: int, n_asked: int, reason: str) -> None:
+    """Raise RuntimeError, with the reason of one, where `n` unscored prompts are more than 5 % of those asked."""
+    if n > MAX_UNSCORED_SHARE * n_asked:
+        raise RuntimeError(f"{n} of {n_asked} prompts are unscored, more than 5 %: {reason}")
 
 
 _TEXT, _INTEGER, _REAL, _BOOLEAN = pa.string(), pa.int64(), pa.float64(), pa.bool_()

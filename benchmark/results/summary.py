@@ -1,6 +1,6 @@
 """Summarise the answers of a cell for its entry: bits, parts of success, sweep and examples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graftbench.benchmark.data.examples import Example
@@ -70,7 +70,7 @@ def _parts(answers: Sequence[Answer], examples: Mapping[str, Example], clean: Ma
         _share([bool(a.gone) for a in answers]),
         _share([bool(a.good) for a in answers]),
         _share([a.completion == clean[a.item] for a in answers]) if clean else None,
-        {mark: _mean([a.marks.get(mark) for a in answers]) for mark in _marks(answers)},
+        {mark: mean_scored((a.marks.get(mark), 1) for a in answers) for mark in mark_names(a.marks for a in answers)},
         {name: _share([bool(a.success) for a in answers if examples[a.item].group == name]) for name in groups},
     )
 
@@ -79,19 +79,21 @@ def _share(truths: Sequence[bool]) -> float:
     return sum(truths) / len(truths)
 
 
-def _marks(answers: Sequence[Answer]) -> list[str]:
-    """Return the names of all further verdicts; an unscored answer has none.
+def mark_names(marks: Iterable[Mapping[str, float | None]]) -> list[str]:
+    """Return the names of all further verdicts among the marks of answers; an unscored answer has none.
 
     The perplexity is what judges read, no verdict, and its mean would be that of a few broken answers.
     """
-    return list(dict.fromkeys(mark for a in answers for mark in a.marks if mark != PERPLEXITY))
+    return list(dict.fromkeys(name for each in marks for name in each if name != PERPLEXITY))
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean of the values that are there, None where more than 5 % are missing."""
-    scored = [float(value) for value in values if value is not None]
-    enough = len(values) - len(scored) <= MAX_UNSCORED_SHARE * len(values)
-    return sum(scored) / len(scored) if scored and enough else None
+def mean_scored(values: Iterable[tuple[float | None, int]]) -> float | None:
+    """Return the mean of the values that are there, each so many times; None where more than 5 % are missing."""
+    counts = list(values)
+    scored = [(float(value), n) for value, n in counts if value is not None]
+    n_all, n_scored = sum(n for _, n in counts), sum(n for _, n in scored)
+    enough = n_all - n_scored <= MAX_UNSCORED_SHARE * n_all
+    return sum(value * n for value, n in scored) / n_scored if n_scored and enough else None
 
 
 N_EXAMPLES = 2  # prompts, the first of the test split
@@ -103,10 +105,12 @@ def sweep_of(answers: Sequence[Answer]) -> dict[str, list[AtStrength]]:
     for a in answers:
         if a.split == "validation" and a.strength is not None and a.success is not None:
             successes.setdefault(a.condition, {}).setdefault(a.strength, []).append(a.success)
-    return {
-        name: [AtStrength(strength=s, value=round(sum(each) / len(each), 4), n=len(each)) for s, each in at.items()]
-        for name, at in successes.items()
-    }
+    return {name: [at_strength(s, sum(each), len(each)) for s, each in at.items()] for name, at in successes.items()}
+
+
+def at_strength(strength: float, successes: int, n: int) -> AtStrength:
+    """Return the success rate of `n` answers at a strength."""
+    return AtStrength(strength=strength, value=round(successes / n, 4), n=n)
 
 
 def examples_of(answers: Sequence[Answer], ids: Sequence[str]) -> list[ShownPrompt]:
