@@ -115,8 +115,6 @@ def planned(
     )
     for check in checks(suite, tasks):
         check()
-    if not cells:
-        raise UserError(NONE_LEFT)
     return cells
 
 
@@ -147,7 +145,7 @@ def listed(
 ) -> list[Cell]:
     """Return the cells that a suite lists, without looking at any task, judge or model.
 
-    UserError where a task, a pair, a variant or a fit track is named that the suite has not.
+    UserError where a task, a pair, a variant or a fit track is named that the suite has not, or nothing is left.
     """
     specs = [spec for task in suite.tasks.values() for spec in task.cells]
     _known("task", tasks, list(suite.tasks))
@@ -155,7 +153,7 @@ def listed(
     _known("variant", variants, sorted({spec.variant for spec in specs}))
     _known("fit track", tracks, [track for track in get_args(Track) if any(track in spec.tracks for spec in specs)])
     seeds = [seed] if deterministic else [seed + i for i in range(suite.seeds)]
-    return [
+    cells = [
         Cell(
             name,
             spec.variant,
@@ -176,6 +174,9 @@ def listed(
         if not tracks or track in tracks
         for one in seeds
     ]
+    if not cells:
+        raise UserError(NONE_LEFT)
+    return cells
 
 
 def _known(kind: str, wanted: Sequence[str], known: list[str]) -> None:

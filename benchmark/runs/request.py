@@ -15,7 +15,7 @@ from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.runs.context import MOST_ROWS, BatchSize, Settings
 from graftbench.benchmark.runs.executors.choose import WORKERS, Where
 from graftbench.benchmark.runs.foresight import check_sites
-from graftbench.benchmark.runs.plan import NONE_LEFT, Cell, checks, dataset_identities, listed, planned
+from graftbench.benchmark.runs.plan import Cell, checks, dataset_identities, listed
 from graftbench.benchmark.runs.suite import Suite
 
 RUNS = Path("runs")
@@ -87,8 +87,6 @@ class Request:
             variants=self.variants,
             tracks=self.tracks,
         )
-        if not cells:
-            raise UserError(NONE_LEFT)
         return [cell for cell in cells if not self.only or cell.name in self.only]
 
     def problems(self) -> list[str]:
@@ -121,7 +119,7 @@ class Request:
 
     def left_out(self, chosen: Sequence[Cell]) -> list[Cell]:
         """Return the cells of the suite that count and are not among the chosen ones."""
-        whole = planned(self.suite, deterministic=self.mapper.deterministic, seed=self.seed)
+        whole = listed(self.suite, deterministic=self.mapper.deterministic, seed=self.seed)
         names = {cell.name for cell in chosen}
         return [cell for cell in whole if not cell.check and cell.name not in names]
 

@@ -139,6 +139,13 @@ def test_a_run_of_one_track_has_a_folder_of_its_own_and_leaves_cells_out():
     assert whole.left_out(whole.cells()) == []
 
 
+def test_a_task_that_cannot_run_here_is_left_out_and_stops_no_run_of_another():
+    suite = read_suite("pocket")
+    tasks = suite.tasks | {"of_another_package": suite.tasks["backdoor_removal"]}
+    part = Request(suite.model_copy(update={"tasks": tasks}), describe("ridge"), tasks=("backdoor_removal",))
+    assert "of_another_package" in {cell.task for cell in part.left_out(part.cells())}
+
+
 def test_every_task_has_all_tracks_and_a_twin_as_a_check():
     cells = planned(read_suite("pocket"), deterministic=True)
     for task in {cell.task for cell in cells}:
