@@ -287,7 +287,7 @@ def _triggers_marked(dataset: Dataset, variant: "TaskVariant", prompts: Sequence
             )
 
 
-def _hub_id(named: str, where: str) -> None:
+def _check_hub_id(named: str) -> None:
     """Raise UserError where a name cannot be that of a model on the Hub; the Hub itself is not asked."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # it is public, and not in __all__
@@ -295,20 +295,26 @@ def _hub_id(named: str, where: str) -> None:
     try:
         validate_repo_id(named)
     except HFValidationError as error:
-        raise UserError(f"{where}: there is no folder {named}, and it is no Hub id (owner/name).") from error
+        raise UserError(f"There is no folder {named}, and it is no Hub id (owner/name).") from error
 
 
 def _model_known(suite: Suite, family: str, version: str) -> None:
     """Raise UserError where a model is neither of the zoo or a package, nor a local folder, nor a Hub id."""
     named = suite.spec(family, version).model
-    if named is None or Path(named).is_dir():
-        return
-    if "/" in named:
-        _hub_id(named, f"{family} {version} of the suite")
-        return
     try:
-        base = named if is_packaged(named) else shipped_base(named)
-        if base is not None:
-            packaged_file(base)
+        if named is not None:
+            check_model(named)
     except UserError as error:
         raise UserError(f"{family} {version} of the suite: {error}") from error
+
+
+def check_model(named: str) -> None:
+    """Raise UserError where a name is neither that of a model of the zoo or a package, nor a folder, nor a Hub id."""
+    if Path(named).is_dir():
+        return
+    if "/" in named:
+        _check_hub_id(named)
+        return
+    base = named if is_packaged(named) else shipped_base(named)
+    if base is not None:
+        packaged_file(base)

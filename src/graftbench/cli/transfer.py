@@ -64,6 +64,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.runs.folder import LEADERBOARD
     from graftbench.benchmark.runs.foresight import shortages
     from graftbench.benchmark.runs.request import Request
+    from graftbench.benchmark.runs.plan import check_model
     from graftbench.benchmark.runs.run import run
     from graftbench.benchmark.runs.transfer.forecast import forecast, measure
     from graftbench.cli.tables import print_entry, print_failed
@@ -71,6 +72,8 @@ def _transfer(arguments: argparse.Namespace) -> int:
 
     console, order = Console(), _order(arguments)
     sites = _sites(arguments.sites)
+    for named in (order.source, order.target):
+        check_model(named.name)  # else the suite would be at fault, which the user has not written
     request = Request(
         suite=order.suite(sites or (0, 0)),
         mapper=describe(arguments.mapper, arguments.option),
