@@ -1,7 +1,7 @@
 """Rerun of some cells of an entry, and how they compare with it."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -54,16 +54,23 @@ def rerun_cells(
 ) -> list[RerunDiff]:
     """Rerun a random sample of n cells of an entry, with an empty cache, and compare each with the entry.
 
+    Checks, which enter no score, are drawn only where there are fewer other cells.
     `source` is the folder with the source of a submitted mapper. UserError where the mapper is not installed or is
     another, where it or the suite is a stranger's and `trust` is not given, or where there is no cell to run.
     """
     info = trusted_mapper(entry, suite, source, trust=trust)
     stored = {name_of(cell): cell for cell in entry.cells if cell.status == "ok"}
-    names = random.Random(seed).sample(sorted(stored), min(n, len(stored)))
+    names = _drawn(stored, n, random.Random(seed))
     if not names:
         raise UserError(f"No cell of the entry of {entry.mapper.name} succeeded, so there is none to run again.")
     rerun = run_again(entry, suite, info, names, out, console)
     return [compare_cells(name, stored[name], rerun.get(name)) for name in names]
+
+
+def _drawn(cells: Mapping[str, CellResult], n: int, draws: random.Random) -> list[str]:
+    """Return the names of n random cells, or of all; those that count come first."""
+    names = draws.sample(sorted(cells), len(cells))
+    return sorted(names, key=lambda name: cells[name].check)[:n]
 
 
 def trusted_mapper(entry: Entry, suite: Suite, source: Path, *, trust: bool) -> MapperInfo:

@@ -73,6 +73,20 @@ def test_where_every_cell_failed_nothing_is_run_again(tmp_path, nothing_runs):
         rerun(of_ridge(failed()), suite_of(), tmp_path)
 
 
+@pytest.mark.parametrize(("n", "checks"), [(1, 0), (3, 0), (4, 1), (9, 2)])
+def test_cells_that_count_are_run_again_before_checks(tmp_path, monkeypatch, n, checks):
+    cells = [result().model_copy(update={"variant": f"v{i}", "check": i < 2}) for i in range(5)]
+    monkeypatch.setattr(rerun_module, "run_again", lambda *_: {})
+    monkeypatch.setattr(rerun_module, "trusted_mapper", lambda *_, **__: describe("ridge"))
+    for seed in range(5):
+        submission = of_ridge(*cells)
+        diffs = rerun_cells(
+            submission, suite_of(), tmp_path, n, trust=True, out=tmp_path, console=Console(quiet=True), seed=seed
+        )
+        assert sum(any(f" {v} " in diff.name for v in ("v0", "v1")) for diff in diffs) == checks
+        assert len({diff.name for diff in diffs}) == min(n, 5)
+
+
 @pytest.mark.parametrize("stated", ["9" * 900, str(2**20 + 1), "0", "-1", "many", ""])
 def test_rows_at_a_time_have_a_bound(tmp_path, nothing_runs, stated):
     with pytest.raises(UserError, match="does not say how many rows it ran at a time, from 1 to 1048576"):
