@@ -33,12 +33,13 @@ def ranking_of(entries: Sequence[Entry], scoring: Scoring | None = None) -> dict
     """Score and rank the mappers of one suite; UserError where entries cannot be compared.
 
     `scores` has a list of rows for each of the two numbers, best first. Controls come after all mappers and have no
-    rank; mappers without a score come last in their block, with the reason. `mappers` has what stands beside.
+    rank; mappers without a score come last in their block, with the reason. `mappers` has what stands beside. Without
+    a scoring, as in the folder of a run, nothing is known of memory.
     """
     check_comparable(entries)
+    memory = memory_of(entries, scoring)
     scoring = scoring or Scoring()
     pooling = Pooling.over(cell for entry in entries for cell in entry.cells)
-    memory = memory_of(entries, scoring)
     return {
         "hash": entries[0].suite.hash,
         "memory": list(scoring.memory),

@@ -21,6 +21,7 @@ from graftbench.benchmark.results.scores import reason_for_none
 from graftbench.leaderboard.scoring import Scoring
 
 CARRIED, FITTED = "carried", "fitted"
+NO_LEADERBOARD = "it needs the entries of memory, which only a leaderboard has"
 TRACKS = {CARRIED: ("unseen", "general"), FITTED: ("task",)}
 Memory = Mapping[Place, Mapping[str, bool]]  # by cell and prompt: whether memory succeeds
 
@@ -82,8 +83,13 @@ def no_figure(reason: str) -> dict[str, Any]:
     return {"score": None, "low": None, "high": None, "reason": reason}
 
 
-def memory_of(entries: Iterable[Entry], scoring: Scoring) -> Memory | str:
-    """Return the prompts on which any mapper of the memory succeeds with any seed, or why there is no memory."""
+def memory_of(entries: Iterable[Entry], scoring: Scoring | None) -> Memory | str:
+    """Return the prompts on which any mapper of the memory succeeds with any seed, or why there is no memory.
+
+    There is no scoring where the entries are those of runs alone.
+    """
+    if scoring is None:
+        return NO_LEADERBOARD
     sources = {entry.mapper.source: entry for entry in entries}
     if not scoring.memory:
         return "no memory is named for this suite"
