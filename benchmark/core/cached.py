@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def remove(work: Collection[Cached]) -> list[Cached]:
     UserError where a folder cannot be removed.
     """
     return [each for each in work if _removed(each)]
+
+
+def remove_locks(folder: Path) -> None:
+    """Remove the locks below a folder that nobody holds and that stand beside nothing.
+
+    Whoever waits for one meanwhile sees that its file is gone, and makes a new one.
+    """
+    for path in sorted(folder.rglob("*.lock")):
+        with suppress(Timeout, OSError), FileLock(path).acquire(blocking=False):
+            if not path.with_suffix("").exists():
+                path.unlink()
 
 
 def _pieces(kind: str, group: Path) -> Iterator[Cached]:

@@ -9,6 +9,8 @@ from filelock import FileLock, Timeout
 from graftbench.benchmark.core.errors import UserError, cache_folder
 from graftbench.benchmark.core.hashing import digest
 
+LOCKS = "locks"  # the folder in the cache
+
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
@@ -33,7 +35,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
     UserError where the cache cannot be written.
     """
-    lock = FileLock(cache_folder() / "locks" / f"{digest(str(folder.resolve()))[:16]}.lock")
+    lock = FileLock(cache_folder() / LOCKS / f"{digest(str(folder.resolve()))[:16]}.lock")
     try:
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()

@@ -3,6 +3,7 @@
 import pytest
 
 from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.locks import one_at_a_time
 from graftbench.benchmark.core.store import Store
 from graftbench.cli.main import main
 
@@ -28,6 +29,14 @@ def test_what_was_used_lately_stays_and_a_kind_can_be_removed_at_once(store, cap
     assert "Removed 0 of 1 pieces" in capsys.readouterr().out
     assert main(["cache", "prune", "--days", "0", "--kind", "pairs"]) == 0
     assert "Removed 1 of 1 pieces, 2.0 MiB of 2.0 MiB" in " ".join(capsys.readouterr().out.split())
+
+
+def test_no_lock_stays_that_nobody_holds(store, tmp_path):
+    with one_at_a_time(tmp_path / "elsewhere"):
+        pass
+    assert len(list(tmp_path.rglob("*.lock"))) == 2
+    assert main(["cache", "prune", "--days", "0"]) == 0
+    assert not list(tmp_path.rglob("*.lock"))
 
 
 def test_a_kind_that_there_is_not_is_named(store, capsys):

@@ -69,8 +69,9 @@ def _show(_: argparse.Namespace) -> int:
 def _prune(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from graftbench.benchmark.core.cached import contents, remove, unused
-    from graftbench.benchmark.core.errors import UserError
+    from graftbench.benchmark.core.cached import contents, remove, remove_locks, unused
+    from graftbench.benchmark.core.errors import UserError, cache_folder
+    from graftbench.benchmark.core.locks import LOCKS
     from graftbench.benchmark.core.plugins import nearest
     from graftbench.benchmark.core.store import Store
 
@@ -82,6 +83,8 @@ def _prune(arguments: argparse.Namespace) -> int:
             raise UserError(f"The cache {root} holds no {kind!r}.{nearest(kind, present)}")
     removed = remove(unused(work, arguments.days, arguments.kind))
     Console().print(f"Removed {len(removed)} of {len(work)} pieces, {_size(removed)} of {_size(work)}, from {root}.")
+    for folder in (root, cache_folder() / LOCKS):
+        remove_locks(folder)
     return 0
 
 

@@ -1,12 +1,14 @@
 """What the cache holds, and how it is made smaller."""
 
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from filelock import FileLock
 
-from graftbench.benchmark.core.cached import contents, remove, unused
+from graftbench.benchmark.core.cached import contents, remove, remove_locks, unused
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.store import MANIFEST, UNFINISHED, Store
 
@@ -60,3 +62,32 @@ def test_what_a_killed_run_left_goes_and_what_a_run_makes_stays(store):
         assert remove([unfinished]) == []
     assert remove([unfinished]) == [unfinished]
     assert not left.exists()
+
+
+def test_locks_that_nobody_holds_go_with_what_they_guarded(store):
+    gone, kept = contents(store.root)
+    locks = [piece.folder.with_suffix(".lock") for piece in (gone, kept)]
+    held = gone.folder.with_name("held.lock")
+    with FileLock(held):
+        remove([gone])
+        remove_locks(store.root)
+        assert sorted(store.root.rglob("*.lock")) == sorted([held, locks[1]])
+    remove([kept])
+    remove_locks(store.root)
+    assert not list(store.root.rglob("*.lock"))
+
+
+def test_a_process_that_waits_for_a_lock_that_goes_takes_a_new_one(tmp_path):
+    path, held = tmp_path / "a.lock", threading.Event()
+
+    def waits():
+        with FileLock(path):
+            held.set()
+            assert path.exists()
+
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(path):
+            waiting = pool.submit(waits)
+            assert not held.wait(0.2)
+            path.unlink()
+        waiting.result(timeout=10)
