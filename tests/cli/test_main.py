@@ -31,18 +31,27 @@ assert not loaded, loaded
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_a_request_to_end_is_an_interruption_that_says_so(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("command", "runs", "more"),
+    [
+        (["zoo", "list"], "zoo._list", ""),
+        (["leaderboard", "verify", "--rerun"], "verify._verify", ""),
+        (["score", "ridge"], "score._score", "; the same command goes on from here"),
+        (["sweep"], "sweep._sweep", "; the same command goes on from here"),
+    ],
+)
+def test_a_request_to_end_is_an_interruption_that_says_so(command, runs, more, capsys, monkeypatch):
     cleared, before = [], signal.getsignal(signal.SIGTERM)
 
-    def runs(_):
+    def stopped(_):
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
             cleared.append("in order")
 
-    monkeypatch.setattr("graftbench.cli.zoo._list", runs)
-    assert main(["zoo", "list"]) == 143
-    assert capsys.readouterr().err == "graftbench: stopped; the same command goes on from here.\n"
+    monkeypatch.setattr(f"graftbench.cli.{runs}", stopped)
+    assert main(command) == 143
+    assert capsys.readouterr().err == f"graftbench: stopped{more}.\n"
     assert cleared == ["in order"]
     assert signal.getsignal(signal.SIGTERM) is before
 

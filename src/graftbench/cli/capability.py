@@ -54,7 +54,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     add_model_options(parser)
     parser.add_argument("--batch-size", type=positive, default=32, help="documents at a time (default 32)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.set_defaults(run=_capability)
+    parser.set_defaults(run=_capability, goes_on=True)
 
 
 def _capability(arguments: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     fetch = commands.add_parser("fetch", help="get the models and data of a suite, before a machine without network")
     fetch.add_argument("suite", metavar="SUITE", help="a suite that ships, or a YAML file")
     fetch.add_argument("--list", action="store_true", help="say what is needed, and stop")
-    fetch.set_defaults(run=_fetch)
+    fetch.set_defaults(run=_fetch, goes_on=True)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:

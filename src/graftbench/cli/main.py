@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt as stop:
         word, status = ("stopped", 143) if stop.args == (signal.SIGTERM,) else ("interrupted", 130)
-        print(f"graftbench: {word}; the same command goes on from here.", file=sys.stderr)  # noqa: T201
+        more = "; the same command goes on from here" if "goes_on" in arguments else ""
+        print(f"graftbench: {word}{more}.", file=sys.stderr)  # noqa: T201
     return status
 
 

@@ -39,7 +39,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     train.add_argument("--mmlu", action="store_true", help=f"measure the cost on MMLU, too ({_MMLU})")
     add_device(train)
-    train.set_defaults(run=_train)
+    train.set_defaults(run=_train, goes_on=True)
 
 
 def _list(_: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     score.add_argument("--out", type=Path, metavar="DIR", help="where the run is written")
     add_budget(score)
     score.add_argument("--dry-run", action="store_true", help="print what is needed and the cells, and stop")
-    score.set_defaults(run=_score)
+    score.set_defaults(run=_score, goes_on=True)
 
 
 def _score(arguments: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     sweep.add_argument("--mapper", help="which mapper is fitted, over fit-size and seed: as in `score`")
     add_mapper_options(sweep)
     sweep.add_argument("--out", type=Path, metavar="DIR", help="where it is written (default: below runs/sweep)")
-    sweep.set_defaults(run=_sweep)
+    sweep.set_defaults(run=_sweep, goes_on=True)
 
 
 def _sweep(arguments: argparse.Namespace) -> int:

@@ -53,7 +53,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     transfer.add_argument("--seed", type=not_negative, default=0, help="the mapper's first seed (default 0)")
     transfer.add_argument("--out", type=Path, metavar="DIR", help="where the run is written")
     transfer.add_argument("--dry-run", action="store_true", help="print the plan and stop")
-    transfer.set_defaults(run=_transfer)
+    transfer.set_defaults(run=_transfer, goes_on=True)
 
 
 def _transfer(arguments: argparse.Namespace) -> int:

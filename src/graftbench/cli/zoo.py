@@ -51,7 +51,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--out", type=Path, default=Path("zoo"), metavar="DIR", help="where the folders go (default zoo)"
     )
     _add_workers(train)
-    train.set_defaults(run=_train)
+    train.set_defaults(run=_train, goes_on=True)
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
