@@ -44,6 +44,38 @@ def test_a_part_of_a_suite_has_the_score_of_its_task_and_none_of_the_suite():
     assert line.endswith("no score of the suite, for cells of the suite were left out")
 
 
+def captioned(*tasks):
+    """The line on baselines under a table of cells of these tasks."""
+    replaced = {"version_switching": "mean_ablated"}
+    cells = [result(0.9, 0.5, 0.1) for _ in tasks]
+    cells = [
+        cell.model_copy(
+            update={
+                "task": task,
+                "transfer": cell.transfer.model_copy(update={"baseline": replaced.get(task, "random")}),
+                "rates": cell.rates | {"mean_ablated": cell.rates["random"]},
+                "bits": cell.bits | {"mean_ablated": cell.bits["random"][:1]},
+            }
+        )
+        for cell, task in zip(cells, tasks, strict=True)
+    ]
+    return next(line.strip() for line in printed(150, *cells).splitlines() if line.startswith("baseline: "))
+
+
+def test_the_baseline_is_named_of_tasks_that_ran_alone():
+    assert captioned("backdoor_removal") == "baseline: random vectors"
+    assert captioned("version_switching") == "baseline: the mean activation"
+    both = "baseline: random vectors; the mean activation in version_switching"
+    assert captioned("version_switching", "backdoor_removal") == both
+
+
+def test_a_long_pair_is_not_cut_within_a_word():
+    pair = "Meta-Llama-3.1-8B-Instruct->Meta-Llama-3.2-70B-Instruct"
+    text = printed(80, result(0.9, 0.5, 0.1).model_copy(update={"pair": pair}))
+    for part in ("Meta-Llama-3.1-8B-", "Instruct->", "70B-Instruct"):
+        assert part in text
+
+
 def test_a_failed_cell_is_in_the_table():
     text = printed(150, failed())
     assert "failed" in text

@@ -11,6 +11,11 @@ from graftbench.benchmark.results.schema import CellResult, Entry, Rate, Score, 
 from graftbench.leaderboard.columns import rank_range, side_effects
 
 NARROW = 120  # columns of a terminal below which intervals take two lines, and the mapper's own norm is left out
+_BASELINES = {
+    "random": "random vectors",
+    "mean_ablated": "the mean activation",
+    "eraser": "the direct patch without its trigger",
+}
 
 
 def print_entry(entry: Entry, console: Console) -> None:
@@ -28,7 +33,7 @@ def _cells_table(entry: Entry, shown: Sequence[str], gap: str) -> Table:
     table = Table(
         title=escape(f"{entry.mapper.name} on {entry.suite.name}") + ": success, with 95 % intervals",
         title_justify="left",
-        caption=_baselines(entry),
+        caption=_caption(entry.cells),
         caption_justify="left",
     )
     table.add_column("cell", overflow="fold")
@@ -39,10 +44,20 @@ def _cells_table(entry: Entry, shown: Sequence[str], gap: str) -> Table:
     return table
 
 
-def _baselines(entry: Entry) -> str:
-    named = {cell.transfer.baseline for cell in entry.cells if cell.transfer is not None}
-    patch = "the direct patch without its trigger, or " if "eraser" in named else ""
-    return f"baseline: random vectors; {patch}the mean activation in version_switching"
+def _caption(cells: Sequence[CellResult]) -> str | None:
+    """Say what the baseline is in these cells, and in which tasks it is another than random vectors."""
+    tasks: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        if cell.transfer is not None:
+            tasks.setdefault(cell.transfer.baseline, {})[cell.task] = None
+    names = sorted(tasks, key=lambda name: name != "random")
+    where = {name: f" in {', '.join(tasks[name])}" if len(tasks) > 1 and name != "random" else "" for name in names}
+    words = "; ".join(f"{_BASELINES.get(name, _words(name))}{where[name]}" for name in names)
+    return f"baseline: {escape(words)}" if words else None
+
+
+def _baseline(cell: CellResult) -> str:
+    return cell.transfer.baseline if cell.transfer else "random"
 
 
 def print_ranking(ranking: Mapping[str, Any], console: Console) -> None:
@@ -101,10 +116,9 @@ def _cell_row(cell: CellResult, shown: Sequence[str], gap: str) -> list[str]:
     name = escape(f"{cell.task}\n  {cell.variant}\n  {cell.pair}\n  {fit}")
     if cell.status != "ok":
         return [name, *[""] * (len(shown) + 2), cell.status]
-    baseline = cell.transfer.baseline if cell.transfer else "random"
     return [
         name,
-        *(_value_of(cell.rates.get(c), gap) for c in ("unsteered", baseline, *shown)),
+        *(_value_of(cell.rates.get(c), gap) for c in ("unsteered", _baseline(cell), *shown)),
         _value_of(cell.transfer, gap),
     ]
 
