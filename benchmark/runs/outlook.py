@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from graftbench.benchmark.core.byte_sizes import GIB, size_in_words
+from graftbench.benchmark.core.counts import counted
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.models.sizes import n_parameters
 from graftbench.benchmark.runs.context import Settings
@@ -39,7 +40,7 @@ class Outlook:
 
     def sentences(self) -> Iterator[str]:
         """Yield what there is to say of it."""
-        yield f"{self.n_cells} cells of {self.n_experiments} experiments. Time is not forecast."
+        yield f"{counted(self.n_cells, 'cell')} of {counted(self.n_experiments, 'experiment')}. Time is not forecast."
         if self.largest:
             yield f"Memory: {size_in_words(self.memory)} of weights at a time, for {self.largest}."
         disk = size_in_words(self.disk)

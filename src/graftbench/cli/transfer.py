@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graftbench.benchmark.core.byte_sizes import size_in_words
+from graftbench.benchmark.core.counts import counted
 from graftbench.benchmark.core.errors import UserError
 from graftbench.cli.options import add_batch_size, add_device, add_isolation, add_mapper, not_negative, positive
 
@@ -206,7 +207,7 @@ def _print_plan(
         say(f"{task} on {_dataset(order, task)}: {', '.join(variants)}; fitted on {', '.join(order.tracks)}")
     if order.side_effects:
         say(f"side effects: {', '.join(order.side_effects)}")
-    say(f"{len(request.cells())} cells, {plan.workers} at a time")
+    say(f"{counted(len(request.cells()), 'cell')}, {plan.workers} at a time")
     if n_sites:
         say(f"sites: at most {n_sites} in each model, about {_minutes(plan.seconds_of_sites)}")
     if plan.seconds:

@@ -47,6 +47,11 @@ def test_memory_is_that_of_the_larger_model_in_the_dtype_of_the_suite():
     assert not whole.unknown
 
 
+def test_one_of_a_kind_is_one():
+    counts = [next(seen(suite(cell=CELL | {"tracks": tracks})).sentences()) for tracks in (["task"], CELL["tracks"])]
+    assert counts == [f"{n} of 1 experiment. Time is not forecast." for n in ("1 cell", "2 cells")]
+
+
 def test_both_models_count_where_one_follows_the_other():
     both = size("llama-s-instruct") + size("llama-m-instruct")
     assert seen(suite(compared=2)).memory == both
