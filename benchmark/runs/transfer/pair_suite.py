@@ -80,10 +80,11 @@ class PairOrder:
         """The variants that are measured of each task; UserError where one is named that no task has."""
         known = {name: task_named(name).variants(dataset_named(of)) for name, of in self.datasets.items()}
         every = {name: variant for variants in known.values() for name, variant in variants.items()}
+        closed = [name for name, variant in every.items() if not variant.needs_judge]
         for behaviour in self.behaviours:
             if behaviour not in every:
                 tasks = ", ".join(self.datasets)
-                raise UserError(f"No task among {tasks} has a behaviour {behaviour!r}.{nearest(behaviour, [*every])}")
+                raise UserError(f"No task among {tasks} has a behaviour {behaviour!r}.{nearest(behaviour, closed)}")
             if every[behaviour].needs_judge:
                 raise UserError(f"{behaviour} needs a judge, which only a suite can name: write one, and score it.")
         usual = {name: [v for v, variant in of.items() if not variant.needs_judge] for name, of in known.items()}
