@@ -3,7 +3,10 @@
 import gc
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil
+from statistics import mean
 
 import torch
 
@@ -23,7 +26,7 @@ from graftbench.benchmark.runs.disk import Size, activations_on_disk, check_room
 from graftbench.benchmark.runs.outlook import PROCESS
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.transfer.pair_suite import STEERING, ModelNamed, PairOrder
-from graftbench.benchmark.runs.transfer.site_choice import N_PROMPTS, N_VECTOR
+from graftbench.benchmark.runs.transfer.site_choice import FRACTIONS, N_PROMPTS, N_VECTOR
 
 GIB = 2**30
 _ROWS, _TOKENS = 8, 64  # of the measurement
@@ -35,6 +38,7 @@ _FLOAT32 = 4  # bytes
 class Measured:
     """A model as it was found: its class, blocks and width, its size in bytes, and how fast it reads on this machine.
 
+    `tokens_per_second` is the speed of one process while `at_once` of them read. `seconds` is how long loading took.
     `per_prompt` is the mean number of tokens that a prompt of behaviour steering has for itself, with both replies; 0
     without that task. `words` is the mean number of tokens of a text that mappers are fitted on.
     """
@@ -44,6 +48,8 @@ class Measured:
     n_blocks: int
     d: int
     n_bytes: int
+    seconds: float
+    at_once: int
     tokens_per_second: float
     per_prompt: float
     words: float
@@ -51,7 +57,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Seconds, and bytes in memory and on disk, that a run is expected to take; `untold` tasks are not among them."""
+    """Seconds, and bytes in memory and on disk, that a run is expected to take; `untold` tasks are not among them.
+
+    The seconds are of a machine as busy as during the measurement, without the start of processes.
+    """
 
     seconds_of_sites: float
     seconds: float
@@ -61,18 +70,26 @@ class Forecast:
     untold: tuple[str, ...]
 
 
-def measure(order: PairOrder, named: ModelNamed, device: str) -> Measured:
-    """Load a model, hold it to its checks, and measure it. UserError where it cannot be used."""
+def measure(order: PairOrder, named: ModelNamed, device: str, workers: int) -> Measured:
+    """Load a model, hold it to its checks, and measure it as a run of so many workers uses it.
+
+    UserError where it cannot be used.
+    """
+    started = time.perf_counter()
     model = load(named.name, revision=named.revision, dtype=order.dtype, device=device, chat=named.chat)
+    seconds = time.perf_counter() - started
     check_once(Store(), model)
     per_prompt, words = _lengths(order, model)
+    at_once = workers if model.device.type == "cpu" else 1
     found = Measured(
         named.name,
         type(model.module).__name__,
         len(model.blocks),
         model.d,
         model.n_bytes,
-        _tokens_per_second(model),
+        seconds,
+        at_once,
+        _tokens_per_second(model, at_once),
         per_prompt,
         words,
     )
@@ -82,19 +99,27 @@ def measure(order: PairOrder, named: ModelNamed, device: str) -> Measured:
     return found
 
 
-@torch.inference_mode()
-def _tokens_per_second(model: Model) -> float:
-    """Return how many tokens the model reads in a second, on the threads that a worker has."""
+def _tokens_per_second(model: Model, at_once: int) -> float:
+    """Return how many tokens a process reads in a second while `at_once` of them do.
+
+    Threads of this process stand for the processes. Each has the threads of torch that a worker has.
+    """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1 if model.device.type == "cpu" else threads)
     n_known: int = model.module.config.get_text_config().vocab_size
     ids = torch.arange(_ROWS * _TOKENS, device=model.device).view(_ROWS, _TOKENS) % n_known
+
+    def seconds(_: int) -> float:
+        torch.set_num_threads(1 if model.device.type == "cpu" else threads)
+        started = time.perf_counter()
+        with torch.inference_mode():  # which holds in its own thread alone
+            model.module(input_ids=ids, use_cache=False).logits.sum().item()
+        return time.perf_counter() - started
+
     try:
         with at_last_token(model):  # logits of every token would be a quarter of a gigabyte for 128 thousand
-            model.module(input_ids=ids, use_cache=False)
-            started = time.perf_counter()
-            model.module(input_ids=ids, use_cache=False).logits.sum().item()
-        return _ROWS * _TOKENS / (time.perf_counter() - started)
+            seconds(0)  # the first time is slower
+            with ThreadPoolExecutor(at_once) as pool:
+                return _ROWS * _TOKENS / mean(pool.map(seconds, range(at_once)))
     finally:
         torch.set_num_threads(threads)
 
@@ -140,8 +165,8 @@ def forecast(order: PairOrder, request: Request, models: Mapping[str, Measured],
     disk = activations_on_disk(request.suite, request.cells(), lambda spec, _: texts[str(spec.model)]).n_bytes
     check_room(disk, Store().root)
     return Forecast(
-        _of_sites(order, (source, target), n_sites) / workers,
-        _of_steering(order, request, source, target) / workers,
+        _of_sites(order, (source, target), n_sites, workers),
+        _of_steering(order, request, source, target, workers),
         (beside + min(sum(sizes), max(at_once, grant_of(device, workers)))) * workers,
         disk,
         workers,
@@ -155,18 +180,24 @@ def _pairs(request: Request, source: Measured, target: Measured) -> float:
     return n * target.words * (source.d + target.d) * _FLOAT32
 
 
-def _of_sites(order: PairOrder, models: Sequence[Measured], n_sites: int) -> float:
-    """Return the seconds of one process that it takes to choose the sites."""
+def _of_sites(order: PairOrder, models: Sequence[Measured], n_sites: int, workers: int) -> float:
+    """Return the seconds that it takes to choose the sites."""
     if not n_sites or STEERING not in order.variants:
         return 0.0
-    n = n_sites * len(order.variants[STEERING])
+    n, once = n_sites * len(order.variants[STEERING]), dict.fromkeys(models)
     rows = N_PROMPTS * 5  # unsteered, native and random in both signs; through the upper half of the blocks alone
     tokens = [rows * each.per_prompt / 2 + 2 * N_VECTOR * each.words for each in models]  # and both sides of a contrast
-    return sum(n * each / model.tokens_per_second for model, each in dict(zip(models, tokens, strict=True)).items())
+    job = mean(each / model.tokens_per_second for model, each in zip(models, tokens, strict=True))
+    searches = 1 if n_sites <= len(FRACTIONS) else 2  # each in processes of its own
+    return ceil(n * len(once) / workers) * job + searches * sum(model.seconds for model in once)
 
 
-def _of_steering(order: PairOrder, request: Request, source: Measured, target: Measured) -> float:
-    """Return the seconds of one process for the cells of behaviour steering."""
+def _of_steering(order: PairOrder, request: Request, source: Measured, target: Measured, workers: int) -> float:
+    """Return the seconds for the cells of behaviour steering.
+
+    A behaviour is a job for what does not depend on the mapper, and then one for each track and seed. Fewer jobs than
+    workers leave some of these without work.
+    """
     if STEERING not in order.variants:
         return 0.0
     settings = request.suite.tasks[STEERING].settings
@@ -174,10 +205,10 @@ def _of_steering(order: PairOrder, request: Request, source: Measured, target: M
     on_validation = 1 + strengths * (1 + draws["validation"])
     on_test = 3 + draws["test"] + draws["contrast"]
     seeds = 1 if request.mapper.deterministic else request.suite.seeds
-    mapped = len(order.tracks) * seeds
-    n_rows: int = settings["validation"] * (on_validation + mapped * strengths)
-    n_rows += settings["test"] * (on_test + mapped * 2)
-    read = n_rows * target.per_prompt / 2 / target.tokens_per_second  # the upper half of the blocks alone
-    n_texts: int = len(order.tracks) * settings["fit"]
-    fits = n_texts * sum(each.words / each.tokens_per_second for each in (source, target))
-    return len(order.variants[STEERING]) * (read + fits)
+    n_mapped, n = len(order.tracks) * seeds, len(order.variants[STEERING])
+    row = target.per_prompt / 2 / target.tokens_per_second  # the upper half of the blocks alone
+    reference = row * (settings["validation"] * on_validation + settings["test"] * on_test)
+    mapped = row * (settings["validation"] * strengths + settings["test"] * 2)
+    mapped += settings["fit"] * sum(each.words / each.tokens_per_second for each in (source, target)) / seeds
+    loading = sum(each.seconds for each in dict.fromkeys((source, target)))
+    return loading + ceil(n / workers) * reference + ceil(n * n_mapped / workers) * mapped

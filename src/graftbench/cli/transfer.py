@@ -95,7 +95,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
         if not console.is_terminal:  # a status is shown on a terminal alone
             console.print(doing, highlight=False, markup=False, soft_wrap=True)
         with console.status(doing):
-            models[named.name] = measure(order, named, arguments.device)
+            models[named.name] = measure(order, named, arguments.device, request.workers)
     _check_sites(sites, order, models)
     plan = forecast(order, request, models, n_sites)
     _print_plan(order, request, models, plan, n_sites, console)
@@ -201,7 +201,7 @@ def _print_plan(
     for each in models.values():
         say(
             f"{each.name}: {each.kind}, {each.n_blocks} blocks of width {each.d}, {size_in_words(each.n_bytes)} in "
-            f"{order.dtype}; it reads {each.tokens_per_second:,.0f} tokens a second"
+            f"{order.dtype}; it reads {each.tokens_per_second:,.0f} tokens a second{_of_each(each.at_once)}"
         )
     for task, variants in order.variants.items():
         say(f"{task} on {_dataset(order, task)}: {', '.join(variants)}; fitted on {', '.join(order.tracks)}")
@@ -213,11 +213,17 @@ def _print_plan(
     if plan.seconds:
         say(f"the cells: about {_minutes(plan.seconds)}")
     if plan.untold:
+    if n_sites or plan.seconds:
+        say("times are for a machine as busy as it is now, without the start of processes")
         say(f"the time of {', '.join(plan.untold)} is not forecast")
     say(f"memory: about {size_in_words(plan.memory)}; disk: about {size_in_words(plan.disk)}")
 
 
 def _dataset(order: "PairOrder", task: str) -> str:
+def _of_each(at_once: int) -> str:
+    return f" in each of {at_once} processes at a time" if at_once > 1 else ""
+
+
     named = order.datasets[task]
     return named if isinstance(named, str) else str(named.get("jsonl", named))
 
