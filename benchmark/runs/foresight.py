@@ -1,6 +1,7 @@
 """What can be seen of a plan before anything runs: sites that a model lacks, and prompts that are too few to count."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import get_args
 
 from graftbench.benchmark.core.errors import UserError
@@ -11,7 +12,7 @@ from graftbench.benchmark.runs.model_files import config_of
 from graftbench.benchmark.runs.plan import Cell, dataset_of, judges_of_task, task_named
 from graftbench.benchmark.runs.suite import ModelSpec, Suite
 
-_LEAST = {"test": MIN_TEST_PROMPTS, "validation": MIN_VALIDATION_PROMPTS}
+_LEAST: Mapping[Asked, int] = {"test": MIN_TEST_PROMPTS, "validation": MIN_VALIDATION_PROMPTS}
 _N_BLOCKS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")  # as configurations call it
 
 
@@ -38,22 +39,25 @@ def shortages(suite: Suite, cells: Sequence[Cell]) -> Iterator[str]:
     counted = {cell.task for cell in cells if not cell.check}
     for name in dict.fromkeys(cell.task for cell in cells):
         settings, dataset = suite.tasks[name].settings, dataset_of(suite, name)
-        judged = bool(judges_of_task(suite, name))
+        asked = {split: n for split in get_args(Asked) if isinstance(n := settings.get(split), int)}  # else its own
+        if name in counted:
+            yield from _too_few(name, asked, judged=bool(judges_of_task(suite, name)))
         variants = task_named(name).variants(dataset)
-        for split in get_args(Asked):
-            asked = settings.get(split)
-            if not isinstance(asked, int):
-                continue  # the task's own number
-            if name in counted and asked < (1.1 if judged else 1) * _LEAST[split]:
-                leaving = "those without a good clean answer leave, where the task asks for one. " if judged else ""
-                yield (
-                    f"{name} asks {asked} prompts on {split}, and a cell counts where {_LEAST[split]} are left: "
-                    f"{leaving}Ask for more."
-                )
+        for split, n in asked.items():
             for variant in dict.fromkeys(cell.variant for cell in cells if cell.task == name):
-                there = len(dataset.examples(variants[variant].name, split, asked))
-                if there < asked:
-                    yield f"{dataset.name} has {there} of the {asked} prompts on {split} that {variant} asks for."
+                there = len(dataset.examples(variants[variant].name, split, n))
+                if there < n:
+                    yield f"{dataset.name} has {there} of the {n} prompts on {split} that {variant} asks for."
+
+
+def _too_few(task: str, asked: Mapping[Asked, int], *, judged: bool) -> Iterator[str]:
+    """Yield a sentence on the splits of which a task asks for fewer prompts than count; `judged`: some may leave."""
+    few = [split for split in _LEAST if asked.get(split, inf) < (1.1 if judged else 1) * _LEAST[split]]
+    if few:
+        asks = " and ".join(f"{asked[split]} prompts on {split}" for split in few)
+        least = " and ".join(str(_LEAST[split]) for split in few)
+        leaving = "Those without a good clean answer leave, where the task asks for one. " if judged else ""
+        yield f"{task} asks {asks}, and a cell counts where {least} are left. {leaving}Ask for more."
 
 
 def _n_blocks(spec: ModelSpec) -> int | None:

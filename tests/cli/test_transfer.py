@@ -29,14 +29,19 @@ def test_two_names_and_a_mapper_are_enough(capsys, tmp_path):
     with in_process():
         assert main(["transfer", *MODELS, "ridge", *chosen]) == 0
     said = capsys.readouterr().out
-    for words in ("sites: at most 2 in each model", "memory: about", "behaviour_steering on styles: brief"):
+    for words in (
+        "sites: at most 2 in each model",
+        "memory: about",
+        "behaviour_steering on styles: brief",
+        "1 cell, 2",
+    ):
         assert words in said
+    assert "sites ━" in said  # the bar that is left of the search
     entry = read_entry(out / "entry.json")
     assert [cell.status for cell in entry.cells] == ["ok"]
     assert main(["score", "ridge", "--suite", str(out / "suite.json"), "--out", str(tmp_path / "again")]) == 0
     again = read_entry(tmp_path / "again" / "entry.json")
     assert [cell.bits for cell in again.cells] == [cell.bits for cell in entry.cells]
-    assert "sites ━" in said  # the bar that is left of the search
     assert again.suite.hash == entry.suite.hash
 
 
@@ -50,6 +55,9 @@ def test_a_dry_run_says_what_it_would_take_and_stops(capsys, tmp_path):
     assert main(["transfer", *MODELS, "ridge", "--sites", "2,3", "--dry-run", "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
     assert "18 cells, 2 at a time" in said
+    assert "in each of 2 processes at a time" in said
+    assert said.count("and a cell counts where 128 and 64 are left") == 1
+    assert said.index("18 cells") < said.index("and a cell counts")
     assert "sites: at most" not in said
     assert not (tmp_path / "run").exists()
 

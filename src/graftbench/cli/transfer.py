@@ -87,8 +87,6 @@ def _transfer(arguments: argparse.Namespace) -> int:
     )
     cells = request.cells()  # a mistake is told before models are loaded
     n_sites = arguments.sweep if sites is None and order.needs_sites() else 0
-    for sentence in shortages(request.suite, cells):
-        console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
     models = {}
     for named in dict.fromkeys((order.source, order.target)):
         doing = f"checking and measuring {named.name}"
@@ -99,6 +97,8 @@ def _transfer(arguments: argparse.Namespace) -> int:
     _check_sites(sites, order, models)
     plan = forecast(order, request, models, n_sites)
     _print_plan(order, request, models, plan, n_sites, console)
+    for sentence in shortages(request.suite, cells):
+        console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
     if arguments.dry_run:
         return 0
     request = replace(request, where=Where(workers=plan.workers))

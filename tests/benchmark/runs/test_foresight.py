@@ -65,5 +65,13 @@ def test_prompts_that_are_too_few_to_count_or_not_there_are_told(suite, cells):
     task = suite.tasks["backdoor_removal"]
     asked = task.model_copy(update={"settings": task.settings | {"test": 128, "validation": 400}})
     told = list(shortages(suite.model_copy(update={"tasks": suite.tasks | {"backdoor_removal": asked}}), cells))
-    assert "backdoor_removal asks 128 prompts on test, and a cell counts where 128 are left" in told[-1]
-    assert "of the 400 prompts on validation that code_vulnerability_leading asks for" in told[0]
+    assert "backdoor_removal asks 128 prompts on test, and a cell counts where 128 are left" in told[0]
+    assert "of the 400 prompts on validation that code_vulnerability_leading asks for" in told[1]
+
+
+def test_too_few_prompts_are_one_sentence_for_both_splits(suite, cells):
+    task = suite.tasks["backdoor_removal"]
+    asked = task.model_copy(update={"settings": task.settings | {"test": 32, "validation": 16}})
+    few = suite.model_copy(update={"tasks": suite.tasks | {"backdoor_removal": asked}})
+    (told,) = shortages(few, cells)
+    assert "asks 32 prompts on test and 16 prompts on validation, and a cell counts where 128 and 64 are left" in told
