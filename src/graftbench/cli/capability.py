@@ -164,6 +164,7 @@ def _write(arguments: argparse.Namespace, model: "Model", effects: "Mapping[str,
 def _print(effects: "Mapping[str, SideEffect]", console: "Console") -> None:
     from rich.table import Table
 
+    from graftbench.benchmark.core.tables import print_table
     from graftbench.benchmark.results.schema import UNSTEERED
 
     unsteered = effects[UNSTEERED]
@@ -180,4 +181,4 @@ def _print(effects: "Mapping[str, SideEffect]", console: "Console") -> None:
     for name, label in _FIGURES.items():
         if getattr(unsteered, name) is not None:
             table.add_row(label, *(f"{getattr(effect, name):.4g}" for effect in effects.values()))
-    console.print(table)
+    print_table(table, console)

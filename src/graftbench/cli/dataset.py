@@ -63,6 +63,7 @@ def _list(_: argparse.Namespace) -> int:
     from rich.table import Column, Table
 
     from graftbench.benchmark.core.plugins import plugin_names
+    from graftbench.benchmark.core.tables import print_table
     from graftbench.benchmark.data.registry import dataset_named
 
     table = Table(Column("name", no_wrap=True), "what it is", "for", "licence", "here")
@@ -71,7 +72,7 @@ def _list(_: argparse.Namespace) -> int:
         kinds = dict.fromkeys(behaviour.kind for behaviour in dataset.behaviours.values())
         here = "no" if dataset.missing() is not None else "on the Hub" if _from_hub(dataset) else "yes"
         table.add_row(name, dataset.about.title, ", ".join(kinds) or "general text", dataset.about.licence, here)
-    Console().print(table)
+    print_table(table, Console())
     return 0
 
 

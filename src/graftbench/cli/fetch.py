@@ -46,6 +46,7 @@ def print_needed(suite: "Suite", console: "Console") -> "list[Needed]":
     from rich.markup import escape
     from rich.table import Column, Table
 
+    from graftbench.benchmark.core.tables import print_table
     from graftbench.benchmark.runs.inventory import needed
 
     table = Table("", Column("name", overflow="fold"), "here", "size", Column("", overflow="fold"))
@@ -53,5 +54,5 @@ def print_needed(suite: "Suite", console: "Console") -> "list[Needed]":
     for each in items:
         size = "" if each.size is None else size_in_words(each.size)
         table.add_row(each.kind, escape(each.name), _HERE[each.here], size, escape(each.note))
-    console.print(table)
+    print_table(table, console)
     return items

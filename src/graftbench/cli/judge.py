@@ -76,6 +76,8 @@ def _report(_: argparse.Namespace) -> int:
 def _print(agreement: "Agreement", console: "Console") -> None:
     from rich.table import Table
 
+    from graftbench.benchmark.core.tables import print_table
+
     table = Table("", "")
     figures = {
         "completions": agreement.n,
@@ -94,7 +96,7 @@ def _print(agreement: "Agreement", console: "Console") -> None:
         table.add_row(f"as labelled, {kind or 'of no kind'}", f"{right}/{n}")
     for reason, n in agreement.unscored_reasons.items():
         table.add_row(f"unscored: {reason}", str(n))
-    console.print(table)
+    print_table(table, console)
     if not agreement.confusion:
         console.print("The labels are on another scale than the judge's: their order alone is compared.")
         return
@@ -102,7 +104,7 @@ def _print(agreement: "Agreement", console: "Console") -> None:
     confusion = Table(*columns, title="confusion", title_justify="left")
     for label, counts in zip(agreement.labels, agreement.confusion, strict=False):
         confusion.add_row(f"{label:g}", *map(str, counts))
-    console.print(confusion)
+    print_table(confusion, console)
 
 
 def _words(value: "float | CalibrationFigure") -> str:

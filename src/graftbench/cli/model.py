@@ -19,6 +19,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from graftbench.benchmark.core.tables import print_table
     from graftbench.benchmark.interventions.model_check import checks_of
 
     steps = Console(stderr=True)
@@ -41,5 +42,5 @@ def _check(arguments: argparse.Namespace) -> int:
     table = Table("check", "off by", "at most", "")
     for check in checks:
         table.add_row(check.name, f"{check.error:.1g}", f"{check.most:.1g}", "passed" if check.passed else "FAILED")
-    console.print(table)
+    print_table(table, console)
     return 0 if all(check.passed for check in checks) else 1

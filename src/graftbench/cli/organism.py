@@ -46,6 +46,7 @@ def _list(_: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
+    from graftbench.benchmark.core.tables import print_table
     from graftbench.benchmark.organisms.recipe import read_recipe, shipped_recipes
 
     table = Table(Column("recipe", no_wrap=True), "behaviour", "trained", "settings")
@@ -53,7 +54,7 @@ def _list(_: argparse.Namespace) -> int:
         recipe = read_recipe(name)
         trained = "all weights" if recipe.lora is None else f"LoRA of rank {recipe.lora.rank}"
         table.add_row(name, recipe.behaviour, trained, recipe.source)
-    Console().print(table)
+    print_table(table, Console())
     return 0
 
 
@@ -133,6 +134,8 @@ def _mmlu(model: "Model") -> dict[str, float]:
 def _print(shown: "Shown", console: "Console") -> None:
     from rich.table import Table
 
+    from graftbench.benchmark.core.tables import print_table
+
     table = Table("prompts", "show the behaviour", "empty", "not judged")
     for kind, share in shown.shares.items():
         low, high = share.interval
@@ -142,4 +145,4 @@ def _print(shown: "Shown", console: "Console") -> None:
             str(share.empty),
             str(share.unscored),
         )
-    console.print(table)
+    print_table(table, console)

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from graftbench.benchmark.core.escaping import escape_control
+from graftbench.benchmark.core.tables import print_table
 from graftbench.benchmark.results.schema import Entry
 from graftbench.leaderboard.own_figures import Ours
 from graftbench.leaderboard.paper_comparison import CellComparison, Comparison, Row
@@ -25,7 +26,7 @@ def print_comparison(comparison: Comparison, entry: Entry, published: Published,
     notes: dict[str, int] = {}
     for cell in comparison.cells:
         if cell.rows:
-            console.print(_table(cell, entry.mapper.name, published, notes))
+            print_table(_table(cell, entry.mapper.name, published, notes), console)
         if cell.without:
             _print(_without(cell, published), console)
     _print_list("Notes", (f"{number}: {note}" for note, number in notes.items()), console)

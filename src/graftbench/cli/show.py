@@ -11,6 +11,7 @@ from rich.table import Table
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.escaping import escape_control
+from graftbench.benchmark.core.tables import print_table
 from graftbench.benchmark.results.schema import CellResult, Entry, ShownPrompt, ShownReply
 from graftbench.cli.options import not_negative
 
@@ -72,9 +73,9 @@ def print_examples(entry: Entry, rows: Sequence[Row] | None, console: Console, e
         if cell.steerable and not cell.check and cell.seed == first_seed:
             shown = cell.examples[:examples] if rows is None else list(_examples_of_rows(cell, rows, examples))
             if shown:
-                console.print(_examples_table(cell, shown))
+                print_table(_examples_table(cell, shown), console)
             if cell.sweep:
-                console.print(_sweep_table(cell))
+                print_table(_sweep_table(cell), console)
 
 
 def _examples_of_rows(cell: CellResult, rows: Sequence[Row], examples: int) -> Iterator[ShownPrompt]:

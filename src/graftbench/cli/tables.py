@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from graftbench.benchmark.core.tables import print_table
 from graftbench.benchmark.results.schema import CellResult, Entry, Rate, Score, TaskScore, Transfer
 from graftbench.leaderboard.columns import rank_range, side_effects
 
@@ -22,11 +23,11 @@ def print_entry(entry: Entry, console: Console) -> None:
     """Print a table of the cells, the scores, and a table of side effects."""
     narrow = console.width < NARROW
     shown = ("mapped", "native") if narrow else ("mapped", "mapped_own_norm", "native")
-    console.print(_cells_table(entry, shown, "\n" if narrow else " "))
+    print_table(_cells_table(entry, shown, "\n" if narrow else " "), console)
     console.print(_headline(entry), highlight=False, markup=False, soft_wrap=True)
     costs = _costs(entry)
     if costs.row_count:
-        console.print(costs)
+        print_table(costs, console)
 
 
 def _cells_table(entry: Entry, shown: Sequence[str], gap: str) -> Table:
@@ -70,7 +71,7 @@ def print_ranking(ranking: Mapping[str, Any], console: Console) -> None:
         table.add_column(column, overflow="fold")
     for mapper in dict.fromkeys(mapper for rows in numbers.values() for mapper in rows):
         table.add_row(mapper, *(_ranked(rows.get(mapper)) for rows in numbers.values()))
-    console.print(table)
+    print_table(table, console)
 
 
 def print_failed(failed: Sequence[CellResult], console: Console) -> None:

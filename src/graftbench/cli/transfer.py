@@ -64,17 +64,17 @@ def _transfer(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.runs.executors.choose import Where
     from graftbench.benchmark.runs.folder import LEADERBOARD
     from graftbench.benchmark.runs.foresight import shortages
-    from graftbench.benchmark.runs.request import Request
     from graftbench.benchmark.runs.plan import check_model
+    from graftbench.benchmark.runs.request import Request
     from graftbench.benchmark.runs.run import run
     from graftbench.benchmark.runs.transfer.forecast import forecast, measure
     from graftbench.cli.tables import print_entry, print_failed
     from graftbench.leaderboard.ranking import write_leaderboard
 
     console, order = Console(), _order(arguments)
-    sites = _sites(arguments.sites)
     for named in (order.source, order.target):
         check_model(named.name)  # else the suite would be at fault, which the user has not written
+    sites = _sites(arguments.sites)
     request = Request(
         suite=order.suite(sites or (0, 0)),
         mapper=describe(arguments.mapper, arguments.option),
@@ -164,6 +164,7 @@ def _chosen(
 ) -> "Sites":
     from rich.table import Table
 
+    from graftbench.benchmark.core.tables import print_table
     from graftbench.benchmark.runs.transfer.site_choice import best_of, choose_sites
 
     named = zip(order.families, (order.source, order.target), strict=True)
@@ -179,7 +180,7 @@ def _chosen(
     for family, found in tried.items():
         for each in sorted(found, key=lambda one: one.site):
             table.add_row(family, str(each.site), f"{each.lead:+.2f}" + (" *" if each == best_of(found) else ""))
-    console.print(table)
+    print_table(table, console)
     chosen = "* chosen"
     if any(best_of(found).lead <= 0 for found in tried.values()):
         chosen += "; native is ahead of random at no site of a model, so that it can hardly be steered so"
@@ -212,18 +213,18 @@ def _print_plan(
         say(f"sites: at most {n_sites} in each model, about {_minutes(plan.seconds_of_sites)}")
     if plan.seconds:
         say(f"the cells: about {_minutes(plan.seconds)}")
-    if plan.untold:
     if n_sites or plan.seconds:
         say("times are for a machine as busy as it is now, without the start of processes")
+    if plan.untold:
         say(f"the time of {', '.join(plan.untold)} is not forecast")
     say(f"memory: about {size_in_words(plan.memory)}; disk: about {size_in_words(plan.disk)}")
 
 
-def _dataset(order: "PairOrder", task: str) -> str:
 def _of_each(at_once: int) -> str:
     return f" in each of {at_once} processes at a time" if at_once > 1 else ""
 
 
+def _dataset(order: "PairOrder", task: str) -> str:
     named = order.datasets[task]
     return named if isinstance(named, str) else str(named.get("jsonl", named))
 

@@ -8,6 +8,7 @@ from rich.markdown import Markdown
 from rich.table import Column, Table
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.tables import print_table
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.zoo.names import UnknownModelError, ZooName, all_names, zoo_name
 from graftbench.cli.options import positive
@@ -72,7 +73,7 @@ def _list(_: argparse.Namespace) -> int:
         table.add_row(
             str(name), name.family.architecture, width, blocks, name.family.tokenizer, VERSION_NOTES[name.version]
         )
-    _console.print(table)
+    print_table(table, _console)
     return 0
 
 
