@@ -211,4 +211,5 @@ def _of_steering(order: PairOrder, request: Request, source: Measured, target: M
     mapped = row * (settings["validation"] * strengths + settings["test"] * 2)
     mapped += settings["fit"] * sum(each.words / each.tokens_per_second for each in (source, target)) / seeds
     loading = sum(each.seconds for each in dict.fromkeys((source, target)))
-    return loading + ceil(n / workers) * reference + ceil(n * n_mapped / workers) * mapped
+    seconds: float = loading + ceil(n / workers) * reference + ceil(n * n_mapped / workers) * mapped
+    return seconds

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from stat import S_IMODE
 
 import pytest
 
@@ -40,6 +41,20 @@ def test_what_another_is_writing_stays(tmp_path):
         assert one.read_text() == "one"
     assert (tmp_path / "entry.json").read_text() == "one"
     assert names(tmp_path) == ["entry.json"]
+
+
+def test_whoever_reads_meanwhile_has_the_former_file_whole(tmp_path):
+    write_text(tmp_path / "entry.json", "former")
+    with (tmp_path / "entry.json").open() as former:
+        write_text(tmp_path / "entry.json", "the new one")
+        assert former.read() == "former"
+    assert (tmp_path / "entry.json").read_text() == "the new one"
+
+
+def test_a_file_can_be_read_by_others_once_it_is_whole(tmp_path):
+    with atomic_write(tmp_path / "entry.json") as path:
+        assert S_IMODE(path.stat().st_mode) == 0o600
+    assert S_IMODE((tmp_path / "entry.json").stat().st_mode) == 0o644
 
 
 def test_a_process_that_was_killed_is_known_to_be_dead(tmp_path):

@@ -265,6 +265,26 @@ def test_a_pickle_in_its_state_is_a_string_and_an_object_is_refused(submitted, p
         host.save(home / "other")
 
 
+@pytest.mark.parametrize("wall", WALLS)
+def test_its_home_is_its_own_scratch_folder_which_is_gone_with_it(submitted, pairs, wall):
+    places = "os.environ['HOME'], os.environ['TMPDIR'], __import__('tempfile').gettempdir()"
+    here = walls_here(wall)
+    found = [
+        submitted(mine(f"return {{'in': [{places}, os.getcwd()]}}"), here).fit(pairs, 0).record["in"] for _ in "ab"
+    ]
+    assert [len(set(places)) for places in found] == [1, 1]
+    assert found[0] != found[1]
+    if not wall:
+        assert not Path(found[0][0]).exists()
+
+
+def test_a_disk_is_not_filled_where_no_wall_limits_it(submitted, pairs):
+    here = walls_here("")
+    code = mine("[open(str(i), 'wb').write(bytes(2**18)) for i in range(64)]; time.sleep(2)")
+    with pytest.raises(MapperError, match="it wrote more than 1048576 bytes"):
+        submitted(code, here).fit(pairs, 0)
+
+
 def test_it_cannot_leave_anything_for_its_next_fit(submitted, pairs, best):
     code = mine("open('left', 'w').close(); return {'there': sorted(os.listdir('.'))}")
     hosts = [submitted(code, best) for _ in range(2)]

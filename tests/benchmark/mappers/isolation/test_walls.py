@@ -1,15 +1,24 @@
 """The parts of a wall, each by itself: what is visible, the command of bubblewrap, the filter of system calls."""
 
+import ctypes
 import os
+import signal
+import socket
 import struct
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import graftbench
-from graftbench.benchmark.mappers.isolation import bwrap, landlock, seccomp
+from graftbench.benchmark.mappers.isolation import bwrap, landlock, namespaces, seccomp
+from graftbench.benchmark.mappers.isolation.libc import call
+from graftbench.benchmark.mappers.isolation.privileges import drop_capabilities, end_with_parent
 from graftbench.benchmark.mappers.isolation.view import View, around, environment, view_of
+from tests.benchmark.mappers.isolation.forked import forked
 
+PR_GET_DUMPABLE = 3
 PACKAGE = Path(graftbench.__file__).parent
 
 
@@ -128,6 +137,124 @@ def test_the_filter_of_another_machine_has_its_own_numbers():
     assert outcome(program, 63, audit=0xC00000B7) == ALLOWED
 
 
+def behind_namespaces(view, look, user):
+    """What a user sees behind a wall of namespaces and nothing else; skipped where it cannot be set up."""
+
+    def entered():
+        try:
+            if os.geteuid() == 0 and user:
+                be_somebody()
+            namespaces.enter(view, 2**20)
+        except OSError as error:
+            return f"skip: {error}"
+        return look()
+
+    seen = forked(entered)
+    if isinstance(seen, str) and seen.startswith("skip"):
+        pytest.skip(f"no namespaces can be set up here: {seen}")
+    return seen
+
+
+def be_somebody():
+    """Be a user who is not root, for whom a wall of namespaces begins with one of users."""
+    call("unshare", 0x10000000)
+    for name, line in (("setgroups", "deny"), ("uid_map", "1000 0 1"), ("gid_map", "1000 0 1")):
+        Path("/proc/self", name).write_text(line)
+
+
+def outcomes(tries):
+    """Which of some functions succeed, by name; the others raise an OSError."""
+    done = {}
+    for name, what in tries.items():
+        try:
+            what()
+            done[name] = True
+        except OSError:
+            done[name] = False
+    return done
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A view of one folder that anybody may write to."""
+    (tmp_path / "shown").mkdir()
+    (tmp_path / "shown").chmod(0o777)
+    (tmp_path / "shown" / "file").write_text("seen")
+    (tmp_path / "secret").write_text("of the user")
+    return View(tmp_path / "shown", (tmp_path / "shown",), (), (Path("/dev/null"),))
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_namespaces_by_themselves_leave_no_network_and_no_other_process(bare, user):
+    def look():
+        tries = {"network": lambda: socket.create_connection(("127.0.0.1", port), timeout=2).close()}
+        numbers = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+        return outcomes(tries) | {"pid": os.getpid(), "processes": numbers}
+
+    "".encode("idna")  # which a connection looks up, behind the wall in vain
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        seen = behind_namespaces(bare, look, user)
+    assert seen == {"network": False, "pid": 1, "processes": [1]}
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_namespaces_by_themselves_hide_files_and_let_only_scratch_be_written(bare, tmp_path, user):
+    def look():
+        return outcomes(
+            {
+                "shown": (tmp_path / "shown" / "file").read_bytes,
+                "secret": (tmp_path / "secret").read_bytes,
+                "passwords": Path("/etc/passwd").read_bytes,
+                "in the root": lambda: Path("/new").write_text("x"),
+                "in what is shown": lambda: (tmp_path / "shown" / "new").write_text("x"),
+                "a little": lambda: Path("/scratch/new").write_bytes(bytes(2**18)),
+                "much": lambda: Path("/scratch/more").write_bytes(bytes(2**21)),
+                "a device": lambda: Path("/dev/null").write_text("x"),
+                "be root": lambda: os.setuid(0),
+            }
+        )
+
+    seen = behind_namespaces(bare, look, user)
+    assert {name for name, done in seen.items() if done} == {"shown", "a little", "a device"}
+
+
+def test_privileges_are_given_up_for_good():
+    if not Path("/proc/self/status").exists():
+        pytest.skip("not Linux")
+
+    def dropped():
+        drop_capabilities()
+        lines = Path("/proc/self/status").read_text().splitlines()
+        told = dict(line.split(":\t", 1) for line in lines if line.startswith(("Cap", "NoNewPrivs")))
+        return told | {"dumpable": ctypes.CDLL(None).prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)}
+
+    found = forked(dropped)
+    assert found["NoNewPrivs"] == "1"
+    assert {int(found[name], 16) for name in ("CapInh", "CapPrm", "CapEff")} == {0}
+    if os.geteuid() == 0:
+        assert int(found["CapBnd"], 16) == 0
+    assert found["dumpable"] == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs prctl")
+def test_a_process_ends_with_its_parent_whatever_it_is_doing():
+    def parent():
+        ready, is_ready = os.pipe()
+        number = os.getpid()
+        if os.fork() == 0:
+            signal.alarm(20)
+            end_with_parent(number)
+            os.write(is_ready, b".")
+            while True:
+                pass
+        return len(os.read(ready, 1))
+
+    started = time.monotonic()
+    assert forked(parent) == 1  # which waits for whoever holds the pipe
+    assert time.monotonic() - started < 10
+
+
 def test_landlock_leaves_only_what_is_named(tmp_path):
     if not landlock.version():
         pytest.skip("this kernel has no Landlock")
@@ -142,8 +269,6 @@ def test_landlock_leaves_only_what_is_named(tmp_path):
 
 
 def _restricted(folder):
-    from graftbench.benchmark.mappers.isolation.privileges import drop_capabilities
-
     drop_capabilities()
     landlock.restrict([folder / "seen", folder / "missing"], [folder / "scratch"], [])
     (folder / "scratch" / "file").write_text("new")
