@@ -20,10 +20,10 @@ def test_a_second_run_in_a_folder_is_refused_at_once_and_one_after_the_first_is_
 
 
 def test_a_run_that_fails_lets_its_folder_go(tmp_path):
-    with pytest.raises(ZeroDivisionError), locked(tmp_path) as _:
+    with pytest.raises(ZeroDivisionError) as error, locked(tmp_path):
         raise ZeroDivisionError
-    with locked(tmp_path):
-        pass
+    with locked(tmp_path):  # while the error with its frames is still there
+        assert error.value.args == ()
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):

@@ -1,10 +1,14 @@
 import json
 import multiprocessing
 import os
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
+from graftbench.benchmark.core import store as store_module
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.store import Store
 
@@ -116,6 +120,20 @@ def test_two_processes_do_not_do_the_same_work(tmp_path):
         process.join()
     assert all(process.exitcode == 0 for process in both)
     assert len(log.read_text().splitlines()) == 1
+
+
+def test_where_a_disk_knows_no_locks_the_first_of_two_machines_to_finish_wins(tmp_path, monkeypatch):
+    write_text(tmp_path / "any", "")  # names of unfinished files keep that of this machine
+    nodes = (f"node {n}" for n in count())
+    monkeypatch.setattr(store_module, "FileLock", lambda _: SimpleNamespace(acquire=list, release=list))
+    monkeypatch.setattr(store_module.platform, "node", lambda: next(nodes))
+
+    def slower():
+        assert Store(tmp_path).value("things", [], lambda: "first") == "first"
+        return "second"
+
+    assert Store(tmp_path).value("things", [], slower) == "first"
+    assert not list((tmp_path / "things").rglob(".unfinished-*"))
 
 
 def test_a_digest_depends_on_every_part_and_on_nothing_else():
