@@ -317,6 +317,44 @@ def test_frames_that_it_forges_are_refused(submitted, pairs, best):
         submitted(mine("forge()", before=FORGE), best).fit(pairs, 0)
 
 
+SHORT = """
+import json, struct
+
+def forge(shape, payload):
+    header = json.dumps({"shape": shape}).encode()
+    for handle in range(3, 30):
+        try:
+            os.write(handle, struct.pack("<IQ", len(header), len(payload)) + header + payload)
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ([2, 32], "it sent rows of another number than it said"),
+        ([2, -32], "it sent rows without a shape"),
+        ("rows", "it sent rows without a shape"),
+    ],
+)
+def test_rows_that_are_not_as_many_as_it_says_are_refused(submitted, pairs, best, shape, told):
+    host = submitted(mine(call=f"forge({shape!r}, bytes(8))", before=SHORT), best)
+    host.fit(pairs, 0)
+    with pytest.raises(MapperError, match=told):
+        host.carry(torch.ones(2, 24))
+
+
+def test_what_it_prints_without_end_is_cut(submitted, pairs, best, capfd):
+    host = submitted(mine("print('x' * 2**17, flush=True)", call="print('more', flush=True)"), best)
+    host.fit(pairs, 0)
+    host.carry(torch.ones(1, 24))
+    told = capfd.readouterr().err
+    assert told.count("x") < 2**16 + 100
+    assert told.count("mine: (what it prints from here on is left out)\n") == 1
+    assert "more" not in told
+
+
 def test_code_that_cannot_be_imported_is_a_mistake_of_whoever_names_it(submitted, pairs, best):
     with pytest.raises(UserError, match=r"mine.py cannot be imported: ModuleNotFoundError: .* \(line 11 of mine.py\)"):
         submitted(mine(before="import nothing_of_the_kind"), best).fit(pairs, 0)

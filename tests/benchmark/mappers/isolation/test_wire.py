@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import time
 
 import pytest
 
@@ -40,11 +41,16 @@ def test_a_frame_arrives_as_it_was_sent(ends, tmp_path):
 )
 def test_what_is_no_frame_is_refused(ends, sent, told):
     one, other = ends
-    other.settimeout(5)
+    other.settimeout(0.1)
+    until = time.monotonic() + 5
+
+    def waiting():
+        assert time.monotonic() < until, "it waits for all of it"
+
     one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
     one.sendall(sent)
     with pytest.raises(wire.BrokenError, match=told):
-        wire.receive(other, 4)
+        wire.receive(other, 4, waiting)
 
 
 def test_a_sender_that_is_gone_or_slow_is_not_waited_for(ends):
