@@ -144,6 +144,13 @@ def test_a_pause_that_a_server_asks_for_beyond_the_deadline_is_not_waited_for(tm
     assert len(stub.bodies) == 1
 
 
+def test_a_server_that_says_that_another_try_is_in_vain_is_asked_once(tmp_path, serve):
+    stub = serve(lambda *_: (500, {"error": {"message": "never"}}, ("x-should-retry", "false")))
+    (verdict,) = judge(tmp_path / "replies", stub)(cases([0]))
+    assert verdict.reason == f"no answer from {stub.url}: InternalServerError, status 500"
+    assert len(stub.bodies) == 1
+
+
 def test_a_server_that_refuses_connections_is_named_and_costs_nothing(tmp_path, faulty):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
