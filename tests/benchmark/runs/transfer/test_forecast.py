@@ -85,7 +85,7 @@ def test_a_worker_without_a_job_makes_nothing_faster(machine):
 
 def test_a_model_is_measured_by_as_many_readers_as_there_are_workers(monkeypatch, tmp_path):
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
-    readers, barrier = set(), threading.Barrier(2, timeout=60)
+    readers, barrier = set(), threading.Barrier(2, timeout=20)
 
     def reads(*_, **__):
         if threading.current_thread() is not threading.main_thread():
