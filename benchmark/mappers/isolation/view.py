@@ -87,11 +87,11 @@ def interpreter() -> Path:
 def view_of(package: str | None, *, on_gpu: bool) -> View:
     """Return what a mapper of an installed package, or of a file where it is None, can read."""
     modules = dict(_modules(package))
-    hidden = [_GRAFTBENCH.resolve(), _GRAFTBENCH.parent.resolve() / "graftbench"]
+    hidden = [_GRAFTBENCH.resolve(), _GRAFTBENCH.parent.resolve() / "graftbench", cache_folder().resolve()]
     system = [*map(Path, _SYSTEM), *_python()]
     roots = sorted({path.resolve() for path in (*system, *modules.values()) if path.exists()})
     packages = _linked(modules)
-    shown = [part for root in _topmost([*roots, packages]) for part in around(root, [*hidden, cache_folder()])]
+    shown = [part for root in _topmost([*roots, packages]) for part in around(root, hidden)]
     rooms = [modules[name].resolve() for name in modules if name.startswith("graftbench/")]
     links = tuple((path, path.readlink()) for path in system if path.is_symlink())
     devices = [Path(path) for path in _DEVICES] + (sorted(Path("/dev").glob("nvidia*")) if on_gpu else [])

@@ -13,6 +13,7 @@ import pytest
 
 import graftbench
 from graftbench.benchmark.mappers.isolation import bwrap, landlock, namespaces, seccomp
+from graftbench.benchmark.mappers.isolation import view as view_module
 from graftbench.benchmark.mappers.isolation.libc import call
 from graftbench.benchmark.mappers.isolation.privileges import drop_capabilities, end_with_parent
 from graftbench.benchmark.mappers.isolation.view import View, around, environment, view_of
@@ -55,6 +56,20 @@ def test_what_a_mapper_imports_is_there(view):
 def test_the_cache_is_hidden_but_for_the_folder_of_links(view, tmp_path):
     assert view.packages.is_relative_to(tmp_path / "cache")
     assert not visible(view, tmp_path / "cache" / "work")
+
+
+def test_a_cache_below_a_folder_that_is_shown_is_hidden_whatever_link_leads_to_it(tmp_path, monkeypatch):
+    for name in ("lib", "cache/work"):
+        (tmp_path / "system" / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "system" / "cache")
+    monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path / "link"))
+    monkeypatch.setattr(view_module, "_SYSTEM", (*view_module._SYSTEM, str(tmp_path / "system")))
+    view_of.cache_clear()
+    seen = view_of(None, on_gpu=False)
+    view_of.cache_clear()
+    assert visible(seen, tmp_path / "system" / "lib")
+    assert visible(seen, seen.packages)
+    assert not visible(seen, tmp_path / "system" / "cache" / "work")
 
 
 def test_a_hidden_folder_is_left_out_of_what_is_around_it(tmp_path):
