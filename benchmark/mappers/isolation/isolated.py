@@ -110,11 +110,16 @@ class Isolated:
         seconds = limits.fit_seconds if fit else limits.call_seconds
         header, reply = self._process.ask(request, payload, seconds=seconds, max_bytes=max_bytes)
         if "error" in header:
-            hint = _WALLED if header.get("walled") is True else ""
-            raised = MapperCodeError(in_one_line(str(header["error"])) + hint)
-            raised.add_note(escape_control(str(header.get("trace", "")), keep="\n"))
-            raise raised
+            raise _error_of(header)  # in no variable here: it would hold this frame, and the process with its files
         return header, reply
+
+
+def _error_of(header: dict[str, Any]) -> MapperCodeError:
+    """Return the error that the mapper's code raised, with its traceback as a note."""
+    hint = _WALLED if header.get("walled") is True else ""
+    error = MapperCodeError(in_one_line(str(header["error"])) + hint)
+    error.add_note(escape_control(str(header.get("trace", "")), keep="\n"))
+    return error
 
 
 def _shape(shape: Any) -> list[int]:

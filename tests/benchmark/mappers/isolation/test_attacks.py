@@ -1,5 +1,6 @@
 """A hostile mapper gets nowhere: what it tries is refused or harmless, and is told in one sentence."""
 
+import gc
 import os
 import re
 import socket
@@ -283,6 +284,18 @@ def test_a_disk_is_not_filled_where_no_wall_limits_it(submitted, pairs):
     code = mine("[open(str(i), 'wb').write(bytes(2**18)) for i in range(64)]; time.sleep(2)")
     with pytest.raises(MapperError, match="it wrote more than 1048576 bytes"):
         submitted(code, here).fit(pairs, 0)
+
+
+def test_who_fills_the_disk_and_fails_leaves_it_empty_for_the_next(submitted, pairs, best):
+    fills = mine("[open(str(i), 'wb').write(bytes(2**18)) for i in range(64)]; time.sleep(2)")
+    gc.collect()
+    gc.disable()  # its process has to end without
+    try:
+        with pytest.raises(MapperError):
+            submitted(fills, best).fit(pairs, 0)
+        assert submitted(mine("open('half', 'wb').write(bytes(2**19))"), best).fit(pairs, 0).record == {}
+    finally:
+        gc.enable()
 
 
 def test_it_cannot_leave_anything_for_its_next_fit(submitted, pairs, best):
