@@ -66,6 +66,7 @@ def pairs(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
+    gc.collect()  # the processes of tests before, whose errors hold on to them
     monkeypatch.setattr(sandbox, "LIMITS", LIMITS)
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     (tmp_path / "cache").mkdir()
@@ -288,7 +289,6 @@ def test_a_disk_is_not_filled_where_no_wall_limits_it(submitted, pairs):
 
 def test_who_fills_the_disk_and_fails_leaves_it_empty_for_the_next(submitted, pairs, best):
     fills = mine("[open(str(i), 'wb').write(bytes(2**18)) for i in range(64)]; time.sleep(2)")
-    gc.collect()
     gc.disable()  # its process has to end without
     try:
         with pytest.raises(MapperError):
