@@ -46,9 +46,7 @@ def _mappers(entries: Entries, number: str) -> list[Scored]:
     scoring = read_scoring(LEADERBOARD, next(iter(entries.values())).suite.name)
     pooling = Pooling.over(cell for entry in entries.values() for cell in entry.cells)
     memory = memory_of(entries.values(), scoring)
-    own = [
-        scored(entry, number, scoring, pooling, memory) for entry in entries.values() if not is_control(entry, scoring)
-    ]
+    own = [scored(entry, number, pooling, memory) for entry in entries.values() if not is_control(entry, scoring)]
     return list({one.bits: one for one in own if one.reason is None}.values())
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
-from result_tables import LEADERBOARD, TRACKS, Entries, Lines, head, row
+from result_tables import TRACKS, Entries, Lines, head, row
 
 from graftbench.benchmark.results.pooling import Pooling, by_place
 from graftbench.benchmark.results.schema import CellResult, Entry
-from graftbench.leaderboard.scoring import read_scoring
+from graftbench.benchmark.results.scores import counts
 
 TRAINED = ("lookup", "autoencoder", "affine", "ridge", "procrustes", "relative")
 CONTROLS = ("shuffled", "random_map", "identity")
@@ -32,10 +32,9 @@ def outcomes(entries: Entries, *names: str) -> Lines:
 def by_seed(entries: Entries) -> Lines:
     """Yield the pooled transfer of each seed alone, over the cells that count, times 100."""
     names = [name for name in (*TRAINED, *SHORT, *CONTROLS) if len({cell.seed for cell in entries[name].cells}) > 1]
-    scoring = read_scoring(LEADERBOARD, "pocket")
     yield from head("mapper", *(f"`{track}`" for track in TRACKS))
     for name in names:
-        cells = [cell for cell in entries[name].cells if scoring.counts(cell)]
+        cells = [cell for cell in entries[name].cells if counts(cell, entries[name].headline.left_out)]
         yield row(f"`{name}`", *(", ".join(_seed_scores([c for c in cells if c.track == t])) for t in TRACKS))
 
 

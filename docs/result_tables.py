@@ -40,7 +40,8 @@ class Entries(dict[str, Entry]):
 def scores(entries: Entries) -> Lines:
     """Yield rank and score of each mapper with both numbers, best first; controls come last and have no rank."""
     fitted = {row["mapper"]: row for row in entries.rows("fitted")}
-    yield from head("mapper", "seeds", "rank", "**carried**", "own norm", "rank", "**fitted**", "own norm")
+    beside = ("random mapper", "own norm")
+    yield from head("mapper", "seeds", "rank", "**carried**", *beside, "rank", "**fitted**", *beside)
     for row_of in entries.rows("carried"):
         name = row_of["mapper"]
         shown = f"`{name}` (control)" if row_of["control"] else f"`{name}`"
@@ -48,10 +49,11 @@ def scores(entries: Entries) -> Lines:
         yield row(shown, seeds, *_standing(row_of), *_standing(fitted[name]))
 
 
-def _standing(row_of: Figure) -> tuple[str, str, str]:
+def _standing(row_of: Figure) -> tuple[str, str, str, str]:
     own = row_of["norms"]["own_norm"]
     rank = rank_range(row_of["rank"]) if row_of["rank"] else "–"
-    return rank, figure(row_of), "–" if own is None else f"{own:z.1f}"
+    noise = "–" if row_of["score"] is None else f"{row_of['null_low']:z.1f} to {row_of['null_high']:z.1f}"
+    return rank, figure(row_of), noise, "–" if own is None else f"{own:z.1f}"
 
 
 def by_part(entries: Entries, number: str, kind: str) -> Lines:

@@ -89,17 +89,17 @@ def main() -> None:
     pooling = Pooling.over(cell for entry in entries.values() for cell in entry.cells)
     memory = memory_of(entries.values(), scoring)
     _reliability(entries, scoring, pooling, memory)
-    _planted(entries, scoring, pooling, memory)
+    _planted(entries, pooling, memory)
     _memories(entries, scoring, pooling, memory)
 
 
-def _scores(entries: Entries, scoring: Scoring, pooling: Pooling, memory: Memory | str) -> dict[str, Scored]:
-    given = {name: scored(entry, CARRIED, scoring, pooling, memory) for name, entry in entries.items()}
+def _scores(entries: Entries, pooling: Pooling, memory: Memory | str) -> dict[str, Scored]:
+    given = {name: scored(entry, CARRIED, pooling, memory) for name, entry in entries.items()}
     return {name: score for name, score in given.items() if score.reason is None and name != "lookup"}
 
 
 def _reliability(entries: Entries, scoring: Scoring, pooling: Pooling, memory: Memory | str) -> None:
-    by_memory = _scores(entries, scoring, pooling, memory)
+    by_memory = _scores(entries, pooling, memory)
     plain = {name: _plain(score, pooling) for name, score in by_memory.items()}
     formulas: dict[str, tuple[dict[str, Scored], Formula]] = {
         "carried: pooled over prompts beyond memory": (by_memory, over_prompts),
@@ -120,12 +120,12 @@ def _plain(score: Scored, pooling: Pooling) -> Scored:
     return Scored(score.entry, score.cells, {}, parts, pooling)
 
 
-def _planted(entries: Entries, scoring: Scoring, pooling: Pooling, memory: Memory | str) -> None:
+def _planted(entries: Entries, pooling: Pooling, memory: Memory | str) -> None:
     print("planted mappers: share of native, fitted, carried")  # noqa: T201
     found: dict[str, list[float]] = {FITTED: [], CARRIED: []}
     for step, entry in planted(entries["ridge"]):
         for number, values in found.items():
-            values.append(100 * scored(entry, number, scoring, pooling, memory).pooled.value)
+            values.append(100 * scored(entry, number, pooling, memory).pooled.value)
         print(f"  {step:.1f}: {found[FITTED][-1]:z.1f}, {found[CARRIED][-1]:z.1f}")  # noqa: T201
     print("  tau with the share: " + ", ".join(f"{name} {tau(STEPS, v):.2f}" for name, v in found.items()))  # noqa: T201
 
@@ -141,7 +141,7 @@ def _memories(entries: Entries, scoring: Scoring, pooling: Pooling, memory: Memo
         others |= {f"lookup that forgets {share:.0%}": forgets, f"lookup that knows {share:.0%} more": knows}
     base: list[float] = []
     for name, other in others.items():
-        scores = _scores(entries, scoring, pooling, other)
+        scores = _scores(entries, pooling, other)
         values = [s.pooled.value for s in scores.values() if not is_control(s.entry, scoring)]
         base = base or values
         print(f"  {name}: {tau(base, values):.2f}, ridge {100 * scores['ridge'].pooled.value:z.1f}")  # noqa: T201

@@ -27,6 +27,8 @@ def suite_mismatches(suite: Suite, entry: Entry) -> list[str]:
         return [f"it says that its suite is {claimed.name} {claimed.hash}, and the suite stored with it is {stored}"]
     if entry.environment.get("dtype") != suite.dtype:
         return [f"it ran in {entry.environment.get('dtype')}, and the suite says {suite.dtype}"]
+    if entry.headline.left_out != suite.left_out:
+        return ["the cells that its scores leave out are not those that its suite leaves out"]
     return [*_version_mismatches(entry), *_cell_mismatches(suite, entry)]
 
 

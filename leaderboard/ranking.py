@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.results.pooling import Pooling, by_place
 from graftbench.benchmark.results.schema import CellResult, Entry
+from graftbench.benchmark.results.scores import counts
 from graftbench.leaderboard.columns import cost, fidelity, side_effects
 from graftbench.leaderboard.entries import by_suite
 from graftbench.leaderboard.graded import graded, norms
@@ -17,39 +16,48 @@ from graftbench.leaderboard.ranks import LEAST_DIFFERENCE, Rank, ranks
 from graftbench.leaderboard.scored import CARRIED, FITTED, Scored, memory_of, scored
 from graftbench.leaderboard.scoring import Scoring
 
-BOARD_VERSION = 4  # of leaderboard.json; before 4, mappers were ranked by the mean of five tasks, on each track
+BOARD_VERSION = 5  # of leaderboard.json; before 5, no score said what random vectors would score
 CONTROLS = ("zero", "mean", "identity", "random_map", "shuffled", "lookup")  # what others are compared with: no rank
 _FORMER_DATASET = "pocket/1"
 _NO_SCORINGS: Mapping[str, Scoring] = MappingProxyType({})
+_NO_MEMORIES: Mapping[str, Sequence[Entry] | str] = MappingProxyType({})
 
 
-def leaderboard_of(entries: Sequence[Entry], scorings: Mapping[str, Scoring] = _NO_SCORINGS) -> dict[str, Any]:
+def leaderboard_of(
+    entries: Sequence[Entry],
+    scorings: Mapping[str, Scoring] = _NO_SCORINGS,
+    memories: Mapping[str, Sequence[Entry] | str] = _NO_MEMORIES,
+) -> dict[str, Any]:
     """Return the ranking of each suite by its name; UserError where entries of one suite cannot be compared."""
-    suites = {name: ranking_of(ours, scorings.get(name)) for name, ours in by_suite(entries).items()}
+    suites = {
+        name: ranking_of(ours, scorings.get(name), memories.get(name, ())) for name, ours in by_suite(entries).items()
+    }
     return {"schema_version": BOARD_VERSION, "suites": suites}
 
 
-def ranking_of(entries: Sequence[Entry], scoring: Scoring | None = None) -> dict[str, Any]:
+def ranking_of(
+    entries: Sequence[Entry], scoring: Scoring | None = None, memories: Sequence[Entry] | str = ()
+) -> dict[str, Any]:
     """Score and rank the mappers of one suite; UserError where entries cannot be compared.
 
     `scores` has a list of rows for each of the two numbers, best first. Controls come after all mappers and have no
-    rank; mappers without a score come last in their block, with the reason. `mappers` has what stands beside. Without
-    a scoring, as in the folder of a run, nothing is known of memory.
+    rank; mappers without a score come last in their block, with the reason. `mappers` has what stands beside.
+    `memories` are entries of memory from elsewhere, which are not ranked, or the reason why there are none.
     """
     check_comparable(entries)
-    memory = memory_of(entries, scoring)
     scoring = scoring or Scoring()
     pooling = Pooling.over(cell for entry in entries for cell in entry.cells)
+    memory = memories if isinstance(memories, str) else memory_of([*entries, *memories], scoring)
     return {
         "hash": entries[0].suite.hash,
         "memory": list(scoring.memory),
-        "left_out": scoring.left_out,
+        "left_out": entries[0].headline.left_out,
         "least_difference": LEAST_DIFFERENCE,
         "scores": {
-            number: _rows([scored(entry, number, scoring, pooling, memory) for entry in entries], scoring, number)
+            number: _rows([scored(entry, number, pooling, memory) for entry in entries], scoring, number)
             for number in (CARRIED, FITTED)
         },
-        "mappers": [_mapper(entry, scoring, pooling) for entry in sorted(entries, key=lambda e: e.mapper.name)],
+        "mappers": [_mapper(entry, pooling) for entry in sorted(entries, key=lambda e: e.mapper.name)],
     }
 
 
@@ -58,15 +66,14 @@ def is_control(entry: Entry, scoring: Scoring) -> bool:
     return entry.mapper.source in (*CONTROLS, *scoring.memory)
 
 
-def as_json(entries: Sequence[Entry], scorings: Mapping[str, Scoring] = _NO_SCORINGS) -> str:
+def as_json(
+    entries: Sequence[Entry],
+    scorings: Mapping[str, Scoring] = _NO_SCORINGS,
+    memories: Mapping[str, Sequence[Entry] | str] = _NO_MEMORIES,
+) -> str:
     """Return the leaderboard as the text of its file."""
-    board = leaderboard_of(entries, scorings)
+    board = leaderboard_of(entries, scorings, memories)
     return json.dumps(board, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
-
-
-def write_leaderboard(path: Path, entries: Sequence[Entry]) -> None:
-    """Write the leaderboard of some entries; UserError where they cannot be compared."""
-    write_text(path, as_json(entries))
 
 
 def check_comparable(entries: Sequence[Entry]) -> None:
@@ -86,7 +93,8 @@ def _conditions(first: Entry, other: Entry) -> Iterator[tuple[str, object, objec
     tasks = [{cell.task for cell in entry.cells} for entry in (first, other)]
     both = tasks[0] & tasks[1]
     yield "suites", first.suite.hash, other.suite.hash
-    if first.headline.score is not None and other.headline.score is not None:  # parts of a suite are not ranked
+    yield "cells that enter no score", first.headline.left_out, other.headline.left_out
+    if first.headline.reason is None and other.headline.reason is None:  # parts of a suite are not ranked
         yield "tasks", sorted(tasks[0]), sorted(tasks[1])
     yield "versions of tasks", _versions(first, both), _versions(other, both)
     yield "judges", _judges(first, both), _judges(other, both)
@@ -115,7 +123,7 @@ def _short(value: object) -> str:
 
 def _rows(scores: Sequence[Scored], scoring: Scoring, number: str) -> list[dict[str, Any]]:
     """Return the rows of one number: mappers by score, then controls by score."""
-    ranked = [score for score in scores if score.figure["score"] is not None and not is_control(score.entry, scoring)]
+    ranked = [score for score in scores if score.score.score is not None and not is_control(score.entry, scoring)]
     ranges = dict(zip(map(id, ranked), ranks([s.pooled for s in ranked], [s.bits for s in ranked]), strict=True))
     rows = [_row(score, ranges.get(id(score)), scoring, number) for score in scores]
     return sorted(rows, key=lambda row: (row["control"], row["score"] is None, -(row["score"] or 0.0), row["mapper"]))
@@ -134,13 +142,13 @@ def _row(score: Scored, rank: Rank | None, scoring: Scoring, number: str) -> dic
         "sha256": mapper.sha256,
         "control": is_control(score.entry, scoring),
         "rank": None if rank is None else [rank.best, rank.worst],
-        **score.figure,
+        **score.score.model_dump(),
         **by,
         "norms": norms(score.cells, score.pooling, score.counted),
     }
 
 
-def _mapper(entry: Entry, scoring: Scoring, pooling: Pooling) -> dict[str, Any]:
+def _mapper(entry: Entry, pooling: Pooling) -> dict[str, Any]:
     """Return what stands beside the scores of a mapper: what it is, and further outcomes on each track."""
     cells = [cell for cell in entry.cells if not cell.check]
     tracks = sorted({cell.track for cell in cells})
@@ -148,15 +156,14 @@ def _mapper(entry: Entry, scoring: Scoring, pooling: Pooling) -> dict[str, Any]:
         "mapper": entry.mapper.name,
         "sha256": entry.mapper.sha256,
         "options": entry.mapper.options,
-        "schema_version": entry.schema_version,
         **({"rejudged": entry.rejudged} if entry.rejudged else {}),  # another judge chose its strengths
-        "tracks": {track: _track([c for c in cells if c.track == track], scoring, pooling) for track in tracks},
+        "tracks": {track: _track([c for c in cells if c.track == track], entry, pooling) for track in tracks},
     }
 
 
-def _track(cells: Sequence[CellResult], scoring: Scoring, pooling: Pooling) -> dict[str, Any]:
+def _track(cells: Sequence[CellResult], entry: Entry, pooling: Pooling) -> dict[str, Any]:
     whole = all(cell.status == "ok" for cell in cells)
-    counted = [cell for cell in cells if whole and scoring.counts(cell) and "mapped" in cell.bits]
+    counted = [cell for cell in cells if whole and counts(cell, entry.headline.left_out) and "mapped" in cell.bits]
     return {
         "n_steerable": sum(bool(cell.steerable) for cell in cells),
         "n_cells": len(cells),

@@ -8,21 +8,18 @@ and over no other prompts than those on which native succeeds and memory does no
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import isinf
 from typing import Any
 
 from graftbench.benchmark.metrics.pooled import Part, Pooled
-from graftbench.benchmark.metrics.ratio import interval_of
 from graftbench.benchmark.results.draws import Draws
 from graftbench.benchmark.results.estimates import draws_of
 from graftbench.benchmark.results.pooling import Place, Pooling, by_place, place_of
-from graftbench.benchmark.results.schema import CellResult, Entry
-from graftbench.benchmark.results.scores import reason_for_none
+from graftbench.benchmark.results.schema import CellResult, Entry, Score
+from graftbench.benchmark.results.scores import FITTED_TRACK, counts, no_score, reason_for_none, score_of_pooled
 from graftbench.leaderboard.scoring import Scoring
 
 CARRIED, FITTED = "carried", "fitted"
-NO_LEADERBOARD = "it needs the entries of memory, which only a leaderboard has"
-TRACKS = {CARRIED: ("unseen", "general"), FITTED: ("task",)}
+TRACKS = {CARRIED: ("unseen", "general"), FITTED: (FITTED_TRACK,)}
 Memory = Mapping[Place, Mapping[str, bool]]  # by cell and prompt: whether memory succeeds
 
 
@@ -43,23 +40,22 @@ class Scored:
         return self.pooling.pool(list(self.parts.values()))
 
     @cached_property
-    def figure(self) -> dict[str, Any]:
+    def score(self) -> Score:
         """The score with its interval, or with the reason why there is none."""
-        return self._figure(self.parts.values())
+        return self._score(self.parts.values())
 
     def by(self, part_of: Callable[[CellResult], str]) -> dict[str, dict[str, Any]]:
         """Return the score of each part of the cells, by name."""
         named: dict[str, list[Part]] = {}
         for place, part in self.parts.items():
             named.setdefault(part_of(self.cells[place][0]), []).append(part)
-        return {name: self._figure(parts) for name, parts in named.items()}
+        return {name: self._score(parts).model_dump() for name, parts in named.items()}
 
-    def _figure(self, parts: Iterable[Part]) -> dict[str, Any]:
+    def _score(self, parts: Iterable[Part]) -> Score:
         own = list(parts)
         if self.reason is not None:
-            return no_figure(self.reason)
-        pooled = self.pooled if len(own) == len(self.parts) else self.pooling.pool(own)
-        return figure_of(pooled)
+            return no_score(self.reason)
+        return score_of_pooled(self.pooled if len(own) == len(self.parts) else self.pooling.pool(own))
 
     @cached_property
     def bits(self) -> tuple[tuple[Draws, ...], ...]:
@@ -67,29 +63,8 @@ class Scored:
         return tuple(tuple(draws_of(cell.bits, "mapped") for cell in cells) for cells in self.cells.values())
 
 
-def figure_of(pooled: Pooled) -> dict[str, Any]:
-    """Return a pooled transfer times 100 with its interval, and how many prompts and cells it is over."""
-    n = {"n_cells": len(pooled.parts), "n_prompts": round(pooled.references.possible * pooled.references.n_prompts)}
-    if pooled.gain <= 0:
-        return no_figure("memory does all that native does") | n
-    low, high = (None if isinf(limit) else round(100 * limit, 4) for limit in interval_of(pooled))
-    if low is None or high is None:
-        return no_figure("native's gain may be nothing") | n
-    return {"score": round(100 * pooled.value, 4), "low": low, "high": high, "reason": None} | n
-
-
-def no_figure(reason: str) -> dict[str, Any]:
-    """Return a score that is missing."""
-    return {"score": None, "low": None, "high": None, "reason": reason}
-
-
-def memory_of(entries: Iterable[Entry], scoring: Scoring | None) -> Memory | str:
-    """Return the prompts on which any mapper of the memory succeeds with any seed, or why there is no memory.
-
-    There is no scoring where the entries are those of runs alone.
-    """
-    if scoring is None:
-        return NO_LEADERBOARD
+def memory_of(entries: Iterable[Entry], scoring: Scoring) -> Memory | str:
+    """Return the prompts on which any mapper of the memory succeeds with any seed, or why there is no memory."""
     sources = {entry.mapper.source: entry for entry in entries}
     if not scoring.memory:
         return "no memory is named for this suite"
@@ -104,7 +79,7 @@ def memory_of(entries: Iterable[Entry], scoring: Scoring | None) -> Memory | str
     return known
 
 
-def scored(entry: Entry, number: str, scoring: Scoring, pooling: Pooling, memory: Memory | str) -> Scored:
+def scored(entry: Entry, number: str, pooling: Pooling, memory: Memory | str) -> Scored:
     """Return a mapper with one of the two numbers."""
     on_tracks = [cell for cell in entry.cells if cell.track in TRACKS[number] and not cell.check]
     why = entry.headline.reason or reason_for_none(on_tracks)
@@ -114,7 +89,7 @@ def scored(entry: Entry, number: str, scoring: Scoring, pooling: Pooling, memory
         why = why or memory
     if why is not None:
         return Scored(entry, reason=why)
-    cells = by_place(cell for cell in on_tracks if scoring.counts(cell))
+    cells = by_place(cell for cell in on_tracks if counts(cell, entry.headline.left_out))
     if not cells:
         return Scored(entry, reason="no cell that counts can be steered")
     counted = {place: _counted(seeds[0], memory) if number == CARRIED else None for place, seeds in cells.items()}

@@ -1,4 +1,4 @@
-"""What a leaderboard fixes for the scores of a suite: memory, cells that are left out, names of behaviours."""
+"""What a leaderboard fixes for the scores of a suite: memory, and names of behaviours."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,18 +19,12 @@ class Scoring(Part):
     """How the mappers of one suite are scored.
 
     `memory` names mappers that come with graftbench: what one of them does on a prompt is no evidence that a map
-    carried it. `left_out` has the cells, as `task variant pair`, that enter no score, with the reason. `behaviours` has
-    the behaviour of each variant under which scores are reported; a variant that is missing stands for itself.
+    carried it. `behaviours` has the behaviour of each variant under which scores are reported; a variant that is
+    missing stands for itself. The suite itself says which cells enter no score.
     """
 
     memory: tuple[Word, ...] = ()
-    left_out: dict[Line, Line] = Field(default_factory=dict)
     behaviours: dict[Word, Line] = Field(default_factory=dict)
-
-    def counts(self, cell: CellResult) -> bool:
-        """Return whether a cell enters a score."""
-        named = f"{cell.task} {cell.variant} {cell.pair}"
-        return bool(cell.steerable) and cell.status == "ok" and not cell.check and named not in self.left_out
 
     def behaviour(self, cell: CellResult) -> str:
         """Return the name of a cell's behaviour."""

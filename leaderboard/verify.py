@@ -9,7 +9,7 @@ from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.mappers.loading import SOURCE
 from graftbench.benchmark.results.consistency import problems
 from graftbench.benchmark.results.entry_files import read_bytes, read_entry
-from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry
+from graftbench.benchmark.results.schema import Entry
 from graftbench.benchmark.runs.folder import LEADERBOARD, MAPPERS, ROWS
 from graftbench.benchmark.runs.suite import SUITE, Suite, read_suite_file
 from graftbench.leaderboard.comparability import comparison_problems
@@ -43,9 +43,7 @@ class Verified:
         if self.wrong:
             problems = "; ".join(self.wrong)
             return problems if problems.startswith(str(self.path)) else f"{self.path}: {problems}"
-        old = self.entry is not None and self.entry.schema_version != SCHEMA_VERSION
-        version = f" (schema version {self.entry.schema_version})" if self.entry and old else ""
-        return f"{self.path}: follows from its {' and its '.join(self.checked)}{version}"
+        return f"{self.path}: follows from its {' and its '.join(self.checked)}"
 
 
 def verify(path: Path, folder: Path) -> Verified:

@@ -3,7 +3,7 @@
 Prompts are resampled in clusters that share content, one cluster fewer than there are, so that the spread of the
 resamples is that of the estimate (Rao and Wu, 1988). In each resample a single random draw stands for the baseline: a
 mapped vector is one vector too, and may be as lucky as any of them. An interval above 0 therefore says that the mapper
-beats random vectors, and not only their mean.
+beats a single random vector, and not only their mean: it is a prediction interval. `ratio` has the confidence interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -120,7 +120,7 @@ def is_steerable(native: Bits, random: Bits, resamples: Resamples) -> bool:
 def transfer(mapped: Bits, native: Bits, baseline: Bits, resamples: Resamples) -> Interval:
     """Return (rate(mapped) - rate(baseline)) / (rate(native) - rate(baseline)); all [draws, prompts].
 
-    ValueError where native adds nothing.
+    Its interval is a prediction interval. ValueError where native adds nothing.
     """
     native_gain = float(native.mean() - baseline.mean())
     if native_gain <= 0:

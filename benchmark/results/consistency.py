@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from graftbench.benchmark.core.names import cell_name
 from graftbench.benchmark.metrics.statistics import Resamples
-from graftbench.benchmark.results.estimates import draws_of, rate_of, resamples_of, steerable, transfer_of
-from graftbench.benchmark.results.schema import NOT_STEERABLE, CellResult, Entry, Rate
+from graftbench.benchmark.results.estimates import draws_of, rate_of, resamples_of, steerable
+from graftbench.benchmark.results.schema import NOT_STEERABLE, CellResult, Entry, Limits, Rate, Transfer
 from graftbench.benchmark.results.scores import CELLS_LEFT_OUT, headline
+from graftbench.benchmark.results.transfers import cell_transfer
 
 MAX_DRAWS = 1000  # of one condition
 ONE_DRAW = ("unsteered", "native", "mapped", "mapped_own_norm", "mapped_best")  # conditions without random draws
@@ -22,8 +23,9 @@ def problems(entry: Entry) -> list[str]:
     ]
     if inconsistent:  # scores that follow from these would be wrong, too
         return inconsistent
-    recomputed = headline(entry.cells, filtered=entry.headline.reason == CELLS_LEFT_OUT)
-    return [f"headline: {what}" for what in _mismatches(entry.headline.model_dump(), recomputed.model_dump())]
+    stated = entry.headline
+    recomputed = headline(entry.cells, filtered=stated.reason == CELLS_LEFT_OUT, left_out=stated.left_out)
+    return [f"headline: {what}" for what in _mismatches(stated.model_dump(), recomputed.model_dump())]
 
 
 def problems_of_cell(cell: CellResult) -> Iterator[str]:
@@ -44,11 +46,29 @@ def problems_of_cell(cell: CellResult) -> Iterator[str]:
     if cell.steerable != can_be_steered:
         yield f"`steerable` is {cell.steerable}, and the bits say {can_be_steered}"
     elif can_be_steered and "mapped" in cell.bits:
-        for name, value in vars(transfer_of(cell.bits, cell.transfer.baseline, resamples)).items():
-            if not _near(getattr(cell.transfer, name), value):
-                yield f"transfer.{name} is {getattr(cell.transfer, name)}, and the bits say {value}"
+        yield from _transfer_mismatches(cell, cell.transfer, resamples)
     elif cell.transfer.value is not None or not cell.transfer.reason:
         yield "it has a transfer, and nothing to have it from"
+
+
+def _transfer_mismatches(cell: CellResult, stated: Transfer, resamples: Resamples) -> Iterator[str]:
+    recomputed = cell_transfer(cell.clusters, cell.bits, stated.baseline, resamples)
+    if recomputed.value is not None and not _near(stated.value, recomputed.value):
+        yield f"transfer.value is {stated.value}, and the bits say {recomputed.value}"
+    for name in ("confidence", "prediction"):
+        mine, theirs = getattr(stated, name), getattr(recomputed, name)
+        if not _all_near(mine, theirs):
+            yield f"transfer.{name} is {_words(mine)}, and the bits say {_words(theirs)}"
+
+
+def _all_near(stated: Limits | None, recomputed: Limits | None) -> bool:
+    if stated is None or recomputed is None:
+        return stated is recomputed
+    return all(_near(one, other) for one, other in zip(stated, recomputed, strict=True))
+
+
+def _words(limits: Limits | None) -> str:
+    return "nothing" if limits is None else f"{limits.low} to {limits.high}"
 
 
 def _can_be_steered(cell: CellResult, resamples: Resamples) -> bool:

@@ -6,30 +6,41 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
 from graftbench.benchmark.core.names import MAPPER_NAME, MAPPER_NAME_RULE, SOURCE_FILE
 from graftbench.benchmark.results.packing import pack, unpack
-from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry
+from graftbench.benchmark.results.schema import SCHEMA_VERSION, Entry, MapperRecord, SuiteIdentity
 from graftbench.benchmark.results.stored_entry import StoredEntry
 
-MAX_ENTRY_BYTES = 2**26  # an entry of the pocket suite has a million; before version 3 it had a few
+MAX_ENTRY_BYTES = 2**26  # an entry of the pocket suite has a million
 
 
-class _Version(BaseModel):
-    """The version of the schema that a file is written in."""
+class EntryOwner(BaseModel):
+    """Whose results an entry holds, whatever the version of its schema."""
 
-    schema_version: int
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    mapper: MapperRecord
+    suite: SuiteIdentity
+
+
+def read_owner(path: Path) -> EntryOwner:
+    """Return whose results the entry in a file holds; UserError where it says nothing of them."""
+    try:
+        return EntryOwner.model_validate_json(read_bytes(path))
+    except ValidationError as error:
+        raise UserError(f"{path} is no entry: {first_error(error)}.") from error
 
 
 def read_entry(path: Path | str) -> Entry:
-    """Read the entry in a file, of this or a former version; UserError where it is none, or is of a newer schema."""
+    """Read the entry in a file; UserError where it is none, or is of another version of the schema."""
     path = Path(path)
     raw = read_bytes(path)
     try:
-        entry = _parsed(raw)
+        entry = unpack(StoredEntry.model_validate_json(raw))
     except ValidationError as error:
         raise UserError(f"{path} is no entry: {_sentence(error)}") from error
     _refuse_duplicate_keys(path, raw)
@@ -39,23 +50,6 @@ def read_entry(path: Path | str) -> Entry:
         if not SOURCE_FILE.fullmatch(name):
             raise UserError(f"{path}: {name[:80]!r} is no name of a source file of a mapper.")
     return entry
-
-
-def _parsed(raw: bytes) -> Entry:
-    try:
-        return unpack(StoredEntry.model_validate_json(raw))
-    except ValidationError:
-        if not _is_former(raw):
-            raise
-    return Entry.model_validate_json(raw)
-
-
-def _is_former(raw: bytes) -> bool:
-    """Return whether a file says that it is written in a former version of the schema."""
-    try:
-        return _Version.model_validate_json(raw).schema_version < SCHEMA_VERSION
-    except ValidationError:
-        return False
 
 
 def read_bytes(path: Path, most: int = MAX_ENTRY_BYTES) -> bytes:
@@ -92,8 +86,10 @@ def _sentence(error: ValidationError) -> str:
         return f"{first_error(error)}."
     if of_version[0]["type"] == "missing":
         return "it does not say which version of the schema it is written in."
-    stated = str(of_version[0]["input"])[:20]
-    return f"its schema has version {stated}, and versions 1 to {SCHEMA_VERSION} are read: take a newer graftbench."
+    stated = of_version[0]["input"]
+    older = isinstance(stated, int) and stated < SCHEMA_VERSION
+    advice = "score the mapper again" if older else "take a newer graftbench"
+    return f"its schema has version {str(stated)[:20]}, and version {SCHEMA_VERSION} is read: {advice}."
 
 
 def entry_text(entry: Entry) -> str:

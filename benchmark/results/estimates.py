@@ -44,7 +44,10 @@ def rate_of(bits: BitsByCondition, condition: str, resamples: Resamples) -> Inte
 
 
 def transfer_of(bits: BitsByCondition, baseline: str, resamples: Resamples) -> Interval:
-    """Return the transfer of the mapped condition; ValueError where native is no better than the baseline."""
+    """Return the transfer of the mapped condition with its prediction interval, against a single random vector.
+
+    ValueError where native is no better than the baseline.
+    """
     return _transfer(*(draws_of(bits, name) for name in ("mapped", "native", baseline)), resamples)
 
 

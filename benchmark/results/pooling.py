@@ -1,6 +1,6 @@
-"""From the cells of a mapper to its transfer over all of them."""
+"""From the cells of a mapper to its transfer over all of them, or in one of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -48,19 +48,26 @@ class Pooling:
         """
         first = seeds[0]
         assert first.transfer is not None
-        layout = self._layout(first.clusters)
-        references = self._references(first, layout, counted)
+        native, baseline = draws_of(first.bits, "native"), draws_of(first.bits, first.transfer.baseline)
+        references = self._references(first.clusters, native, baseline, counted)
         fit = (first.pair, first.sites, first.training.data_hash if first.training else None)
         draws = tuple(draws_of(cell.bits, condition) for cell in seeds)
         key = (id(references), fit, draws)
         if key not in self.parts:
             weight = 1.0 if counted is None else counted.array[0]
-            mapped = np.concatenate([each.array for each in draws]) * weight
-            native = draws_of(first.bits, "native").array * weight
-            if first.transfer.baseline != RANDOM and mapped.mean() > native.mean():
-                mapped = np.repeat(native, len(seeds), axis=0)
-            self.parts[key] = Part(references, fit, mapped.sum(1), _centred(mapped) @ layout.member)
+            mapped, own = np.concatenate([each.array for each in draws]) * weight, native.array * weight
+            if first.transfer.baseline != RANDOM and mapped.mean() > own.mean():
+                mapped = np.repeat(own, len(seeds), axis=0)
+            self.parts[key] = self._part(references, first.clusters, fit, mapped)
         return self.parts[key]
+
+    def alone(self, clusters: Sequence[str], mapped: Draws, native: Draws, baseline: Draws) -> Pooled:
+        """Return the transfer in one cell with one seed; a mapper may be better than native there."""
+        references = self._references(clusters, native, baseline, None)
+        return self.pool([self._part(references, clusters, None, mapped.array)])
+
+    def _part(self, references: References, clusters: Sequence[str], fit: Hashable, mapped: Bits) -> Part:
+        return Part(references, fit, mapped.sum(1), _centred(mapped) @ self._layout(clusters).member)
 
     def _layout(self, clusters: Sequence[str]) -> _Layout:
         key = tuple(clusters)
@@ -71,12 +78,11 @@ class Pooling:
             self.layouts[key] = _Layout(np.array([self.numbers[name] for name in own]), member)
         return self.layouts[key]
 
-    def _references(self, cell: CellResult, layout: _Layout, counted: Draws | None) -> References:
-        assert cell.transfer is not None
-        native, baseline = draws_of(cell.bits, "native"), draws_of(cell.bits, cell.transfer.baseline)
+    def _references(self, clusters: Sequence[str], native: Draws, baseline: Draws, counted: Draws | None) -> References:
+        layout = self._layout(clusters)
         key = (id(layout), native, baseline, counted)
         if key not in self.references:
-            n = len(cell.clusters)
+            n = len(clusters)
             weight = np.ones(n) if counted is None else counted.array[0]
             of_native, of_baseline = native.array * weight, baseline.array * weight
             self.references[key] = References(

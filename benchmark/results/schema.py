@@ -1,7 +1,7 @@
 """An entry, one mapper's results on one suite, and the parts that its file is made of."""
 
 import json
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -23,7 +23,7 @@ from graftbench.benchmark.results.draws import Draws
 
 UNSTEERED = "unsteered"
 NOT_STEERABLE = "not_steerable"  # the reason of a cell where native is no better than the baseline
-SCHEMA_VERSION: Final = 3  # 1 had no `sweep` and no `examples`; before 3, every cell held all its values itself
+SCHEMA_VERSION: Final = 4  # before 4, a transfer had one interval, and the headline was a mean over tasks
 
 
 class Part(BaseModel):
@@ -32,7 +32,14 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def _all_or_none(*figures: float | None) -> None:
+class Limits(NamedTuple):
+    """The limits of a 95 % interval."""
+
+    low: Figure
+    high: Figure
+
+
+def _all_or_none(*figures: float | Limits | None) -> None:
     if len({figure is None for figure in figures}) > 1:
         raise ValueError("a figure stands with its interval, or neither does")
 
@@ -94,11 +101,25 @@ class Rate(_Estimate):
     reason: Line | None = None
 
 
-class Transfer(_Estimate):
-    """(mapped - baseline) / (native - baseline); null with a reason where the cell cannot be steered."""
+class Transfer(Part):
+    """(mapped - baseline) / (native - baseline); null with a reason where the cell cannot be steered.
 
+    `confidence` is the confidence interval of the value, whose baseline is the mean of all random vectors; it is null
+    where native's gain may be nothing, so that it has no limits. `prediction` is against a single random vector.
+    """
+
+    value: Figure | None
+    confidence: Limits | None
+    prediction: Limits | None
     baseline: Word
     reason: Line | None
+
+    @model_validator(mode="after")
+    def _with_its_intervals(self) -> Self:
+        _all_or_none(self.value, self.prediction)
+        if self.value is None and self.confidence is not None:
+            raise ValueError("an interval stands with its figure")
+        return self
 
 
 class MapperCost(Part):
@@ -263,41 +284,47 @@ class CellResult(ExperimentFacts, FitFacts):
     side_effects: SideEffects | Missing = NOT_MEASURED
 
 
-class _Scored(Part):
-    """A score with its interval, or neither."""
+class Score(Part):
+    """A transfer pooled over the prompts of some cells, times 100; null with a reason.
+
+    `low` to `high` is its 95 % confidence interval. A mapper that brings random vectors, another one in each cell and
+    with each seed, scores from `null_low` to `null_high` in 95 % of cases.
+    """
 
     score: Figure | None
     low: Figure | None
     high: Figure | None
+    null_low: Figure | None
+    null_high: Figure | None
+    reason: Line | None
+    n_cells: Count = 0
+    n_prompts: Count = 0
 
     @model_validator(mode="after")
-    def _with_its_interval(self) -> Self:
-        _all_or_none(self.score, self.low, self.high)
+    def _with_its_intervals(self) -> Self:
+        _all_or_none(self.score, self.low, self.high, self.null_low, self.null_high)
         return self
 
 
-class TaskScore(_Scored):
-    """Score of one task: ratio of sums over its steerable cells, times 100; null with a reason."""
+class TrackScores(Part):
+    """Scores on one fit track, each of one task or one pair."""
 
-    reason: Line | None = None
-    n_steerable: Count
-    n_cells: Count
+    by_task: dict[Word, Score]
+    by_pair: dict[Word, Score]
 
 
-class Score(_Scored):
-    """Mean of the tasks' scores; null, with a reason, where a cell failed or none can be steered."""
+class Headline(Part):
+    """The score `fitted`, and what it is made of; `reason` says why there is no score, on any track.
+
+    `left_out` has the cells that enter no score, as `task variant pair`, with the reason.
+    """
 
     reason: Line | None
     n_steerable: Count
     n_cells: Count
-    by_task: dict[Word, TaskScore]
-
-
-class Headline(Score):
-    """Score over all cells and over those of each fit track; mappers are ranked by it."""
-
-    bootstrap_seed: Count
-    by_track: dict[Word, Score]
+    left_out: dict[Line, Line] = {}
+    fitted: Score
+    by_track: dict[Word, TrackScores]
 
 
 class EntryFacts(Part):
@@ -306,7 +333,7 @@ class EntryFacts(Part):
     graftbench_version: Word
     suite: SuiteIdentity
     judges: dict[Word, dict[Word, Identity]]
-    datasets: dict[Word, Identity] = {}  # by task, and that of the track general; empty in entries of former versions
+    datasets: dict[Word, Identity] = {}  # by task, and that of the track general; empty in entries of before
     rejudged: dict[Word, Identity] = {}  # by measure: the judge that it had when strengths were chosen
     judging: Judging = Judging()
     mapper: MapperRecord
@@ -317,5 +344,5 @@ class EntryFacts(Part):
 class Entry(EntryFacts):
     """Results of one mapper on one suite."""
 
-    schema_version: Literal[1, 2, 3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     cells: list[CellResult]

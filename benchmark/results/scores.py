@@ -1,83 +1,126 @@
-"""The headline of an entry: the mean over tasks, by fit track and over all, as schema 3 has it.
+"""Scores of a mapper: its transfer pooled over cells, times 100. The headline of an entry has those that need no other.
 
-It summarises one run. Mappers are compared by other numbers, which need the entries of memory (`leaderboard.scored`).
+`fitted` is over the track `task`. The other number, `carried`, needs the entries of memory, and is the leaderboard's.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
-from zlib import crc32
+from collections.abc import Callable, Mapping, Sequence
+from math import isinf
 
-import numpy as np
-
-from graftbench.benchmark.metrics.statistics import RESAMPLES, Floats, Interval, Resamples, interval, resample_counts
-from graftbench.benchmark.results.draws import Draws
-from graftbench.benchmark.results.estimates import BOOTSTRAP_SEED, draws_of, resamples_of
-from graftbench.benchmark.results.schema import CellResult, Headline, Score, TaskScore
+from graftbench.benchmark.metrics.null_band import null_band
+from graftbench.benchmark.metrics.pooled import Pooled
+from graftbench.benchmark.metrics.ratio import interval_of
+from graftbench.benchmark.results.pooling import Place, Pooling, by_place, place_of
+from graftbench.benchmark.results.schema import CellResult, Headline, Score, TrackScores
 
 CELLS_LEFT_OUT = "cells of the suite were left out"
 MIN_TEST_PROMPTS, MIN_VALIDATION_PROMPTS = 128, 64  # of a cell that counts
+FITTED_TRACK = "task"
+_NOTHING_LEFT_OUT: Mapping[str, str] = {}
 
 
-class _Fit(NamedTuple):
-    """The bits of one fit of a mapper in one cell, with the resamples of its prompts."""
+def headline(
+    cells: Sequence[CellResult], *, filtered: bool = False, left_out: Mapping[str, str] = _NOTHING_LEFT_OUT
+) -> Headline:
+    """Return the score `fitted`, and scores by task and pair on each track.
 
-    mapped: Draws
-    native: Draws
-    baseline: Draws
-    resamples: Resamples
-
-
-@dataclass(frozen=True)
-class _Gains:
-    """Rates of mapped and native above the baseline, with their resamples [resamples]."""
-
-    mapped: float
-    native: float
-    mapped_resamples: Floats
-    native_resamples: Floats
-
-
-def headline(cells: Sequence[CellResult], *, filtered: bool = False) -> Headline:
-    """Return the headline: the mean over tasks, times 100, of the ratio of sums over steerable cells.
-
-    Check cells never enter. The score is null where cells of the suite were left out (`filtered`), failed, or had too
-    few prompts.
+    Check cells never enter, nor do those that are `left_out`, named as `task variant pair`. `fitted` is null where
+    cells of the suite are missing (`filtered`), failed, or had too few prompts.
     """
     counted = [cell for cell in cells if not cell.check]
     failed = sum(cell.status != "ok" for cell in counted)
     unranked = CELLS_LEFT_OUT if filtered else None
     if failed:  # on any track: a mapper that fails somewhere is ranked nowhere
         unranked = f"{failed} of {len(counted)} cells failed"
-    tracks = list(dict.fromkeys(cell.track for cell in counted))
+    unranked = unranked or reason_for_none(counted)
+    pooling = Pooling.over(counted)
+    by_track = _groups(counted, lambda cell: cell.track)
     return Headline(
-        **_score(counted, unranked).model_dump(),
-        bootstrap_seed=BOOTSTRAP_SEED,
-        by_track={track: _score([cell for cell in counted if cell.track == track], unranked) for track in tracks},
+        reason=unranked,
+        n_steerable=sum(bool(cell.steerable) for cell in counted),
+        n_cells=len(counted),
+        left_out=dict(left_out),
+        fitted=_fitted(by_track.get(FITTED_TRACK, []), unranked, left_out, pooling),
+        by_track={track: _of_track(own, left_out, pooling) for track, own in by_track.items()},
     )
+
+
+def _fitted(cells: Sequence[CellResult], unranked: str | None, left_out: Mapping[str, str], pooling: Pooling) -> Score:
+    if unranked is not None:
+        return no_score(unranked)
+    return _score(cells, left_out, pooling) if cells else no_score(f"the suite has no track {FITTED_TRACK}")
+
+
+def _of_track(cells: Sequence[CellResult], left_out: Mapping[str, str], pooling: Pooling) -> TrackScores:
+    parts = [_groups(cells, lambda cell: cell.task), _groups(cells, lambda cell: cell.pair)]
+    tasks, pairs = ({name: _score(own, left_out, pooling) for name, own in part.items()} for part in parts)
+    return TrackScores(by_task=tasks, by_pair=pairs)
+
+
+def _groups(cells: Sequence[CellResult], part_of: Callable[[CellResult], str]) -> dict[str, list[CellResult]]:
+    groups: dict[str, list[CellResult]] = {}
+    for cell in cells:
+        groups.setdefault(part_of(cell), []).append(cell)
+    return groups
 
 
 def score_of(cells: Sequence[CellResult]) -> Score:
-    """Return the score of some cells, over their tasks."""
-    return _score(cells, None)
+    """Return the score of some cells, checks apart, on their own."""
+    counted = [cell for cell in cells if not cell.check]
+    return _score(counted, _NOTHING_LEFT_OUT, Pooling.over(counted))
 
 
-def _score(counted: Sequence[CellResult], unranked: str | None) -> Score:
-    """Return the score of the cells that count, null for the reason given, or for one of their own."""
-    tasks = list(dict.fromkeys(cell.task for cell in counted))
-    scores = {task: _task_score([cell for cell in counted if cell.task == task]) for task in tasks}
-    reason = unranked or reason_for_none(counted)
-    mean = None if reason else _mean([resamples for _, resamples in scores.values() if resamples is not None])
+def _score(cells: Sequence[CellResult], left_out: Mapping[str, str], pooling: Pooling) -> Score:
+    reason = reason_for_none(cells)
+    if reason is not None:
+        return no_score(reason)
+    places = by_place(_of_shared_seeds([cell for cell in cells if counts(cell, left_out)]))
+    if not places:
+        return no_score("no cell that counts can be steered")
+    return score_of_pooled(pooling.pool([pooling.part(seeds, None) for seeds in places.values()]))
+
+
+def _of_shared_seeds(cells: Sequence[CellResult]) -> list[CellResult]:
+    """Return the cells, each once, with the seeds that every place has: a run of some cells may lack others."""
+    places: dict[Place, dict[int, CellResult]] = {}
+    for cell in cells:
+        places.setdefault(place_of(cell), {}).setdefault(cell.seed, cell)
+    shared = set.intersection(*map(set, places.values())) if places else set()
+    return [cell for seeds in places.values() for seed, cell in seeds.items() if seed in shared]
+
+
+def counts(cell: CellResult, left_out: Mapping[str, str]) -> bool:
+    """Return whether a cell enters a score."""
+    named = f"{cell.task} {cell.variant} {cell.pair}"
+    return bool(cell.steerable) and cell.status == "ok" and not cell.check and named not in left_out
+
+
+def score_of_pooled(pooled: Pooled) -> Score:
+    """Return a pooled transfer as a score, with its interval and what random vectors would score."""
+    references = pooled.references
+    n_prompts = round(references.possible * references.n_prompts)
+    if pooled.gain <= 0:
+        return no_score("memory does all that native does", len(pooled.parts), n_prompts)
+    low, high = interval_of(pooled)
+    if isinf(low) or isinf(high):
+        return no_score("native's gain may be nothing", len(pooled.parts), n_prompts)
+    figures = (pooled.value, low, high, *null_band(references, len(pooled.by_seed)))
+    score, low, high, null_low, null_high = (round(100 * figure, 4) for figure in figures)
     return Score(
-        score=round(mean.value, 4) if mean else None,
-        low=round(mean.low, 4) if mean else None,
-        high=round(mean.high, 4) if mean else None,
-        reason=reason,
-        n_steerable=sum(bool(cell.steerable) for cell in counted),
-        n_cells=len(counted),
-        by_task={task: score for task, (score, _) in scores.items()},
+        score=score,
+        low=low,
+        high=high,
+        null_low=null_low,
+        null_high=null_high,
+        reason=None,
+        n_cells=len(pooled.parts),
+        n_prompts=n_prompts,
     )
+
+
+def no_score(reason: str, n_cells: int = 0, n_prompts: int = 0) -> Score:
+    """Return a score that is missing."""
+    none = dict.fromkeys(("score", "low", "high", "null_low", "null_high"))
+    return Score(**none, reason=reason, n_cells=n_cells, n_prompts=n_prompts)
 
 
 def reason_for_none(counted: Sequence[CellResult]) -> str | None:
@@ -99,75 +142,3 @@ def reason_for_none(counted: Sequence[CellResult]) -> str | None:
         return "no cell can be steered"
     unmapped = [cell for cell in steerable if "mapped" not in cell.bits]
     return unmapped[0].rates["mapped"].reason if unmapped else None
-
-
-def _task_score(cells: Sequence[CellResult]) -> tuple[TaskScore, tuple[float, Floats] | None]:
-    """Return the score of one task, and the exact value with its resamples [resamples] where there is one."""
-    steerable = [cell for cell in cells if cell.steerable and cell.status == "ok"]
-    counts: dict[str, Any] = {"reason": reason_for_none(cells), "n_steerable": len(steerable), "n_cells": len(cells)}
-    if counts["reason"] is not None:
-        return TaskScore(score=None, low=None, high=None, **counts), None
-    gains = [_over_seeds(fits) for fits in _by_fit(steerable)]
-    value = 100 * sum(g.mapped for g in gains) / sum(g.native for g in gains)
-    mapped = np.sum([g.mapped_resamples for g in gains], axis=0)
-    native = np.sum([g.native_resamples for g in gains], axis=0)
-    resamples = np.divide(100 * mapped, native, out=np.full_like(mapped, np.nan), where=native > 0)
-    low, high = interval(resamples, skip_nan=True)  # as in a transfer: where native adds nothing, there is none
-    score = TaskScore(score=round(value, 4), low=round(low, 4), high=round(high, 4), **counts)
-    return score, (value, resamples)
-
-
-def _by_fit(cells: Sequence[CellResult]) -> list[list[CellResult]]:
-    """Group cells that differ in the mapper's seed alone."""
-    by_fit: dict[tuple[str, str, str], list[CellResult]] = {}
-    for cell in cells:
-        by_fit.setdefault((cell.variant, cell.pair, cell.track), []).append(cell)
-    return list(by_fit.values())
-
-
-def _over_seeds(fits: Sequence[CellResult]) -> _Gains:
-    """Return the mean gains over the mapper's seeds."""
-    return _mean_gains(tuple(_fit(cell) for cell in fits))
-
-
-def _fit(cell: CellResult) -> _Fit:
-    assert cell.transfer is not None
-    baseline = cell.transfer.baseline
-    mapped, native, base = (draws_of(cell.bits, name) for name in ("mapped", "native", baseline))
-    return _Fit(mapped, native, base, resamples_of(cell.clusters, cell.bits, baseline))
-
-
-@lru_cache(maxsize=2**11)  # the score over all, of each track and of each pair are over the same fits
-def _mean_gains(fits: tuple[_Fit, ...]) -> _Gains:
-    """Average the gains over the mapper's seeds, which are resampled as prompts and draws are.
-
-    Prompts and draws are shared by all mappers, and so are their resamples. The seeds of two mappers have nothing in
-    common: their resamples are seeded by the bits of the fits.
-    """
-    gains = [_gains(fit) for fit in fits]
-    seed = crc32(b"".join(fit.mapped.array.astype(np.uint8).tobytes() for fit in fits))
-    weights = resample_counts(np.random.default_rng((BOOTSTRAP_SEED, seed)), len(fits), RESAMPLES)
-    shares = weights / weights.sum(1, keepdims=True)
-    return _Gains(
-        float(np.mean([g.mapped for g in gains])),
-        float(np.mean([g.native for g in gains])),
-        np.sum([g.mapped_resamples * shares[:, i] for i, g in enumerate(gains)], axis=0),
-        np.sum([g.native_resamples * shares[:, i] for i, g in enumerate(gains)], axis=0),
-    )
-
-
-def _gains(fit: _Fit) -> _Gains:
-    mapped, native, base = fit.mapped.array, fit.native.array, fit.baseline.array
-    base_rates = fit.resamples.rate(base)
-    return _Gains(
-        float(mapped.mean() - base.mean()),
-        float(native.mean() - base.mean()),
-        fit.resamples.rate(mapped) - base_rates,
-        fit.resamples.rate(native) - base_rates,
-    )
-
-
-def _mean(scores: Sequence[tuple[float, Floats]]) -> Interval:
-    """Return the mean of the tasks' scores, with the interval of the mean of their resamples."""
-    resamples = np.mean([resamples for _, resamples in scores], axis=0)
-    return Interval(float(np.mean([value for value, _ in scores])), *interval(resamples, skip_nan=True))

@@ -86,7 +86,7 @@ class StoredCell(FitFacts):
 class StoredEntry(EntryFacts):
     """Results of one mapper on one suite."""
 
-    schema_version: Literal[3]
+    schema_version: Literal[4]
     shared: Shared
     cells: list[StoredCell]
 

@@ -13,7 +13,7 @@ from graftbench.benchmark.experiments.protocol import Scored
 from graftbench.benchmark.mappers.loading import hashes_of
 from graftbench.benchmark.metrics.statistics import Resamples
 from graftbench.benchmark.models.devices import device_of
-from graftbench.benchmark.results.estimates import rate_of, resamples_of, steerable, transfer_of
+from graftbench.benchmark.results.estimates import rate_of, resamples_of, steerable
 from graftbench.benchmark.results.rows import judging_cost, rows_with_judging_cost
 from graftbench.benchmark.results.schema import (
     NOT_STEERABLE,
@@ -27,6 +27,7 @@ from graftbench.benchmark.results.schema import (
     Transfer,
 )
 from graftbench.benchmark.results.scores import headline
+from graftbench.benchmark.results.transfers import cell_transfer
 from graftbench.benchmark.runs.cell import CellOutcome
 from graftbench.benchmark.runs.executors.protocol import Failure
 from graftbench.benchmark.runs.fit import Fitted
@@ -133,8 +134,8 @@ def _transfer(scored: Scored, reason: str | None, resamples: Resamples) -> Trans
     if "mapped" not in bits:
         reason = reason or scored.reasons["mapped"]
     if reason is not None:
-        return Transfer(value=None, low=None, high=None, baseline=scored.baseline, reason=reason)
-    return Transfer(**vars(transfer_of(bits, scored.baseline, resamples)), baseline=scored.baseline, reason=None)
+        return Transfer(value=None, confidence=None, prediction=None, baseline=scored.baseline, reason=reason)
+    return cell_transfer(scored.summary.clusters, bits, scored.baseline, resamples)
 
 
 def _rounded(value: float | None) -> float | None:
@@ -164,7 +165,7 @@ def entry_of(
         ),
         judging=judging_cost(rows_with_judging_cost(tables), judges),
         environment=_environment(request),
-        headline=headline(results, filtered=bool(request.left_out(cells))),
+        headline=headline(results, filtered=bool(request.left_out(cells)), left_out=request.suite.left_out),
         cells=list(results),
     )
 

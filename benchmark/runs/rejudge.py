@@ -5,7 +5,7 @@ clean answers or were left unscored by it, and which cells failed.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.results.rows import CLEAN, judging_cost, table_of
-from graftbench.benchmark.results.schema import Entry, SuiteIdentity
+from graftbench.benchmark.results.schema import CellResult, Entry, Headline, SuiteIdentity
 from graftbench.benchmark.results.scores import CELLS_LEFT_OUT, headline
 from graftbench.benchmark.results.stored_rows import read_rows, row_numbers_by_experiment
 from graftbench.benchmark.runs.agreement import JudgeAgreement, agreement_of
@@ -149,6 +149,11 @@ def _new_entry(
             "rejudged": {measure: former} | stored.entry.rejudged,  # the first judge of a measure stays on record
             "judging": judging_cost(rows, every),
             "cells": cells,
-            "headline": headline(cells, filtered=stored.entry.headline.reason == CELLS_LEFT_OUT),
+            "headline": _headline(stored.entry, cells),
         }
     )
+
+
+def _headline(former: Entry, cells: Sequence[CellResult]) -> Headline:
+    filtered = former.headline.reason == CELLS_LEFT_OUT
+    return headline(cells, filtered=filtered, left_out=former.headline.left_out)

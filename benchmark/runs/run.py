@@ -11,7 +11,7 @@ from graftbench.benchmark.core.files import copy_into
 from graftbench.benchmark.core.locks import locked
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.loading import copy_source
-from graftbench.benchmark.results.entry_files import read_entry
+from graftbench.benchmark.results.entry_files import read_owner
 from graftbench.benchmark.runs.disk import check_disk
 from graftbench.benchmark.runs.entry import cell_result, entry_of
 from graftbench.benchmark.runs.executors.protocol import Failure
@@ -58,7 +58,7 @@ def _not_another(request: Request, folder: Path) -> None:
     """Raise UserError where a folder holds the finished run of another mapper or suite."""
     if not (folder / ENTRY).is_file():
         return
-    there, mapper = read_entry(folder / ENTRY), request.mapper
+    there, mapper = read_owner(folder / ENTRY), request.mapper
     same = (there.mapper.sha256, there.mapper.options, there.suite.hash)
     if same != (mapper.sha256, mapper.options, request.suite.hash):
         raise UserError(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from graftbench.benchmark.capability.measures import SideEffectsSpec
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import first_error
-from graftbench.benchmark.core.names import Word
+from graftbench.benchmark.core.names import Line, Word
 from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.data.examples import Track
 from graftbench.benchmark.data.tracks import USUAL_TRACKS
@@ -80,7 +80,8 @@ class ModelSpec(_Part):
 class CellSpec(_Part):
     """Cells of one variant and one pair, a track each. `check` cells never enter the score.
 
-    `side_effects` says whether those of the suite are measured here, too.
+    `side_effects` says whether those of the suite are measured here, too. `left_out` is the reason why cells that are
+    no checks enter no score: a probe, or a second copy of an experiment.
     """
 
     variant: str
@@ -89,6 +90,7 @@ class CellSpec(_Part):
     tracks: list[Track] = list(USUAL_TRACKS)
     check: bool = False
     side_effects: bool = True
+    left_out: Line | None = None
     min_transfer: Annotated[float, Field(allow_inf_nan=False)] | None = None  # below which a test under pytest fails
 
 
@@ -149,16 +151,23 @@ class Suite(_Part):
         """Hash of all settings that affect what is measured.
 
         Settings at their defaults are left out, so that a new setting keeps the hash of every suite that does without
-        it; a default is therefore never changed. `min_transfer` only decides whether a test passes. Of a folder of
-        JSON lines its name counts, and not where it lies: entries tell its lines by their hash.
+        it; a default is therefore never changed. `min_transfer` only decides whether a test passes, and `left_out`
+        what a score is over: entries name it. Of a folder of JSON lines its name counts, and not where it lies: entries
+        tell its lines by their hash.
         """
-        only_for_tests = {"tasks": {"__all__": {"cells": {"__all__": {"min_transfer"}}}}}
-        measured = self.model_dump(mode="json", exclude_defaults=True, exclude=only_for_tests)
+        not_measured = {"tasks": {"__all__": {"cells": {"__all__": {"min_transfer", "left_out"}}}}}
+        measured = self.model_dump(mode="json", exclude_defaults=True, exclude=not_measured)
         for part in (measured, *measured["tasks"].values()):
             for key in ("dataset", "general"):
                 if isinstance(part.get(key), dict) and "jsonl" in part[key]:
                     part[key] = {"jsonl": Path(part[key]["jsonl"]).name}
         return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The cells that enter no score, as `task variant pair`, with the reason."""
+        specs = [(name, cell) for name, task in self.tasks.items() for cell in task.cells]
+        return {f"{name} {cell.variant} {cell.pair}": cell.left_out for name, cell in specs if cell.left_out}
 
     @property
     def pair_storage(self) -> "PairStorage":

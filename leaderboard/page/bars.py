@@ -35,12 +35,29 @@ class Bar:
         return abs((self.value or 0.0) - self.zero)
 
 
-def bar_of(figure: Rate | Transfer | None) -> Bar:
-    """Return the bar of a success rate or a transfer."""
+def bar_of(figure: Rate | None) -> Bar:
+    """Return the bar of a success rate."""
     if figure is None or figure.value is None:
-        return Bar("-", reason=words(figure.reason) if figure else "not run")
+        return _no_bar(figure)
     interval = _interval(figure.low, figure.high, 2)
     return Bar(f"{figure.value:z.2f}", interval, figure.value, figure.low, figure.high)
+
+
+def bar_of_transfer(figure: Transfer | None) -> Bar:
+    """Return the bar of a transfer, with both of its intervals in words."""
+    if figure is None or figure.value is None or figure.prediction is None:
+        return _no_bar(figure)
+    if figure.confidence is None:
+        confidence, low, high = "no limits", None, None
+    else:
+        low, high = figure.confidence
+        confidence = _interval(low, high, 2)
+    interval = f"{confidence}; prediction {_interval(*figure.prediction, 2)}"
+    return Bar(f"{figure.value:z.2f}", interval, figure.value, low, high)
+
+
+def _no_bar(figure: Rate | Transfer | None) -> Bar:
+    return Bar("-", reason=words(figure.reason) if figure else "not run")
 
 
 def bar_over_seeds(bars: Sequence[Bar]) -> Bar:

@@ -4,7 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from graftbench.benchmark.results.schema import CellResult, Entry, ShownPrompt, ShownReply
-from graftbench.leaderboard.page.bars import Bar, Spark, bar_of, bar_over_seeds, spark_of_sweep, words
+from graftbench.leaderboard.page.bars import (
+    Bar,
+    Spark,
+    bar_of,
+    bar_of_transfer,
+    bar_over_seeds,
+    spark_of_sweep,
+    words,
+)
 
 MAPPED = "mapped"
 NOISE = "matched_noise"  # with the covariance of this mapper's residual
@@ -140,7 +148,7 @@ def _mapper(name: str, cells: Sequence[CellResult]) -> MapperView:
         bar_over_seeds([bar_of(cell.rates.get(condition)) for cell in cells])
         for condition in (MAPPED, "mapped_own_norm", "mapped_best", NOISE)
     )
-    transfer = bar_over_seeds([bar_of(cell.transfer) for cell in cells])
+    transfer = bar_over_seeds([bar_of_transfer(cell.transfer) for cell in cells])
     sweep = spark_of_sweep([cell.sweep.get(MAPPED, []) for cell in cells])
     return MapperView(name, mapped, own_norm, best, noise, transfer, sweep)
 

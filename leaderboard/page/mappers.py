@@ -45,6 +45,7 @@ class Standing:
     control: str  # what it does; empty where it is no control
     score: Bar
     sort_key: float
+    null_band: str  # what a mapper of random vectors would score
     own_norm: str
     parts: tuple[Bar, ...]
 
@@ -127,6 +128,7 @@ def _standing(row: Mapping[str, Any], parts: Sequence[str]) -> Standing:
         _control(row),
         bar_of_score(row),
         -1e9 if row["score"] is None else row["score"],
+        "–" if row["score"] is None else f"{row['null_low']:z.1f} to {row['null_high']:z.1f}",
         "–" if own is None else f"{own:z.1f}",
         tuple(bar_of_score(by.get(part)) for part in parts),
     )

@@ -36,12 +36,13 @@ def test_rows_are_a_table_of_every_completion(run):
 
 @pytest.mark.slow
 def test_scores_of_too_few_prompts_are_none_and_the_entry_says_why(run):
-    assert run.score() is run.score("unseen") is run.score("unseen", task="backdoor_removal") is None
+    assert run.score("carried") is run.score("fitted") is run.score("fitted", task="backdoor_removal") is None
     assert "fewer than 128 test" in run.entry.headline.reason
-    with pytest.raises(gb.UserError, match="no fit track 'unsen'. Did you mean unseen"):
-        run.score("unsen")
+    assert run.scores["carried"]["reason"] == run.scores["fitted"]["reason"] == run.entry.headline.reason
+    with pytest.raises(gb.UserError, match="no score 'unseen': the two are carried and fitted"):
+        run.score("unseen")
     with pytest.raises(gb.UserError, match="no task 'other'"):
-        run.score(task="other")
+        run.score("fitted", task="other")
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -39,9 +40,23 @@ def test_what_cannot_be_steered_says_so_in_words():
 
 def test_a_part_of_a_suite_has_the_score_of_its_task_and_none_of_the_suite():
     text = printed(150, result(0.9, 0.5, 0.1), filtered=True)
-    line = next(line for line in text.splitlines() if "all cells:" in line)
-    assert line.strip().startswith("all cells: backdoor_removal 50.0 (")
-    assert line.endswith("no score of the suite, for cells of the suite were left out")
+    lines = [line.strip() for line in text.splitlines()]
+    assert "fitted: none, for cells of the suite were left out" in lines
+    assert any(line.startswith("fitted on task, by task: backdoor removal 50.0 (") for line in lines)
+
+
+def test_both_intervals_of_a_transfer_stand_in_the_table_and_the_text_says_which_is_which():
+    text = " ".join(printed(150, result(0.9, 0.5, 0.1)).split())
+    transfer = result(0.9, 0.5, 0.1).transfer
+    for low, high in (transfer.confidence, transfer.prediction):
+        assert f"{low:.2f} to {high:.2f}" in text
+    assert "95 % confidence intervals" in text and "its 95 % prediction interval" in text
+
+
+def test_a_score_stands_with_what_random_vectors_would_score():
+    text = printed(150, result(0.9, 0.5, 0.1), result(0.9, 0.5, 0.1, track="unseen"))
+    assert re.search(r"fitted: 50\.0 \([\d.-]+ to [\d.-]+; random [\d.-]+ to [\d.-]+\)", text)
+    assert "carried: none, for no memory is named for this suite" in text
 
 
 def captioned(*tasks):
@@ -59,14 +74,15 @@ def captioned(*tasks):
         )
         for cell, task in zip(cells, tasks, strict=True)
     ]
-    return next(line.strip() for line in printed(150, *cells).splitlines() if line.startswith("baseline: "))
+    text = " ".join(printed(150, *cells).split())
+    return text[text.index("Baseline: ") + len("Baseline: ") : text.index(". In brackets")]
 
 
 def test_the_baseline_is_named_of_tasks_that_ran_alone():
-    assert captioned("backdoor_removal") == "baseline: random vectors"
-    assert captioned("version_switching") == "baseline: the mean activation"
-    both = "baseline: random vectors; the mean activation in version_switching"
-    assert captioned("version_switching", "backdoor_removal") == both
+    random = "the mean of random vectors, with the 95 % prediction interval of a single one"
+    assert captioned("backdoor_removal") == random
+    assert captioned("version_switching") == "the mean activation"
+    assert captioned("version_switching", "backdoor_removal") == f"{random}; the mean activation in version_switching"
 
 
 def test_a_long_pair_is_not_cut_within_a_word():

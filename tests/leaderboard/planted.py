@@ -25,7 +25,7 @@ def suite_of(**more):
 SUITE = suite_of()
 
 
-def entry(name, *cells, sha256="0" * 64, suite=SUITE, dtype="float32", judges=None, files=None):
+def entry(name, *cells, sha256="0" * 64, suite=SUITE, dtype="float32", judges=None, files=None, left_out=None):
     about = {"name": name, "source": "elsewhere", "sha256": sha256, "options": {}, "deterministic": True}
     return Entry(
         graftbench_version="0",
@@ -33,14 +33,14 @@ def entry(name, *cells, sha256="0" * 64, suite=SUITE, dtype="float32", judges=No
         judges=judges or {},
         mapper=MapperRecord(**about, vector_rule="difference", files=files or {}),
         environment={"dtype": dtype},
-        headline=headline(cells),
+        headline=headline(cells, left_out=left_out or {}),
         cells=list(cells),
     )
 
 
-def former(submission):
-    """The record of an entry as it was written before cells shared their values."""
-    return json.loads(submission.model_copy(update={"schema_version": 2}).model_dump_json())
+def flat(submission):
+    """The record of an entry in which every cell holds all its values itself."""
+    return json.loads(submission.model_dump_json())
 
 
 def of(mapped):

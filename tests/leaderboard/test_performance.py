@@ -12,8 +12,9 @@ import pytest
 from graftbench.benchmark.mappers.info import submission_hash
 from graftbench.benchmark.results.draws import Draws
 from graftbench.benchmark.results.entry_files import entry_text, read_entry
-from graftbench.benchmark.results.estimates import resamples_of, transfer_of
+from graftbench.benchmark.results.estimates import resamples_of
 from graftbench.benchmark.results.scores import headline
+from graftbench.benchmark.results.transfers import cell_transfer
 from graftbench.leaderboard.entries import entry_files, file_name
 
 pytestmark = pytest.mark.performance
@@ -39,7 +40,7 @@ def turned(cell, n):
     if not cell.steerable:
         return cell.model_copy(update={"bits": bits})
     drawn = resamples_of(cell.clusters, bits, cell.transfer.baseline)
-    transfer = cell.transfer.model_copy(update=vars(transfer_of(bits, cell.transfer.baseline, drawn)))
+    transfer = cell_transfer(cell.clusters, bits, cell.transfer.baseline, drawn)
     return cell.model_copy(update={"bits": bits, "transfer": transfer})
 
 
@@ -50,7 +51,8 @@ def copied(entry, n):
     sha = sha256(text.encode()).hexdigest()
     about = {"name": name, "source": "copy.py:Copy", "files": {"copy.py": sha}, "sha256": submission_hash("Copy", sha)}
     cells = [turned(cell, n) for cell in entry.cells]
-    more = {"mapper": entry.mapper.model_copy(update=about), "cells": cells, "headline": headline(cells)}
+    more = {"mapper": entry.mapper.model_copy(update=about), "cells": cells}
+    more |= {"headline": headline(cells, left_out=entry.headline.left_out)}
     return entry.model_copy(update=more), text
 
 
@@ -70,7 +72,7 @@ def leaderboard_of(folder, n):
 
 @pytest.mark.parametrize("command", ["build", "page", "verify"])
 def test_what_ships_takes_seconds(tmp_path, command):
-    for part in ("entries", "suites", "sweeps"):
+    for part in ("entries", "suites", "sweeps", "scoring"):
         shutil.copytree(SHIPPED / part, tmp_path / part)
     seconds("leaderboard", "build", "--leaderboard", str(tmp_path))
     took = seconds("leaderboard", command, "--leaderboard", str(tmp_path))

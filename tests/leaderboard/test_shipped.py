@@ -21,20 +21,21 @@ def test_every_entry_follows_from_its_files_and_the_leaderboard_from_the_entries
 def test_no_entry_is_large_and_all_are_of_the_newest_schema():
     files = list((FOLDER / "entries").iterdir())
     assert max(file.stat().st_size for file in files) <= 1_500_000
-    assert all(file.read_bytes().startswith(b'{\n"schema_version": 3,') for file in files)
+    assert all(file.read_bytes().startswith(b'{\n"schema_version": 4,') for file in files)
 
 
 @pytest.mark.parametrize("file", sorted((FOLDER / "suites").iterdir()), ids=lambda file: file.stem)
 def test_a_suite_on_it_that_has_the_name_of_one_that_ships_is_the_one_that_ships(file):
     stored = read_suite_file(file)
     assert stored.name == file.stem
-    assert stored.name not in SHIPPED or stored.hash == read_suite(stored.name).hash
+    if stored.name in SHIPPED:
+        shipped = read_suite(stored.name)
+        assert (stored.hash, stored.left_out) == (shipped.hash, shipped.left_out)
 
 
 @pytest.mark.parametrize("file", sorted((FOLDER / "scoring").iterdir()), ids=lambda file: file.stem)
 def test_a_scoring_names_cells_variants_and_mappers_of_its_suite(file):
     scoring, suite = read_scoring(FOLDER, file.stem), stored_suite(FOLDER, file.stem)
-    specs = [(task, cell) for task, spec in suite.tasks.items() for cell in spec.cells]
-    assert scoring.left_out.keys() <= {f"{task} {cell.variant} {cell.pair}" for task, cell in specs}
-    assert scoring.behaviours.keys() <= {cell.variant for _, cell in specs}
+    specs = [cell for spec in suite.tasks.values() for cell in spec.cells]
+    assert scoring.behaviours.keys() <= {cell.variant for cell in specs}
     assert all(list((FOLDER / "entries").glob(f"{name}-*-{suite.hash[:8]}.json")) for name in scoring.memory)

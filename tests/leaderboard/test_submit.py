@@ -12,9 +12,10 @@ from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.mappers.info import describe, submission_hash
 from graftbench.benchmark.results.consistency import problems
 from graftbench.benchmark.results.entry_files import entry_text, read_entry
-from graftbench.benchmark.results.estimates import rate_of, resamples_of, transfer_of
+from graftbench.benchmark.results.estimates import rate_of, resamples_of
 from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.results.scores import headline
+from graftbench.benchmark.results.transfers import cell_transfer
 from graftbench.cli.main import main
 from graftbench.leaderboard.entries import file_name
 from tests.benchmark.runs.test_entry import result
@@ -277,12 +278,14 @@ def test_cells_that_were_made_better_are_found(edit, message):
 
 
 def nothing(reason):
-    return {"value": None, "low": None, "high": None, "baseline": "random", "reason": reason}
+    return {"value": None, "confidence": None, "prediction": None, "baseline": "random", "reason": reason}
 
 
 def test_a_transfer_without_a_vector_is_found():
     cells = [result(variant=name, mapped=None, reasons={"mapped": "zero_vector"}) for name in VARIANTS]
-    submission = with_cells(entry("zero", *cells), lambda cell: cell["transfer"].update(value=1.0, low=1.0, high=1.0))
+    submission = with_cells(
+        entry("zero", *cells), lambda cell: cell["transfer"].update(value=1.0, prediction=[1.0, 1.0])
+    )
     assert any("it has a transfer, and nothing to have it from" in what for what in problems(submission))
 
 
@@ -309,7 +312,8 @@ def test_prompts_that_are_not_those_of_the_rows_are_found(tmp_path, board, capsy
     drawn = resamples_of(record["cells"][0]["clusters"], record["cells"][0]["bits"], "random")
     for name, rate in record["cells"][0]["rates"].items():
         rate.update(vars(rate_of(record["cells"][0]["bits"], name, drawn)))
-    record["cells"][0]["transfer"].update(vars(transfer_of(record["cells"][0]["bits"], "random", drawn)))
+    first = record["cells"][0]
+    first["transfer"] = cell_transfer(first["clusters"], first["bits"], "random", drawn).model_dump()
     honest_looking = Entry.model_validate(record)
     assert short.n_prompts == honest_looking.cells[0].n_prompts + 1
     assert problems(honest_looking) == []

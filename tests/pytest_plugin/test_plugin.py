@@ -324,7 +324,7 @@ def test_two_processes_give_the_same_and_failures_are_on_record(busy, bare, alon
         assert f"{why}" in told
         cells = entry_in(bare, mapper).cells
         assert all(cell.status == "failed" and why in cell.reason and cell.traceback for cell in cells)
-    assert "Rank and score, with 95 % intervals" in told
+    assert "Rank and score, with 95 % confidence intervals" in told
     ranked = ranking_in(bare)["fitted"]
     assert {row["mapper"] for row in ranked} == {"Mine", "Nans", "ridge"}
 
@@ -347,7 +347,7 @@ def test_a_part_above_the_floor_that_was_given_passes_and_a_control_that_does_so
     status, told = run(bare, "-m", "benchmark", "--mapper", "identity", *part)
     assert status == 1, told
     assert "1 failed, 1 passed, 1 deselected" in told
-    assert "identity is a control that should do nothing, and scores 100.0 (100.0 to 100.0) on the track task" in told
+    assert "identity is a control that should do nothing, and scores 100.0 (" in told
     entry = entry_in(bare, "identity")
     assert [cell.track for cell in entry.cells] == ["task"]
     assert entry.headline.reason == CELLS_LEFT_OUT

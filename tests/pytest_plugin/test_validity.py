@@ -61,8 +61,16 @@ def test_a_control_that_scores_something_is_a_problem():
     assert list(control_problems(identity, [result(mapped=0.1)])) == []
     assert list(control_problems(identity, [result(check=True)])) == []
     assert list(control_problems(lookup, [result()])) == []
-    told = "identity is a control that should do nothing, and scores 50.0"
-    assert next(control_problems(identity, [result()])).startswith(told)
+    told = next(control_problems(identity, [result()]))
+    assert told.startswith("identity is a control that should do nothing, and scores 50.0 (")
+    assert "; random vectors " in told
+
+
+def test_a_control_that_scores_what_a_lucky_random_vector_would_is_none():
+    identity, cell = describe("identity"), result(mapped=0.25)
+    lucky = [*cell.bits["random"][:12], *(some(0.4, i) for i in range(4))]
+    assert list(control_problems(identity, [cell]))
+    assert list(control_problems(identity, [changed(cell, bits=cell.bits | {"random": lucky})])) == []
 
 
 def test_mappers_are_compared_where_what_neither_has_a_part_in_is_the_same():

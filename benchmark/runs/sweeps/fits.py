@@ -38,6 +38,8 @@ SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)  # of the texts
 SEEDS = 5
 
 Interval = tuple[float, float, float]  # value, low, high
+Estimate = tuple[float, float | None, float | None]  # without limits where native's gain may be nothing
+CAPTION = "95 % confidence intervals; a baseline of random vectors has the prediction interval of a single one"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Refit:
     baseline: Interval | None
     mapped: Interval | None
     native: Interval | None
-    transfer: Interval | None
+    transfer: Estimate | None
     reason: str | None
 
     def at(self, over: Over) -> str:
@@ -162,12 +164,19 @@ def _refit(share: float, seed: int, cell: CellResult) -> Refit:
         cell.fidelity.get("fvu"),
         **rates,
         baseline=_interval(cell.rates.get(cell.transfer.baseline)),
-        transfer=_interval(cell.transfer),
+        transfer=_confidence(cell.transfer),
         reason=cell.transfer.reason,
     )
 
 
-def _interval(found: Rate | Transfer | None) -> Interval | None:
+def _confidence(found: Transfer) -> Estimate | None:
+    if found.value is None:
+        return None
+    low, high = found.confidence or (None, None)
+    return found.value, low, high
+
+
+def _interval(found: Rate | None) -> Interval | None:
     if found is None or found.value is None:
         return None
     assert found.low is not None
@@ -178,7 +187,7 @@ def _interval(found: Rate | Transfer | None) -> Interval | None:
 def _print(sweeps: Sequence[MappedSweep], console: Console) -> None:
     for one in sweeps:
         title = f"{one.mapper}, {one.task}: {one.variant}, {one.pair}, fit: {one.track}"
-        table = Table(title=title, title_justify="left")
+        table = Table(title=title, title_justify="left", caption=CAPTION, caption_justify="left")
         for column in (one.over.replace("-", " "), "pairs", "fvu", "baseline", "mapped", "native", "transfer"):
             table.add_column(column, justify="right")
         for fit in one.fits:
@@ -189,8 +198,11 @@ def _print(sweeps: Sequence[MappedSweep], console: Console) -> None:
         print_table(table, console)
 
 
-def _words(found: Interval | None) -> str:
-    return "-" if found is None else f"{found[0]:.2f} ({found[1]:.2f} to {found[2]:.2f})"
+def _words(found: Estimate | None) -> str:
+    if found is None:
+        return "-"
+    value, low, high = found
+    return f"{value:.2f} (no limits)" if low is None else f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _plot(sweeps: Sequence[MappedSweep], path: Path) -> None:

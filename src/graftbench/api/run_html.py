@@ -1,12 +1,17 @@
 """An entry in a notebook: a table of its cells, and its scores. Everything is escaped."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from jinja2 import Environment
 
-from graftbench.benchmark.results.schema import CellResult, Entry, Rate, Score, TaskScore, Transfer
+from graftbench.benchmark.results.schema import CellResult, Entry, Rate, Transfer
+from graftbench.leaderboard.own_runs import ranking_of_runs
 
 _PAGE = """<table style="text-align: right">
-<caption style="text-align: left"><b>{{ entry.mapper.name }}</b> on {{ entry.suite.name }}: success rates with 95 %
-intervals; {{ head.n_steerable }} of {{ head.n_cells }} cells can be steered</caption>
+<caption style="text-align: left"><b>{{ entry.mapper.name }}</b> on {{ entry.suite.name }}: success and transfer with
+95 % confidence intervals; of random vectors, and in brackets of the transfer, 95 % prediction intervals for a single
+vector; {{ head.n_steerable }} of {{ head.n_cells }} cells can be steered</caption>
 <thead><tr><th style="text-align: left">cell</th>
 {% for column in columns %}<th>{{ column }}</th>{% endfor %}</tr></thead>
 <tbody>
@@ -14,8 +19,10 @@ intervals; {{ head.n_steerable }} of {{ head.n_cells }} cells can be steered</ca
 {% for figure in figures %}<td>{{ figure }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table>
 <table style="text-align: left">
-<caption style="text-align: left">Scores: 100 is as good as the native vector, 0 no better than the baseline</caption>
-<thead><tr><th>fit track</th>{% for task in tasks %}<th>{{ task }}</th>{% endfor %}<th>suite</th></tr></thead>
+<caption style="text-align: left">Scores with 95 % confidence intervals: 100 is as good as the native vector, 0 no
+better than the baseline; and what a mapper of random vectors would score in 95 % of cases</caption>
+<thead><tr><th></th>{% for task in tasks %}<th>{{ task }}</th>{% endfor %}
+<th>suite</th><th>random vectors</th></tr></thead>
 <tbody>
 {% for name, figures in scores %}<tr><td>{{ name }}</td>
 {% for figure in figures %}<td>{{ figure }}</td>{% endfor %}</tr>
@@ -23,21 +30,46 @@ intervals; {{ head.n_steerable }} of {{ head.n_cells }} cells can be steered</ca
 """
 _SHOWN = ("mapped", "mapped_own_norm", "native")
 _TEMPLATE = Environment(autoescape=True).from_string(_PAGE)
+_Figure = Mapping[str, Any]
 
 
 def html_of(entry: Entry) -> str:
     """Return the cells of an entry and its scores as two tables of HTML."""
-    head = entry.headline
-    tasks = list(head.by_task)
-    scores = {**head.by_track, "all cells": head}
+    tasks = list(dict.fromkeys(cell.task for cell in entry.cells if not cell.check))
     return _TEMPLATE.render(
         entry=entry,
-        head=head,
+        head=entry.headline,
         columns=["unsteered", "baseline", *(name.replace("_", " ") for name in _SHOWN), "transfer"],
         cells=[(_name(cell), _figures(cell)) for cell in entry.cells],
         tasks=tasks,
-        scores=[(name, _scores(score, tasks)) for name, score in scores.items()],
+        scores=_scores(entry, tasks),
     )
+
+
+def _scores(entry: Entry, tasks: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Return both numbers by task and over the suite, and the scores of the tasks on each fit track."""
+    rows = [
+        (number, [*_by_task(row["by_task"], tasks), _score(row), _null_band(row)])
+        for number, (row,) in ranking_of_runs([entry])["scores"].items()
+    ]
+    for track, scores in entry.headline.by_track.items():
+        by_task = {task: score.model_dump() for task, score in scores.by_task.items()}
+        rows.append((f"fitted on {track}", [*_by_task(by_task, tasks), "", ""]))
+    return rows
+
+
+def _by_task(scores: Mapping[str, _Figure], tasks: Sequence[str]) -> list[str]:
+    return [_score(scores[task]) if task in scores else "-" for task in tasks]
+
+
+def _score(score: _Figure) -> str:
+    if score["score"] is None:
+        return f"none: {score['reason'] or 'unknown'}".replace("_", " ")
+    return f"{score['score']:z.1f} ({score['low']:z.1f} to {score['high']:z.1f})"
+
+
+def _null_band(score: _Figure) -> str:
+    return "-" if score["score"] is None else f"{score['null_low']:z.1f} to {score['null_high']:z.1f}"
 
 
 def _name(cell: CellResult) -> str:
@@ -51,24 +83,22 @@ def _figures(cell: CellResult) -> list[str]:
         return [cell.status, cell.reason or "", *[""] * (1 + len(_SHOWN))]
     baseline = cell.transfer.baseline if cell.transfer else "random"
     rates = [cell.rates.get(name) for name in ("unsteered", baseline, *_SHOWN)]
-    return [*map(_figure, rates), _figure(cell.transfer)]
+    return [*map(_rate, rates), _transfer(cell.transfer)]
 
 
-def _figure(figure: Rate | Transfer | None) -> str:
-    if figure is None:
-        return "-"
-    if figure.value is None:
-        return (figure.reason or "-").replace("_", " ")
-    return f"{figure.value:z.2f} ({figure.low:z.2f} to {figure.high:z.2f})"
+def _rate(rate: Rate | None) -> str:
+    if rate is None or rate.value is None:
+        return _missing(rate)
+    return f"{rate.value:z.2f} ({rate.low:z.2f} to {rate.high:z.2f})"
 
 
-def _scores(score: Score, tasks: list[str]) -> list[str]:
-    return [*(_score(score.by_task.get(task)) for task in tasks), _score(score)]
+def _transfer(transfer: Transfer | None) -> str:
+    if transfer is None or transfer.value is None or transfer.prediction is None:
+        return _missing(transfer)
+    low, high = transfer.prediction
+    limits = "no limits" if transfer.confidence is None else "{:z.2f} to {:z.2f}".format(*transfer.confidence)
+    return f"{transfer.value:z.2f}, {limits} ({low:z.2f} to {high:z.2f})"
 
 
-def _score(score: Score | TaskScore | None) -> str:
-    if score is None:
-        return "-"
-    if score.score is None:
-        return f"none: {score.reason or 'unknown'}".replace("_", " ")
-    return f"{score.score:z.1f} ({score.low:z.1f} to {score.high:z.1f})"
+def _missing(figure: Rate | Transfer | None) -> str:
+    return "-" if figure is None else (figure.reason or "-").replace("_", " ")

@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +20,8 @@ from graftbench.benchmark.mappers.hosts import isolation_of
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.options import Value
 from graftbench.benchmark.results.entry_files import read_entry
-from graftbench.benchmark.results.schema import CellResult, Entry, Score, TaskScore
+from graftbench.benchmark.results.schema import CellResult, Entry
+from graftbench.benchmark.results.scores import FITTED_TRACK
 from graftbench.benchmark.runs.context import BatchSize
 from graftbench.benchmark.runs.executors.choose import Where
 from graftbench.benchmark.runs.executors.protocol import ExecutorName
@@ -26,7 +29,8 @@ from graftbench.benchmark.runs.folder import ENTRY, LEADERBOARD, ROWS
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.run import run
 from graftbench.benchmark.runs.suite import Suite, read_suite
-from graftbench.leaderboard.ranking import write_leaderboard
+from graftbench.leaderboard.own_runs import ranking_of_runs, write_leaderboard
+from graftbench.leaderboard.scored import FITTED
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,22 +61,33 @@ class Run:
         """The cells that failed."""
         return [cell for cell in self.entry.cells if cell.status != "ok"]
 
-    def score(self, track: str | None = None, *, task: str | None = None) -> float | None:
-        """Return the score on a fit track or on all, of a task or of the suite; 100 is as good as the native vector.
+    @cached_property
+    def scores(self) -> dict[str, dict[str, Any]]:
+        """Both numbers, `carried` and `fitted`: score, interval, what random vectors would score, and the parts.
 
-        None where there is no such score: `run.entry.headline.reason` says why. A run of a part of a suite has scores
-        of its tasks, and none of the suite. UserError for a track or task that was not run.
+        `carried` needs the entries of memory, which the leaderboard of a clone of this repository has for its suites.
         """
-        tracks: dict[str, Score] = dict(self.entry.headline.by_track)
-        if track is not None and track not in tracks:
-            raise UserError(f"The run has no fit track {track!r}.{nearest(track, sorted(tracks))}")
-        score: Score | TaskScore = self.entry.headline if track is None else tracks[track]
-        if task is not None:
-            tasks = self.entry.headline.by_task if track is None else tracks[track].by_task
-            if task not in tasks:
-                raise UserError(f"The run has no task {task!r}.{nearest(task, sorted(tasks))}")
-            score = tasks[task]
-        return score.score
+        return {number: row for number, (row,) in ranking_of_runs([self.entry])["scores"].items()}
+
+    def score(self, number: str, *, task: str | None = None) -> float | None:
+        """Return the score `carried` or `fitted`, of the suite or of a task; 100 is as good as the native vector.
+
+        None where there is no such score: `run.scores` says why. A run of a part of a suite has `fitted` by task, and
+        none of the suite. UserError for another number, or a task that was not run.
+        """
+        if number not in self.scores:
+            raise UserError(f"There is no score {number!r}: the two are {' and '.join(self.scores)}.")
+        if task is None:
+            score: float | None = self.scores[number]["score"]
+            return score
+        tasks = {cell.task for cell in self.entry.cells if not cell.check}
+        if task not in tasks:
+            raise UserError(f"The run has no task {task!r}.{nearest(task, sorted(tasks))}")
+        of_track = self.entry.headline.by_track.get(FITTED_TRACK)
+        if number == FITTED and of_track is not None and task in of_track.by_task:
+            return of_track.by_task[task].score
+        of_task: float | None = self.scores[number]["by_task"].get(task, {}).get("score")
+        return of_task
 
     def rows(self) -> pa.Table:
         """Return every prompt, condition, completion and verdict as a pyarrow table; `.to_pandas()` is a data frame.

@@ -35,7 +35,7 @@ def _rejudge(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.runs.folder import LEADERBOARD
     from graftbench.benchmark.runs.rejudge import rejudge
     from graftbench.cli.tables import print_failed
-    from graftbench.leaderboard.ranking import write_leaderboard
+    from graftbench.leaderboard.own_runs import write_leaderboard
 
     spec, measure = judge_named(arguments), arguments.measure
     run = arguments.run_folder.resolve()

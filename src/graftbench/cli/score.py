@@ -31,8 +31,7 @@ def _score(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.runs.suite import read_suite
     from graftbench.cli.dry_run import dry_run
     from graftbench.cli.tables import print_entry, print_failed
-    from graftbench.leaderboard.ranking import write_leaderboard
-    from graftbench.leaderboard.scored import CARRIED, NO_LEADERBOARD
+    from graftbench.leaderboard.own_runs import write_leaderboard
 
     console = Console()
     info = describe(arguments.mapper, arguments.option)
@@ -61,6 +60,5 @@ def _score(arguments: argparse.Namespace) -> int:
     write_leaderboard(done.folder / LEADERBOARD, [done.entry])
     print_entry(done.entry, console)
     print_failed(done.failed, console)
-    lacks = "" if done.entry.headline.score is None else f", without the score `{CARRIED}`: {NO_LEADERBOARD}"
-    console.print(f"Written to {done.folder}{lacks}.", highlight=False, soft_wrap=True)
+    console.print(f"Written to {done.folder}", highlight=False, soft_wrap=True)
     return 1 if done.failed else 0

@@ -1,6 +1,6 @@
 """Tables in a terminal: the cells and scores of an entry, and the ranking of a suite."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -8,12 +8,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from graftbench.benchmark.core.tables import print_table
-from graftbench.benchmark.results.schema import CellResult, Entry, Rate, Score, TaskScore, Transfer
+from graftbench.benchmark.results.schema import CellResult, Entry, Rate, Transfer
 from graftbench.leaderboard.columns import rank_range, side_effects
+from graftbench.leaderboard.own_runs import ranking_of_runs
 
+CAPTION = (
+    "With 95 % confidence intervals. Baseline: {}. In brackets under a transfer: its 95 % prediction interval, against "
+    "a single random vector."
+)
+FIGURES = ("score", "low", "high", "null_low", "null_high")
 NARROW = 120  # columns of a terminal below which intervals take two lines, and the mapper's own norm is left out
 _BASELINES = {
-    "random": "random vectors",
+    "random": "the mean of random vectors, with the 95 % prediction interval of a single one",
     "mean_ablated": "the mean activation",
     "eraser": "the direct patch without its trigger",
 }
@@ -24,7 +30,7 @@ def print_entry(entry: Entry, console: Console) -> None:
     narrow = console.width < NARROW
     shown = ("mapped", "native") if narrow else ("mapped", "mapped_own_norm", "native")
     print_table(_cells_table(entry, shown, "\n" if narrow else " "), console)
-    console.print(_headline(entry), highlight=False, markup=False, soft_wrap=True)
+    console.print("\n".join(_scores(entry)), highlight=False, markup=False, soft_wrap=True)
     costs = _costs(entry)
     if costs.row_count:
         print_table(costs, console)
@@ -32,7 +38,7 @@ def print_entry(entry: Entry, console: Console) -> None:
 
 def _cells_table(entry: Entry, shown: Sequence[str], gap: str) -> Table:
     table = Table(
-        title=escape(f"{entry.mapper.name} on {entry.suite.name}") + ": success, with 95 % intervals",
+        title=escape(f"{entry.mapper.name} on {entry.suite.name}") + ": success and transfer",
         title_justify="left",
         caption=_caption(entry.cells),
         caption_justify="left",
@@ -54,7 +60,7 @@ def _caption(cells: Sequence[CellResult]) -> str | None:
     names = sorted(tasks, key=lambda name: name != "random")
     where = {name: f" in {', '.join(tasks[name])}" if len(tasks) > 1 and name != "random" else "" for name in names}
     words = "; ".join(f"{_BASELINES.get(name, _words(name))}{where[name]}" for name in names)
-    return f"baseline: {escape(words)}" if words else None
+    return escape(CAPTION.format(words)) if words else None
 
 
 def _baseline(cell: CellResult) -> str:
@@ -66,7 +72,7 @@ def print_ranking(ranking: Mapping[str, Any], console: Console) -> None:
     numbers: dict[str, dict[str, Any]] = {
         name: {row["mapper"]: row for row in rows} for name, rows in ranking["scores"].items()
     }
-    table = Table(title="Rank and score, with 95 % intervals", title_justify="left")
+    table = Table(title="Rank and score, with 95 % confidence intervals", title_justify="left")
     for column in ("mapper", *numbers):
         table.add_column(column, overflow="fold")
     for mapper in dict.fromkeys(mapper for rows in numbers.values() for mapper in rows):
@@ -120,37 +126,58 @@ def _cell_row(cell: CellResult, shown: Sequence[str], gap: str) -> list[str]:
     return [
         name,
         *(_value_of(cell.rates.get(c), gap) for c in ("unsteered", _baseline(cell), *shown)),
-        _value_of(cell.transfer, gap),
+        _transfer_of(cell.transfer, gap),
     ]
 
 
-def _value_of(figure: Rate | Transfer | None, gap: str) -> str:
-    if figure is None:
+def _value_of(rate: Rate | None, gap: str) -> str:
+    if rate is None:
         return "-"
-    if figure.value is None:
-        return f"-\n{escape(_words(figure.reason))}"
-    return f"{figure.value:z.2f}\n{figure.low:z.2f} to{gap}{figure.high:z.2f}"
+    if rate.value is None:
+        return f"-\n{escape(_words(rate.reason))}"
+    return f"{rate.value:z.2f}\n{_limits((rate.low, rate.high), gap)}"
+
+
+def _transfer_of(transfer: Transfer | None, gap: str) -> str:
+    if transfer is None:
+        return "-"
+    if transfer.value is None:
+        return f"-\n{escape(_words(transfer.reason))}"
+    confidence, prediction = (_limits(each, gap) for each in (transfer.confidence, transfer.prediction))
+    return f"{transfer.value:z.2f}\n{confidence}\n({prediction})"
+
+
+def _limits(limits: Sequence[float | None] | None, gap: str) -> str:
+    if limits is None:
+        return "no limits"
+    return f"{limits[0]:z.2f} to{gap}{limits[1]:z.2f}"
 
 
 def _words(reason: str | None) -> str:
     return (reason or "none").replace("_", " ")
 
 
-def _headline(entry: Entry) -> str:
+def _scores(entry: Entry) -> Iterator[str]:
+    """Yield both numbers with their parts, then the scores of the tasks on each fit track."""
     head = entry.headline
-    lines = [f"Score, 100 being as good as native; {head.n_steerable} of {head.n_cells} cells can be steered:"]
-    lines += [f"  {name}: {_score(score)}" for name, score in {"all cells": head, **head.by_track}.items()]
-    return "\n".join(lines)
+    yield f"Scores, 100 being as good as native; {head.n_steerable} of {head.n_cells} cells can be steered."
+    yield "In brackets: 95 % confidence interval; 95 % of what a mapper of random vectors would score"
+    for number, (row,) in ranking_of_runs([entry])["scores"].items():
+        yield f"  {number}: {_score(row)}"
+        for part in ("behaviour", "pair"):
+            if len(row[f"by_{part}"]) > 1:
+                yield f"    by {part}: {_parts(row[f'by_{part}'])}"
+    for track, scores in head.by_track.items():
+        by_task = {task: score.model_dump() for task, score in scores.by_task.items()}
+        yield f"  fitted on {track}, by task: {_parts(by_task)}"
 
 
-def _score(score: Score) -> str:
-    """Return the scores of the tasks, and that of the suite or the reason why there is none."""
-    tasks = [f"{name} {_value(task)}" for name, task in score.by_task.items()]
-    whole = f"{_value(score)}" if score.score is not None else f"no score of the suite, for {_words(score.reason)}"
-    return "; ".join([*tasks, whole] if score.score is None else [whole, *tasks])
+def _parts(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    return "; ".join(f"{_words(name)} {_score(score)}" for name, score in scores.items())
 
 
-def _value(score: Score | TaskScore) -> str:
-    if score.score is None:
-        return "no score"
-    return f"{score.score:z.1f} ({score.low:z.1f} to {score.high:z.1f})"
+def _score(score: Mapping[str, Any]) -> str:
+    if score["score"] is None:
+        return f"none, for {_words(score['reason'])}"
+    value, low, high, null_low, null_high = (f"{score[name]:z.1f}" for name in FIGURES)
+    return f"{value} ({low} to {high}; random {null_low} to {null_high})"

@@ -69,7 +69,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.runs.run import run
     from graftbench.benchmark.runs.transfer.forecast import forecast, measure
     from graftbench.cli.tables import print_entry, print_failed
-    from graftbench.leaderboard.ranking import write_leaderboard
+    from graftbench.leaderboard.own_runs import write_leaderboard
 
     console, order = Console(), _order(arguments)
     for named in (order.source, order.target):

@@ -22,7 +22,7 @@ from graftbench.benchmark.runs.run import gather
 from graftbench.benchmark.runs.suite import Suite
 from graftbench.cli.tables import print_entry, print_ranking
 from graftbench.leaderboard.comparability import names_of_both, reference_mismatches
-from graftbench.leaderboard.ranking import ranking_of, write_leaderboard
+from graftbench.leaderboard.own_runs import ranking_of_runs, write_leaderboard
 from graftbench.pytest_plugin.mappers import PlannedMapper
 
 NULL_CONTROLS: tuple[type, ...] = (
@@ -60,15 +60,16 @@ def below(floor: float | None, cell: CellResult) -> list[str]:
 
 
 def control_problems(info: MapperInfo, cells: Sequence[CellResult]) -> Iterator[str]:
-    """Yield the fit tracks on which a null control scores significantly above 0."""
+    """Yield the fit tracks on which a null control scores significantly above 0 and above what random vectors do."""
     if info.file is not None or mapper_class(info) not in NULL_CONTROLS:
         return
     for track in dict.fromkeys(cell.track for cell in cells):
         score = score_of([cell for cell in cells if cell.track == track and not cell.check])
-        if score.low is not None and score.low > 0:
+        if score.low is not None and score.null_high is not None and score.low > max(0.0, score.null_high):
             yield (
                 f"{info.name} is a control that should do nothing, and scores {score.score:.1f} "
-                f"({score.low:.1f} to {score.high:.1f}) on the track {track}"
+                f"({score.low:.1f} to {score.high:.1f}; random vectors {score.null_low:.1f} to {score.null_high:.1f}) "
+                f"on the track {track}"
             )
 
 
@@ -139,7 +140,7 @@ def _rank(summary: SessionSummary) -> None:
     part = "-part" if any(entry.headline.reason == CELLS_LEFT_OUT for entry in entries) else ""
     path = RUNS / f"{entries[0].suite.name}{part}-leaderboard.json"
     try:
-        summary.ranking = ranking_of(entries)
+        summary.ranking = ranking_of_runs(entries)
         write_leaderboard(path, entries)
     except UserError as error:
         summary.problems.append(("leaderboard", str(error)))

@@ -31,9 +31,11 @@ SHARES += [("cells", 0, "sweep", "mapped", 0, "value"), (*UNSTEERED, "reply_nove
 COUNTS = [("cells", 0, name) for name in ("task_version", "n_asked", "n_prompts", "n_validation")]
 COUNTS += [("cells", 0, "cost", name) for name in ("parameters", "bytes", "pairs")]
 COUNTS += [("cells", 0, "sweep", "mapped", 0, "n"), (*UNSTEERED, "cut", "pocket_mmlu")]
-COUNTS += [("headline", name) for name in ("n_cells", "n_steerable", "bootstrap_seed")]
+COUNTS += [("headline", name) for name in ("n_cells", "n_steerable")]
+COUNTS += [("headline", "fitted", name) for name in ("n_cells", "n_prompts")]
 COUNTS += [("judging", name) for name in ("prompt_tokens", "completion_tokens")]
-FIGURES = [("headline", "score"), ("cells", 0, "transfer", "low")]
+FIGURES = [("headline", "fitted", name) for name in ("score", "null_high")] + [("cells", 0, "transfer", "value")]
+FIGURES += [("cells", 0, "transfer", limits, side) for limits in ("confidence", "prediction") for side in (0, 1)]
 FIGURES += [(*RATE, "marks", "quoted"), (*RATE, "measures", "kl")]
 SWEPT = ("cells", 0, "sweep", "mapped", 0, "strength")  # of both signs
 OUT_OF_BOUNDS = [
@@ -56,12 +58,31 @@ def test_shares_counts_figures_and_strengths_have_bounds(path, values):
             Entry.model_validate_json(json.dumps(record))
 
 
-@pytest.mark.parametrize("path", [RATE, ("cells", 0, "transfer"), ("headline",), ("headline", "by_task", TASK)])
-@pytest.mark.parametrize("lacking", ["low", "high"])
+SCORES = (("headline", "fitted"), ("headline", "by_track", "task", "by_task", TASK))
+
+
+@pytest.mark.parametrize(
+    ("path", "lacking"),
+    [
+        *((path, name) for path in (RATE, *SCORES) for name in ("low", "high")),
+        *((path, name) for path in SCORES for name in ("null_low", "null_high")),
+        (("cells", 0, "transfer"), "prediction"),
+    ],
+)
 def test_a_figure_stands_with_its_interval(path, lacking):
     record = deepcopy(PLAIN)
     at(record, path)[lacking] = None
     with pytest.raises(ValidationError, match="a figure stands with its interval, or neither does"):
+        Entry.model_validate_json(json.dumps(record))
+
+
+def test_a_transfer_may_have_no_limits_and_limits_have_a_transfer():
+    record = deepcopy(PLAIN)
+    record["cells"][0]["transfer"]["confidence"] = None
+    Entry.model_validate_json(json.dumps(record))
+    nothing = {"value": None, "confidence": [0, 1], "prediction": None, "baseline": "random", "reason": "no"}
+    record["cells"][0]["transfer"] = nothing
+    with pytest.raises(ValidationError, match="an interval stands with its figure"):
         Entry.model_validate_json(json.dumps(record))
 
 

