@@ -38,22 +38,31 @@ class Entries(dict[str, Entry]):
 
 
 def scores(entries: Entries) -> Lines:
-    """Yield rank and score of each mapper with both numbers, best first; controls come last and have no rank."""
-    fitted = {row["mapper"]: row for row in entries.rows("fitted")}
-    beside = ("random mapper", "own norm")
-    yield from head("mapper", "seeds", "rank", "**carried**", *beside, "rank", "**fitted**", *beside)
-    for row_of in entries.rows("carried"):
+    """Yield rank and score of each mapper with both numbers, best first; controls come last and have no rank.
+
+    Mappers without vectors are left out. The last rows say what random vectors would score, by the number of seeds.
+    """
+    carried, fitted = entries.rows("carried"), {row["mapper"]: row for row in entries.rows("fitted")}
+    yield from head("mapper", "seeds", "rank", "**carried**", "own norm", "rank", "**fitted**", "own norm")
+    seeds = {name: len({cell.seed for cell in entry.cells}) for name, entry in entries.items()}
+    scored = [each for each in carried if {each["score"], fitted[each["mapper"]]["score"]} != {None}]
+    for row_of in scored:
         name = row_of["mapper"]
         shown = f"`{name}` (control)" if row_of["control"] else f"`{name}`"
-        seeds = str(len({cell.seed for cell in entries[name].cells}))
-        yield row(shown, seeds, *_standing(row_of), *_standing(fitted[name]))
+        yield row(shown, str(seeds[name]), *_standing(row_of), *_standing(fitted[name]))
+    for n, of in sorted({seeds[each["mapper"]]: each for each in scored}.items()):
+        bands = [("–", _null_band(each), "–") for each in (of, fitted[of["mapper"]])]
+        yield row("random vectors", str(n), *bands[0], *bands[1])
 
 
-def _standing(row_of: Figure) -> tuple[str, str, str, str]:
+def _standing(row_of: Figure) -> tuple[str, str, str]:
     own = row_of["norms"]["own_norm"]
     rank = rank_range(row_of["rank"]) if row_of["rank"] else "–"
-    noise = "–" if row_of["score"] is None else f"{row_of['null_low']:z.1f} to {row_of['null_high']:z.1f}"
-    return rank, figure(row_of), noise, "–" if own is None else f"{own:z.1f}"
+    return rank, figure(row_of), "–" if own is None else f"{own:z.1f}"
+
+
+def _null_band(row_of: Figure) -> str:
+    return "–" if row_of["score"] is None else f"{row_of['null_low']:z.1f} to {row_of['null_high']:z.1f}"
 
 
 def by_part(entries: Entries, number: str, kind: str) -> Lines:

@@ -42,7 +42,7 @@ def test_a_part_of_a_suite_has_the_score_of_its_task_and_none_of_the_suite():
     text = printed(150, result(0.9, 0.5, 0.1), filtered=True)
     lines = [line.strip() for line in text.splitlines()]
     assert "fitted: none, for cells of the suite were left out" in lines
-    assert any(line.startswith("fitted on task, by task: backdoor removal 50.0 (") for line in lines)
+    assert any(line.startswith("fit track task, by task: backdoor removal 50.0 (") for line in lines)
 
 
 def test_both_intervals_of_a_transfer_stand_in_the_table_and_the_text_says_which_is_which():

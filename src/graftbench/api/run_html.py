@@ -54,7 +54,7 @@ def _scores(entry: Entry, tasks: Sequence[str]) -> list[tuple[str, list[str]]]:
     ]
     for track, scores in entry.headline.by_track.items():
         by_task = {task: score.model_dump() for task, score in scores.by_task.items()}
-        rows.append((f"fitted on {track}", [*_by_task(by_task, tasks), "", ""]))
+        rows.append((f"fit track {track}", [*_by_task(by_task, tasks), "", ""]))
     return rows
 
 

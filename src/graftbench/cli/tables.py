@@ -169,7 +169,7 @@ def _scores(entry: Entry) -> Iterator[str]:
                 yield f"    by {part}: {_parts(row[f'by_{part}'])}"
     for track, scores in head.by_track.items():
         by_task = {task: score.model_dump() for task, score in scores.by_task.items()}
-        yield f"  fitted on {track}, by task: {_parts(by_task)}"
+        yield f"  fit track {track}, by task: {_parts(by_task)}"
 
 
 def _parts(scores: Mapping[str, Mapping[str, Any]]) -> str:
