@@ -76,7 +76,6 @@ def test_memory_is_all_that_any_of_its_mappers_does():
     ("scoring", "why"),
     [
         (Scoring(), "no memory is named for this suite"),
-        (None, "it needs the entries of memory, which only a leaderboard has"),
         (Scoring(memory=("lookup", "knn")), "there is no entry of knn, which is part of the memory"),
     ],
 )
