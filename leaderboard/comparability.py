@@ -10,7 +10,9 @@ from graftbench.leaderboard.ranking import check_comparable
 
 MAX_BIT_MISMATCHES = 0.02  # of the bits of a condition: another kind of CPU may turn a token
 MAX_PROMPT_MISMATCHES = 0.05  # of prompts: those that a judge leaves unscored under one mapper leave that mapper alone
-OF_MAPPERS = frozenset({"mapped", "mapped_own_norm", "mapped_best", "matched_noise"})  # conditions with a mapper in it
+OF_MAPPERS = frozenset(
+    {"mapped", "mapped_own_norm", "mapped_best", "mapped_shuffled", "matched_noise"}
+)  # conditions with a mapper in it
 TRAINED = frozenset({"lora"})  # trains differently on another kind of CPU; no score depends on it
 Name = tuple[str, str, str, str]
 

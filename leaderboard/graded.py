@@ -10,9 +10,11 @@ from typing import Any
 
 from graftbench.benchmark.results.draws import Draws
 from graftbench.benchmark.results.pooling import Place, Pooling
-from graftbench.benchmark.results.schema import AtStrength, CellResult, Rate
+from graftbench.benchmark.results.schema import AtStrength, CellResult, Rate, Score
+from graftbench.benchmark.results.scores import score_of_pooled
 
 OWN_NORM = "mapped_own_norm"
+REFIT = "mapped_shuffled"
 CONDITIONS = ("mapped", "native", "random")
 Effects = tuple[float, float]  # of mapped and of native, beyond the baseline
 Cells = Mapping[Place, Sequence[CellResult]]
@@ -42,6 +44,13 @@ def norms(cells: Cells, pooling: Pooling, counted: Mapping[Place, Draws | None])
         name: _transfer(both, pooling, counted, condition)
         for name, condition in (("equal_norm", "mapped"), ("own_norm", OWN_NORM))
     }
+
+
+def of_refit(cells: Cells, pooling: Pooling, counted: Mapping[Place, Draws | None]) -> Score | None:
+    """Return the score of the mapper as fitted on shuffled pairs, over the cells that have it; None where none has."""
+    refitted = {place: seeds for place, seeds in cells.items() if all(REFIT in cell.bits for cell in seeds)}
+    parts = [pooling.part(seeds, counted.get(place), REFIT) for place, seeds in refitted.items()]
+    return score_of_pooled(pooling.pool(parts)) if parts else None
 
 
 def _transfer(cells: Cells, pooling: Pooling, counted: Mapping[Place, Draws | None], condition: str) -> float | None:

@@ -11,7 +11,7 @@ from graftbench.benchmark.results.schema import CellResult, Entry
 from graftbench.benchmark.results.scores import counts
 from graftbench.leaderboard.columns import cost, fidelity, side_effects
 from graftbench.leaderboard.entries import by_suite
-from graftbench.leaderboard.graded import graded, norms
+from graftbench.leaderboard.graded import graded, norms, of_refit
 from graftbench.leaderboard.ranks import LEAST_DIFFERENCE, Rank, ranks
 from graftbench.leaderboard.scored import CARRIED, FITTED, Scored, memory_of, scored
 from graftbench.leaderboard.scoring import Scoring
@@ -136,6 +136,7 @@ def _row(score: Scored, rank: Rank | None, scoring: Scoring, number: str) -> dic
         "by_task": score.by(lambda cell: cell.task),
         "by_pair": score.by(lambda cell: cell.pair),
     }
+    refit = of_refit(score.cells, score.pooling, score.counted)
     by |= {"by_track": score.by(lambda cell: cell.track)} if number == CARRIED else {}
     return {
         "mapper": mapper.name,
@@ -145,6 +146,7 @@ def _row(score: Scored, rank: Rank | None, scoring: Scoring, number: str) -> dic
         **score.score.model_dump(),
         **by,
         "norms": norms(score.cells, score.pooling, score.counted),
+        **({} if refit is None else {"shuffled": refit.model_dump()}),
     }
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from graftbench.benchmark.activations.pair_writing import StreamedTexts, write_pairs
-from graftbench.benchmark.activations.sampled import SEED, Side, write_sample, write_sampled_pairs
+from graftbench.benchmark.activations.sampled import SEED, Side, write_sample, write_sampled_pairs, write_shuffled
 from graftbench.benchmark.activations.stream import read_stream, write_stream
 from graftbench.benchmark.activations.tensor_files import write_tensors
 from graftbench.benchmark.core.files import atomic_write
@@ -102,6 +102,12 @@ def cached_pairs(
         write_sampled_pairs(folder, *sides, texts, alignment, storage.n_pairs, storage.dtype, done)
 
     return store.folder("pairs", parts, make), digest(parts)
+
+
+def cached_shuffled(store: Store, pairs: Path, data_hash: str, seed: int) -> tuple[Path, str]:
+    """Return the folder of the pairs in another one with the target's rows permuted, and a hash of what they are."""
+    parts = [data_hash, "shuffled", seed]
+    return store.folder("pairs", parts, lambda folder: write_shuffled(folder, pairs, seed)), digest(parts)
 
 
 def cached_sample(store: Store, pairs: Path, data_hash: str, share: float) -> tuple[Path, str]:

@@ -4,6 +4,7 @@ It depends on both tokenizers, so that no other pair of models shares it: rows g
 memory holds a batch of texts and the numbers of the sampled pairs.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,23 @@ def write_sample(folder: Path, pairs: Path, share: float) -> None:
                 file.write(rows.memmap()[drawn[start : start + _ROWS_AT_ONCE]].tobytes())
     bounds = np.searchsorted(drawn, np.append(starts, total))
     save_shape(folder, bounds[:-1][np.diff(bounds) > 0], float(aligned))
+
+
+def write_shuffled(folder: Path, pairs: Path, seed: int) -> None:
+    """Write the pairs of another folder with the rows of the target permuted: none belongs to its source's row.
+
+    But for luck: a permutation of many rows leaves one in its place on average.
+    """
+    with atomic_write(folder / "source.npy") as path:
+        shutil.copyfile(pairs / "source.npy", path)
+    rows = open_npy(pairs / "target.npy")
+    order = np.random.default_rng(seed).permutation(len(rows))
+    with atomic_write(folder / "target.npy") as path, path.open("wb") as file:
+        write_header(file, (len(rows), rows.shape[1]), rows.dtype)
+        for start in range(0, len(order), _ROWS_AT_ONCE):
+            file.write(rows.memmap()[order[start : start + _ROWS_AT_ONCE]].tobytes())
+    starts, aligned = (np.load(pairs / name, allow_pickle=False) for name in ("starts.npy", "aligned.npy"))
+    save_shape(folder, starts, float(aligned))
 
 
 def _pairings(

@@ -121,6 +121,7 @@ def answers_when_clean(
 
 
 ZERO_VECTOR = "zero_vector"
+MAPPED_SHUFFLED = "mapped_shuffled"  # the condition of the mapper that was fitted on shuffled pairs
 
 
 @dataclass(frozen=True)

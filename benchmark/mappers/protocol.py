@@ -40,3 +40,4 @@ class FittedMapper:
     identity: str
     held_out: Pairs  # pairs that it was not fitted on
     others: tuple["FittedMapper", ...] = ()  # the mapper as fitted at the experiment's further sites
+    shuffled: "FittedMapper | None" = None  # the mapper as fitted on pairs that do not belong together

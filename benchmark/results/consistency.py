@@ -10,7 +10,14 @@ from graftbench.benchmark.results.scores import CELLS_LEFT_OUT, headline
 from graftbench.benchmark.results.transfers import cell_transfer
 
 MAX_DRAWS = 1000  # of one condition
-ONE_DRAW = ("unsteered", "native", "mapped", "mapped_own_norm", "mapped_best")  # conditions without random draws
+ONE_DRAW = (
+    "unsteered",
+    "native",
+    "mapped",
+    "mapped_own_norm",
+    "mapped_best",
+    "mapped_shuffled",
+)  # conditions without random draws
 _TOLERANCE = 2e-4  # relative: figures are rounded, and come from other machines
 
 

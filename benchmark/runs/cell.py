@@ -1,6 +1,7 @@
 """The work of one cell: its experiment, the fit, the score, the side effects."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def score_cell(cell: Cell, context: RunContext, info: MapperInfo, folder: Path, 
         fit_at(experiment, one, cell, context, info, folder / MAPPERS / f"{cell.folder}{_suffix(one, i)}", share)
         for i, one in enumerate((sites, *experiment.fit_data.further))
     ]
-    mapper = replace(fits[0].mapper, others=tuple(fit.mapper for fit in fits[1:]))
+    mapper = _of_all_sites([fit.mapper for fit in fits])
     scored = experiment.score(mapper)
     scored.fidelity.update(fidelity_of(experiment, mapper, context))
     before = time.monotonic()
@@ -77,6 +78,14 @@ def score_cell(cell: Cell, context: RunContext, info: MapperInfo, folder: Path, 
     }
     fitted = combined([fit.fitted for fit in fits])
     return CellOutcome(_of_mapper(scored), experiment.sites, fitted, seconds | scored.seconds, costs)
+
+
+def _of_all_sites(mappers: Sequence[FittedMapper]) -> FittedMapper:
+    """Return the mapper of the first pair of sites with those of the further ones, and its refit with theirs."""
+    first, *others = mappers
+    refits = [each.shuffled for each in mappers if each.shuffled is not None]
+    shuffled = _of_all_sites(refits) if refits else None
+    return replace(first, others=tuple(others), shuffled=shuffled)
 
 
 def _suffix(sites: tuple[int, int], i: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftbench.benchmark.activations.cached import cached_pairs, cached_sample
+from graftbench.benchmark.activations.cached import cached_pairs, cached_sample, cached_shuffled
 from graftbench.benchmark.activations.capture import capture_rows
 from graftbench.benchmark.activations.pairs import read_pairs
 from graftbench.benchmark.core.errors import CellError
@@ -75,7 +75,15 @@ def fit_at(
     copy_fitted_mapper(fit.folder, folder)
     held_out, _ = _captured(experiment, sites, experiment.fit_data.held_out, context, shown=False)
     held_out_pairs = read_pairs(held_out, str(experiment.target.device)).pairs
-    mapper = FittedMapper(CheckedMap(fit.host, read.pairs.d_target), info.vector_rule, fit.identity, held_out_pairs)
+    width = read.pairs.d_target
+
+    def fitted_mapper(fit: MapperFit) -> FittedMapper:
+        return FittedMapper(CheckedMap(fit.host, width), info.vector_rule, fit.identity, held_out_pairs)
+
+    mapper = fitted_mapper(fit)
+    if context.suite.shuffled_refit:
+        shuffled = cached_shuffled(context.store, pairs_folder, data_hash, cell.seed)
+        mapper = replace(mapper, shuffled=fitted_mapper(_fit(cell, context, info, *shuffled)))
     parameters, size = saving.size_of(fit.folder)
     fitted = Fitted(fit.record, data_hash, len(read.pairs), read.share_aligned, parameters, size)
     return SiteFit(mapper, fitted, fit.seconds)

@@ -129,6 +129,7 @@ class Suite(_Part):
     tasks: dict[str, TaskSpec]
     general: NamedDataset | None = None  # dataset of the track `general`; None: each task's own
     side_effects: SideEffectsSpec | None = None
+    shuffled_refit: bool = False  # each mapper is fitted again on shuffled pairs: what it does then is its own null
 
     @field_validator("general")
     @classmethod

@@ -54,6 +54,14 @@ def test_what_memory_does_is_not_carried():
     assert {row["n_prompts"] for row in rows.values()} == {72}
 
 
+def test_the_refit_on_shuffled_pairs_has_a_score_of_its_own_over_the_same_prompts():
+    refit = cell(((72, 0), (72, 1)))
+    refit = refit.model_copy(update={"bits": refit.bits | {"mapped_shuffled": bits((72, 0), (18, 1))}})
+    mine = carried(LOOKUP, named("mine", refit))["mine"]
+    assert (mine["score"], mine["shuffled"]["score"], mine["shuffled"]["n_prompts"]) == (100, 25, 72)
+    assert "shuffled" not in carried(LOOKUP)["lookup"]
+
+
 def test_random_vectors_are_taken_off_on_the_same_prompts():
     lucky = ((72, 0), (18, 1))
     rows = carried(named("lookup", cell(((72, 1),), random=lucky)), named("mine", cell(lucky, random=lucky)))

@@ -123,6 +123,16 @@ def test_a_model_carried_to_itself_loses_nothing(model, tmp_path):
     assert own["shift"] == pytest.approx(scored.summary.parts["native"].marks["shift"], abs=1e-4)
 
 
+def test_the_refit_on_shuffled_pairs_is_a_condition_beside_mapped_unless_it_is_not_finite(model, tmp_path):
+    mapper, opposite = identity(), identity("difference", -1.0)
+    scored = experiment(model, tmp_path).score(replace(mapper, shuffled=opposite))
+    bits = scored.summary.bits
+    assert bits["mapped"] == bits["native"]
+    assert bits["mapped_shuffled"] == experiment(model, tmp_path).score(opposite).summary.bits["mapped"]
+    broken = replace(mapper, shuffled=identity("difference", float("nan")))
+    assert "mapped_shuffled" not in experiment(model, tmp_path).score(broken).summary.bits
+
+
 def test_what_is_opposite_moves_the_other_way(model, tmp_path):
     scored = experiment(model, tmp_path).score(identity("difference", -1.0))
     native, mapped = (scored.summary.parts[name].marks["shift"] for name in ("native", "mapped"))

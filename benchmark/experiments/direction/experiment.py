@@ -10,7 +10,7 @@ from graftbench.benchmark.activations.cached import cached_states
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.experiments.base import ExperimentBase
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import ZERO_VECTOR, Draws, with_zero_vector
+from graftbench.benchmark.experiments.conditions import MAPPED_SHUFFLED, ZERO_VECTOR, Draws, with_zero_vector
 from graftbench.benchmark.experiments.direction.design import DirectionDesign
 from graftbench.benchmark.experiments.direction.reference import (
     DirectionReference,
@@ -103,7 +103,7 @@ class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
                 unsteered = [a for a in self.reference_data.answers if (a.split, a.condition) == ("test", "unsteered")]
                 answers = tuple(with_zero_vector(unsteered, 1.0))
         else:
-            conditions = self._mapped_conditions(vector, target)
+            conditions = [*self._mapped_conditions(vector, target), *self._of_refit(mapper, source, target)]
             answers, measures = run_with_measures(self.bench, self.design, conditions, self.draws.validation, "mapped")
         if self.design.use == "ablation":
             reasons["mapped_own_norm"] = NO_LENGTH
@@ -168,6 +168,17 @@ class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
         equal = design.using("mapped", rescaled(vector, norm_of(native.vector)), native.site, of_mapper=True)
         own = design.using("mapped_own_norm", vector, native.site, of_mapper=True)
         return [equal] if design.use == "ablation" else [equal, own]
+
+    def _of_refit(self, mapper: FittedMapper, source: Candidate, native: Candidate) -> list[Condition]:
+        """Return the condition of the mapper that was fitted on shuffled pairs, if there is one and it is finite."""
+        if mapper.shuffled is None:
+            return []
+        try:
+            vector = self._mapped_direction(mapper.shuffled, source)
+        except FloatingPointError:
+            return []
+        equal = rescaled(vector, norm_of(native.vector))
+        return [] if is_zero(vector) else [self.design.using(MAPPED_SHUFFLED, equal, native.site, of_mapper=True)]
 
     def _scored(
         self,

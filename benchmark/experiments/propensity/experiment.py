@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graftbench.benchmark.experiments.base import ExperimentBase
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import ZERO_VECTOR, Draws
+from graftbench.benchmark.experiments.conditions import MAPPED_SHUFFLED, ZERO_VECTOR, Draws
 from graftbench.benchmark.experiments.propensity.design import PropensityDesign
 from graftbench.benchmark.experiments.propensity.readings import SHIFT, answers, read
 from graftbench.benchmark.experiments.propensity.reference import (
@@ -19,7 +19,7 @@ from graftbench.benchmark.experiments.propensity.reference import (
     sweep_answers,
 )
 from graftbench.benchmark.experiments.protocol import OWN, AnyText, FitData, Scored, SweepPoint
-from graftbench.benchmark.experiments.steering.any_text import both_vectors, on_any_text
+from graftbench.benchmark.experiments.steering.any_text import both_vectors, on_any_text, vector_of_refit
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.interventions.vectors import is_zero, match_norms, norm_of
 from graftbench.benchmark.mappers.protocol import FittedMapper
@@ -68,7 +68,8 @@ class PropensityExperiment(ExperimentBase[PropensityDesign, PropensityReference]
         reference = self.reference_data
         native, mapped = both_vectors(self.bench.store, self.design, mapper)
         equal = match_norms(mapped, native)
-        own = self._of_mapper(reference, mapped, equal)
+        shuffled = vector_of_refit(self.bench.store, self.design, mapper)
+        own = self._of_mapper(reference, mapped, equal, None if shuffled is None else match_norms(shuffled, native))
         every = [*reference.answers, *own]
         ids = [item.id for item in self.design.test]
         reasons = {"random_contrast": reference.contrast_reason} if reference.contrast_reason else {}
@@ -95,13 +96,20 @@ class PropensityExperiment(ExperimentBase[PropensityDesign, PropensityReference]
         """Return native, mapped and random vectors at the design's positions and everywhere, and full replacement."""
         return on_any_text(self, mapper, self.reference_data.strength, draws)
 
-    def _of_mapper(self, reference: PropensityReference, mapped: Tensor, equal: Tensor) -> list[Answer]:
-        """Return the answers under the mapped vector: at native's norm, `equal`, and at its own."""
+    def _of_mapper(
+        self, reference: PropensityReference, mapped: Tensor, equal: Tensor, shuffled: Tensor | None
+    ) -> list[Answer]:
+        """Return the answers under the mapped vector: at native's norm, `equal`, and at its own.
+
+        `shuffled` is that of the refit on shuffled pairs, at native's norm.
+        """
         design, strength = self.design, reference.strength
         swept = [] if is_zero(equal) else both_signs(self.strengths)
         at_strengths = [design.adding("mapped", s * equal, 0, s, True) for s in swept]
         own_norm = design.adding("mapped_own_norm", strength * mapped, 0, strength, True)
         at_own = [] if is_zero(equal) else [design.adding("mapped", strength * equal, 0, strength, True)]
+        if shuffled is not None and not is_zero(shuffled):
+            at_own.append(design.adding(MAPPED_SHUFFLED, strength * shuffled, 0, strength, True))
         return [
             *self._read("validation", at_strengths, reference, "mapped, validation"),
             *self._read("test", [*at_own, own_norm], reference, "mapped, test"),

@@ -45,6 +45,19 @@ def both_vectors(store: Store, design: VectorDesign, mapper: FittedMapper) -> tu
     return native.vector, mapped_to_target(mapper.carry, mapper.rule, design, source, len(native.vector))
 
 
+def vector_of_refit(store: Store, design: VectorDesign, mapper: FittedMapper) -> Tensor | None:
+    """Return the source's vector [positions, d] as the mapper carries it that was fitted on shuffled pairs.
+
+    None where there is none, or where it is not finite: such a fit need not have converged.
+    """
+    if mapper.shuffled is None:
+        return None
+    try:
+        return both_vectors(store, design, mapper.shuffled)[1]
+    except FloatingPointError:
+        return None
+
+
 def on_any_text(experiment: VectorExperiment, mapper: FittedMapper, strength: float, draws: int) -> AnyText:
     """Return native, mapped and random vectors at the design's positions and everywhere, and full replacement."""
     design = experiment.design

@@ -12,7 +12,7 @@ from graftbench.benchmark.experiments.base import ExperimentBase
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.conditions import Draws
 from graftbench.benchmark.experiments.protocol import OWN, AnyText, FitData, Scored, SweepPoint
-from graftbench.benchmark.experiments.steering.any_text import both_vectors, on_any_text
+from graftbench.benchmark.experiments.steering.any_text import both_vectors, on_any_text, vector_of_refit
 from graftbench.benchmark.experiments.steering.design import SteeringDesign
 from graftbench.benchmark.experiments.steering.mapped import run_mapped
 from graftbench.benchmark.experiments.steering.reference import SteeringReference, cached_reference, sweep_answers
@@ -85,7 +85,8 @@ class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
         assert mapper is not None
         reference = self.reference_data
         native, vector = both_vectors(self.bench.store, self.design, mapper)
-        mapped = run_mapped(self.bench, self.design, reference, native, vector)
+        shuffled = vector_of_refit(self.bench.store, self.design, mapper)
+        mapped = run_mapped(self.bench, self.design, reference, native, vector, shuffled)
         answers = [*reference.answers, *mapped.answers]
         test = scored_everywhere([a for a in answers if a.split == "test"])
         scored = [prompt for prompt in reference.test if prompt in test]

@@ -10,7 +10,13 @@ from functools import partial
 from torch import Tensor
 
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import ZERO_VECTOR, items_with_ids, run_conditions, with_zero_vector
+from graftbench.benchmark.experiments.conditions import (
+    MAPPED_SHUFFLED,
+    ZERO_VECTOR,
+    items_with_ids,
+    run_conditions,
+    with_zero_vector,
+)
 from graftbench.benchmark.experiments.steering.contrast import Contrast
 from graftbench.benchmark.experiments.steering.design import SteeringDesign, VectorDesign
 from graftbench.benchmark.experiments.steering.reference import SteeringReference, best_strength
@@ -47,9 +53,17 @@ def mapped_to_target(
 
 
 def run_mapped(
-    bench: Bench, design: SteeringDesign, reference: SteeringReference, native: Tensor, mapped: Tensor
+    bench: Bench,
+    design: SteeringDesign,
+    reference: SteeringReference,
+    native: Tensor,
+    mapped: Tensor,
+    shuffled: Tensor | None,
 ) -> MappedRun:
-    """Run the mapped vector [positions, d] on validation and test prompts; `native` [positions, d] is at strength 1."""
+    """Run the mapped vector on validation and test prompts; vectors are [positions, d], `native` at strength 1.
+
+    `shuffled` is the vector as the mapper carries it that was fitted on shuffled pairs.
+    """
     ratio = norm_of(mapped) / norm_of(native)
     equal = match_norms(mapped, native)
     own_norm = design.adding("mapped_own_norm", reference.strength * mapped, 0, reference.strength, True)
@@ -72,6 +86,9 @@ def run_mapped(
         own_norm,
         design.adding("mapped_best", best * equal, 0, best, True),
     ]
+    null = None if shuffled is None else match_norms(shuffled, native)
+    if null is not None and not is_zero(null):
+        conditions.append(design.adding(MAPPED_SHUFFLED, reference.strength * null, 0, reference.strength, True))
     on_test = run("test", test, conditions, "mapped, test")
     cosine = float((mapped * native).sum() / (norm_of(mapped) * norm_of(native)))
     return MappedRun(tuple(swept + on_test), best, None, ratio, cosine)

@@ -91,11 +91,11 @@ class SwitchingDesign:
         follow = Follow(self.other, links, f"direct {self.other.identity}", prompt_only=self.positions == "prompt")
         return Condition("native", lambda _, text: Row(text, follow=follow))
 
-    def mapped(self, mapper: FittedMapper) -> Condition:
+    def mapped(self, mapper: FittedMapper, name: str = "mapped") -> Condition:
         """Return the condition with the mapper's predictions of the other version's activations."""
         if self.source is self.running and not self.further:
             step = Rewrite(self.sites[1], mapper.carry, mapper.identity)
-            return Condition("mapped", lambda _, text: Row(text, (step,)), of_mapper=True)
+            return Condition(name, lambda _, text: Row(text, (step,)), of_mapper=True)
         mappers = (mapper, *mapper.others)
         links = tuple(Link(*sites, each.carry) for sites, each in zip(self.all_sites, mappers, strict=True))
         identity = " ".join([self.source.identity, *(each.identity for each in mappers)])
@@ -104,7 +104,7 @@ class SwitchingDesign:
         def row(item: Example, text: Chat) -> Row:
             return Row(text, follow=follow, source_text=chat(item.prompt, self.source.tokenizer))
 
-        return Condition("mapped", row, of_mapper=True)
+        return Condition(name, row, of_mapper=True)
 
     def rewritten_by_identity(self) -> Condition:
         """Return the condition that rewrites the running model's activations by themselves."""

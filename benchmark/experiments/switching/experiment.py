@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.experiments.base import ExperimentBase
 from graftbench.benchmark.experiments.bench import Bench
-from graftbench.benchmark.experiments.conditions import items_with_ids, run_conditions
+from graftbench.benchmark.experiments.conditions import MAPPED_SHUFFLED, items_with_ids, run_conditions
 from graftbench.benchmark.experiments.protocol import AnyText, FitData, Scored, SweepPoint
 from graftbench.benchmark.experiments.switching.design import SwitchingDesign
 from graftbench.benchmark.experiments.switching.noise import matched_noise, residual_factor
@@ -84,7 +84,8 @@ class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
     def _answers_of(self, mapper: FittedMapper) -> list[Answer]:
         """Return the answers under the conditions that the mapper has a part in, with a trigger and without one."""
         design, reference = self.design, self.reference_data
-        conditions = [design.mapped(mapper), *self._noise(mapper, self.noise_draws)]
+        refit = [] if mapper.shuffled is None else [design.mapped(mapper.shuffled, MAPPED_SHUFFLED)]
+        conditions = [design.mapped(mapper), *refit, *self._noise(mapper, self.noise_draws)]
         asked = (("test", design.test, reference.clean), (UNTRIGGERED, design.untriggered, reference.untriggered))
         answers: list[Answer] = []
         for split, items, clean in asked:

@@ -9,7 +9,7 @@ from graftbench.benchmark.activations import sampled, stream
 from graftbench.benchmark.activations.capture import capture_rows
 from graftbench.benchmark.activations.pair_writing import StreamedTexts, write_pairs
 from graftbench.benchmark.activations.pairs import read_pairs
-from graftbench.benchmark.activations.sampled import Side, sample, write_sample, write_sampled_pairs
+from graftbench.benchmark.activations.sampled import Side, sample, write_sample, write_sampled_pairs, write_shuffled
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.data.examples import Prompt
 from graftbench.benchmark.models.chat import with_reply
@@ -130,3 +130,19 @@ def test_of_few_pairs_one_is_left(everything, tmp_path):
     (tmp_path / "one").mkdir()
     write_sample(tmp_path / "one", tmp_path, 1e-9)
     assert len(read_pairs(tmp_path / "one").pairs) == 1
+
+
+def test_shuffled_pairs_are_the_same_rows_of_which_none_belongs_to_another(everything, tmp_path):
+    for name in ("one", "again"):
+        (tmp_path / name).mkdir()
+        write_shuffled(tmp_path / name, tmp_path, seed=1)
+    one, again = (read_pairs(tmp_path / name) for name in ("one", "again"))
+    (own_source, own_target), (source, target), (_, repeated) = (
+        next(iter(of.pairs.batches(10**6, None))) for of in (everything, one, again)
+    )
+    assert torch.equal(source, own_source)
+    assert not torch.equal(target, own_target)
+    assert torch.equal(target.sort(0).values, own_target.sort(0).values)
+    assert torch.equal(repeated, target)
+    assert one.pairs.starts.tolist() == everything.pairs.starts.tolist()
+    assert one.share_aligned == everything.share_aligned

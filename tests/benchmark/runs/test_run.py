@@ -130,6 +130,19 @@ def test_a_tenth_of_the_pairs_and_the_texts_of_other_behaviours_are_fitted_on_wh
     assert tenth.bits["native"] == others.bits["native"] == ridge.cells[0].bits["native"]
 
 
+def test_a_refit_on_shuffled_pairs_is_a_condition_beside_mapped_where_a_suite_says_so(home, ridge):
+    suite = yaml.safe_load((home / "small.yaml").read_text()) | {"shuffled_refit": True}
+    (home / "refit.yaml").write_text(yaml.safe_dump(suite))
+    with in_process():
+        main(["score", "ridge", "--suite", str(home / "refit.yaml"), "--out", str(home / "refit")])
+    refit = read_entry(home / "refit" / "entry.json")
+    assert [cell.status for cell in refit.cells] == ["ok", "ok"]
+    for cell, plain in zip(refit.cells, ridge.cells, strict=True):
+        assert cell.bits["mapped"] == plain.bits["mapped"]  # all else is as it was
+        assert cell.rates["mapped_shuffled"].value < cell.rates["mapped"].value
+        assert "mapped_shuffled" not in plain.bits
+
+
 def bits(entry):
     return [(cell.prompt_ids, cell.strength, cell.bits) for cell in entry.cells]
 
