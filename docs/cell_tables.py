@@ -24,7 +24,7 @@ def discrimination(entries: Entries, number: str) -> Lines:
     """
     mappers = _mappers(entries, number)
     pools = {place: [one.pooling.pool([one.parts[place]]) for one in mappers] for place in mappers[0].parts}
-    gains = {place: max(0.0, own[0].gain) for place, own in pools.items()}
+    gains = {place: max(0.0, own[0].gain) * own[0].references.n_prompts for place, own in pools.items()}
     silent = 0.0
     yield from head("cell", "track", "weight", "lowest", "highest", "pairs told apart", "")
     for place, own in pools.items():
@@ -36,9 +36,14 @@ def discrimination(entries: Entries, number: str) -> Lines:
         silent += share * (apart == 0)
         values = [one.value for one in own]
         yield row(
-            *_names(place), f"{share:.0%}", f"{min(values):z.2f}", f"{max(values):z.2f}", f"{apart} of {n}", _at(values)
+            *_names(place),
+            f"{100 * share:.0f} %",
+            f"{min(values):z.2f}",
+            f"{max(values):z.2f}",
+            f"{apart} of {n}",
+            _at(values),
         )
-    yield row("all cells", "", "100 %", "", "", f"none in {silent:.0%} of the weight", "")
+    yield row("all cells", "", "100 %", "", "", f"none in {100 * silent:.0f} % of the weight", "")
 
 
 def _mappers(entries: Entries, number: str) -> list[Scored]:

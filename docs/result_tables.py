@@ -56,7 +56,7 @@ def scores(entries: Entries) -> Lines:
 
 
 def _standing(row_of: Figure) -> tuple[str, str, str]:
-    own = row_of["norms"]["own_norm"]
+    own = None if row_of["score"] is None else row_of["norms"]["own_norm"]
     rank = rank_range(row_of["rank"]) if row_of["rank"] else "–"
     return rank, figure(row_of), "–" if own is None else f"{own:z.1f}"
 

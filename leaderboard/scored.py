@@ -84,7 +84,7 @@ def scored(entry: Entry, number: str, pooling: Pooling, memory: Memory | str) ->
     on_tracks = [cell for cell in entry.cells if cell.track in TRACKS[number] and not cell.check]
     why = entry.headline.reason or reason_for_none(on_tracks)
     if not on_tracks:
-        why = f"the suite has no track {' or '.join(TRACKS[number])}"
+        why = entry.headline.reason or f"the suite has no track {' or '.join(TRACKS[number])}"
     if number == CARRIED and isinstance(memory, str):
         why = why or memory
     if why is not None:

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from math import isinf
 
+from graftbench.benchmark.data.tracks import USUAL_TRACKS
 from graftbench.benchmark.metrics.null_band import null_band
 from graftbench.benchmark.metrics.pooled import Pooled
 from graftbench.benchmark.metrics.ratio import interval_of
@@ -24,14 +25,17 @@ def headline(
     """Return the score `fitted`, and scores by task and pair on each track.
 
     Check cells never enter, nor do those that are `left_out`, named as `task variant pair`. `fitted` is null where
-    cells of the suite are missing (`filtered`), failed, or had too few prompts.
+    cells of the suite are missing (`filtered`), failed, or had too few prompts; failed cells of other tracks than
+    `task`, `unseen` and `general` do not matter.
     """
     counted = [cell for cell in cells if not cell.check]
-    failed = sum(cell.status != "ok" for cell in counted)
+    # A mapper that fails on any of the usual tracks is ranked nowhere. On the others it may need more than there is.
+    needed = [cell for cell in counted if cell.track in USUAL_TRACKS] or counted
+    failed = sum(cell.status != "ok" for cell in needed)
     unranked = CELLS_LEFT_OUT if filtered else None
-    if failed:  # on any track: a mapper that fails somewhere is ranked nowhere
-        unranked = f"{failed} of {len(counted)} cells failed"
-    unranked = unranked or reason_for_none(counted)
+    if failed:
+        unranked = f"{failed} of {len(needed)} cells failed"
+    unranked = unranked or reason_for_none(needed)
     pooling = Pooling.over(counted)
     by_track = _groups(counted, lambda cell: cell.track)
     return Headline(

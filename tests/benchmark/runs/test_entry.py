@@ -233,6 +233,14 @@ def test_a_failed_cell_takes_the_score():
     assert failed().traceback.startswith("Traceback")
 
 
+def test_a_failed_cell_of_few_pairs_or_of_other_behaviours_takes_no_score():
+    failures = [failed().model_copy(update={"track": track}) for track in ("tenth", "hundredth", "others")]
+    head = headline([result(), *failures])
+    assert head.reason is None
+    assert head.fitted == headline([result()]).fitted
+    assert headline(failures).reason == "3 of 3 cells failed"
+
+
 def test_native_itself_scores_a_hundred_and_random_nothing():
     assert headline([result(0.9, 0.9, 0.1)]).fitted.score == 100
     noise = headline([result(0.9, 0.1, 0.1)]).fitted
