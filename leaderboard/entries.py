@@ -52,4 +52,4 @@ def refuse(refusal: str, problems: Sequence[str]) -> None:
     """Raise UserError with the first problems, in one sentence, if there are any."""
     if problems:
         more = f", and {len(problems) - MAX_REPORTED} more" if len(problems) > MAX_REPORTED else ""
-        raise UserError(f"{refusal}: {'; '.join(problems[:MAX_REPORTED])}{more}.")
+        raise UserError(f"{refusal}: {'; '.join(each.rstrip('.') for each in problems[:MAX_REPORTED])}{more}.")

@@ -13,8 +13,8 @@ from graftbench.leaderboard.columns import rank_range, side_effects
 from graftbench.leaderboard.own_runs import ranking_of_runs
 
 CAPTION = (
-    "With 95 % confidence intervals. Baseline: {}. In brackets under a transfer: its 95 % prediction interval, against "
-    "a single random vector."
+    "With 95 % confidence intervals; a transfer has no limits where native's gain may be nothing. Baseline: {}. In "
+    "brackets under a transfer: its 95 % prediction interval, against a single random vector."
 )
 FIGURES = ("score", "low", "high", "null_low", "null_high")
 NARROW = 120  # columns of a terminal below which intervals take two lines, and the mapper's own norm is left out
