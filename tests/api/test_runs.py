@@ -39,7 +39,7 @@ def test_scores_of_too_few_prompts_are_none_and_the_entry_says_why(run):
     assert run.score("carried") is run.score("fitted") is run.score("fitted", task="backdoor_removal") is None
     assert "fewer than 128 test" in run.entry.headline.reason
     assert run.scores["carried"]["reason"] == run.entry.headline.reason
-    assert run.scores["fitted"]["reason"] == "the suite has no track task"
+    assert run.scores["fitted"]["reason"] == run.entry.headline.reason
     with pytest.raises(gb.UserError, match="no score 'unseen': the two are carried and fitted"):
         run.score("unseen")
     with pytest.raises(gb.UserError, match="no task 'other'"):

@@ -259,7 +259,7 @@ def test_cells_are_tests_beside_those_of_the_repository(busy, alone):
     assert all(f"{test} PASSED" in told for test in TESTS)
     assert "test_own.py::test_speed PASSED" in told
     assert "3 passed, 1 deselected" in told
-    assert "ridge on small: success, with 95 % intervals" in told
+    assert "ridge on small: success and transfer" in told
     assert "Written to runs/small-ridge-" in told
     assert "warning" not in told
     assert {"carried", "fitted"} == set(ranking_in(busy))

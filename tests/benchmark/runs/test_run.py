@@ -193,7 +193,7 @@ def test_a_zero_vector_has_null_rates_and_leaves_the_model_unsteered(home, ridge
         assert cell.transfer.reason == "zero_vector"
         assert cell.rates["mapped"].value is None
         assert cell.bits["mapped_own_norm"] == cell.bits["unsteered"]
-    assert entry.headline.score is None
+    assert entry.headline.fitted.score is None
 
 
 def test_the_same_run_gives_the_same_files_byte_for_byte(home, ridge, monkeypatch):
@@ -291,7 +291,7 @@ def assert_all_cells_failed(code, entry, status, told):
     assert code == 1
     assert all(cell.status == status for cell in entry.cells)
     assert all(told in cell.reason for cell in entry.cells)
-    assert entry.headline.score is None
+    assert entry.headline.fitted.score is None
     assert entry.headline.reason == "2 of 2 cells failed"
 
 

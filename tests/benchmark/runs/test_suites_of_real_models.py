@@ -120,5 +120,5 @@ def test_no_model_is_told_to_be_here_where_none_is(name, tmp_path, monkeypatch, 
     assert all("│ no " in line for line in models)
     if name == "paper":  # what only a training makes is no name on the Hub
         assert "there is no such folder" in said.out
-        assert "there is no folder ./organisms/" in said.err
+        assert "There is no folder ./organisms/" in said.err
     assert main(["fetch", name, "--list"]) == 1
