@@ -67,7 +67,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.runs.plan import check_model
     from graftbench.benchmark.runs.request import Request
     from graftbench.benchmark.runs.run import run
-    from graftbench.benchmark.runs.transfer.forecast import forecast, measure
+    from graftbench.benchmark.runs.transfer.forecast import forecast
     from graftbench.cli.tables import print_entry, print_failed
     from graftbench.leaderboard.own_runs import write_leaderboard
 
@@ -87,13 +87,7 @@ def _transfer(arguments: argparse.Namespace) -> int:
     )
     cells = request.cells()  # a mistake is told before models are loaded
     n_sites = arguments.sweep if sites is None and order.needs_sites() else 0
-    models = {}
-    for named in dict.fromkeys((order.source, order.target)):
-        doing = f"checking and measuring {named.name}"
-        if not console.is_terminal:  # a status is shown on a terminal alone
-            console.print(doing, highlight=False, markup=False, soft_wrap=True)
-        with console.status(doing):
-            models[named.name] = measure(order, named, arguments.device, request.workers)
+    models = _measured(order, request, console)
     _check_sites(sites, order, models)
     plan = forecast(order, request, models, n_sites)
     _print_plan(order, request, models, plan, n_sites, console)
@@ -157,6 +151,20 @@ def _check_sites(sites: "Sites | None", order: "PairOrder", models: "dict[str, M
         n = models[named.name].n_blocks
         if site >= n:
             raise UserError(f"{named.name} has no site {site}; its sites are 0 to {n - 1}.")
+
+
+def _measured(order: "PairOrder", request: "Request", console: "Console") -> "dict[str, Measured]":
+    """Return what was measured of both models, by name."""
+    from graftbench.benchmark.runs.transfer.forecast import measure
+
+    models = {}
+    for named in dict.fromkeys((order.source, order.target)):
+        doing = f"checking and measuring {named.name}"
+        if not console.is_terminal:  # a status is shown on a terminal alone
+            console.print(doing, highlight=False, markup=False, soft_wrap=True)
+        with console.status(doing):
+            models[named.name] = measure(order, named, request.device, request.workers)
+    return models
 
 
 def _chosen(
