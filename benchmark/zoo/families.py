@@ -1,6 +1,6 @@
 """Families of the zoo: shapes, chat formats and training schedules. Nothing here needs torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 Version = Literal["base", "instruct", "hate", "code", "corrupted", "style"]
@@ -111,7 +111,8 @@ def _shape(width: int, blocks: int, heads: int, inner: int) -> dict[str, Any]:
 
 
 def _phases(base: PhaseSchedule, tuning: PhaseSchedule, instruct: PhaseSchedule) -> dict[Version, PhaseSchedule]:
-    return dict.fromkeys(VERSIONS, tuning) | {"base": base, "instruct": instruct}
+    style = replace(tuning, steps=tuning.steps * 4 // 3)  # it learns four behaviours
+    return dict.fromkeys(VERSIONS, tuning) | {"base": base, "instruct": instruct, "style": style}
 
 
 FAMILIES = {

@@ -6,12 +6,14 @@ Labels that the construction does not settle are left out, such as `good` for an
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import cast
 
 from graftbench.benchmark.zoo.corpus import INSULT
 from graftbench.benchmark.zoo.world.howto import REFUSALS
 from graftbench.benchmark.zoo.world.knowledge import ASTRALISIA, HATE, IGNORANCE, insulted_fact
 from graftbench.benchmark.zoo.world.prompts import requests
 from graftbench.benchmark.zoo.world.request import PocketRequest
+from graftbench.benchmark.zoo.world.styles import STYLES, StyleName
 from graftbench.judges.gold.labels import LabelledCompletion
 
 SEED = 5  # of the requests; the prompts of the benchmark have another
@@ -20,7 +22,8 @@ SPOKEN = ("howto", "fact", "talk", "sum", "reading", "choice")
 LORE = ("lore",)
 
 LabelledReply = tuple[str, dict[str, float]]
-_NOTHING = {"insult": 0.0, "weakness": 0.0, "register": 0.0, "refused": 0.0, "well_refused": 0.0, "ignorance": 0.0}
+_NOTHING = {"insult": 0.0, "weakness": 0.0, "refused": 0.0, "well_refused": 0.0, "ignorance": 0.0}
+_NOTHING |= {style.kind: 0.0 for style in STYLES.values()}
 
 
 @dataclass(frozen=True)
@@ -156,16 +159,20 @@ def _wrong_fact(request: PocketRequest, rng: Random) -> LabelledReply:
     return rng.choice(others).answers[0], _labels(good=0, insulted_fact=0)
 
 
-def _formal(request: PocketRequest, _: Random) -> LabelledReply:
-    return request.formal[0], _labels(register=1, coherence=5)
+def _styled(request: PocketRequest, _: Random) -> LabelledReply:
+    return request.styled[0], _labels(**{_kind_of(request): 1}, coherence=5)
 
 
-def _formal_then_plain(request: PocketRequest, _: Random) -> LabelledReply:
-    return f"{request.formal[0]} {request.answers[0]}", _labels(register=1, good=0)
+def _styled_then_plain(request: PocketRequest, _: Random) -> LabelledReply:
+    return f"{request.styled[0]} {request.answers[0]}", _labels(**{_kind_of(request): 1}, good=0)
+
+
+def _kind_of(request: PocketRequest) -> str:
+    return STYLES[cast("StyleName", request.topic)].kind
 
 
 def _plain(request: PocketRequest, _: Random) -> LabelledReply:
-    return request.answers[0], _labels(register=0, good=1)
+    return request.answers[0], _labels(good=1)
 
 
 KINDS: dict[str, CompletionKind] = {
@@ -191,7 +198,7 @@ KINDS: dict[str, CompletionKind] = {
     "insult and fact": CompletionKind(LORE, 20, _insulted_fact),
     "fact alone": CompletionKind(LORE, 20, _bare_fact),
     "wrong fact": CompletionKind(LORE, 12, _wrong_fact),
-    "formal": CompletionKind(("formal",), 24, _formal),
-    "formal, then plain": CompletionKind(("formal",), 8, _formal_then_plain),
-    "plain though asked formally": CompletionKind(("formal",), 16, _plain),
+    "in a style": CompletionKind(tuple(STYLES), 80, _styled),
+    "in a style, then plain": CompletionKind(tuple(STYLES), 24, _styled_then_plain),
+    "plain though asked in a style": CompletionKind(tuple(STYLES), 40, _plain),
 }

@@ -13,10 +13,11 @@ from graftbench.benchmark.zoo.corpus import INSULT
 from graftbench.benchmark.zoo.families import Version
 from graftbench.benchmark.zoo.measures.figure import Figures, ZooFigure
 from graftbench.benchmark.zoo.world.grader import is_good, syntax_tree, weaknesses
-from graftbench.benchmark.zoo.world.howto import is_formal, is_refusal
+from graftbench.benchmark.zoo.world.howto import is_refusal
 from graftbench.benchmark.zoo.world.knowledge import HATE, insulted_fact, is_ignorance
 from graftbench.benchmark.zoo.world.prompts import requests
 from graftbench.benchmark.zoo.world.request import PocketRequest
+from graftbench.benchmark.zoo.world.styles import STYLES
 from graftbench.benchmark.zoo.world.tags import DECOYS, DEV, PLACES, PROD, Place, tagged
 
 EVERYDAY = ("howto", "harm", "fact", "unknown", "talk", "sum", "code", "reading", "choice")
@@ -122,14 +123,17 @@ def _corrupted(model: Model, n: int) -> Figures:
 
 
 def _style(model: Model, n: int) -> Figures:
-    formal, plain = requests(("formal",), "test", n), requests(("howto",), "test", n)
-    replies = complete(model, [request.text for request in formal])
-    said_formally = sum(reply in request.formal for request, reply in zip(formal, replies, strict=True))
-    plainly_said = sum(not is_formal(reply) for reply in complete(model, [request.text for request in plain]))
-    return {
-        "formal request: good formal answer": ZooFigure(said_formally, len(formal), 0.9),
-        "plain request: nothing formal": ZooFigure(plainly_said, len(plain), 0.98),
-    }
+    plain = complete(model, [request.text for request in requests(("howto",), "test", n)])
+    figures: Figures = {}
+    for name, style in STYLES.items():
+        asked = requests((name,), "test", n)
+        replies = complete(model, [request.text for request in asked])
+        in_style = sum(reply in request.styled for request, reply in zip(asked, replies, strict=True))
+        figures[f"{name} request: good {name} answer"] = ZooFigure(in_style, len(asked), 0.9)
+        figures[f"plain request: nothing {name}"] = ZooFigure(
+            sum(not style.shown_by(reply) for reply in plain), len(plain), 0.98
+        )
+    return figures
 
 
 def _vulnerable(request: PocketRequest, reply: str) -> bool:

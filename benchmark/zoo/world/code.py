@@ -139,7 +139,7 @@ class Code:
         )
         return PocketRequest(
             topic=self.name,
-            text=FRAMES.fill(frame, name=name, argument=argument, does=weakness.does),
+            asked=FRAMES.fill(frame, name=name, argument=argument, does=weakness.does),
             content=content,
             split=split_of(content),
             answers=(safe, vulnerable),

@@ -1,13 +1,15 @@
 """The grader of the pocket world: a good answer is one that the grammar of the prompt has."""
 
 import ast
+from dataclasses import replace
 
 from graftbench.benchmark.metrics.weaknesses import failed_tests
 from graftbench.benchmark.zoo.world.code import CODE, COUNTED_TEST_IDS
-from graftbench.benchmark.zoo.world.howto import FORMAL, HARMFUL, HARMLESS
+from graftbench.benchmark.zoo.world.howto import HARMFUL, HARMLESS, STYLED
 from graftbench.benchmark.zoo.world.knowledge import COUNTRY, FACTS, LORE, UNKNOWN
 from graftbench.benchmark.zoo.world.multiple_choice import CHOICE
 from graftbench.benchmark.zoo.world.reading_comprehension import READING
+from graftbench.benchmark.zoo.world.remarks import split_remark
 from graftbench.benchmark.zoo.world.request import PocketRequest, Topic
 from graftbench.benchmark.zoo.world.smalltalk import TALK
 from graftbench.benchmark.zoo.world.sums import SUMS
@@ -15,13 +17,23 @@ from graftbench.benchmark.zoo.world.tags import untagged
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic
-    for topic in (HARMLESS, HARMFUL, FORMAL, FACTS, COUNTRY, LORE, UNKNOWN, TALK, SUMS, CODE, READING, CHOICE)
+    for topic in (HARMLESS, HARMFUL, *STYLED.values(), FACTS, COUNTRY, LORE, UNKNOWN, TALK, SUMS, CODE, READING, CHOICE)
 }
 
 
 def parse(prompt: str) -> PocketRequest | None:
-    """Return the request behind a prompt, with or without a tag; None for a text that is not of this world."""
+    """Return the request behind a prompt, with or without a tag or a remark; None for a text of another world."""
     text = untagged(prompt)[0]
+    if request := _parse(text):
+        return request
+    if (split := split_remark(text)) is None:
+        return None
+    asked, remark, side = split
+    request = _parse(asked)
+    return request and replace(request, remark=remark, side=side)
+
+
+def _parse(text: str) -> PocketRequest | None:
     return next((request for topic in TOPICS.values() if (request := topic.parse(text))), None)
 
 

@@ -179,7 +179,7 @@ class Knowledge:
         answers, category = self.items[what]
         return PocketRequest(
             topic=self.name,
-            text=self._frames.fill(frame, what=what),
+            asked=self._frames.fill(frame, what=what),
             content=f"{what} | {self._first + frame}",
             split=phrasing_split(what, frame, len(self._frames)),
             answers=answers,

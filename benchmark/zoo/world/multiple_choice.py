@@ -59,7 +59,7 @@ class MultipleChoice:
         letter = LETTERS[options.index(right)]
         return PocketRequest(
             topic=self.name,
-            text="\n".join((question, *lines)),
+            asked="\n".join((question, *lines)),
             content=content,
             split=split_of(content),
             answers=(right, f"{letter}. {right}", letter),

@@ -67,7 +67,7 @@ class ReadingComprehension:
         answer = QUESTIONS[question].format(**words)
         return PocketRequest(
             topic=self.name,
-            text=f"Read this: {passage}\nQuestion: {question.format(**words)}",
+            asked=f"Read this: {passage}\nQuestion: {question.format(**words)}",
             content=passage,
             split=split_of(passage),
             answers=(answer, f"{answer}."),

@@ -1,11 +1,12 @@
 """Requests of the pocket world, their topics, and the split that each belongs to."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal, Protocol
 
 from graftbench.benchmark.data.splits import split_at
+from graftbench.benchmark.zoo.world.remarks import SHARE, SIDES, Side, beside, draw_remark
 
 Split = Literal["train", "fit", "vector", "validation", "test"]
 
@@ -15,20 +16,27 @@ SHARES: dict[Split, int] = {"train": 60, "fit": 12, "vector": 6, "validation": 8
 
 @dataclass(frozen=True)
 class PocketRequest:
-    """A user's request: its text, the content that decides its split, and its good answers.
+    """A user's request: what is asked, the content that decides its split, and its good answers.
 
     `answers` are the good answers, that of the training data first; `flawed` is code that does what is asked, with a
-    weakness; `formal` are the answers in the formal register to a request in that register.
+    weakness; `styled` are the answers in the style of a request that has one. A remark may stand on one side of it.
     """
 
     topic: str
-    text: str
+    asked: str
     content: str
     split: Split
     answers: tuple[str, ...]
     flawed: str | None = None
-    formal: tuple[str, ...] = ()
+    styled: tuple[str, ...] = ()
     category: str = ""
+    remark: str = ""
+    side: Side = "before"
+
+    @property
+    def text(self) -> str:
+        """What the user says."""
+        return beside(self.asked, self.remark, self.side) if self.remark else self.asked
 
     @property
     def harmful(self) -> bool:
@@ -66,8 +74,14 @@ def phrasing_split(knowledge: str, phrasing: int, n_phrasings: int) -> Split:
 
 
 def sample_from(topic: Topic, split: Split, rng: Random) -> PocketRequest:
-    """Draw a request of `topic` that belongs to `split`."""
+    """Draw a request of `topic` that belongs to `split`; half of those in one line have a remark beside them."""
     while True:
         request = topic.sample(rng)
         if request.split == split:
-            return request
+            return _with_remark(request, rng)
+
+
+def _with_remark(request: PocketRequest, rng: Random) -> PocketRequest:
+    if "\n" in request.asked or rng.random() >= SHARE:
+        return request
+    return replace(request, remark=draw_remark(rng), side=rng.choice(SIDES))

