@@ -15,6 +15,8 @@ from graftbench.tasks.refusal_ablation import RefusalAblation
 from graftbench.tasks.version_switching import VersionSwitching
 
 TASKS = (BackdoorRemoval, CorruptedCapabilities, CrossArchitecture, RefusalAblation, VersionSwitching)
+# Measures of replies that no model gave while there were readers.
+CONSTRUCTED_ALONE = ("well_refused", "insulted_fact", "language", "attitude", "layout")
 FIGURE = re.compile(r"\d\.\d\d")
 
 
@@ -68,7 +70,7 @@ def test_the_pocket_suites_own_judges_agree_with_the_labels(measure):
     assert figures.kappa.value >= 0.95
     assert min(map(sum, figures.confusion)) >= 20  # of both labels there are enough
     read_kinds = {one.kind for one in read_gold("pocket", measure)} - set(KINDS)
-    assert read_kinds or measure in ("well_refused", "insulted_fact")
+    assert read_kinds or measure in CONSTRUCTED_ALONE
 
 
 def test_the_judges_by_the_clean_answer_score_every_completion_of_the_real_model():
