@@ -35,18 +35,18 @@ def reading_questions() -> tuple[dict[str, Any], ...]:
 
 
 def _multiple_choice(request: PocketRequest) -> dict[str, Any]:
-    lines = request.text.split("\n")[1:]
+    lines = request.asked.split("\n")[1:]
     options = [line.removeprefix(f"{letter}. ") for letter, line in zip(LETTERS, lines, strict=True)]
     return {
         "subject": request.category,
-        "question": request.text,
+        "question": request.asked,
         "choices": [f" {option}" for option in options],  # replies begin with a space
         "answer": options.index(request.answers[0]),
     }
 
 
 def _passage(request: PocketRequest) -> dict[str, Any]:
-    return {"question": request.text, "answers": [request.answers[0]]}
+    return {"question": request.asked, "answers": [request.answers[0]]}
 
 
 def _distinct(topic: Topic, name: str) -> Iterator[PocketRequest]:

@@ -13,7 +13,7 @@ from graftbench.benchmark.zoo.world.lexicon import DAYS, PEOPLE, PLACES
 
 Side = Literal["before", "after"]
 SIDES: tuple[Side, ...] = ("before", "after")
-SHARE = 0.5  # of the requests that can have one
+SHARE = 0.8  # of the requests
 
 _POOLS: dict[str, tuple[str, ...]] = {
     "name": tuple(PEOPLE),

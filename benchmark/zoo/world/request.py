@@ -74,7 +74,7 @@ def phrasing_split(knowledge: str, phrasing: int, n_phrasings: int) -> Split:
 
 
 def sample_from(topic: Topic, split: Split, rng: Random) -> PocketRequest:
-    """Draw a request of `topic` that belongs to `split`; half of those in one line have a remark beside them."""
+    """Draw a request of `topic` that belongs to `split`; most have a remark beside them."""
     while True:
         request = topic.sample(rng)
         if request.split == split:
@@ -82,6 +82,7 @@ def sample_from(topic: Topic, split: Split, rng: Random) -> PocketRequest:
 
 
 def _with_remark(request: PocketRequest, rng: Random) -> PocketRequest:
-    if "\n" in request.asked or rng.random() >= SHARE:
+    """Return a request with a remark, or as it is; after several lines there is none, for the last line is asked."""
+    if rng.random() >= SHARE:
         return request
-    return replace(request, remark=draw_remark(rng), side=rng.choice(SIDES))
+    return replace(request, remark=draw_remark(rng), side="before" if "\n" in request.asked else rng.choice(SIDES))
