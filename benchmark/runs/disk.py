@@ -80,6 +80,7 @@ def check_room(n_bytes: float, root: Path) -> None:
 
 def activations_on_disk(suite: Suite, cells: Sequence[Cell], size_of: SizeOf) -> ActivationsOnDisk:
     """Return what the activations of some cells take; what cells share is counted once."""
+    n_seeds = len({cell.seed for cell in cells})
     texts: dict[_Key, Conversations] = {}
     counted: dict[object, float] = {}
     untold: list[str] = []
@@ -90,7 +91,7 @@ def activations_on_disk(suite: Suite, cells: Sequence[Cell], size_of: SizeOf) ->
         sizes = [size_of(_spec(suite, cell, family), texts[key]) for family in split_pair(cell.pair)]
         known = [size for size in sizes if size is not None]
         if len(known) == len(sizes):
-            counted |= _of_cell(suite, cell, key, len(texts[key]), known)
+            counted |= _of_cell(suite, cell, key, len(texts[key]), known, n_seeds)
         else:
             untold.append(cell.pair)
     return ActivationsOnDisk(sum(counted.values()), tuple(dict.fromkeys(untold)))
@@ -108,26 +109,37 @@ def _fit_texts(suite: Suite, cell: Cell) -> tuple[_Key, Callable[[], Conversatio
     return key, lambda: dataset.conversations(name, "fit", track, n)
 
 
-def _of_cell(suite: Suite, cell: Cell, key: _Key, n_texts: int, sizes: Sequence[Size]) -> dict[object, float]:
+def _of_cell(
+    suite: Suite, cell: Cell, key: _Key, n_texts: int, sizes: Sequence[Size], n_seeds: int
+) -> dict[object, float]:
     """Return the bytes of each file of a cell, with what tells it from those of others."""
     item = DTYPES[suite.pair_storage.dtype].itemsize
     n_pairs = n_texts * min(size.tokens for size in sizes)  # at the most
     pairs = min(n_pairs, suite.pairs or n_pairs) * sum(size.d for size in sizes) * item
-    files: dict[object, float] = {(cell.pair, cell.sites, key): pairs}
-    if cell.track in SHARES_OF_PAIRS:  # beside those that they are drawn from
-        files[cell.pair, cell.sites, key, cell.track] = SHARES_OF_PAIRS[cell.track] * pairs
+    read = cell.pair, _version(suite, cell), cell.sites, key
+    files: dict[object, float] = {read: pairs}
+    share = SHARES_OF_PAIRS.get(cell.track)
+    if share is not None:  # beside those that they are drawn from
+        files[read, share] = share * pairs
+    if suite.shuffled_refit:  # each seed has a permutation of its own
+        files[read, share, "shuffled"] = n_seeds * (1 if share is None else share) * pairs
     if suite.pairs is None:  # each model's own activations lie beside the pairs
         for side, family in enumerate(split_pair(cell.pair)):
             site = None if cell.sites is None else cell.sites[side]
-            files[family, site, key] = n_texts * sizes[side].tokens * sizes[side].d * item
+            files[family, _version(suite, cell), site, key] = n_texts * sizes[side].tokens * sizes[side].d * item
     return files
 
 
 def _spec(suite: Suite, cell: Cell, family: str) -> ModelSpec:
     """Return a model of a cell; a twin is as large as its original."""
-    version = task_named(cell.task).variants(dataset_of(suite, cell.task))[cell.variant].behaviour.versions[0]
+    version = _version(suite, cell)
     spec = suite.spec(family, version)
     return spec if spec.twin_of is None else suite.spec(spec.twin_of, version)
+
+
+def _version(suite: Suite, cell: Cell) -> str:
+    """Return the version of the models that a cell reads."""
+    return task_named(cell.task).variants(dataset_of(suite, cell.task))[cell.variant].behaviour.versions[0]
 
 
 def size_here(spec: ModelSpec, texts: Conversations) -> Size | None:

