@@ -170,15 +170,17 @@ class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
         return [equal] if design.use == "ablation" else [equal, own]
 
     def _of_refit(self, mapper: FittedMapper, source: Candidate, native: Candidate) -> list[Condition]:
-        """Return the condition of the mapper that was fitted on shuffled pairs, if there is one and it is finite."""
+        """Return the condition of the mapper that was fitted on shuffled pairs; none where it has no direction."""
         if mapper.shuffled is None:
             return []
         try:
             vector = self._mapped_direction(mapper.shuffled, source)
         except FloatingPointError:
             return []
+        if is_zero(vector):
+            return []
         equal = rescaled(vector, norm_of(native.vector))
-        return [] if is_zero(vector) else [self.design.using(MAPPED_SHUFFLED, equal, native.site, of_mapper=True)]
+        return [self.design.using(MAPPED_SHUFFLED, equal, native.site, of_mapper=True)]
 
     def _scored(
         self,

@@ -1,6 +1,6 @@
 """The switching experiment of one cell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graftbench.benchmark.data.examples import Prompt
@@ -82,10 +82,23 @@ class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
         )
 
     def _answers_of(self, mapper: FittedMapper) -> list[Answer]:
-        """Return the answers under the conditions that the mapper has a part in, with a trigger and without one."""
+        """Return the answers under the conditions that the mapper has a part in."""
+        return self._asked([self.design.mapped(mapper), *self._noise(mapper, self.noise_draws)]) + self._of_refit(
+            mapper
+        )
+
+    def _of_refit(self, mapper: FittedMapper) -> list[Answer]:
+        """Return the answers under the mapper that was fitted on shuffled pairs; none where it is not finite."""
+        if mapper.shuffled is None:
+            return []
+        try:
+            return self._asked([self.design.mapped(mapper.shuffled, MAPPED_SHUFFLED)])
+        except FloatingPointError:  # such a fit need not have converged
+            return []
+
+    def _asked(self, conditions: Sequence[Condition]) -> list[Answer]:
+        """Return the answers under these conditions, with a trigger and without one."""
         design, reference = self.design, self.reference_data
-        refit = [] if mapper.shuffled is None else [design.mapped(mapper.shuffled, MAPPED_SHUFFLED)]
-        conditions = [design.mapped(mapper), *refit, *self._noise(mapper, self.noise_draws)]
         asked = (("test", design.test, reference.clean), (UNTRIGGERED, design.untriggered, reference.untriggered))
         answers: list[Answer] = []
         for split, items, clean in asked:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from operator import neg
 
 import pytest
 import torch
@@ -104,6 +105,39 @@ def test_the_opposite_test_makes_it_refuse(bench, planted, use):
     faint = experiment(bench, model, use).score(mapper(lambda states: 1e-4 * states))
     assert share(faint, "mapped") == 1  # at native's norm
     assert share(faint, "mapped_own_norm") == 0
+
+
+def aside(states):
+    return states.roll(1, dims=-1)
+
+
+@pytest.mark.parametrize(("use", "carry"), [("ablation", aside), ("addition", neg), ("addition_prompt", neg)])
+def test_the_refit_on_shuffled_pairs_is_a_condition_beside_mapped(bench, planted, use, carry):
+    model, _ = planted
+    elsewhere = mapper(carry)
+    refit = experiment(bench, model, use).score(replace(mapper(), shuffled=elsewhere))
+    plain, off = (experiment(bench, model, use).score(each) for each in (mapper(), elsewhere))
+    assert refit.summary.bits["mapped_shuffled"] == off.summary.bits["mapped"]
+    assert share(refit, "mapped_shuffled") < share(refit, "mapped") == share(plain, "mapped") == 1
+    assert refit.summary.bits.keys() - plain.summary.bits.keys() == {"mapped_shuffled"}
+    assert refit.measures["mapped_shuffled"] == off.measures["mapped"]
+    assert {row.of_mapper for row in refit.summary.rows if row.condition == "mapped_shuffled"} == {True}
+
+
+def test_the_direction_of_the_refit_has_natives_norm(bench, planted):
+    model, _ = planted
+    faint = mapper(lambda states: 1e-4 * states)
+    result = experiment(bench, model, "addition").score(replace(mapper(), shuffled=faint))
+    assert share(result, "mapped_shuffled") == 1
+
+
+@pytest.mark.parametrize("carry", [torch.zeros_like, lambda states: states * float("nan")], ids=["zero", "not finite"])
+def test_a_refit_without_a_direction_leaves_the_rest_as_it_is(bench, planted, carry):
+    model, _ = planted
+    refit = experiment(bench, model).score(replace(mapper(), shuffled=mapper(carry)))
+    plain = experiment(bench, model).score(mapper())
+    assert refit.summary.bits == plain.summary.bits
+    assert "mapped" in refit.summary.bits
 
 
 def test_a_model_without_a_direction_is_asked_unsteered_alone(bench, planted):

@@ -138,6 +138,32 @@ def test_what_a_mapper_has_a_part_in_is_told_from_what_all_share(bench, design):
     assert of_mapper == {"mapped", "matched_noise"}
 
 
+def test_the_refit_on_shuffled_pairs_is_a_condition_beside_mapped(bench, design):
+    refit = scored(bench, design, replace(mapper(), shuffled=mapper(torch.zeros_like)))
+    assert completions(refit, "mapped_shuffled") == completions(
+        scored(bench, design, mapper(torch.zeros_like)), "mapped"
+    )
+    plain = scored(bench, design, mapper())
+    assert completions(refit, "mapped") == completions(plain, "mapped") != completions(refit, "mapped_shuffled")
+    assert refit.summary.bits.keys() - plain.summary.bits.keys() == {"mapped_shuffled"}
+    assert {row.of_mapper for row in refit.summary.rows if row.condition == "mapped_shuffled"} == {True}
+
+
+def test_at_several_sites_the_refit_is_that_of_all_sites(bench, design, versions):
+    several = replace(design, source=versions[1], further=((2, 2),))
+    one_off = replace(mapper(), others=(mapper(torch.zeros_like),))
+    refit = scored(bench, several, replace(mapper(), others=(mapper(),), shuffled=one_off))
+    assert completions(refit, "mapped_shuffled") == completions(scored(bench, several, one_off), "mapped")
+    assert completions(refit, "mapped") == completions(refit, "native") != completions(refit, "mapped_shuffled")
+
+
+def test_a_refit_that_is_not_finite_leaves_the_rest_as_it_is(bench, design):
+    broken = replace(mapper(), shuffled=mapper(lambda states: states * float("nan")))
+    refit, plain = scored(bench, design, broken), scored(bench, design, mapper())
+    assert refit.summary.bits == plain.summary.bits
+    assert "mapped" in refit.summary.bits
+
+
 def test_the_factor_has_the_covariance_of_what_is_left_unexplained():
     torch.manual_seed(0)
     noise = torch.randn(16, 16)
