@@ -7,10 +7,11 @@ import pytest
 
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.info import describe
+from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.models import pool
 from graftbench.benchmark.models.pool import ModelPool
 from graftbench.benchmark.models.shipped import WEIGHTS
-from graftbench.benchmark.runs.cell import run_reference, score_cell
+from graftbench.benchmark.runs.cell import _of_all_sites, run_reference, score_cell
 from graftbench.benchmark.runs.context import RunContext, Settings
 from graftbench.benchmark.runs.plan import planned
 from graftbench.benchmark.runs.suite import Suite
@@ -39,8 +40,8 @@ CELLS = {
 }
 
 
-def cell_of(task, store, monkeypatch, **settings):
-    """A cell into llama-m, and its context, in which nothing is granted."""
+def cell_of(task, store, monkeypatch, keys=None, **settings):
+    """A cell into llama-m, and its context, in which nothing is granted; `keys` are further ones of its suite."""
     dataset, variant, sites, own = CELLS[task]
     source = "llama-m" if task == "version_switching" else "llama-s"
     cell = {"variant": variant, "pair": f"{source}->llama-m", "tracks": ["task"]} | ({"sites": sites} if sites else {})
@@ -54,6 +55,7 @@ def cell_of(task, store, monkeypatch, **settings):
                 for family in ("llama-s", "llama-m")
             },
             "tasks": {task: {"dataset": dataset, "settings": own | settings, "cells": [cell]}},
+            **(keys or {}),
         }
     )
     context = RunContext(Settings(suite.model_dump_json(), 256, "cpu", str(store)), suite, Store(store))
@@ -109,3 +111,25 @@ def test_the_reference_of_a_second_mapper_loads_nothing(tmp_path, monkeypatch, l
     assert again.scored == first.scored
     score_cell(cell, context, describe("identity"), tmp_path)
     assert len(loads) == 1  # the target, for the new vector
+
+
+@pytest.mark.parametrize("task", sorted(CELLS))
+def test_every_kind_of_cell_has_a_refit_on_shuffled_pairs_where_a_suite_says_so(task, tmp_path, monkeypatch):
+    cell, context = cell_of(task, tmp_path / "store", monkeypatch, {"shuffled_refit": True})
+    refit = run(cell, context, tmp_path / "refit")
+    plain = run(*cell_of(task, tmp_path / "store", monkeypatch), tmp_path / "plain")
+    bits = dict(refit.scored.summary.bits)
+    assert len(bits.pop("mapped_shuffled")) == 1
+    assert bits == plain.scored.summary.bits
+    assert refit.fitted.data_hash == plain.fitted.data_hash
+
+
+def test_the_refit_at_several_sites_is_that_of_all_of_them():
+    def fitted(name, shuffled=None):
+        return FittedMapper(lambda states: states, "difference", name, None, shuffled=shuffled)
+
+    whole = _of_all_sites([fitted("a", fitted("a shuffled")), fitted("b", fitted("b shuffled"))])
+    assert [whole.identity, *(each.identity for each in whole.others)] == ["a", "b"]
+    refit = whole.shuffled
+    assert [refit.identity, *(each.identity for each in refit.others)] == ["a shuffled", "b shuffled"]
+    assert _of_all_sites([fitted("a"), fitted("b")]).shuffled is None
