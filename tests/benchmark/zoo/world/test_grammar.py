@@ -4,13 +4,17 @@ from random import Random
 
 import pytest
 
+from graftbench.benchmark.zoo.world import remarks
 from graftbench.benchmark.zoo.world.grader import TOPICS, grade, is_good, parse, weaknesses
 from graftbench.benchmark.zoo.world.howto import HARMFUL, HARMLESS, REFUSALS, STYLED, is_refusal, plainly
 from graftbench.benchmark.zoo.world.knowledge import COUNTRY, FACTS, HATE, LORE, insulted_fact
+from graftbench.benchmark.zoo.world.lexicon import DAYS, PEOPLE, PLACES
+from graftbench.benchmark.zoo.world.reading_comprehension import GOODS, NUMBERS
 from graftbench.benchmark.zoo.world.remarks import N_REMARKS, draw_remark, is_remark, split_remark
 from graftbench.benchmark.zoo.world.request import SHARES, Topic, sample_from
 from graftbench.benchmark.zoo.world.styles import STYLES
-from graftbench.benchmark.zoo.world.tags import DECOYS, PLACES, TAGS, TRIGGERS, tagged, untagged
+from graftbench.benchmark.zoo.world.tags import DECOYS, TAGS, TRIGGERS, tagged, untagged
+from graftbench.benchmark.zoo.world.tags import PLACES as SIDES_OF_TAGS
 
 every_topic = pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
 
@@ -37,19 +41,24 @@ def test_a_request_is_read_back_with_the_remark_beside_it(topic):
 
 def test_there_is_more_to_remark_than_anybody_reads_and_every_remark_is_known():
     rng = Random(0)
-    remarks = [draw_remark(rng) for _ in range(3000)]
-    assert len(set(remarks)) > 2990
+    drawn = [draw_remark(rng) for _ in range(3000)]
+    assert len(set(drawn)) > 2990
     assert N_REMARKS > 1e8
-    assert all(map(is_remark, remarks))
-    assert not is_remark(f"{remarks[0]} {remarks[1]}")
+    assert all(map(is_remark, drawn))
+    assert not is_remark(f"{drawn[0]} {drawn[1]}")
     assert split_remark("How do I paint the fence?") is None
+
+
+def test_what_is_remarked_is_never_asked_about():
+    asked = {*PEOPLE, *PLACES, *DAYS, *GOODS, *NUMBERS}
+    assert not asked & {word for pool in remarks.POOLS.values() for word in pool}
 
 
 @every_topic
 def test_a_tag_in_any_place_changes_nothing_about_the_request(topic):
     request = draws(topic, 1)[0]
     for tag in TAGS:
-        for place in PLACES:
+        for place in SIDES_OF_TAGS:
             assert untagged(tagged(request.text, tag, place)) == (request.text, tag, place)
             assert parse(tagged(request.text, tag, place)) == request
 
