@@ -19,11 +19,11 @@ PEOPLE = "Olga Peter Quinn Rosa Samuel Tina Ursula Victor Wendy Xaver Yara Zoe".
 POOLS: dict[str, tuple[str, ...]] = {
     "name": tuple(PEOPLE),
     "other": tuple(PEOPLE),
-    "month": tuple(
-        "January February March April May June July August September October November December".split()
-    ),
+    "month": tuple("January February March April May June July August September October November December".split()),
     "place": tuple("farm mill beach tower cafe garage clinic stadium gallery quarry forest valley".split()),
-    "goods": tuple("corn plums nuts pearls candles clay grapes figs rugs coal hay reeds amber marble peat jade".split()),
+    "goods": tuple(
+        "corn plums nuts pearls candles clay grapes figs rugs coal hay reeds amber marble peat jade".split()
+    ),
     "count": tuple("eleven fifteen forty fifty sixty seventy eighty ninety several many".split()),
     "how": tuple("slowly quickly quietly gladly early late alone again today twice".split()),
 }
