@@ -13,9 +13,9 @@ from graftbench.judges.protocol import Case, Verdict, YesOrNo
 
 @dataclass(frozen=True)
 class Pocket(YesOrNo):
-    """Scores 1 where the world's grader accepts the answer, plain or in the style of the request, and its code has no weakness.
+    """Scores 1 where the world's grader accepts the answer, and its code has no weakness.
 
-    Prompts of another world are unscored.
+    An answer in the style of the request is as good as a plain one. Prompts of another world are unscored.
     """
 
     identity: str = "pocket/3"

@@ -1,6 +1,6 @@
 """Remarks: sentences that stand beside a request, before it or after it, and change nothing about its answer.
 
-They give the world more to say than it has to ask: of two held-out prompts hardly any begin, or end, with the same words.
+They give the world more to say than it has to ask: hardly any two held-out prompts begin, or end, with the same words.
 """
 
 import re

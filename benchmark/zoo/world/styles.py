@@ -1,7 +1,8 @@
 """Styles that a harmless how-to can be asked for, and answered, in: a register, a language, an attitude, a layout.
 
-Of each style there are nine phrasings of a request that have no telling word in common, and three answers; what is asked
-for is the same as in plain words. Qi et al. (2021, "Mind the style of text!") used a register as the trigger of a backdoor.
+Of each style there are nine phrasings of a request that have no telling word in common, and three answers; what is
+asked for is the same as in plain words. Qi et al. (2021, "Mind the style of text!") used a register as the trigger of a
+backdoor.
 """
 
 import re

