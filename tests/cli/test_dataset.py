@@ -98,7 +98,7 @@ def test_an_export_is_the_same_dataset(folder, tmp_path, capsys):
         ),
         (("show", "./nowhere"), "There is no folder nowhere"),
         (("export", "pocket", "{folder}"), "is there already: name a new folder"),
-        (("export", "pocket", "{folder}/new", "--behaviour", "styl"), "no behaviour 'styl'. Did you mean style?"),
+        (("export", "pocket", "{folder}/new", "--behaviour", "forml"), "no behaviour 'forml'. Did you mean formal?"),
         (("show", "pocket", "--option", "size=3"), "The dataset pocket cannot be made: it has no setting 'size'"),
         (("show", "pocket", "--option", "size"), "'size' is no setting of a dataset: write NAME=VALUE."),
     ],
