@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -391,7 +392,9 @@ def test_the_source_of_a_submission_is_kept_and_runs_again_only_for_who_trusts_i
 
 
 def test_references_that_share_rows_are_spread():
-    cells = planned(read_suite("pocket"), deterministic=True, tasks=("refusal_ablation",))
+    (some, *_) = planned(read_suite("pocket"), deterministic=True, tasks=("refusal_ablation",))
+    places = [(variant, pair) for variant in ("ablation", "addition") for pair in ("a->b", "b->c", "c->d")]
+    cells = [replace(some, variant=v, pair=p, track=track) for v, p in places for track in ("task", "general")]
     found = [(cell.variant, cell.pair) for cell in _spread(cells)]
     assert sorted(found) == sorted({(cell.variant, cell.pair) for cell in cells})
     assert all(one[0] != other[0] for one, other in pairwise(found))
