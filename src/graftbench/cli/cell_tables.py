@@ -17,10 +17,10 @@ _BASELINES = {
     "eraser": "the direct patch without its trigger",
 }
 TARGET_LOSS, STILL_GOOD = "target_loss", "good_untriggered"  # a condition and a measure, as an entry has them
-_TRAINED, _NO_TRIGGER = "trained on target's loss", "no trigger"  # how their columns begin
-_ASKED = (_TRAINED, *(f"{_NO_TRIGGER}: {name}" for name in ("unsteered", "baseline", "mapped", "native")))
+TRAINED, _NO_TRIGGER = "trained on target's loss", "no trigger"  # how their columns begin
+_ASKED = (TRAINED, *(f"{_NO_TRIGGER}: {name}" for name in ("unsteered", "baseline", "mapped", "native")))
 _ASKED_CAPTIONS = {
-    _TRAINED: f"Trained on target's loss ({TARGET_LOSS}): the source's vector, carried by a map that is trained so.",
+    TRAINED: f"Trained on target's loss ({TARGET_LOSS}): the source's vector, carried by a map that is trained so.",
     _NO_TRIGGER: f"No trigger ({STILL_GOOD}): prompts without their trigger that the other version answers well.",
 }
 
@@ -65,7 +65,7 @@ def asked_table(cells: Sequence[CellResult], gap: str) -> Table | None:
 
 def _asked_rates(cell: CellResult, gap: str) -> dict[str, str]:
     """Return by column the rates of a cell that only some suites ask for."""
-    trained = {_TRAINED: _value_of(cell.rates[TARGET_LOSS], gap)} if TARGET_LOSS in cell.rates else {}
+    trained = {TRAINED: _value_of(cell.rates[TARGET_LOSS], gap)} if TARGET_LOSS in cell.rates else {}
     conditions = {"unsteered": "unsteered", "baseline": _baseline(cell), "mapped": "mapped", "native": "native"}
     measured = {name: cell.rates[c].measures for name, c in conditions.items() if c in cell.rates}
     shares = {name: each[STILL_GOOD] for name, each in measured.items() if STILL_GOOD in each}

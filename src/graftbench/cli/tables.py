@@ -1,6 +1,7 @@
 """Tables in a terminal: the cells and scores of an entry, and the ranking of a suite."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from graftbench.leaderboard.columns import rank_range, side_effects
 from graftbench.leaderboard.own_runs import ranking_of_runs
 
 FIGURES = ("score", "low", "high", "null_low", "null_high")
+_WITHIN = "\N{NO-BREAK SPACE}"  # for a blank within a part of a line, which stays whole
 NARROW = 120  # columns of a terminal below which intervals take two lines, and the mapper's own norm is left out
 
 
@@ -26,7 +28,8 @@ def print_entry(entry: Entry, console: Console) -> None:
     asked = asked_table(entry.cells, gap)
     if asked is not None:
         print_table(asked, console)
-    console.print("\n".join(_scores(entry)), highlight=False, markup=False, soft_wrap=True)
+    for line in _scores(entry):
+        console.print(_wrapped(line, console.width), highlight=False, markup=False, soft_wrap=True)
     costs = _costs(entry)
     if costs.row_count:
         print_table(costs, console)
@@ -99,7 +102,15 @@ def _scores(entry: Entry) -> Iterator[str]:
 
 
 def _parts(scores: Mapping[str, Mapping[str, Any]]) -> str:
-    return "; ".join(f"{words(name)} {_score(score)}" for name, score in scores.items())
+    scored = (f"{words(name)} {_score(score)}" for name, score in scores.items())
+    return "; ".join(each.replace(" ", _WITHIN) for each in scored)
+
+
+def _wrapped(line: str, width: int) -> str:
+    """Break a line where it is wider than a terminal, between its parts, with a deeper indent from there on."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    lines = wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace(_WITHIN, " ")
 
 
 def _score(score: Mapping[str, Any]) -> str:
