@@ -114,6 +114,21 @@ def test_links_in_a_circle_are_reported(tmp_path, capsys, monkeypatch, place):
     assert one_line(capsys.readouterr().err, "cannot be read: Too many levels of symbolic links")
 
 
+@pytest.mark.parametrize("command", [["show"], ["leaderboard", "verify"]])
+def test_a_folder_that_is_no_run_is_told_apart_from_one(tmp_path, capsys, command):
+    run = run_of(tmp_path / "run", entry("mine", *of(0.5)))
+    assert main([*command, str(run)]) == 0
+    assert main([*command, str(tmp_path)]) == 2
+    assert one_line(capsys.readouterr().err, f"{tmp_path} holds no entry.json: name the folder of a run, as")
+
+
+@pytest.mark.parametrize("within", [".", "entries"])
+def test_a_leaderboard_that_is_named_as_an_entry_is_told_how_to_be_verified(tmp_path, capsys, within):
+    (tmp_path / "entries").mkdir()
+    assert main(["leaderboard", "verify", str(tmp_path / within)]) == 2
+    assert one_line(capsys.readouterr().err, f"`--leaderboard {tmp_path}` verifies all its entries")
+
+
 def test_a_file_is_no_leaderboard(tmp_path, capsys):
     (tmp_path / "board").write_text("")
     run = run_of(tmp_path / "run", entry("mine", *of(0.5)))

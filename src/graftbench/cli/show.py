@@ -36,12 +36,12 @@ def _show(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.core.files import is_folder
     from graftbench.benchmark.results.entry_files import read_entry
-    from graftbench.benchmark.runs.folder import ENTRY, ROWS
+    from graftbench.benchmark.runs.folder import ROWS, entry_in
     from graftbench.cli.tables import print_entry
 
     run, console = arguments.run_folder, Console()
     is_run = is_folder(run)
-    entry = read_entry(run / ENTRY if is_run else run)
+    entry = read_entry(entry_in(run) if is_run else run)
     print_entry(entry, console)
     if arguments.examples:
         rows = first_draw_rows(run / ROWS) if is_run else None
