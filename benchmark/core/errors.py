@@ -19,6 +19,10 @@ class CellError(Exception):
     """An error of one cell that its message tells in full: no traceback is kept."""
 
 
+class TooFewPairsError(ValueError):
+    """An error of a mapper's fit that says in its message why the pairs are too few for it."""
+
+
 def cache_folder() -> Path:
     """Return the folder of cached work and of the log: `GRAFTBENCH_CACHE`, or one in the user's cache."""
     chosen = os.environ.get("GRAFTBENCH_CACHE")

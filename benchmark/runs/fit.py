@@ -21,7 +21,7 @@ from graftbench.benchmark.experiments.protocol import Experiment
 from graftbench.benchmark.experiments.replacement import Replacement, replacement_fidelity
 from graftbench.benchmark.mappers import saving
 from graftbench.benchmark.mappers.fitting import MapperFit, copy_fitted_mapper, fit_mapper
-from graftbench.benchmark.mappers.host import CheckedMap, MapperCodeError
+from graftbench.benchmark.mappers.host import CheckedMap, MapperCodeError, says_too_few_pairs
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import fidelity
@@ -94,12 +94,11 @@ def _fit(cell: Cell, context: RunContext, info: MapperInfo, pairs: Path, data_ha
     settings = context.settings
     try:
         return fit_mapper(context.store, info, pairs, data_hash, cell.seed, settings.device, settings.isolation)
-    except (ArithmeticError, LookupError, ValueError, RuntimeError, MapperCodeError) as error:
-        if cell.track not in SHARES_OF_PAIRS:
+    except (ValueError, RuntimeError, MapperCodeError) as error:
+        if cell.track not in SHARES_OF_PAIRS or not says_too_few_pairs(error):
             raise
         n = len(read_pairs(pairs).pairs)
-        why = str(error) or type(error).__name__
-        raise CellError(f"{info.name} cannot be fitted on the {n} pairs of the track {cell.track}: {why}") from error
+        raise CellError(f"{info.name} cannot be fitted on the {n} pairs of the track {cell.track}: {error}") from error
 
 
 def _fit_texts(experiment: Experiment, cell: Cell, context: RunContext) -> Conversations:
