@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.files import put_in_place, write_text
 from graftbench.benchmark.core.locks import one_at_a_time
 from graftbench.benchmark.core.unfinished import unfinished_folder
 from graftbench.benchmark.results.consistency import problems
@@ -72,13 +72,13 @@ def _move(new: Path | None, place: Path, former: Path, undo: ExitStack) -> None:
     if new is not None and place.is_file():
         shutil.copy2(place, former)
         undo.callback(former.replace, place)
-        new.replace(place)
+        put_in_place(new, place)
         return
     if place.exists():
         place.rename(former)
         undo.callback(former.rename, place)
     if new is not None:
-        new.rename(place)
+        put_in_place(new, place)
         undo.callback(place.rename, new)
 
 
