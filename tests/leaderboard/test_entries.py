@@ -11,7 +11,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.results.entry_files import entry_text, read_bytes, read_entry
 from graftbench.cli.main import main
-from graftbench.leaderboard.entries import while_reading
+from graftbench.leaderboard.entries import collector_off
 from graftbench.leaderboard.page.sweeps import read_sweeps
 from tests.leaderboard.planted import entry, of, run_of
 
@@ -77,7 +77,7 @@ def test_an_entry_that_says_two_things_deep_inside_is_refused(tmp_path):
 
 
 def test_the_collector_of_cycles_is_on_again_after_reading():
-    with while_reading():
+    with collector_off():
         assert not gc.isenabled()
     assert gc.isenabled()
 

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.table import Column, Table
 
 from graftbench.benchmark.core.errors import UserError
@@ -80,6 +79,8 @@ def _list(_: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    from rich.markdown import Markdown  # brings a parser and the highlighting of code
+
     name = _named(arguments.name)
     card = arguments.zoo / str(name) / "README.md"
     if not card.is_file():
