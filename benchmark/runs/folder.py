@@ -35,11 +35,12 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds that the run, the references that cells share, and the cells took, by name."""
+    """Seconds that the run, the references that cells share and their side effects, and the cells took, by name."""
 
     run: Mapping[str, float]
     references: Mapping[str, float]
     cells: Mapping[str, Mapping[str, float]]
+    reference_side_effects: Mapping[str, float]
 
 
 def entry_in(run: Path) -> Path:
