@@ -38,7 +38,7 @@ class _Log(logging.FileHandler):
 
 
 def log_to_file() -> Path | None:
-    """Send log records to `graftbench.log` in the cache folder; None where that cannot be written."""
+    """Send log records to `graftbench.log` in the cache folder, and to no former one; None where that is impossible."""
     path = cache_folder() / "graftbench.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +47,9 @@ def log_to_file() -> Path | None:
         return None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("graftbench")
+    for former in [each for each in logger.handlers if isinstance(each, _Log)]:
+        logger.removeHandler(former)
+        former.close()
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
