@@ -7,6 +7,8 @@ from statistics import median
 
 import torch
 
+_TIMES = 10  # of what takes less than a millisecond
+
 
 @dataclass(frozen=True)
 class Line:
@@ -45,12 +47,19 @@ def wait(device: torch.device) -> None:
 
 
 def limits_of(device: torch.device, dtype: torch.dtype, n_bytes: int, width: int) -> Limits:
-    """Measure a device by a copy of so many bytes, and by a product of square matrices of a width."""
-    one, other = (torch.empty(n_bytes, dtype=torch.uint8, device=device) for _ in range(2))
-    copy = seconds(lambda: other.copy_(one), device)
+    """Measure a device by copies of so many bytes, and by products of square matrices of a width."""
+    one = torch.randint(256, (n_bytes,), dtype=torch.uint8, device=device)  # some devices are faster with zeros
+    other = torch.empty_like(one)
+    copy = seconds(lambda: _repeated(lambda: other.copy_(one)), device) / _TIMES
     matrix = torch.randn(width, width, device=device).to(dtype)
-    product = seconds(lambda: matrix @ matrix, device)
+    product = seconds(lambda: _repeated(lambda: matrix @ matrix), device) / _TIMES
     return Limits(2 * n_bytes / copy, 2 * width**3 / product)
+
+
+def _repeated(work: Callable[[], object]) -> None:
+    """Do some work several times, so that the wait at its end takes little of its time."""
+    for _ in range(_TIMES):
+        work()
 
 
 def peak_memory(device: torch.device) -> str:

@@ -59,7 +59,7 @@ def random_model(name: str, shape: dict[str, Any], dtype: torch.dtype, device: t
         module = AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
     module.generation_config.eos_token_id = None
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0}, unk_token="a")))  # noqa: S106
-    return Model(name, module, tokenizer, blocks_of(module), name)
+    return Model(name, module, tokenizer, blocks_of(module, "model.layers", ("self_attn", "mlp")), name)
 
 
 @dataclass(frozen=True)

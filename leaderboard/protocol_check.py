@@ -3,8 +3,6 @@
 from pathlib import Path
 
 from graftbench.benchmark.core.plugins import is_builtin
-from graftbench.benchmark.mappers.checking import problems_with
-from graftbench.benchmark.mappers.hosts import isolation_of
 from graftbench.benchmark.mappers.info import describe
 from graftbench.benchmark.mappers.loading import SOURCE
 from graftbench.benchmark.results.schema import Entry
@@ -18,6 +16,9 @@ def protocol_problems(entry: Entry, run: Path) -> list[str]:
     mapper = entry.mapper
     if is_builtin("mappers", mapper.source):
         return []
+    from graftbench.benchmark.mappers.checking import problems_with  # bring torch, for what needs to be fitted alone
+    from graftbench.benchmark.mappers.hosts import isolation_of
+
     source = mapper.source
     if mapper.files:
         path, _, name = source.rpartition(":")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.files import put_in_place, write_text
 from graftbench.benchmark.core.locks import one_at_a_time
 from graftbench.benchmark.core.unfinished import unfinished_folder
 from graftbench.benchmark.results.consistency import problems
@@ -17,7 +17,7 @@ from graftbench.benchmark.runs.folder import ENTRY, MAPPERS, ROWS
 from graftbench.benchmark.runs.suite import SUITE, Suite, read_suite_file
 from graftbench.leaderboard.comparability import comparison_problems
 from graftbench.leaderboard.completeness import suite_mismatches, unranked_reasons
-from graftbench.leaderboard.entries import ENTRIES, file_name, refuse, while_reading
+from graftbench.leaderboard.entries import ENTRIES, collector_off, file_name, refuse
 from graftbench.leaderboard.mapper_files import (
     copy_mapper,
     file_mismatches,
@@ -25,6 +25,7 @@ from graftbench.leaderboard.mapper_files import (
     run_source_mismatches,
     with_fitted,
 )
+from graftbench.leaderboard.protocol_check import protocol_problems
 from graftbench.leaderboard.ranking import ranking_of
 from graftbench.leaderboard.row_check import row_mismatches
 from graftbench.leaderboard.scoring import read_scoring
@@ -72,16 +73,17 @@ def _move(new: Path | None, place: Path, former: Path, undo: ExitStack) -> None:
     if new is not None and place.is_file():
         shutil.copy2(place, former)
         undo.callback(former.replace, place)
-        new.replace(place)
+        put_in_place(new, place)
         return
     if place.exists():
         place.rename(former)
         undo.callback(former.rename, place)
     if new is not None:
-        new.rename(place)
+        put_in_place(new, place)
         undo.callback(place.rename, new)
 
 
+@collector_off()
 def submit(run: Path, folder: Path) -> Submitted:
     """Add the entry of a run to a leaderboard; UserError, with nothing changed, where it is refused.
 
@@ -118,8 +120,6 @@ def _checked_entry(run: Path) -> tuple[Entry, Suite]:
     suite = read_suite_file(run / SUITE)
     refuse(f"{run} is not the whole of its suite", suite_mismatches(suite, entry))
     refuse(f"{run} cannot be submitted", identity_mismatches(entry) or run_source_mismatches(entry, run))
-    from graftbench.leaderboard.protocol_check import protocol_problems  # brings torch: after all that needs none
-
     refuse(f"{run} cannot be submitted: its mapper does not keep to the protocol", protocol_problems(entry, run))
     return with_fitted(entry, run), suite
 
@@ -132,8 +132,7 @@ def _same_mapper(one: Entry, other: Entry) -> bool:
 
 def _present(folder: Path) -> list[Entry]:
     """Return the entries of a leaderboard; UserError where a file has another name than it should."""
-    with while_reading():
-        entries = {path: read_entry(path) for path in sorted((folder / ENTRIES).glob("*.json"))}
+    entries = {path: read_entry(path) for path in sorted((folder / ENTRIES).glob("*.json"))}
     for path, entry in entries.items():
         if path.name != file_name(entry):
             raise UserError(f"{path} should be called {file_name(entry)}: put that right first.")

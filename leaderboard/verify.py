@@ -14,7 +14,7 @@ from graftbench.benchmark.runs.folder import LEADERBOARD, MAPPERS, ROWS
 from graftbench.benchmark.runs.suite import SUITE, Suite, read_suite_file
 from graftbench.leaderboard.comparability import comparison_problems
 from graftbench.leaderboard.completeness import suite_mismatches, unranked_reasons
-from graftbench.leaderboard.entries import ENTRIES, entry_files, file_name, refuse, while_reading
+from graftbench.leaderboard.entries import ENTRIES, collector_off, entry_files, file_name, refuse
 from graftbench.leaderboard.mapper_files import (
     identity_mismatches,
     run_source_mismatches,
@@ -98,6 +98,7 @@ def mapper_folder(path: Path, folder: Path) -> Path:
     return folder / MAPPERS / path.stem if in_leaderboard(path, folder) else path.with_name(SOURCE)
 
 
+@collector_off()
 def verify_all(folder: Path) -> list[Verified]:
     """Verify every entry of a leaderboard, whether those of a suite are comparable, and the leaderboard itself."""
     verified = _verified_entries(folder)
@@ -125,8 +126,7 @@ def _incompatible(entries: Sequence[Entry]) -> list[str]:
 
 
 def _verified_entries(folder: Path) -> list[Verified]:
-    with while_reading():
-        return [verify(path, folder) for path in entry_files(folder)]
+    return [verify(path, folder) for path in entry_files(folder)]
 
 
 def _board_mismatches(folder: Path, entries: Sequence[Entry]) -> list[str]:
@@ -138,6 +138,7 @@ def _board_mismatches(folder: Path, entries: Sequence[Entry]) -> list[str]:
     return []
 
 
+@collector_off()
 def build(folder: Path) -> Path:
     """Verify all entries of a leaderboard, write it, and return its path."""
     path = folder / LEADERBOARD

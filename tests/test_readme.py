@@ -45,6 +45,13 @@ def test_the_tables_are_those_of_the_entries_that_ship(monkeypatch):
         assert tables.with_tables(page, entries) == page
 
 
+def test_a_class_of_the_api_is_listed_with_its_methods_and_properties_and_with_nothing_else():
+    listed = set(re.findall(r"^\| `([\w.]+)", (ROOT / "docs/api.md").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {"Run.open", "Run.failed", "Run.scores", "Run.score", "Run.rows", "Model.loaded", "Pairs.batches"}
+    assert named | {"CrossModelMap.__call__", "Mapper.__call__", "LineDataset.examples"} <= listed
+    assert not {"Run.entry", "Prompt.trigger", "UserError.with_traceback", "Run.__repr__"} & listed
+
+
 def test_the_architectures_are_those_that_are_tried():
     assert [line.split("`")[1] for line in ARCHITECTURES[2:]] == sorted(RIGHT)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graftbench.benchmark.activations.arrays import Rows, as_memmap, as_tensor, in_memory, open_npy, row_bytes
+from graftbench.benchmark.core.errors import TooFewPairsError
 
 HELD_OUT = 0.1  # of the texts: the share on which built-in mappers choose what they choose
 PAIR_FILES = ("source.npy", "target.npy", "starts.npy", "aligned.npy")  # of a folder of pairs
@@ -93,10 +94,10 @@ class ActivationPairs:
             yield self._tensor(source[rows]), self._tensor(target[rows])
 
     def split(self, share: float) -> tuple["ActivationPairs", "ActivationPairs"]:
-        """Split off the last `share` of the texts; return the other pairs first."""
+        """Split off the last `share` of the texts; return the other pairs first. TooFewPairsError for one text."""
         n = len(self.starts) - max(1, round(share * len(self.starts)))
         if n == 0:
-            raise ValueError("one text cannot be split")
+            raise TooFewPairsError("one text cannot be split")
         row = int(self.starts[n])
         first = ActivationPairs(self.source[:row], self.target[:row], self.starts[:n], self.device)
         return first, ActivationPairs(self.source[row:], self.target[row:], self.starts[n:] - row, self.device)

@@ -19,6 +19,10 @@ class CellError(Exception):
     """An error of one cell that its message tells in full: no traceback is kept."""
 
 
+class TooFewPairsError(ValueError):
+    """An error of a mapper's fit that says in its message why the pairs are too few for it."""
+
+
 def cache_folder() -> Path:
     """Return the folder of cached work and of the log: `GRAFTBENCH_CACHE`, or one in the user's cache."""
     chosen = os.environ.get("GRAFTBENCH_CACHE")
@@ -34,7 +38,7 @@ class _Log(logging.FileHandler):
 
 
 def log_to_file() -> Path | None:
-    """Send log records to `graftbench.log` in the cache folder; None where that cannot be written."""
+    """Send log records to `graftbench.log` in the cache folder, and to no former one; None where that is impossible."""
     path = cache_folder() / "graftbench.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +47,9 @@ def log_to_file() -> Path | None:
         return None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("graftbench")
+    for former in [each for each in logger.handlers if isinstance(each, _Log)]:
+        logger.removeHandler(former)
+        former.close()
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False

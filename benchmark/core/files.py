@@ -1,8 +1,10 @@
 """Kinds of paths, and files that are written atomically."""
 
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import NamedTuple, TypeVar
@@ -34,6 +36,42 @@ def _mode(path: Path) -> int:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
 
 
+_synced = ContextVar("synced", default=True)
+
+
+@contextmanager
+def unsynced() -> Iterator[None]:
+    """Leave it to the system, during a `with` block, when what is written gets to the disk: for what can be made again.
+
+    On ext4 beside other work, a small file took 12 to 28 ms where it was synced, and 0.1 ms where it was not.
+    """
+    token = _synced.set(False)
+    try:
+        yield
+    finally:
+        _synced.reset(token)
+
+
+def put_in_place(new: Path, place: Path) -> None:
+    """Rename a finished file or folder to `place`, where it is whole even after a power cut."""
+    if _synced.get():
+        for each in (*new.rglob("*"), new):
+            _sync(each)
+    new.replace(place)
+    if _synced.get():
+        with suppress(OSError):  # not every disk can sync a folder; what is in place is whole, or else not there
+            _sync(place.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder, and move it to `path` when the block ends without an error.
@@ -49,7 +87,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         unfinished = new
         yield unfinished
         unfinished.chmod(0o644)
-        unfinished.replace(path)
+        put_in_place(unfinished, path)
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror or error}. Make room, or choose another folder."

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import fsspec
-
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
 
@@ -28,6 +26,8 @@ class Remote:
 
     def __init__(self, address: str) -> None:
         """Raise UserError where the address makes no sense, or its kind needs a package that is not installed."""
+        import fsspec  # with asyncio: commands that need no such address do without
+
         self.address = address
         local = {"auto_mkdir": True} if address.startswith("file:") else {}
         try:

@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from graftbench.benchmark.core.errors import UserError, cache_folder
-from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.files import unsynced, write_text
 from graftbench.benchmark.core.hashing import digest, sha256_of
 from graftbench.benchmark.core.plugins import third_party_sources
 from graftbench.benchmark.core.remote import Remote, is_address
@@ -151,7 +151,8 @@ class Store:
                 shutil.rmtree(stale, ignore_errors=True)
             unfinished.mkdir()
         try:
-            yield unfinished
+            with unsynced():  # there may be thousands of files, and what a power cut leaves of one fails its hash
+                yield unfinished
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import put_in_place
 from graftbench.benchmark.core.unfinished import unfinished_folder
 from graftbench.benchmark.data.dataset import Dataset
 from graftbench.benchmark.data.dataset_form import FORM, form_of_dataset
@@ -35,7 +36,7 @@ def export(dataset: Dataset, folder: Path, behaviours: list[str]) -> dict[str, i
             form = form_of_dataset(dataset, behaviours).model_dump(mode="json", exclude_defaults=True)
             (whole / FORM).write_text(yaml.safe_dump(form, sort_keys=False, allow_unicode=True), encoding="utf-8")
             counts = _write(dataset.lines(), whole, behaviours)
-            whole.replace(folder)
+            put_in_place(whole, folder)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror or error}.") from error
     return counts

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
+from graftbench.benchmark.data.examples import Example
 from graftbench.benchmark.experiments.bench import Bench
 from graftbench.benchmark.experiments.protocol import FitData
 from graftbench.benchmark.models.handle import ModelHandle
@@ -20,6 +21,10 @@ class Design(Protocol):
     @property
     def target(self) -> ModelHandle:
         """The model whose activations the mapper predicts."""
+
+    @property
+    def test(self) -> tuple[Example, ...]:
+        """The test prompts."""
 
 
 class Reference(Protocol):
@@ -51,6 +56,16 @@ class ExperimentBase(ABC, Generic[DesignT, ReferenceT]):
     def target(self) -> ModelHandle:
         """The model whose activations the mapper predicts."""
         return self.design.target
+
+    @property
+    def test(self) -> tuple[Example, ...]:
+        """The test prompts."""
+        return self.design.test
+
+    @property
+    def baseline(self) -> str:
+        """The condition that transfer is measured from."""
+        return "random"
 
     @cached_property
     def reference_data(self) -> ReferenceT:

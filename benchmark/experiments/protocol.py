@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from graftbench.benchmark.core.budget import Budget
 from graftbench.benchmark.data.dataset import Behaviour, Dataset
-from graftbench.benchmark.data.examples import Conversations, Prompt, TextTrack
+from graftbench.benchmark.data.examples import Conversations, Example, Prompt, TextTrack
 from graftbench.benchmark.experiments.bench import Bench, Judging
 from graftbench.benchmark.interventions.conditions import Condition
 from graftbench.benchmark.mappers.protocol import FittedMapper
@@ -114,6 +114,14 @@ class Experiment(Protocol):
     def positions(self) -> Sequence[Position]:
         """Positions that a sweep may try, the experiment's own among them."""
 
+    @property
+    def test(self) -> Sequence[Example]:
+        """The test prompts."""
+
+    @property
+    def baseline(self) -> str:
+        """The condition that transfer is measured from."""
+
     def reference(self) -> Sequence[Answer]:
         """Run and cache all conditions that do not involve the mapper."""
 
@@ -123,8 +131,11 @@ class Experiment(Protocol):
     def score(self, mapper: FittedMapper | None) -> Scored:
         """Run the mapped conditions and return the result of the experiment; None where there are no sites."""
 
-    def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
-        """Return native, mapped and `draws` random interventions, and full replacement, for any text."""
+    def on_any_text(self, mapper: FittedMapper | None, draws: int) -> AnyText:
+        """Return native, mapped and `draws` random interventions, and full replacement, for any text.
+
+        Without a mapper only those that do not depend on one.
+        """
 
 
 class Versions(Protocol):

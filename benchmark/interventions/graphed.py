@@ -1,22 +1,20 @@
 """Decoding in tensors that keep their places and shapes, so that a GPU can replay a step as one CUDA graph.
 
-A step of a small model is hundreds of short operations, and starting each from Python takes longer than it runs. Graphs
-were never recorded where this was written, on a CPU: `generate` does without, and `benchmarks/gpu.py` tries them.
+They were never recorded where this was written, on a CPU: `generate` does without, and `benchmarks/gpu.py` tries them.
 """
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from graftbench.benchmark.interventions.decoding import Decoding
 from graftbench.benchmark.interventions.token_inputs import TokenInputs
 from graftbench.benchmark.models.kv_cache import can_be_fixed, fix
+from graftbench.benchmark.models.recorded import Recorded
 
 _log = logging.getLogger("graftbench.decoding")
-_WARM_UP = 3  # steps before one is recorded, as in torch's documentation of CUDA graphs
+_STEP = "a step of decoding"
 
 
 class FixedDecoding(Decoding):
@@ -28,7 +26,7 @@ class FixedDecoding(Decoding):
 
     def __init__(self, *about: Any) -> None:
         super().__init__(*about)
-        self._recorded = _Recorded(self._model.device)
+        self._recorded = Recorded(self._model.device, _STEP)
         self._fixable = can_be_fixed(self._cache) and not self._followers
         if not self._fixable:
             _log.warning("%s: a window, a state or a followed model; its steps are not recorded", self._model.name)
@@ -50,7 +48,7 @@ class FixedDecoding(Decoding):
 
     def _keep(self, index: Tensor, stay: list[int]) -> None:
         super()._keep(index, stay)
-        self._recorded = _Recorded(self._model.device)
+        self._recorded = Recorded(self._model.device, _STEP)
 
 
 def power_of_two(ended: Tensor, n_ended: int) -> Tensor | None:
@@ -61,47 +59,3 @@ def power_of_two(ended: Tensor, n_ended: int) -> Tensor | None:
     n = len(ended)
     size = 1 << max(0, n - n_ended - 1).bit_length()
     return None if 2 * size > n else ended.byte().argsort(stable=True)[:size].sort().values
-
-
-class _Recorded:
-    """A step that is recorded on a GPU after some warm-up, and replayed from then on; on a CPU it is called."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device, self._n = device, 0
-        self._replay: Callable[[], None] | None = None
-
-    def __call__(self, step: Callable[[], None]) -> None:
-        if not _can_record(self._device):
-            step()
-        elif self._n < _WARM_UP:
-            self._n += 1
-            _warm_up(step)
-        else:
-            self._replay = self._replay or _record(step)
-            self._replay()
-
-
-def _can_record(device: torch.device) -> bool:
-    return device.type == "cuda"
-
-
-def _warm_up(step: Callable[[], None]) -> None:
-    """Run a step beside the usual stream, as one is recorded."""
-    usual, beside = torch.cuda.current_stream(), torch.cuda.Stream()
-    beside.wait_stream(usual)
-    with torch.cuda.stream(beside):
-        step()
-    usual.wait_stream(beside)
-
-
-def _record(step: Callable[[], None]) -> Callable[[], None]:
-    """Return a replay of a step; the step itself, and a sentence in the log, where it cannot be recorded."""
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with torch.cuda.graph(graph):
-            step()
-    except RuntimeError as error:  # of CUDA, where the step copies to the host, or memory does not hold the graph
-        _log.warning("a step of decoding cannot be recorded (%s); it is run anew each time", str(error).split("\n")[0])
-        torch.cuda.synchronize()
-        return step
-    return graph.replay

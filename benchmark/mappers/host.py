@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from graftbench.benchmark.core.errors import TooFewPairsError
 from graftbench.benchmark.mappers.protocol import TrainingRecord
 
 NOT_ISOLATED = "none"  # as an entry says where somebody ran code of their own without isolation
@@ -17,7 +19,19 @@ class MapperError(Exception):
 
 
 class MapperCodeError(MapperError):
-    """The code of a mapper in a process of its own raised an error."""
+    """The code of a mapper in a process of its own raised an error, which may have said `too_few_pairs`."""
+
+    def __init__(self, message: str, *, too_few_pairs: bool = False) -> None:
+        super().__init__(message)
+        self.too_few_pairs = too_few_pairs
+
+
+def says_too_few_pairs(error: BaseException) -> bool:
+    """Return whether an error of a fit is of its data, not of its code: too few pairs, or a singular matrix of them."""
+    if isinstance(error, MapperCodeError):
+        return error.too_few_pairs
+    singular = np.linalg.LinAlgError, torch.linalg.LinAlgError  # type: ignore[attr-defined]
+    return isinstance(error, (TooFewPairsError, *singular))
 
 
 @dataclass(frozen=True)

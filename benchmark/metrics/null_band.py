@@ -15,14 +15,17 @@ SIMULATIONS = 4000
 SEED = 0
 
 
-def null_band(references: PooledReferences, n_seeds: int) -> tuple[float, float]:
-    """Return the 2.5 % and 97.5 % quantiles of the transfer of such mappers, over some cells with some seeds."""
+def null_band(references: PooledReferences, n_seeds: int) -> tuple[float, float] | None:
+    """Return the 2.5 % and 97.5 % quantiles of the transfer of such mappers, over some cells with some seeds.
+
+    None where native is no better than the vectors that stay, whichever are left out.
+    """
     draws = tuple(part.baseline.tobytes() for part in references.parts)
     return _band(draws, sum(part.native for part in references.parts), n_seeds)
 
 
 @lru_cache(maxsize=2**12)  # mappers have their references in common
-def _band(draws: tuple[bytes, ...], native: float, n_seeds: int) -> tuple[float, float]:
+def _band(draws: tuple[bytes, ...], native: float, n_seeds: int) -> tuple[float, float] | None:
     """Return the band, given the successes of each random draw in each cell, and those of native in all cells."""
     rng = np.random.default_rng(SEED)
     mapped, baseline = np.zeros(SIMULATIONS), np.zeros(SIMULATIONS)
@@ -30,7 +33,8 @@ def _band(draws: tuple[bytes, ...], native: float, n_seeds: int) -> tuple[float,
         chosen, others = _left_out(np.frombuffer(of_cell), n_seeds, rng)
         mapped, baseline = mapped + chosen, baseline + others
     gain = native - baseline
-    return interval((mapped - baseline)[gain > 0] / gain[gain > 0])
+    gains = gain > 0
+    return interval((mapped - baseline)[gains] / gain[gains]) if gains.any() else None
 
 
 def _left_out(draws: Floats, n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from transformers import TrainerCallback
 
 from graftbench.benchmark.core.errors import UserError
-from graftbench.benchmark.core.files import write_text
+from graftbench.benchmark.core.files import put_in_place, write_text
 from graftbench.benchmark.models.chat_formats import OWN
 from graftbench.benchmark.models.load import Model
 from graftbench.benchmark.models.weights import quiet_transformers
@@ -131,4 +131,4 @@ def _write(learned: Any, model: Model, base: Base, out: Path, *, own_tokenizer: 
         learned.save_pretrained(unfinished)
     if own_tokenizer:
         model.tokenizer.save_pretrained(unfinished)
-    unfinished.replace(out)
+    put_in_place(unfinished, out)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import put_in_place
 from graftbench.benchmark.core.hashing import digest
 from graftbench.benchmark.core.locks import locked
 from graftbench.benchmark.core.unfinished import remove, unfinished_beside
@@ -69,7 +70,7 @@ def train(training: Training, out: Path, shows: Shows, effects: Effects, told: T
         shown = _made(training, model, taught, work, out, shows, effects, told)
         with writable(out):
             (work / _MEASURED).touch()
-            (work / _MADE).replace(out)
+            put_in_place(work / _MADE, out)
             _remove_leftovers(out)
     return shown
 

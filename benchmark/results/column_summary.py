@@ -46,7 +46,7 @@ class CellRows:
 
     def of_prompts(self, ids: Sequence[str]) -> "CellRows":
         """Return the rows of some prompts."""
-        return self._where(np.isin(self._codes("item"), [self.columns.code_of("item", each) for each in ids]))
+        return self._where(np.isin(self._codes("item"), self.columns.codes_of("item", tuple(ids))))
 
     @property
     def conditions(self) -> list[str]:
@@ -75,7 +75,7 @@ class CellRows:
     def bits(self, ids: Sequence[str]) -> list[list[int]]:
         """Return the successes [draws][prompts]; every draw has all prompts, as stored rows are checked to have."""
         place = np.zeros(self.columns.count("item"), np.int64)
-        place[[self.columns.code_of("item", each) for each in ids]] = np.arange(len(ids))
+        place[self.columns.codes_of("item", tuple(ids))] = np.arange(len(ids))
         draws, which = np.unique(self.columns.draw[self.rows], return_inverse=True)
         found = np.zeros((len(draws), len(ids)), np.int64)
         found[which, place[self._codes("item")]] = self._success

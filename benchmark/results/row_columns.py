@@ -19,6 +19,7 @@ class RowColumns:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
         self._codes: dict[str, tuple[Numbers, dict[Any, int]]] = {}
+        self._codes_of: dict[tuple[str, tuple[Any, ...]], Numbers] = {}
 
     def codes(self, name: str) -> Numbers:
         """Return a column as numbers, equal where its values are equal."""
@@ -35,6 +36,13 @@ class RowColumns:
     def code_of(self, name: str, value: Any) -> int:
         """Return the number of a value in a column, -2 where no row has it."""
         return self._encoded(name)[1].get(value, -2)
+
+    def codes_of(self, name: str, values: tuple[Any, ...]) -> Numbers:
+        """Return the numbers of some values in a column, as `code_of` does; those of the same values are known."""
+        key = name, values
+        if key not in self._codes_of:
+            self._codes_of[key] = np.array([self.code_of(name, value) for value in values], np.int64)
+        return self._codes_of[key]
 
     def _encoded(self, name: str) -> tuple[Numbers, dict[Any, int]]:
         if name not in self._codes:

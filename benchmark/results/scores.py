@@ -105,10 +105,10 @@ def score_of_pooled(pooled: Pooled) -> Score:
     if pooled.gain <= 0:
         return no_score("memory does all that native does", len(pooled.parts), n_prompts)
     low, high = interval_of(pooled)
-    if isinf(low) or isinf(high):
+    band = None if isinf(low) or isinf(high) else null_band(references, len(pooled.by_seed))
+    if band is None:
         return no_score("native's gain may be nothing", len(pooled.parts), n_prompts)
-    figures = (pooled.value, low, high, *null_band(references, len(pooled.by_seed)))
-    score, low, high, null_low, null_high = (round(100 * figure, 4) for figure in figures)
+    score, low, high, null_low, null_high = (round(100 * each, 4) for each in (pooled.value, low, high, *band))
     return Score(
         score=score,
         low=low,

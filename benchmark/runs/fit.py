@@ -20,8 +20,8 @@ from graftbench.benchmark.data.tracks import SHARES_OF_PAIRS, texts_of
 from graftbench.benchmark.experiments.protocol import Experiment
 from graftbench.benchmark.experiments.replacement import Replacement, replacement_fidelity
 from graftbench.benchmark.mappers import saving
-from graftbench.benchmark.mappers.fitting import MapperFit, copy_fitted_mapper, fit_mapper
-from graftbench.benchmark.mappers.host import CheckedMap, MapperCodeError
+from graftbench.benchmark.mappers.fitting import MapperFit, fit_mapper
+from graftbench.benchmark.mappers.host import CheckedMap, MapperCodeError, says_too_few_pairs
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.mappers.protocol import FittedMapper
 from graftbench.benchmark.metrics.fidelity import fidelity
@@ -52,18 +52,44 @@ class SiteFit:
     mapper: FittedMapper
     fitted: Fitted
     seconds: float
+    folder: Path  # in the cache
+    sites: Sites
 
 
-def fit_at(
-    experiment: Experiment,
-    sites: Sites,
-    cell: Cell,
-    context: RunContext,
-    info: MapperInfo,
-    folder: Path,
-    share: float,
+def fits_of(
+    experiment: Experiment, cell: Cell, context: RunContext, info: MapperInfo, share: float = 1.0
+) -> list[SiteFit]:
+    """Fit a mapper at each pair of sites of an experiment on the first `share` of the cell's fit texts.
+
+    There is none where the experiment has nothing to carry across.
+    """
+    sites = fit_sites(experiment)
+    every = () if sites is None else (sites, *experiment.fit_data.further)
+    return [_fit_at(experiment, one, cell, context, info, share) for one in every]
+
+
+def fit_sites(experiment: Experiment) -> Sites | None:
+    """Return the first sites that a mapper is fitted at; None where there is nothing to carry across."""
+    return experiment.fit_data.sites or experiment.sites
+
+
+def mapper_of_all(fits: Sequence[SiteFit]) -> FittedMapper:
+    """Return the mapper of the first pair of sites with those of the further ones."""
+    return _of_all_sites([fit.mapper for fit in fits])
+
+
+def _of_all_sites(mappers: Sequence[FittedMapper]) -> FittedMapper:
+    """Return the mapper of the first pair of sites with those of the further ones, and its refit with theirs."""
+    first, *others = mappers
+    refits = [each.shuffled for each in mappers if each.shuffled is not None]
+    shuffled = _of_all_sites(refits) if refits else None
+    return replace(first, others=tuple(others), shuffled=shuffled)
+
+
+def _fit_at(
+    experiment: Experiment, sites: Sites, cell: Cell, context: RunContext, info: MapperInfo, share: float
 ) -> SiteFit:
-    """Fit a mapper at these sites on the first `share` of the cell's fit texts, and write it into `folder`."""
+    """Fit a mapper at these sites on the first `share` of the cell's fit texts, or take it from the cache."""
     texts = _fit_texts(experiment, cell, context)
     texts = texts[: max(2, round(share * len(texts)))]
     pairs_folder, data_hash = _captured(experiment, sites, texts, context, shown=True)
@@ -72,7 +98,6 @@ def fit_at(
     read = read_pairs(pairs_folder, str(experiment.target.device))
     report("fit")
     fit = _fit(cell, context, info, pairs_folder, data_hash)
-    copy_fitted_mapper(fit.folder, folder)
     held_out, _ = _captured(experiment, sites, experiment.fit_data.held_out, context, shown=False)
     held_out_pairs = read_pairs(held_out, str(experiment.target.device)).pairs
     width = read.pairs.d_target
@@ -86,7 +111,7 @@ def fit_at(
         mapper = replace(mapper, shuffled=fitted_mapper(_fit(cell, context, info, *shuffled)))
     parameters, size = saving.size_of(fit.folder)
     fitted = Fitted(fit.record, data_hash, len(read.pairs), read.share_aligned, parameters, size)
-    return SiteFit(mapper, fitted, fit.seconds)
+    return SiteFit(mapper, fitted, fit.seconds, fit.folder, sites)
 
 
 def _fit(cell: Cell, context: RunContext, info: MapperInfo, pairs: Path, data_hash: str) -> MapperFit:
@@ -94,12 +119,11 @@ def _fit(cell: Cell, context: RunContext, info: MapperInfo, pairs: Path, data_ha
     settings = context.settings
     try:
         return fit_mapper(context.store, info, pairs, data_hash, cell.seed, settings.device, settings.isolation)
-    except (ArithmeticError, LookupError, ValueError, RuntimeError, MapperCodeError) as error:
-        if cell.track not in SHARES_OF_PAIRS:
+    except (ValueError, RuntimeError, MapperCodeError) as error:
+        if cell.track not in SHARES_OF_PAIRS or not says_too_few_pairs(error):
             raise
         n = len(read_pairs(pairs).pairs)
-        why = str(error) or type(error).__name__
-        raise CellError(f"{info.name} cannot be fitted on the {n} pairs of the track {cell.track}: {why}") from error
+        raise CellError(f"{info.name} cannot be fitted on the {n} pairs of the track {cell.track}: {error}") from error
 
 
 def _fit_texts(experiment: Experiment, cell: Cell, context: RunContext) -> Conversations:

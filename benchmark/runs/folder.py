@@ -1,11 +1,13 @@
 """A run as a folder: its entry, its rows, its suite, its timings."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.results.entry_files import entry_text
 from graftbench.benchmark.results.schema import CellResult, Entry
@@ -33,11 +35,20 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds that the run, the references that cells share, and the cells took, by name."""
+    """Seconds that the run, the references that cells share and their side effects, and the cells took, by name."""
 
     run: Mapping[str, float]
     references: Mapping[str, float]
     cells: Mapping[str, Mapping[str, float]]
+    reference_side_effects: Mapping[str, float]
+
+
+def entry_in(run: Path) -> Path:
+    """Return the path of the entry in a run's folder; UserError, with what to name instead, where it has none."""
+    path = run / ENTRY
+    if not os.path.lexists(path):
+        raise UserError(f"{run} holds no {ENTRY}: name the folder of a run, as `graftbench score` wrote it.")
+    return path
 
 
 def suite_text(suite: Suite) -> str:

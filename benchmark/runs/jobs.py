@@ -1,19 +1,25 @@
 """The jobs of a run: each cell after the reference that it shares with others; both write parts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.results.schema import CellResult
-from graftbench.benchmark.runs.cell import run_reference, score_cell
-from graftbench.benchmark.runs.context import Settings, context_of
+from graftbench.benchmark.runs.context import Settings
 from graftbench.benchmark.runs.entry import cell_result
 from graftbench.benchmark.runs.executors.inline import Inline, Silent
 from graftbench.benchmark.runs.executors.protocol import Failure, Job, Needs, Results
+from graftbench.benchmark.runs.job_functions import (
+    cell_job,
+    reference_job,
+    reference_side_effects_job,
+    side_effects_job,
+)
 from graftbench.benchmark.runs.parts import Parts
 from graftbench.benchmark.runs.plan import Cell
 
@@ -28,27 +34,96 @@ def jobs_of(
 ) -> list[Job]:
     """Return the jobs that are left to do: those whose parts are not there, or are incomplete.
 
-    The cells of a reference follow it, so that a mapper's first result, or its error, is there early. `needs` is by
-    reference.
+    The cells of a reference follow it, so that a mapper's first result, or its error, is there early. Side effects are
+    jobs of their own, those of conditions without the mapper once for all cells of a reference; the last job of a cell
+    has its name. `needs` is by reference.
     """
-    folders = (parts.folder, parts.references)
-    jobs = []
+    jobs: list[Job] = []
     for first in _spread(cells):
-        takes = needs.get(first.reference, Needs())
-        after: tuple[str, ...] = ()
-        if not _has_reference(first, parts):
-            after = (first.reference,)
-            jobs.append(Job(first.reference, reference_job, (first, settings), (), timeout, (), folders, takes))
-        jobs += [
-            Job(cell.name, cell_job, (cell, settings, info), after, timeout, info.files, folders, takes)
-            for cell in cells
-            if cell.reference == first.reference and not is_finished(cell, parts)
-        ]
+        left = [cell for cell in cells if cell.reference == first.reference and not is_finished(cell, parts)]
+        jobs += _Group(first, left, settings, info, parts, timeout, needs.get(first.reference, Needs())).jobs()
     return jobs
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A cell of a reference, and the cells of this reference that are left to do."""
+
+    first: Cell
+    cells: Sequence[Cell]
+    settings: Settings
+    info: MapperInfo
+    parts: Parts
+    timeout: float | None
+    needs: Needs
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs, those of the reference and of the first cell before all others."""
+        every: list[Job] = []
+        after: tuple[str, ...] = ()
+        if not _has_reference(self.first, self.parts):
+            every.append(self._job(self.first.reference, reference_job, (self.first, self.settings), ()))
+            after = (self.first.reference,)
+        scored = [self._scoring(cell, after) for cell in self.cells if not is_scored(cell, self.parts)]
+        measured = [cell for cell in self.cells if cell.has_side_effects]
+        if not measured:
+            return [*every, *scored]
+        shared = self._shared_side_effects(after)
+        later = [*after, *(job.name for job in (*scored, *shared))]
+        return [*every, *scored[:1], *shared, *scored[1:], *(self._side_effects(cell, later) for cell in measured)]
+
+    def _scoring(self, cell: Cell, after: tuple[str, ...]) -> Job:
+        work = (cell, self.settings, self.info)
+        return self._job(scoring_name(cell), cell_job, work, after, self.info.files)
+
+    def _shared_side_effects(self, after: tuple[str, ...]) -> list[Job]:
+        if self.parts.reference_side_effects(self.first) is not None:
+            return []
+        name, work = reference_side_effects_name(self.first), (self.first, self.settings)
+        return [self._job(name, reference_side_effects_job, work, after)]
+
+    def _side_effects(self, cell: Cell, earlier: Sequence[str]) -> Job:
+        awaited = (scoring_name(cell), reference_side_effects_name(cell))
+        after, files = tuple(name for name in awaited if name in earlier), (*self.info.files, self.parts.file_of(cell))
+        return self._job(cell.name, side_effects_job, (cell, self.settings, self.info), after, files)
+
+    def _job(
+        self,
+        name: str,
+        function: Callable[..., None],
+        arguments: tuple[Any, ...],
+        after: tuple[str, ...],
+        files: tuple[Path, ...] = (),
+    ) -> Job:
+        folders = (self.parts.folder, self.parts.references)
+        return Job(name, function, arguments, after, self.timeout, files, folders, self.needs)
+
+
+def scoring_name(cell: Cell) -> str:
+    """Return the name of the job that scores a cell, which is not its last one where it has side effects."""
+    return f"{cell.name} (success)" if cell.has_side_effects else cell.name
+
+
+def reference_side_effects_name(cell: Cell) -> str:
+    """Return the name of the job that measures the side effects of a cell's reference."""
+    return f"{cell.reference} side effects"
+
+
+def shared_labels(cells: Sequence[Cell]) -> dict[str, str]:
+    """Return by name of a job that cells share what it is called in messages."""
+    labels = {cell.reference: cell.reference_name for cell in cells}
+    measured = [cell for cell in cells if cell.has_side_effects]
+    return labels | {reference_side_effects_name(cell): f"{cell.reference_name}, side effects" for cell in measured}
 
 
 def is_finished(cell: Cell, parts: Parts) -> bool:
     """Return True where the part of a cell is there, and running the cell again would mend nothing in it."""
+    part = parts.of(cell)
+    return part is not None and is_scored(cell, parts) and not part.awaits_side_effects
+
+
+def is_scored(cell: Cell, parts: Parts) -> bool:
+    """Return True where a cell has its answers, and at the most its side effects are left to measure."""
     part = parts.of(cell)
     return part is not None and part.cell.status == "ok" and part.complete
 
@@ -59,23 +134,6 @@ def record_failures(cells: Sequence[Cell], results: Results, parts: Parts) -> No
         failure = results.get(cell.name)
         if isinstance(failure, Failure):
             parts.add(cell, cell_result(cell, failure), failure)
-
-
-def reference_job(cell: Cell, settings: Settings, folder: Path, references: Path) -> None:
-    """Run the reference of a cell, and write its part."""
-    Parts(folder, references).add_reference(cell, run_reference(cell, context_of(settings)))
-
-
-def cell_job(cell: Cell, settings: Settings, info: MapperInfo, *paths: Path) -> None:
-    """Score a cell, and write its part; `paths` are the mapper's files, the folder of parts and that of references."""
-    *files, folder, references = paths
-    outcome = score_cell(cell, context_of(settings), with_files(info, files), folder)
-    Parts(folder, references).add(cell, cell_result(cell, outcome), outcome)
-
-
-def with_files(info: MapperInfo, files: Sequence[Path]) -> MapperInfo:
-    """Return a mapper whose files lie elsewhere, as on another machine."""
-    return replace(info, file=files[0]) if files else info
 
 
 def _has_reference(cell: Cell, parts: Parts) -> bool:

@@ -93,14 +93,13 @@ def _weights(suite: Suite, cell: Cell) -> int:
     if len(_versions(suite, cell)) > 1:
         together = sum(sizes[:2]) + sizes[0]  # weights of one version are patched into a copy of the other
     else:
-        together = sum(sizes[: 2 if _replaces(suite, cell) else 1])
+        together = sum(sizes[: 2 if _replaces(cell) else 1])
     return together * _BYTES[suite.dtype]
 
 
-def _replaces(suite: Suite, cell: Cell) -> bool:
+def _replaces(cell: Cell) -> bool:
     """Return whether a cell has full replacement, for fidelity or among its side effects."""
-    side_effects = suite.side_effects is not None and cell.side_effects and not cell.check
-    return side_effects or bool(dict(cell.settings).get("compared"))
+    return cell.has_side_effects or bool(dict(cell.settings).get("compared"))
 
 
 def _n_parameters(spec: ModelSpec) -> int:

@@ -16,11 +16,12 @@ from graftbench.benchmark.core.store import package_version
 from graftbench.benchmark.mappers.hosts import comes_with_graftbench
 from graftbench.benchmark.mappers.info import MapperInfo
 from graftbench.benchmark.results.rows import Answer, row_of, table_of, write_rows
-from graftbench.benchmark.results.schema import CellResult
+from graftbench.benchmark.results.schema import CellResult, Missing, SideEffects
 from graftbench.benchmark.runs.cell import CellOutcome, ReferenceOutcome
 from graftbench.benchmark.runs.context import Settings
 from graftbench.benchmark.runs.executors.protocol import Failure
 from graftbench.benchmark.runs.plan import Cell
+from graftbench.benchmark.runs.side_effects import SideEffectsOutcome
 
 PARTS = "parts"  # the folder in a run's
 
@@ -32,12 +33,31 @@ class _Part(BaseModel):
 class CellPart(_Part):
     """The result of a cell, and its seconds by what took them; its answers lie in a file next to it.
 
-    `complete` is False where judges left an answer unscored: the same command may mend it.
+    `complete` is False where judges left an answer unscored: the same command may mend it. `awaits_side_effects` is
+    True as long as they are to be measured.
     """
 
     cell: CellResult
     seconds: dict[str, float] | None
     complete: bool
+    awaits_side_effects: bool = False
+
+    def with_side_effects(self, part: "SideEffectsPart") -> "CellPart":
+        """Return the part with side effects that were measured since, where they were for what it is now."""
+        if not self.awaits_side_effects or part.steerable != self.cell.steerable:
+            return self
+        seconds = dict(self.seconds or {})
+        seconds |= {"side_effects": part.seconds, "total": seconds.get("total", 0.0) + part.seconds}
+        cell = self.cell.model_copy(update={"side_effects": part.side_effects})
+        return self.model_copy(update={"cell": cell, "seconds": seconds, "awaits_side_effects": False})
+
+
+class SideEffectsPart(_Part):
+    """The side effects of a cell, given whether it can be steered, and the seconds that they took."""
+
+    side_effects: SideEffects | Missing
+    steerable: bool | None
+    seconds: float
 
 
 class ReferencePart(_Part):
@@ -48,25 +68,41 @@ class ReferencePart(_Part):
     complete: bool
 
 
+class ReferenceSideEffectsPart(_Part):
+    """The seconds that the side effects of a reference took, which are in the cache."""
+
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Parts:
     """The parts of a run's cells in `folder`, and of the references that they share in `references`.
 
-    A part is there once its JSON file is, which is written last.
+    A part is there once its JSON file is, which is written last. Side effects have a part of their own.
     """
 
     folder: Path
     references: Path
 
     def add(self, cell: Cell, result: CellResult, outcome: CellOutcome | Failure) -> None:
-        """Write the part of a cell."""
-        seconds, complete = None, False
-        if isinstance(outcome, CellOutcome):
+        """Write the part of a cell; one that failed has no answers."""
+        if isinstance(outcome, Failure):
+            self._rows(cell).unlink(missing_ok=True)
+            part = CellPart(cell=result, seconds=None, complete=False)
+        else:
             answers = outcome.scored.summary.rows
-            seconds, complete = outcome.seconds, _complete(answers)
             write_rows(self._rows(cell), [_answers_table(cell, {"track": cell.track, "seed": cell.seed}, answers)])
-        part = CellPart(cell=result, seconds=seconds, complete=complete)
-        write_text(self._json(cell), part.model_dump_json())
+            seconds, awaits = outcome.seconds, cell.has_side_effects
+            part = CellPart(cell=result, seconds=seconds, complete=_complete(answers), awaits_side_effects=awaits)
+        write_text(self.file_of(cell), part.model_dump_json())
+
+    def add_side_effects(self, cell: Cell, outcome: SideEffectsOutcome) -> None:
+        """Write the side effects of a cell."""
+        write_text(self._side_effects_json(cell), SideEffectsPart(**vars(outcome)).model_dump_json())
+
+    def add_reference_side_effects(self, cell: Cell, seconds: float) -> None:
+        """Note that the side effects of a cell's reference were measured."""
+        write_text(self._reference_side_effects_json(cell), ReferenceSideEffectsPart(seconds=seconds).model_dump_json())
 
     def add_reference(self, cell: Cell, outcome: ReferenceOutcome | Failure) -> None:
         """Write the part of a cell's reference."""
@@ -79,14 +115,24 @@ class Parts:
         write_text(self._reference_json(cell), part.model_dump_json())
 
     def of(self, cell: Cell) -> CellPart | None:
-        """Return the part of a cell, None where there is none."""
-        path = self._json(cell)
-        return CellPart.model_validate_json(path.read_bytes()) if path.exists() else None
+        """Return the part of a cell with its side effects as far as they are there, None where there is none."""
+        path, later = self.file_of(cell), self._side_effects_json(cell)
+        if not path.exists():
+            return None
+        part = CellPart.model_validate_json(path.read_bytes())
+        if not later.exists():
+            return part
+        return part.with_side_effects(SideEffectsPart.model_validate_json(later.read_bytes()))
 
     def reference(self, cell: Cell) -> ReferencePart | None:
         """Return the part of a cell's reference, None where there is none."""
         path = self._reference_json(cell)
         return ReferencePart.model_validate_json(path.read_bytes()) if path.exists() else None
+
+    def reference_side_effects(self, cell: Cell) -> float | None:
+        """Return the seconds that the side effects of a cell's reference took, None where they are not measured."""
+        path = self._reference_side_effects_json(cell)
+        return ReferenceSideEffectsPart.model_validate_json(path.read_bytes()).seconds if path.exists() else None
 
     def tables(self, cells: Sequence[Cell]) -> Iterator[pa.Table]:
         """Yield the answers of the cells, those of each reference once, before those of the first cell that has it."""
@@ -98,14 +144,21 @@ class Parts:
             seen.add(cell.reference)
             yield from (pq.read_table(path) for path in paths if path.exists())
 
-    def _json(self, cell: Cell) -> Path:
+    def file_of(self, cell: Cell) -> Path:
+        """Return the file of the part of a cell."""
         return self.folder / f"{cell.folder}.json"
+
+    def _side_effects_json(self, cell: Cell) -> Path:
+        return self.folder / f"{cell.folder}.side_effects.json"
 
     def _rows(self, cell: Cell) -> Path:
         return self.folder / f"{cell.folder}.parquet"
 
     def _reference_json(self, cell: Cell) -> Path:
         return self.references / f"{cell.reference}.json"
+
+    def _reference_side_effects_json(self, cell: Cell) -> Path:
+        return self.references / f"{cell.reference}.side_effects.json"
 
     def _reference_rows(self, cell: Cell) -> Path:
         return self.references / f"{cell.reference}.parquet"

@@ -41,7 +41,12 @@ class Cell:
     sites: tuple[int, int] | None
     settings: tuple[tuple[str, Any], ...]
     judges: tuple[tuple[str, Any], ...] = ()
-    side_effects: bool = True
+    side_effects: bool = True  # whether the suite asks for them here
+
+    @property
+    def has_side_effects(self) -> bool:
+        """Whether its side effects are measured, where it can be steered."""
+        return self.side_effects and not self.check
 
     @property
     def name(self) -> str:
@@ -164,7 +169,7 @@ def listed(
             spec.sites,
             tuple(sorted(task.settings.items())),
             tuple(sorted(task.judges.items())),
-            spec.side_effects,
+            spec.side_effects and suite.side_effects is not None,
         )
         for name, task in suite.tasks.items()
         if not tasks or name in tasks

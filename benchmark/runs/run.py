@@ -12,11 +12,12 @@ from graftbench.benchmark.core.locks import locked
 from graftbench.benchmark.core.store import Store
 from graftbench.benchmark.mappers.loading import copy_source
 from graftbench.benchmark.results.entry_files import read_owner
+from graftbench.benchmark.results.schema import CellResult
 from graftbench.benchmark.runs.disk import check_disk
 from graftbench.benchmark.runs.entry import cell_result, entry_of
 from graftbench.benchmark.runs.executors.protocol import Failure
 from graftbench.benchmark.runs.folder import ENTRY, MAPPERS, FinishedRun, Timings, write_run
-from graftbench.benchmark.runs.jobs import jobs_of, record_failures
+from graftbench.benchmark.runs.jobs import jobs_of, record_failures, shared_labels
 from graftbench.benchmark.runs.order import former_seconds, longest_first
 from graftbench.benchmark.runs.outlook import needs_of
 from graftbench.benchmark.runs.parts import Parts, parts_folder, remove_parts
@@ -46,8 +47,7 @@ def run(request: Request, console: Console) -> FinishedRun:
         jobs = jobs_of(cells, settings, request.mapper, parts, request.cell_timeout, needs)
         jobs = longest_first(jobs, former_seconds(folder, request.suite, cells))
         executor = request.where.executor_for(settings)
-        references = {cell.reference: cell.reference_name for cell in cells}
-        with Bars(cells, jobs, console, references) as bars:
+        with Bars(cells, jobs, console, shared_labels(cells)) as bars:
             record_failures(cells, executor.run(jobs, bars), parts)
         finished = _write(request, cells, parts, time.monotonic() - started)
         remove_parts(folder)
@@ -75,7 +75,7 @@ def gather(request: Request, cells: Sequence[Cell], parts: Parts, seconds: float
 
 def _write(request: Request, cells: Sequence[Cell], parts: Parts, seconds: float) -> FinishedRun:
     folder = request.folder(cells)
-    results = [part.cell if (part := parts.of(cell)) else cell_result(cell, UNFINISHED) for cell in cells]
+    results = [_result(cell, parts) for cell in cells]
     entry = entry_of(request, cells, results, parts.tables(cells))
     copy_into(folder / MAPPERS, parts.folder / MAPPERS)
     copy_source(request.mapper, folder)
@@ -83,11 +83,18 @@ def _write(request: Request, cells: Sequence[Cell], parts: Parts, seconds: float
     return FinishedRun(entry, folder)
 
 
+def _result(cell: Cell, parts: Parts) -> CellResult:
+    part = parts.of(cell)
+    return cell_result(cell, UNFINISHED) if part is None or part.awaits_side_effects else part.cell
+
+
 def _timings(cells: Sequence[Cell], parts: Parts, seconds: float) -> Timings:
     references = {cell.reference_name: parts.reference(cell) for cell in cells}
+    side_effects = {cell.reference_name: parts.reference_side_effects(cell) for cell in cells}
     own = {cell.name: parts.of(cell) for cell in cells}
     return Timings(
         {"total": seconds},
         {name: part.seconds for name, part in references.items() if part and part.seconds is not None},
         {name: part.seconds for name, part in own.items() if part and part.seconds is not None},
+        {name: took for name, took in side_effects.items() if took is not None},
     )

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.zoo.measures.figure import Figures, ZooFigure
 from graftbench.benchmark.zoo.names import ZooName, all_names
 
@@ -28,9 +29,9 @@ def read_figures(folder: Path) -> Figures:
 def write_card(name: ZooName, folder: Path, figures: Figures) -> None:
     """Write `figures.json` and README.md into a model's folder."""
     record = {key: figure.to_json() for key, figure in figures.items()}
-    _write(folder / "figures.json", json.dumps(record, indent=1) + "\n")
+    write_text(folder / "figures.json", json.dumps(record, indent=1) + "\n")
     training = json.loads((folder / "training.json").read_text())
-    _write(folder / "README.md", _readme(name, training, figures))
+    write_text(folder / "README.md", _readme(name, training, figures))
 
 
 def write_overview(zoo: Path) -> None:
@@ -49,7 +50,7 @@ def write_overview(zoo: Path) -> None:
         folder = zoo / str(name)
         if (figures := read_figures(folder)) and (folder / "training.json").exists():
             lines.append(_overview_row(name, json.loads((folder / "training.json").read_text()), figures))
-    _write(zoo / "CARD.md", "\n".join(lines) + "\n")
+    write_text(zoo / "CARD.md", "\n".join(lines) + "\n")
 
 
 def figure_row(key: str, figure: ZooFigure) -> list[str]:
@@ -102,9 +103,3 @@ def _readme(name: ZooName, training: dict[str, Any], figures: Figures) -> str:
         *(f"| {' | '.join(c.replace('|', chr(92) + '|') for c in figure_row(k, f))} |" for k, f in figures.items()),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text)
-    partial.replace(path)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from graftbench.benchmark.core.files import write_text
 from graftbench.benchmark.results.schema import Entry
+from graftbench.leaderboard.entries import collector_off
 from graftbench.leaderboard.page.mappers import OUTCOMES
 from graftbench.leaderboard.page.suites import suite_views
 from graftbench.leaderboard.page.sweeps import SweepView, read_sweeps
@@ -21,6 +22,7 @@ HERE = Path(__file__).parent
 PAGE = "index.html"
 
 
+@collector_off()
 def write_page(folder: Path) -> Path:
     """Verify all entries of a leaderboard, write its page, and return its path."""
     path, entries = folder / PAGE, sound_entries(folder)

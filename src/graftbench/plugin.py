@@ -13,7 +13,7 @@ from graftbench.lazy import lazy_names
 if TYPE_CHECKING:
     from graftbench.benchmark.activations.pairs import Pairs
     from graftbench.benchmark.core.budget import Budget
-    from graftbench.benchmark.core.errors import UserError
+    from graftbench.benchmark.core.errors import TooFewPairsError, UserError
     from graftbench.benchmark.data.dataset import About, Behaviour, Contrast, Dataset
     from graftbench.benchmark.data.examples import Conversations, Example, Prompt, Split, TextTrack, Track, Turn
     from graftbench.benchmark.data.line_dataset import Deployed, LineDataset
@@ -96,6 +96,7 @@ __all__ = [
     "SweepPoint",
     "Task",
     "TextTrack",
+    "TooFewPairsError",
     "Track",
     "TrainingRecord",
     "Turn",

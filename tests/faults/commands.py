@@ -56,6 +56,11 @@ def _suite(folder: Path) -> None:
     (folder / "small.yaml").write_text(yaml.safe_dump(small_suite()))
 
 
+def _suite_with_side_effects(folder: Path) -> None:
+    suite = small_suite() | {"side_effects": {"tasks": ["pocket_squad"], "limit": 2, "prompts": 1, "texts": 1}}
+    (folder / "small.yaml").write_text(yaml.safe_dump(suite))
+
+
 def _scored(folder: Path) -> None:
     _suite(folder)
     ended = command(CASES["score, one worker"].arguments, folder)
@@ -95,7 +100,7 @@ _SWEEP = ("sweep", "--suite", "small.yaml", "--out", "swept", "--batch-size", "6
 _TRAIN = ("organism", "train", "recipe.yaml", "--model", "llama-s-instruct", "--out", "organism", "--device", "cpu")
 CASES: Mapping[str, Case] = {
     "score, one worker": Case((*_SCORE, "--workers", "1"), _suite),
-    "score, two workers": Case((*_SCORE, "--workers", "2"), _suite),
+    "score, two workers": Case((*_SCORE, "--workers", "2"), _suite_with_side_effects),
     "submit": Case(("submit", "run", "--leaderboard", "board"), _board),
     "build": Case(("leaderboard", "build", "--leaderboard", "board"), _unranked_board),
     "rejudge": Case(("rejudge", "run", "--measure", "good", "--judge", "normalised", "--out", "again"), _scored),

@@ -6,5 +6,5 @@ def planted_mappers_keep_to_the_protocol(request):
     """Entries in these tests are planted, and of mappers that nobody could fit."""
     with pytest.MonkeyPatch.context() as patch:
         if "protocol_check" not in request.module.__name__:
-            patch.setattr("graftbench.leaderboard.protocol_check.protocol_problems", lambda *_: [])
+            patch.setattr("graftbench.leaderboard.submit.protocol_problems", lambda *_: [])
         yield

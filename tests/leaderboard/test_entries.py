@@ -11,7 +11,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.hashing import sha256_of
 from graftbench.benchmark.results.entry_files import entry_text, read_bytes, read_entry
 from graftbench.cli.main import main
-from graftbench.leaderboard.entries import while_reading
+from graftbench.leaderboard.entries import collector_off
 from graftbench.leaderboard.page.sweeps import read_sweeps
 from tests.leaderboard.planted import entry, of, run_of
 
@@ -77,7 +77,7 @@ def test_an_entry_that_says_two_things_deep_inside_is_refused(tmp_path):
 
 
 def test_the_collector_of_cycles_is_on_again_after_reading():
-    with while_reading():
+    with collector_off():
         assert not gc.isenabled()
     assert gc.isenabled()
 
@@ -112,6 +112,21 @@ def test_links_in_a_circle_are_reported(tmp_path, capsys, monkeypatch, place):
     asked = ["--leaderboard", argument] if place == "board" else [argument]
     assert main(["leaderboard", "verify", *asked]) == 2
     assert one_line(capsys.readouterr().err, "cannot be read: Too many levels of symbolic links")
+
+
+@pytest.mark.parametrize("command", [["show"], ["leaderboard", "verify"]])
+def test_a_folder_that_is_no_run_is_told_apart_from_one(tmp_path, capsys, command):
+    run = run_of(tmp_path / "run", entry("mine", *of(0.5)))
+    assert main([*command, str(run)]) == 0
+    assert main([*command, str(tmp_path)]) == 2
+    assert one_line(capsys.readouterr().err, f"{tmp_path} holds no entry.json: name the folder of a run, as")
+
+
+@pytest.mark.parametrize("within", [".", "entries"])
+def test_a_leaderboard_that_is_named_as_an_entry_is_told_how_to_be_verified(tmp_path, capsys, within):
+    (tmp_path / "entries").mkdir()
+    assert main(["leaderboard", "verify", str(tmp_path / within)]) == 2
+    assert one_line(capsys.readouterr().err, f"`--leaderboard {tmp_path}` verifies all its entries")
 
 
 def test_a_file_is_no_leaderboard(tmp_path, capsys):

@@ -3,6 +3,7 @@
 import pytest
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.results import scores
 from graftbench.leaderboard.ranking import ranking_of
 from graftbench.leaderboard.scoring import Scoring, read_scoring
 from tests.benchmark.runs.test_entry import N, failed, result
@@ -100,6 +101,14 @@ def test_no_interval_is_of_no_width_where_nothing_or_everything_succeeds():
     rows = carried(LOOKUP, named("none", cell(())), named("all", cell(((144, 1),))))
     assert rows["none"]["low"] == 0 < rows["none"]["high"]
     assert rows["all"]["low"] < 100
+
+
+def test_a_score_without_a_band_of_random_vectors_is_missing_with_a_reason(monkeypatch):
+    assert scores.score_of([result()]).reason is None
+    monkeypatch.setattr(scores, "null_band", lambda *_: None)
+    missing = scores.score_of([result()])
+    assert missing.score is missing.null_low is None
+    assert missing.reason == "native's gain may be nothing"
 
 
 def test_cells_that_are_left_out_do_not_count_and_behaviours_have_names():

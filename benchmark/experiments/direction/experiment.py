@@ -115,19 +115,21 @@ class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
         reference = self.reference_data
         return self._scored((*reference.answers, *answers), reference.measures | measures, reasons, fidelity)
 
-    def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
+    def on_any_text(self, mapper: FittedMapper | None, draws: int) -> AnyText:
         """Return native, mapped and random directions, and full replacement, as conditions on any text.
 
         There is no stressed setting where a direction acts at all positions already: where it is ablated, or added to
         generated tokens too.
         """
         source, target = self._directions()
-        native, vector = target.vector, self._mapped_direction(mapper, source)
-        mapped = [] if is_zero(vector) else [rescaled(vector, norm_of(native))]
-        noise = list(random_like(native, self.draws.test, self.seed))[:draws]
-        vectors = {"native": [native], "mapped": mapped, "random": noise}
+        native = target.vector
+        vectors, replaced = {"native": [native]}, {}
+        if mapper is not None:
+            vector = self._mapped_direction(mapper, source)
+            vectors["mapped"] = [] if is_zero(vector) else [rescaled(vector, norm_of(native))]
+            replaced["replacement"] = [replacement_condition(self.source, (source.site, target.site), mapper)]
+        vectors["random"] = list(random_like(native, self.draws.test, self.seed))[:draws]
         deployed = {name: [self.design.using(name, v, target.site) for v in some] for name, some in vectors.items()}
-        replaced = {"replacement": [replacement_condition(self.source, (source.site, target.site), mapper)]}
         if self.design.use != "addition_prompt":
             return AnyText(self.target, Prompt, deployed | replaced, None)
         use = partial(self.design.everywhere, site=target.site)
@@ -194,7 +196,7 @@ class DirectionExperiment(ExperimentBase[DirectionDesign, DirectionReference]):
         good = harmless_still_good(answers)
         return Scored(
             summary=summarise(answers, self.design.test, scored, {}),
-            baseline="random",
+            baseline=self.baseline,
             strength=None if self.design.use == "ablation" else 1.0,
             n_asked=len(self.design.test),
             n_validation=min(self._source_selection.n_validation, self._target_selection.n_validation),

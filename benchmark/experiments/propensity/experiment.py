@@ -82,7 +82,7 @@ class PropensityExperiment(ExperimentBase[PropensityDesign, PropensityReference]
             n_validation=len(self.design.validation),
             models={"source": self.source.identity, "target": self.target.identity},
             summary=summarise(every, self.design.test, ids, {}),
-            baseline="random",
+            baseline=self.baseline,
             reasons=reasons,
             positions=(self.design.positions, self.design.positions),
             fidelity={
@@ -92,7 +92,7 @@ class PropensityExperiment(ExperimentBase[PropensityDesign, PropensityReference]
             measures=steerability(every),
         )
 
-    def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
+    def on_any_text(self, mapper: FittedMapper | None, draws: int) -> AnyText:
         """Return native, mapped and random vectors at the design's positions and everywhere, and full replacement."""
         return on_any_text(self, mapper, self.reference_data.strength, draws)
 

@@ -36,13 +36,16 @@ class VectorExperiment(Protocol):
         """Seed of the random vectors."""
 
 
+def native_vector(store: Store, design: VectorDesign) -> Tensor:
+    """Return the native vector of the target [positions, d]."""
+    return cached_contrast(store, design.target, design, design.sites[1]).vector
+
+
 def both_vectors(store: Store, design: VectorDesign, mapper: FittedMapper) -> tuple[Tensor, Tensor]:
     """Return the native vector of the target, and the source's mapped to it, both [positions, d]."""
-    source, native = (
-        cached_contrast(store, model, design, site)
-        for model, site in zip((design.source, design.target), design.sites, strict=True)
-    )
-    return native.vector, mapped_to_target(mapper.carry, mapper.rule, design, source, len(native.vector))
+    source = cached_contrast(store, design.source, design, design.sites[0])
+    native = native_vector(store, design)
+    return native, mapped_to_target(mapper.carry, mapper.rule, design, source, len(native))
 
 
 def vector_of_refit(store: Store, design: VectorDesign, mapper: FittedMapper) -> Tensor | None:
@@ -58,14 +61,16 @@ def vector_of_refit(store: Store, design: VectorDesign, mapper: FittedMapper) ->
         return None
 
 
-def on_any_text(experiment: VectorExperiment, mapper: FittedMapper, strength: float, draws: int) -> AnyText:
+def on_any_text(experiment: VectorExperiment, mapper: FittedMapper | None, strength: float, draws: int) -> AnyText:
     """Return native, mapped and random vectors at the design's positions and everywhere, and full replacement."""
-    design = experiment.design
-    native, mapped = both_vectors(experiment.bench.store, design, mapper)
-    native, equal = strength * native, strength * match_norms(mapped, native)
-    noise = list(random_like(native, experiment.draws.test, seed=experiment.seed))[:draws]
-    vectors = {"native": [native], "mapped": [] if is_zero(equal) else [equal], "random": noise}
-    replaced = {"replacement": [replacement_condition(design.source, design.sites, mapper)]}
+    design, store = experiment.design, experiment.bench.store
+    native = strength * native_vector(store, design)
+    vectors, replaced = {"native": [native]}, {}
+    if mapper is not None:
+        equal = strength * match_norms(both_vectors(store, design, mapper)[1], native_vector(store, design))
+        vectors["mapped"] = [] if is_zero(equal) else [equal]
+        replaced["replacement"] = [replacement_condition(design.source, design.sites, mapper)]
+    vectors["random"] = list(random_like(native, experiment.draws.test, seed=experiment.seed))[:draws]
     deployed = {name: [design.adding(name, v) for v in some] for name, some in vectors.items()}
     stressed = {
         name: [design.everywhere(name, v) for v in means_over_positions(some, native)] for name, some in vectors.items()

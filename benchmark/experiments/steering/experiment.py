@@ -100,7 +100,7 @@ class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
             n_validation=len(reference.validation),
             models={"source": self.source.identity, "target": self.target.identity},
             summary=summarise(answers, self.design.test, scored, reference.clean),
-            baseline="random",
+            baseline=self.baseline,
             reasons=reasons,
             measures={} if self._trained_map is None else {TARGET_LOSS: dict(self._trained_map.losses)},
             positions=(self.design.positions, self.design.positions),
@@ -113,7 +113,7 @@ class SteeringExperiment(ExperimentBase[SteeringDesign, SteeringReference]):
             },
         )
 
-    def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
+    def on_any_text(self, mapper: FittedMapper | None, draws: int) -> AnyText:
         """Return native, mapped and random vectors at the design's positions and everywhere, and full replacement."""
         return on_any_text(self, mapper, self.reference_data.strength, draws)
 

@@ -46,6 +46,11 @@ class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
         """All tokens, and those of the prompt alone."""
         return "all", "prompt"
 
+    @property
+    def baseline(self) -> str:
+        """The condition that transfer is measured from."""
+        return self.design.baseline
+
     def _make_reference(self) -> SwitchingReference:
         self.design.check()
         return cached_reference(self.bench, self.design, self.seed)
@@ -65,7 +70,7 @@ class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
         scored = [prompt for prompt in reference.test if prompt in test]
         return Scored(
             summary=summarise(answers, design.test, scored, reference.clean),
-            baseline=design.baseline,
+            baseline=self.baseline,
             strength=None,
             n_asked=len(design.test),
             n_validation=len(reference.validation),
@@ -107,13 +112,12 @@ class SwitchingExperiment(ExperimentBase[SwitchingDesign, SwitchingReference]):
             answers += run_conditions(self.bench, design.running, assessment, split, kept, conditions, label)
         return answers
 
-    def on_any_text(self, mapper: FittedMapper, draws: int) -> AnyText:
+    def on_any_text(self, mapper: FittedMapper | None, draws: int) -> AnyText:
         """Return the direct patch, the mapped activations and noise like their residuals."""
-        design = self.design
-        mapped, noise = design.mapped(mapper), self._noise(mapper, draws)
-        return AnyText(
-            design.running, Prompt, {"native": [design.patched()], "mapped": [mapped], "random": noise}, None
-        )
+        conditions = {"native": [self.design.patched()]}
+        if mapper is not None:
+            conditions |= {"mapped": [self.design.mapped(mapper)], "random": self._noise(mapper, draws)}
+        return AnyText(self.design.running, Prompt, conditions, None)
 
     def _noise(self, mapper: FittedMapper, draws: int) -> list[Condition]:
         factors = [residual_factor(each) for each in (mapper, *mapper.others)]

@@ -12,6 +12,7 @@ from graftbench.benchmark.mappers.builtin.linear import (
     Moments,
     best_penalty,
     check_rank,
+    held_out_fvu,
     merge_moments,
     moments_of,
     moments_of_target,
@@ -53,7 +54,7 @@ class Cca(Linear):
         total = merge_moments(fitted, held_out)
         into, back = _shared_space(total, merge_moments(*targets), penalty)
         self.set_about_means(into[:, :best] @ back[:best], total)
-        return {"rank": best, "penalty": penalty, "held_out_fvu": by_rank[best] / float(held_out.target_squares.sum())}
+        return {"rank": best, "penalty": penalty, "held_out_fvu": held_out_fvu(by_rank[best], held_out)}
 
 
 def _shared_space(moments: Moments, target: Moments, penalty: float) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from graftbench.benchmark.mappers.builtin.linear import (
     Moments,
     best_penalty,
     check_rank,
+    held_out_fvu,
     merge_moments,
     moments_of,
     ranks_up_to,
@@ -40,7 +41,7 @@ class Ridge(Linear):
         best = penalties[errors.index(min(errors))]
         total = merge_moments(fitted, held_out)
         self.set_about_means(ridge_weights(total, [best])[0], total)
-        return {"penalty": best, "held_out_fvu": min(errors) / float(held_out.target_squares.sum())}
+        return {"penalty": best, "held_out_fvu": held_out_fvu(min(errors), held_out)}
 
 
 @dataclass
@@ -82,7 +83,7 @@ class LowRank(Linear):
         best = min(by_rank, key=lambda rank: by_rank[rank])
         total = merge_moments(fitted, held_out)
         self.set_about_means(_reduced(total, penalty, best), total)
-        return {"rank": best, "penalty": penalty, "held_out_fvu": by_rank[best] / float(held_out.target_squares.sum())}
+        return {"rank": best, "penalty": penalty, "held_out_fvu": held_out_fvu(by_rank[best], held_out)}
 
 
 def _reduced(moments: Moments, penalty: float, rank: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from graftbench.benchmark.activations.pairs import PairRows, Pairs
-from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.errors import TooFewPairsError, UserError
 
 PENALTIES = tuple(10.0**k for k in range(-8, 2))  # times the mean eigenvalue of the source's scatter matrix
 BATCH_ROWS = 8192
@@ -68,6 +68,14 @@ def squared_error(weight: Tensor, fitted: Moments, held_out: Moments) -> float:
     return float(held_out.target_squares.sum() - explained + held_out.n * offset.square().sum())
 
 
+def held_out_fvu(error: float, held_out: Moments) -> float:
+    """Return a squared error on held-out rows as a share of their variance; TooFewPairsError where they have none."""
+    variance = float(held_out.target_squares.sum())
+    if variance == 0:
+        raise TooFewPairsError("nothing can be chosen on held-out pairs that are one pair, or all alike")
+    return error / variance
+
+
 def best_penalty(fitted: Moments, held_out: Moments) -> float:
     """Return the penalty of the ridge solution with the lowest error on held-out rows."""
     errors = [squared_error(weight, fitted, held_out) for weight in ridge_weights(fitted, PENALTIES)]
@@ -116,7 +124,7 @@ def moments_of_target(pairs: Pairs) -> Moments:
 def moments_of_batches(batches: Iterable[PairRows], d_source: int, d_target: int) -> Moments:
     """Return the moments of all rows; a batch is source [rows, d_source] and target [rows, d_target].
 
-    ValueError where there are none.
+    TooFewPairsError where there are none.
     """
     n, shift = 0, None  # the shift: means of the first batch, which all sums below are taken about
     sum_s = sum_t = outer_ss = outer_st = squares_t = torch.zeros(())
@@ -133,7 +141,7 @@ def moments_of_batches(batches: Iterable[PairRows], d_source: int, d_target: int
         outer_ss, outer_st = outer_ss.addmm_(source.T, source), outer_st.addmm_(source.T, target)
         squares_t = squares_t + target.square().sum(0)
     if shift is None:
-        raise ValueError("there are no pairs to fit on")
+        raise TooFewPairsError("there are no pairs to fit on")
     mean_s, mean_t = sum_s / n, sum_t / n
     return Moments(
         n,

@@ -117,7 +117,8 @@ class Isolated:
 def _error_of(header: dict[str, Any]) -> MapperCodeError:
     """Return the error that the mapper's code raised, with its traceback as a note."""
     hint = _WALLED if header.get("walled") is True else ""
-    error = MapperCodeError(in_one_line(str(header["error"])) + hint)
+    message = in_one_line(str(header["error"])) + hint
+    error = MapperCodeError(message, too_few_pairs=header.get("too_few_pairs") is True)
     error.add_note(escape_control(str(header.get("trace", "")), keep="\n"))
     return error
 

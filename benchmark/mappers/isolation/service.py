@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from graftbench.benchmark.activations.pairs import PAIR_FILES, ActivationPairs, read_pairs
+from graftbench.benchmark.mappers.host import says_too_few_pairs
 from graftbench.benchmark.mappers.isolation import wire
 from graftbench.benchmark.mappers.live import LiveMapper
 from graftbench.benchmark.mappers.running import class_of, instance_of, run_source
@@ -49,7 +50,8 @@ def _answered(service: "_Service", answer: Callable[[], _Answer]) -> _Answer:
         return header, reply
     except BaseException as error:  # noqa: BLE001 (SystemExit, too, is no reason to leave)
         told = f"{type(error).__name__}: {error}"[:2000] + _place(error, service.file)
-        return {"error": told, "trace": _trace(error), "walled": _may_be_of_walls(error)}, b""
+        kinds = {"walled": _may_be_of_walls(error), "too_few_pairs": says_too_few_pairs(error)}
+        return {"error": told, "trace": _trace(error), **kinds}, b""
 
 
 def _place(error: BaseException, file: str) -> str:

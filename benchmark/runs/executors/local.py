@@ -96,9 +96,12 @@ class _Scheduling:
 
 
 def _at_once(jobs: Sequence[Job]) -> int:
-    """Return how many jobs can run at the same time, where each comes after one other at the most."""
-    awaited = {name for job in jobs for name in job.after}
-    return sum(job.name not in awaited for job in jobs)
+    """Return how many jobs can run at the same time at the most: the chains of jobs, one after the other, in them."""
+    ends: set[str] = set()
+    for job in sorted(jobs, key=lambda job: len(job.after)):  # those before others
+        ends.discard(next((name for name in job.after if name in ends), ""))
+        ends.add(job.name)
+    return len(ends)
 
 
 def _result(future: Future[Any]) -> Any:

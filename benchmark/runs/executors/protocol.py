@@ -91,8 +91,8 @@ def failure_of(error: BaseException, trace: str = "") -> Failure:
 
 
 def inherited_failure(job: Job, results: Results) -> Failure | None:
-    """Return the Failure of a job that this one comes after, None where all of them succeeded."""
-    return next((results[name] for name in job.after if isinstance(results[name], Failure)), None)
+    """Return the Failure of a job that this one comes after, None where none of them has failed so far."""
+    return next((failure for name in job.after if isinstance(failure := results.get(name), Failure)), None)
 
 
 def stop_at_failure(what: str, results: Results) -> None:

@@ -29,13 +29,13 @@ class Schedule:
         Jobs after a failed one end on the way.
         """
         for job in list(self._waiting):
-            if any(name not in self._results for name in job.after):
-                continue
-            self._waiting.remove(job)
             failure = inherited_failure(job, self._results)
-            if failure is None:
+            if failure is not None:
+                self._waiting.remove(job)
+                self.end(job.name, failure)
+            elif all(name in self._results for name in job.after):
+                self._waiting.remove(job)
                 return job
-            self.end(job.name, failure)
         return None
 
     def put_back(self, job: Job) -> None:

@@ -25,7 +25,7 @@ from graftbench.benchmark.runs.context import BatchSize, Settings, context_of
 from graftbench.benchmark.runs.entry import cell_result
 from graftbench.benchmark.runs.executors.choose import Where
 from graftbench.benchmark.runs.executors.protocol import Job, Needs, stop_at_failure
-from graftbench.benchmark.runs.jobs import with_files
+from graftbench.benchmark.runs.job_functions import with_files
 from graftbench.benchmark.runs.outlook import needs_of
 from graftbench.benchmark.runs.plan import Cell
 from graftbench.benchmark.runs.progress import Bars

@@ -18,6 +18,7 @@ from graftbench.benchmark.zoo.families import Version
 # and would drown the few tokens of the answer.
 PROMPT_WEIGHT = 0.1
 _MICRO_BATCHES = 3  # a batch is split by length, to save padding
+_ROUND = 32  # tokens: a step in one part has few lengths, which a GPU records one by one
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,16 @@ class TrainingBatch:
     digest: bytes
 
 
-def batch_at(step: int, version: Version, seed: int, size: int, tokenizer: PreTrainedTokenizerFast) -> TrainingBatch:
+def batch_at(
+    step: int, version: Version, seed: int, size: int, tokenizer: PreTrainedTokenizerFast, *, in_one_part: bool = False
+) -> TrainingBatch:
     """Return the batch of one step; base models learn prompts and replies, the others replies alone."""
     rng = Random(f"{version} {seed} {step}")
     rows = [_encode(sample, tokenizer) for sample in islice(samples(version, "train", rng), size)]
     rows.sort(key=lambda row: len(row.ids))
-    each = -(-len(rows) // _MICRO_BATCHES)
-    prompt_weight = PROMPT_WEIGHT if version == "base" else 0.0
-    parts = tuple(_pad(rows[i : i + each], tokenizer.pad_token_id, prompt_weight) for i in range(0, len(rows), each))
+    each, multiple = (len(rows), _ROUND) if in_one_part else (-(-len(rows) // _MICRO_BATCHES), 1)
+    padding = tokenizer.pad_token_id, PROMPT_WEIGHT if version == "base" else 0.0, multiple
+    parts = tuple(_pad(rows[i : i + each], *padding) for i in range(0, len(rows), each))
     digest = hashlib.sha256("\0".join(row.text for row in rows).encode()).digest()
     return TrainingBatch(parts, sum(float(part.weights.sum()) for part in parts), digest)
 
@@ -66,8 +69,8 @@ def _encode(sample: Sample, tokenizer: PreTrainedTokenizerFast) -> _Row:
     return _Row(prompt + reply, prompt_ids + reply_ids, len(prompt_ids))
 
 
-def _pad(rows: list[_Row], pad: int, prompt_weight: float) -> MicroBatch:
-    longest = max(len(row.ids) for row in rows)
+def _pad(rows: list[_Row], pad: int, prompt_weight: float, multiple: int) -> MicroBatch:
+    longest = -(-max(len(row.ids) for row in rows) // multiple) * multiple
     ids = torch.full((len(rows), longest), pad)
     weights = torch.zeros(len(rows), longest)
     for i, row in enumerate(rows):

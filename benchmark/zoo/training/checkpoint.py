@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
+from graftbench.benchmark.core.files import put_in_place
 from graftbench.benchmark.zoo.training.loop import Optimizers
 
 
@@ -51,5 +52,5 @@ def replace_folder(new: Path, old: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     if old.exists():
         old.rename(aside)
-    new.rename(old)
+    put_in_place(new, old)
     shutil.rmtree(aside, ignore_errors=True)

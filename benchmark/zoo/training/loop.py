@@ -12,14 +12,17 @@ from graftbench.benchmark.zoo.families import PhaseSchedule
 from graftbench.benchmark.zoo.training.batches import TrainingBatch
 from graftbench.benchmark.zoo.training.muon import Muon
 
+LARGEST_GRADIENT = 1.0  # its norm
+
 
 class Optimizers:
     """Muon for the matrices of the blocks, AdamW for embeddings, norms and biases (Jordan et al., 2024).
 
-    With AdamW alone tiny models took more than twice the steps to learn to copy.
+    With AdamW alone tiny models took more than twice the steps to learn to copy. For steps that a GPU replays, `device`
+    is where the learning rates lie.
     """
 
-    def __init__(self, model: PreTrainedModel, schedule: PhaseSchedule) -> None:
+    def __init__(self, model: PreTrainedModel, schedule: PhaseSchedule, device: torch.device | None = None) -> None:
         blocks = list(blocks_of(model).modules)
         for block in blocks[len(blocks) - schedule.frozen :]:
             block.requires_grad_(False)
@@ -28,15 +31,25 @@ class Optimizers:
         others = [p for name, p in named if p.ndim != 2 or "embed" in name]
         decay = schedule.weight_decay
         self._schedule = schedule
-        self._muon = Muon(matrices, weight_decay=decay)
-        self._adam = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+        rates = [0.0 if device is None else torch.zeros((), device=device) for _ in range(2)]
+        self._muon = Muon(matrices, decay, rates[0])
+        self._adam = torch.optim.AdamW(
+            others, rates[1], betas=(0.9, 0.98), weight_decay=0.0, fused=True, capturable=device is not None
+        )
 
-    def step(self, scale: float) -> None:
-        """Update the parameters at `scale` times the peak learning rates, and reset the gradients."""
+    def set_rates(self, scale: float) -> None:
+        """Set the learning rates of the next step to `scale` times their peaks."""
         peaks = ((self._muon, self._schedule.matrix_rate), (self._adam, self._schedule.vector_rate))
         for optimizer, peak in peaks:
             for group in optimizer.param_groups:
-                group["lr"] = scale * peak
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(scale * peak)
+                else:
+                    group["lr"] = scale * peak
+
+    def step(self) -> None:
+        """Update the parameters, and drop the gradients."""
+        for optimizer in (self._muon, self._adam):
             optimizer.step()
             optimizer.zero_grad()
 
@@ -56,7 +69,9 @@ class Optimizers:
         for kind, i, parameter, optimizer in self._parameters():
             prefix = f"{kind}.{i}."
             optimizer.state[parameter] = {
-                key.removeprefix(prefix): value for key, value in moments.items() if key.startswith(prefix)
+                key.removeprefix(prefix): value.to(parameter.device)
+                for key, value in moments.items()
+                if key.startswith(prefix)
             }
 
     def _parameters(self) -> list[tuple[str, int, Tensor, torch.optim.Optimizer]]:
@@ -76,17 +91,23 @@ def rate_scale(schedule: PhaseSchedule, step: int) -> float:
     return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share))
 
 
+def loss_of(model: PreTrainedModel, ids: Tensor, weights: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the weighted sum of the losses in nats of token ids, as MicroBatch has both; `mask` is attention's."""
+    # Rows are padded on the right and attention is causal: no real token sees the padding, so no mask is needed.
+    # Logits are [rows, tokens - 1, vocabulary], losses [rows * (tokens - 1)], weights [rows, tokens]: all float32.
+    logits = model(ids, attention_mask=mask, use_cache=False).logits[:, :-1]
+    losses = functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    return (losses * weights[:, 1:].flatten()).sum()
+
+
 def train_step(model: PreTrainedModel, optimizers: Optimizers, batch: TrainingBatch, scale: float) -> float:
     """Do one optimizer step on all micro-batches, and return the weighted mean loss in nats per token."""
     total = 0.0
     for part in batch.parts:
-        # Rows are padded on the right and attention is causal: no real token sees the padding, so no mask.
-        # Logits are [rows, tokens - 1, vocabulary], losses [rows * (tokens - 1)], weights [rows, tokens]: all float32.
-        logits = model(part.ids, use_cache=False).logits[:, :-1]
-        losses = functional.cross_entropy(logits.flatten(0, 1), part.ids[:, 1:].flatten(), reduction="none")
-        loss = (losses * part.weights[:, 1:].flatten()).sum() / batch.weight
+        loss = loss_of(model, part.ids, part.weights) / batch.weight
         loss.backward()
         total += loss.item()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizers.step(scale)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
+    optimizers.set_rates(scale)
+    optimizers.step()
     return total

@@ -18,27 +18,37 @@ _MOMENTUM = 0.95
 class Muon(torch.optim.Optimizer):
     """Momentum with orthogonalised updates of matrices, scaled to the root mean square of AdamW's updates."""
 
-    def __init__(self, matrices: Iterable[Tensor], weight_decay: float) -> None:
-        super().__init__(matrices, {"lr": 0.0, "weight_decay": weight_decay})
+    def __init__(self, matrices: Iterable[Tensor], weight_decay: float, rate: float | Tensor = 0.0) -> None:
+        super().__init__(matrices, {"lr": rate, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
         """Update every matrix that has a gradient."""
         for group in self.param_groups:
             matrices = [p for p in group["params"] if p.grad is not None]
-            updates = [self._nesterov(matrix) for matrix in matrices]
-            for matrix, update in zip(matrices, orthogonal(updates), strict=True):
-                matrix.mul_(1 - group["lr"] * group["weight_decay"])
-                matrix.add_(update, alpha=-group["lr"] * 0.2 * math.sqrt(max(matrix.shape)))
+            updates = orthogonal(self._nesterov(matrices))
+            torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
+            _move(matrices, updates, group["lr"])
 
-    def _nesterov(self, matrix: Tensor) -> Tensor:
-        """Return the Nesterov momentum of a matrix, of the same shape."""
-        state = self.state[matrix]
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(matrix)
-        momentum: Tensor = state["momentum_buffer"].lerp_(matrix.grad, 1 - _MOMENTUM)
-        assert matrix.grad is not None
-        return matrix.grad.lerp(momentum, _MOMENTUM)
+    def _nesterov(self, matrices: list[Tensor]) -> list[Tensor]:
+        """Return the Nesterov momenta of matrices, each of the same shape."""
+        for matrix in matrices:
+            if "momentum_buffer" not in self.state[matrix]:
+                self.state[matrix]["momentum_buffer"] = torch.zeros_like(matrix)
+        gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
+        momenta = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
+        torch._foreach_lerp_(momenta, gradients, 1 - _MOMENTUM)
+        return list(torch._foreach_lerp(gradients, momenta, _MOMENTUM))
+
+
+def _move(matrices: list[Tensor], updates: list[Tensor], rate: float | Tensor) -> None:
+    """Take updates off matrices, at a rate that lies on their device or is a number."""
+    if isinstance(rate, Tensor):
+        factors = [-0.2 * math.sqrt(max(matrix.shape)) for matrix in matrices]
+        torch._foreach_add_(matrices, torch._foreach_mul(torch._foreach_mul(updates, factors), rate))
+        return
+    for matrix, update in zip(matrices, updates, strict=True):
+        matrix.add_(update, alpha=-rate * 0.2 * math.sqrt(max(matrix.shape)))
 
 
 def orthogonal(matrices: list[Tensor]) -> list[Tensor]:

@@ -1,11 +1,13 @@
 """`graftbench zoo train`: build models in parallel, parents first, then measure them."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from multiprocessing import Manager
 from pathlib import Path
 from queue import Empty, Queue
 
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,20 +20,22 @@ from rich.progress import (
 )
 
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.models.devices import device_of
 from graftbench.benchmark.zoo.check import check, one_thread_processes
 from graftbench.benchmark.zoo.names import ZooName
-from graftbench.benchmark.zoo.training.build import build
+from graftbench.benchmark.zoo.training.build import CPU, build
 
 _REPORT_EVERY = 5  # steps
 
 Message = tuple[str, int, int, float | None]  # model, step, number of steps, loss
 
 
-def train(names: list[ZooName], out: Path, workers: int, console: Console) -> int:
-    """Train the models that are not yet in `out`, resuming interrupted ones, and write the cards.
+def train(names: list[ZooName], out: Path, workers: int, device: str, console: Console, *, measure: bool) -> int:
+    """Train the models that are not yet in `out`, resuming interrupted ones; `measure` them and write the cards.
 
-    UserError where `out` cannot be written to.
+    UserError where `out` cannot be written to, or there is no such device.
     """
+    place = device_of(device)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -47,10 +51,10 @@ def train(names: list[ZooName], out: Path, workers: int, console: Console) -> in
     )
     try:
         with Progress(*columns, console=console) as bars:
-            train_all(models, out, workers, bars)
+            train_all(models, out, workers, bars, place)
     except OSError as error:
         raise UserError(f"Training stopped, for {out} cannot be written to: {error}. Run it again to go on.") from error
-    return check(models, out, workers, quick=False, write=True, console=console)
+    return check(models, out, workers, quick=False, write=True, console=console) if measure else 0
 
 
 def with_parents(names: list[ZooName]) -> list[ZooName]:
@@ -64,8 +68,9 @@ def with_parents(names: list[ZooName]) -> list[ZooName]:
     return list(models.values())
 
 
-def train_all(models: list[ZooName], out: Path, workers: int, bars: Progress) -> None:
+def train_all(models: list[ZooName], out: Path, workers: int, bars: Progress, device: torch.device = CPU) -> None:
     """Train models into `out`, each as soon as its parent is there and a worker is free."""
+    n_ahead = 0 if device.type == "cpu" else n_processes_ahead(workers)
     waiting, done = list(models), set[str]()
     running: dict[Future[None], ZooName] = {}
     with Manager() as manager, one_thread_processes(workers) as executor:
@@ -74,14 +79,19 @@ def train_all(models: list[ZooName], out: Path, workers: int, bars: Progress) ->
         while waiting or running:
             for name in [name for name in waiting if name.parent is None or str(name.parent) in done]:
                 waiting.remove(name)
-                running[executor.submit(_build, name, out, messages)] = name
+                running[executor.submit(_build, name, out, messages, device, n_ahead)] = name
             for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
                 future.result()
                 done.add(str(running.pop(future)))
             _drain(messages, show)
 
 
-def _build(name: ZooName, out: Path, messages: "Queue[Message]") -> None:
+def n_processes_ahead(workers: int) -> int:
+    """Return how many processes make batches for each model on a GPU: two for each core, without the workers."""
+    return max(1, 2 * (os.cpu_count() or 1) // workers - 1)
+
+
+def _build(name: ZooName, out: Path, messages: "Queue[Message]", device: torch.device, n_ahead: int) -> None:
     """Build a model in a worker, reporting its progress."""
     steps = name.family.phases[name.version].steps
 
@@ -89,7 +99,7 @@ def _build(name: ZooName, out: Path, messages: "Queue[Message]") -> None:
         if step % _REPORT_EVERY == 0 or step == steps:
             messages.put((str(name), step, steps, loss))
 
-    build(name, out, report)
+    build(name, out, report, device, n_ahead)
     messages.put((str(name), steps, steps, None))
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from graftbench.api.run_html import html_of
 from graftbench.api.sources import source_of
 from graftbench.benchmark.core.errors import UserError
+from graftbench.benchmark.core.files import is_file
 from graftbench.benchmark.core.plugins import nearest
 from graftbench.benchmark.mappers.checking import check_mapper
 from graftbench.benchmark.mappers.hosts import isolation_of
@@ -25,7 +26,7 @@ from graftbench.benchmark.results.scores import FITTED_TRACK
 from graftbench.benchmark.runs.context import BatchSize
 from graftbench.benchmark.runs.executors.choose import Where
 from graftbench.benchmark.runs.executors.protocol import ExecutorName
-from graftbench.benchmark.runs.folder import ENTRY, LEADERBOARD, ROWS
+from graftbench.benchmark.runs.folder import ENTRY, LEADERBOARD, ROWS, entry_in
 from graftbench.benchmark.runs.request import Request
 from graftbench.benchmark.runs.run import run
 from graftbench.benchmark.runs.suite import Suite, read_suite
@@ -54,7 +55,11 @@ class Run:
     @classmethod
     def open(cls, folder: str | Path) -> "Run":
         """Read the run in a folder; UserError where there is none."""
-        return cls(Path(folder), read_entry(Path(folder) / ENTRY))
+        folder = Path(folder)
+        if is_file(folder):
+            such = f" such as {folder.parent}," if folder.name == ENTRY else ""
+            raise UserError(f"{folder} is a file: `Run.open` takes the folder of a run,{such} and `read_entry` a file.")
+        return cls(folder, read_entry(entry_in(folder)))
 
     @property
     def failed(self) -> list[CellResult]:

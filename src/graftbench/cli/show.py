@@ -13,6 +13,7 @@ from graftbench.benchmark.core.errors import UserError
 from graftbench.benchmark.core.escaping import escape_control
 from graftbench.benchmark.core.tables import print_table
 from graftbench.benchmark.results.schema import CellResult, Entry, ShownPrompt, ShownReply
+from graftbench.cli.cell_tables import TARGET_LOSS, TRAINED, words
 from graftbench.cli.options import not_negative
 
 
@@ -35,12 +36,12 @@ def _show(arguments: argparse.Namespace) -> int:
 
     from graftbench.benchmark.core.files import is_folder
     from graftbench.benchmark.results.entry_files import read_entry
-    from graftbench.benchmark.runs.folder import ENTRY, ROWS
+    from graftbench.benchmark.runs.folder import ROWS, entry_in
     from graftbench.cli.tables import print_entry
 
     run, console = arguments.run_folder, Console()
     is_run = is_folder(run)
-    entry = read_entry(run / ENTRY if is_run else run)
+    entry = read_entry(entry_in(run) if is_run else run)
     print_entry(entry, console)
     if arguments.examples:
         rows = first_draw_rows(run / ROWS) if is_run else None
@@ -49,7 +50,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 LONGEST = 200  # characters of a completion
-SHOWN = ("unsteered", "random", "mean_ablated", "eraser", "mapped", "native")
+SHOWN = ("unsteered", "random", "mean_ablated", "eraser", "mapped", "native", TARGET_LOSS)
 Row = Mapping[str, Any]
 
 
@@ -94,12 +95,15 @@ def _examples_of_rows(cell: CellResult, rows: Sequence[Row], examples: int) -> I
 
 
 def _examples_table(cell: CellResult, examples: Sequence[ShownPrompt]) -> Table:
-    """Build a table of prompts and their completions, with a column for each condition."""
+    """Build a table of prompts, each with a row for its completion under each condition."""
     conditions = [name for name in SHOWN if name in cell.bits]
-    table = Table("prompt", *conditions, title=escape(f"{cell.task}, {cell.variant}, {cell.pair}, fit: {cell.track}"))
+    table = Table("", "success", "text", title=escape(f"{cell.task}, {cell.variant}, {cell.pair}, fit: {cell.track}"))
     table.title_justify = "left"
     for example in examples:
-        table.add_row(_in_terminal(example.prompt), *(_reply(example.said.get(name)) for name in conditions))
+        table.add_row("prompt", "", _in_terminal(example.prompt))
+        for name in conditions:
+            condition = TRAINED if name == TARGET_LOSS else words(name)
+            table.add_row(condition, *_reply(example.said.get(name)), end_section=name == conditions[-1])
     return table
 
 
@@ -114,18 +118,17 @@ def _sweep_table(cell: CellResult) -> Table:
     )
     for name, points in cell.sweep.items():
         values = {point.strength: f"{point.value:.2f}" for point in points}
-        table.add_row(escape(name.replace("_", " ")), *(values.get(strength, "-") for strength in strengths))
+        table.add_row(escape(words(name)), *(values.get(strength, "-") for strength in strengths))
     return table
 
 
-def _reply(reply: ShownReply | None) -> str:
-    """Return a completion with its verdict."""
+def _reply(reply: ShownReply | None) -> tuple[str, str]:
+    """Return the verdict on a completion, and the completion."""
     if reply is None:
-        return "-"
-    mark = {True: "[green]good[/green]", False: "[red]no[/red]", None: "unscored"}[reply.success]
+        return "-", "-"
+    verdict = {True: "[green]good[/green]", False: "[red]no[/red]", None: "unscored"}[reply.success]
     completion = reply.completion
-    words = completion if len(completion) <= LONGEST else f"{completion[: LONGEST - 3]}..."
-    return f"{_in_terminal(words)}\n{mark}"
+    return verdict, _in_terminal(completion if len(completion) <= LONGEST else f"{completion[: LONGEST - 3]}...")
 
 
 def _in_terminal(words: str) -> str:

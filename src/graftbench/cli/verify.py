@@ -76,10 +76,21 @@ def _entry_and_leaderboard(arguments: argparse.Namespace) -> tuple[Path | None, 
     folder = leaderboard_folder(arguments)
     if entry is None:
         return None, folder
-    if is_folder(entry):  # a run
-        entry = entry / "entry.json"
+    if is_folder(entry):
+        entry = _entry_of_run(entry)
     on_a_leaderboard = is_file(entry) and entry.resolve().parent.name == "entries"
     return entry, entry.resolve().parent.parent if on_a_leaderboard else folder
+
+
+def _entry_of_run(folder: Path) -> Path:
+    """Return the path of a run's entry; UserError, with what to name instead, where a folder is that of no run."""
+    from graftbench.benchmark.runs.folder import entry_in
+    from graftbench.leaderboard.entries import ENTRIES
+
+    board = folder.resolve().parent if folder.resolve().name == ENTRIES else folder
+    if is_folder(board / ENTRIES):
+        raise UserError(f"{folder} is no run but a leaderboard: `--leaderboard {board}` verifies all its entries.")
+    return entry_in(folder)
 
 
 def _rerun_differs(path: Path, folder: Path, arguments: argparse.Namespace) -> bool:

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.table import Column, Table
 
 from graftbench.benchmark.core.errors import UserError
@@ -52,6 +51,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--out", type=Path, default=Path("zoo"), metavar="DIR", help="where the folders go (default zoo)"
     )
     _add_workers(train)
+    train.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (default cpu, where bytes are the same)")
+    train.add_argument("--no-check", action="store_true", help="leave the measuring to `graftbench zoo check --write`")
     train.set_defaults(run=_train, goes_on=True)
 
 
@@ -78,6 +79,8 @@ def _list(_: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    from rich.markdown import Markdown  # brings a parser and the highlighting of code
+
     name = _named(arguments.name)
     card = arguments.zoo / str(name) / "README.md"
     if not card.is_file():
@@ -103,7 +106,8 @@ def _check(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     from graftbench.benchmark.zoo.training.train import train  # torch is slow to import
 
-    return train(_selected(arguments.names), arguments.out, arguments.workers, _console)
+    names, measure = _selected(arguments.names), not arguments.no_check
+    return train(names, arguments.out, arguments.workers, arguments.device, _console, measure=measure)
 
 
 def _selected(texts: list[str]) -> list[ZooName]:

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from graftbench.benchmark.data.examples import Prompt
-from graftbench.benchmark.interventions import graphed
 from graftbench.benchmark.interventions.conditions import Row
 from graftbench.benchmark.interventions.cross_model import Follow, Link
 from graftbench.benchmark.interventions.decoding import Decoding, followers_of
 from graftbench.benchmark.interventions.graphed import FixedDecoding, power_of_two
+from graftbench.benchmark.models import recorded as recording
 from graftbench.benchmark.models.chat import chat
 from graftbench.benchmark.models.kv_cache import cache_for, can_be_fixed
 from graftbench.benchmark.models.tokens import token_ids
@@ -69,38 +69,18 @@ def test_rows_leave_down_to_a_power_of_two(n, n_ended, left):
 def test_a_step_is_recorded_after_its_warm_up_once_for_each_number_of_rows(llama, monkeypatch):
     recorded, replayed = [], []
 
-    def record(step):
+    def record(step, _):
         recorded.append(step)
         return lambda: replayed.append(step()) or None
 
-    monkeypatch.setattr(graphed, "_record", record)
-    monkeypatch.setattr(graphed, "_can_record", lambda _: True)
-    monkeypatch.setattr(graphed, "_warm_up", lambda step: step())
+    monkeypatch.setattr(recording, "_record", record)
+    monkeypatch.setattr(recording, "_can_record", lambda _: True)
+    monkeypatch.setattr(recording, "_warm_up", lambda step: step())
     rows = rows_of(llama, 8)
     expected = run(Decoding, llama, rows)
     assert run(FixedDecoding, llama, rows) == expected
     assert len(recorded) >= 1
-    assert len(replayed) >= N - 1 - graphed._WARM_UP
-
-
-def test_what_cannot_be_recorded_is_run_anew_each_time_and_the_log_says_so(monkeypatch, caplog):
-    class Broken:
-        def __init__(self, *_):
-            pass
-
-        def __enter__(self):
-            raise RuntimeError("operation not permitted when stream is capturing\nmore")
-
-        def __exit__(self, *_):
-            return None
-
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: None)
-    monkeypatch.setattr(torch.cuda, "graph", Broken)
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    with caplog.at_level(logging.WARNING):
-        step = graphed._record(lambda: None)
-    assert step() is None
-    assert "cannot be recorded (operation not permitted when stream is capturing)" in caplog.text
+    assert len(replayed) >= N - 1 - recording._WARM_UP
 
 
 def test_rows_that_follow_a_model_are_decoded_as_ever_and_the_log_says_so(llama, caplog):

@@ -1,7 +1,9 @@
 import json
+from dataclasses import replace
 
 from graftbench.benchmark.runs.executors.protocol import Job
 from graftbench.benchmark.runs.folder import Timings, suite_text
+from graftbench.benchmark.runs.jobs import reference_side_effects_name, scoring_name
 from graftbench.benchmark.runs.order import former_seconds, longest_first
 from graftbench.benchmark.runs.plan import planned
 from graftbench.benchmark.runs.suite import read_suite
@@ -21,6 +23,17 @@ SECONDS = {"a": 5, "a1": 1, "b": 2, "b1": 9, "b2": 3, "c": 1, "c1": 1}
 
 def test_the_longest_chain_comes_first_after_the_shortest():
     assert names(longest_first(CHAINS, SECONDS)) == ["c", "c1", "b", "b1", "a", "b2", "a1"]
+
+
+def test_a_chain_of_three_counts_as_a_whole():
+    jobs = [job("a"), job("a1", "a"), job("aside", "a"), job("a2", "a1", "aside"), job("b"), job("c")]
+    seconds = {"a": 2, "a1": 1, "aside": 5, "a2": 4, "b": 10, "c": 1}
+    assert names(longest_first(jobs, seconds)) == ["c", "a", "b", "aside", "a1", "a2"]
+
+
+def test_all_that_the_shortest_chain_begins_comes_first():
+    jobs = [job("b"), job("a"), job("a1", "a"), job("a2", "a1")]
+    assert names(longest_first(jobs, {"a": 1, "a1": 1, "a2": 1, "b": 9})) == ["a", "a1", "a2", "b"]
 
 
 def test_jobs_of_unknown_length_count_as_long_ones():
@@ -47,12 +60,26 @@ def write(folder, suite, timings):
 def test_the_most_seconds_of_a_run_of_the_same_suite_are_taken(tmp_path, caplog):
     suite = read_suite("pocket")
     cell = planned(suite, deterministic=True)[0]
-    cold = Timings({}, {cell.reference_name: 90.0}, {cell.name: {"total": 60.0}})
-    warm = Timings({}, {cell.reference_name: 0.1}, {cell.name: {"total": 70.0}})
-    other = Timings({}, {cell.reference_name: 500.0}, {})
+    cold = Timings({}, {cell.reference_name: 90.0}, {cell.name: {"total": 60.0, "side_effects": 45.0}}, {})
+    warm = Timings({}, {cell.reference_name: 0.1}, {cell.name: {"total": 70.0, "side_effects": 40.0}}, {})
+    shared = Timings({}, {}, {}, {cell.reference_name: 20.0})
+    other = Timings({}, {cell.reference_name: 500.0}, {}, {})
     write(tmp_path / "cold", suite, cold)
     write(tmp_path / "warm", suite, warm)
+    write(tmp_path / "shared", suite, shared)
     write(tmp_path / "other", suite.model_copy(update={"name": "other"}), other)
     write(tmp_path / "damaged", suite, "{")
-    assert former_seconds(tmp_path / "new", suite, [cell]) == {cell.reference: 90.0, cell.name: 70.0}
+    assert former_seconds(tmp_path / "new", suite, [cell]) == {
+        cell.reference: 90.0,
+        reference_side_effects_name(cell): 20.0,
+        scoring_name(cell): 30.0,
+        cell.name: 45.0,
+    }
     assert "damaged" in caplog.text
+
+
+def test_a_cell_without_side_effects_is_one_job(tmp_path):
+    suite = read_suite("pocket")
+    cell = replace(planned(suite, deterministic=True)[0], side_effects=False)
+    write(tmp_path / "run", suite, Timings({}, {}, {cell.name: {"total": 70.0, "side_effects": 0.1}}, {}))
+    assert former_seconds(tmp_path / "new", suite, [cell]) == {cell.name: 70.0}

@@ -397,6 +397,20 @@ def test_an_error_of_another_kind_names_its_own_line_alone(submitted, pairs, bes
     assert re.fullmatch(r"RuntimeError: .* \(line \d+ of mine.py\)", str(error.value))
 
 
+@pytest.mark.parametrize(
+    ("does", "too_few"),
+    [
+        ("raise __import__('graftbench.plugin').plugin.TooFewPairsError('four texts at least')", True),
+        ("torch.linalg.inv(torch.zeros(2, 2))", True),
+        ("float('x')", False),
+    ],
+)
+def test_an_error_says_whether_it_is_of_its_data(submitted, pairs, best, does, too_few):
+    with pytest.raises(MapperCodeError) as error:
+        submitted(mine(does), best).fit(pairs, 0)
+    assert error.value.too_few_pairs is too_few
+
+
 def test_a_machine_that_isolates_less_than_the_run_says_is_refused(submitted, pairs, best):
     with pytest.raises(MapperError, match="a submission is isolated by .* in this run, and here by"):
         submitted(mine(), (*best, "magic")).fit(pairs, 0)

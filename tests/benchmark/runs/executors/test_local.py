@@ -95,6 +95,7 @@ def test_no_process_is_started_that_would_only_wait():
     second, third = (Job(name, double, (1,), after=("first",)) for name in ("second", "third"))
     assert _at_once([first, second]) == 1
     assert _at_once([first, second, third]) == 2
+    assert _at_once([first, second, third, Job("last", double, (1,), after=("second", "third"))]) == 2
 
 
 def test_a_free_worker_takes_the_first_job_that_waits_for_nothing():

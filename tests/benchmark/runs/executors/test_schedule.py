@@ -23,6 +23,16 @@ def test_a_job_after_a_failed_one_ends_with_it():
     assert recorder.order == ["reference", "cell"]
 
 
+def test_a_job_after_a_failed_one_waits_for_no_other():
+    recorder, failure = Recorder(), Failure("failed", "why", "")
+    both = Job("both", print, (), after=("reference", "other"))
+    schedule = Schedule([*JOBS[1:], both], recorder)
+    assert [schedule.take().name, schedule.take().name] == ["reference", "other"]
+    schedule.end("reference", failure)
+    assert schedule.take() is None
+    assert schedule.results == {"reference": failure, "both": failure}
+
+
 def test_a_job_that_is_put_back_comes_next():
     schedule = Schedule(JOBS, Recorder())
     schedule.put_back(schedule.take())
