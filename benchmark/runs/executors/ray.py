@@ -45,17 +45,21 @@ class Ray:
         if not jobs:
             return {}
         ray = _imported()
-        with setup_of(self.place, self.threads) as setup, self._connected(ray):
+        with setup_of(self.place, self.threads) as setup, self._connected(ray) as has_other_nodes:
             cluster = Cluster(ray, self.workers)
             cluster.check_room(jobs)
-            cluster.check(setup)
+            if has_other_nodes:
+                cluster.check(setup)
             return Scheduling(ray, cluster, setup, Schedule(jobs, listener), listener).run()
 
     @contextmanager
-    def _connected(self, ray: Any) -> Iterator[None]:
-        """Connect to the cluster, or start Ray on this machine, for a while; a connection that is there is used."""
+    def _connected(self, ray: Any) -> Iterator[bool]:
+        """Connect to the cluster, or start Ray on this machine, for a while; a connection that is there is used.
+
+        Yields whether there may be nodes on other machines.
+        """
         if ray.is_initialized():
-            yield
+            yield True
             return
         _knock(self.address)
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -67,7 +71,7 @@ class Ray:
             where = "Ray cannot be started here" if self.address is None else f"There is no cluster at {self.address}"
             raise UserError(f"{where}: {' '.join(str(error).split())[:200]}") from error
         try:
-            yield
+            yield self.address is not None
         finally:
             ray.shutdown()  # ends the tasks of this run, too
 

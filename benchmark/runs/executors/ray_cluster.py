@@ -24,6 +24,10 @@ class Cluster:
         """Return True for the id of a node that is alive."""
         return any(each["NodeID"] == node for each in self._nodes())
 
+    def is_full(self, n_running: int) -> bool:
+        """Return True where so many jobs are as many as may run at a time; False may be wrong."""
+        return self._workers is not None and n_running >= self._workers
+
     def room(self, needs: Needs) -> int:
         """Return how many jobs with these needs run at a time."""
         room = sum(_room(each["Resources"], needs) for each in self._nodes())

@@ -14,7 +14,7 @@ from graftbench.benchmark.runs.executors.schedule import Schedule
 
 _log = logging.getLogger("graftbench.ray")
 ATTEMPTS = 3  # at a job whose node dies: it may be the job that kills it
-_POLL = 0.2  # seconds
+_POLL = 0.5  # seconds without a job that ends; a look takes milliseconds from the jobs
 _NOTICED = 5.0  # seconds until a node that died is known to have
 _PATIENCE = 600.0  # seconds without any node that has room
 
@@ -60,7 +60,7 @@ class Scheduling:
 
     def _submit(self) -> None:
         """Send the first jobs that wait for nothing to nodes with room; UserError where none comes back with any."""
-        while (job := self._schedule.take()) is not None:
+        while not self._cluster.is_full(len(self._running)) and (job := self._schedule.take()) is not None:
             room = self._cluster.room(job.needs)
             if len(self._running) >= room:
                 self._schedule.put_back(job)

@@ -67,7 +67,7 @@ class Cloud:
 
 def run(end, *names):
     cloud = Cloud(end)
-    cluster = SimpleNamespace(here=lambda: None, room=lambda _: 1, is_alive=lambda _: True)
+    cluster = SimpleNamespace(here=lambda: None, is_full=lambda _: False, room=lambda _: 1, is_alive=lambda _: True)
     jobs = [Job(name, print, ()) for name in names]
     found = Scheduling(cloud, cluster, None, Schedule(jobs, Recorder()), Recorder()).run()
     return found, cloud.tried
